@@ -13,12 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stdpose_mm.constants import (
-    CVAT_LABELS,
-    LABEL_FORMATS,
-    READ_FORMATS,
-    WRITE_FORMATS,
-)
+from stdpose_mm.constants import CVAT_LABELS, LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.file_names import require_suffix
 from stdpose_mm.io.output_guards import guard_outputs, label_outputs

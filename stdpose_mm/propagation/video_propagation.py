@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.labels import list_all_frames
 from stdpose_mm.io.video import FrameSource, cache_frames
 from stdpose_mm.structures import (
@@ -19,6 +20,7 @@ from stdpose_mm.structures import (
     person_box,
 )
 from stdpose_mm.tracking import assign_track_ids
+from stdpose_mm.tracking.association import MIN_SIMILARITY, pose_similarities
 
 from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
 from .gaps import Gap, LifeSpan
@@ -60,9 +62,21 @@ def propagate_labels(
 
 
 def given_labels(labels: VideoLabels) -> VideoLabels:
-    """Select the given labels, and their given joints; complete the track ids."""
+    """Select the given labels, and their given joints; complete the track ids.
+
+    A note tells if labels without identities are read as one person although they lie far apart.
+    """
     given = [person.only_given() for person in labels.persons if person.source == 'given']
-    return assign_track_ids(labels.with_persons(given))
+    known, labels = labels.track_ids, assign_track_ids(labels.with_persons(given))
+    located = sorted((p for p in labels.persons if p.is_located), key=lambda p: p.frame_index)
+    is_joined = not known and len(labels.track_ids) == 1
+    for before, after in pairwise(located if is_joined else ()):
+        if pose_similarities([after], [before], [np.zeros(2)])[0, 0] < MIN_SIMILARITY:
+            where = f'frames {before.frame_index} and {after.frame_index} of {labels.name}'
+            what = 'labels without identities, far apart, are read as one person'
+            note(f'{where}: {what}; give track ids if they are several people')
+            break
+    return labels
 
 
 def boxes_of(labels: VideoLabels) -> Boxes:

@@ -108,9 +108,7 @@ def _velocity(before: PersonLabel, after: PersonLabel) -> np.ndarray:
 
 
 def pose_similarities(
-    persons: Sequence[PersonLabel],
-    earlier: Sequence[PersonLabel],
-    shifts: Sequence[np.ndarray],
+    persons: Sequence[PersonLabel], earlier: Sequence[PersonLabel], shifts: Sequence[np.ndarray]
 ) -> np.ndarray:
     """Compute the mean of object keypoint similarity (with a wide kernel) and box IoU.
 

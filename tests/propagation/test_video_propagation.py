@@ -12,6 +12,7 @@ from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.propagation import (
     GapPoses,
     PropagatedPose,
+    given_labels,
     propagate_frames,
     propagate_labels,
     propagate_subsampled,
@@ -436,3 +437,21 @@ def test_a_head_box_alone_starts_nothing_but_later_labels_do(label, video, blank
     dense = propagate_labels(blank(6), video(persons, 6), LinearPropagator())
     shown = [person.frame_index for person in dense.persons if person.labelled.any()]
     assert shown == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ('shifts', 'track_id', 'is_told'),
+    [((0, 9, 18), None, False), ((0, 9, 300), None, True), ((0, 9, 300), 3, False)],
+)
+def test_labels_far_apart_that_are_read_as_one_person_are_told(
+    label, video, recwarn, shifts, track_id, is_told
+):
+    pose = np.array([[10.0, 10], [40, 10], [10, 60]])
+    people = [label(9 * i, pose + shift, track_id=track_id) for i, shift in enumerate(shifts)]
+
+    assert len(given_labels(video(people, 20)).track_ids) == 1
+    told = [str(warning.message) for warning in recwarn]
+    assert told == is_told * [
+        'frames 9 and 18 of clip: labels without identities, far apart, are read as one person; '
+        'give track ids if they are several people'
+    ]

@@ -31,13 +31,7 @@ from stdpose_mm.structures import (
 
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
 from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
-from .frame_numbers import (
-    MAX_FRAME_INDEX,
-    follow_names,
-    frame_indices,
-    picture_stem,
-    slashed,
-)
+from .frame_numbers import MAX_FRAME_INDEX, follow_names, frame_indices, picture_stem, slashed
 from .identities import Identity, StatedIdentity, number_identities
 from .joints import note_unread_joints
 from .poses import leave_out_empty, posetrack_visibility

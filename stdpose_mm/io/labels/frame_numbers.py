@@ -34,7 +34,7 @@ MAX_FRAME_INDEX = 10**7
 
 # Python refuses to parse several thousand digits.
 _NUMBER = re.compile('([0-9]{1,1000})')
-_LAST_NUMBER = re.compile(r'(.*?)([0-9]{1,18})([^0-9/]*)')
+_LAST_NUMBER = re.compile(r'(.*?)([0-9]{1,18})([^0-9]*)')
 _SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
 _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
 _LABEL_STUDIO = re.compile(r'^[0-9a-f]{8}-(?=.)')
@@ -191,19 +191,24 @@ def follow_names(names: Mapping[int, str], indices: Iterable[int]) -> dict[int, 
         Frame -> the given name, else one of the same folder, form and numbering; '' if the given
         names do not have one form.
     """
-    stems = [picture_stem(name) for name in names.values() if name]
-    parts = [(i, part) for i, name in names.items() if (part := _LAST_NUMBER.fullmatch(name))]
+    added = [index for index in indices if not names.get(index)]
+    if not added:
+        return dict(names)
+    bases = {i: base_name(name) for i, name in names.items() if name}
+    parts = [(i, part) for i, name in bases.items() if (part := _LAST_NUMBER.fullmatch(name))]
     numbers = [int(part[2]) for _, part in parts]
     forms = {(part[1], int(part[2]) - i, part[3]) for i, part in parts}
     digits = {part[2] for _, part in parts}
     widths = {*map(len, digits)}
     if len(widths) > 1 and not any(number.startswith('0') for number in digits if len(number) > 1):
         widths = {1}
-    added = [index for index in indices if not names.get(index)]
+    # A folder that is written in several ways is the longest one.
+    folder = max((names[i].removesuffix(base) for i, base in bases.items()), key=len, default='')
+    stems = [*map(picture_stem, bases.values())]
     if len(forms) == len(widths) == 1 and numbers == _numbers_in(stems, of_frames=False):
         ((start, first, end),), (width,) = forms, widths
         if all(index + first >= 0 for index in added):
-            return {**names, **{i: f'{start}{i + first:0{width}}{end}' for i in added}}
+            return {**names, **{i: f'{folder}{start}{i + first:0{width}}{end}' for i in added}}
     return {**names, **dict.fromkeys(added, '')}
 
 

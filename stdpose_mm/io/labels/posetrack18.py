@@ -41,10 +41,7 @@ def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> Vi
 
 
 def parse_posetrack18(
-    path: PathLike,
-    data: Any,
-    visibility: Visibility | None = None,
-    category: str | None = None,
+    path: PathLike, data: Any, visibility: Visibility | None = None, category: str | None = None
 ) -> VideoLabels:
     """Read the labels of one video from parsed PoseTrack18 or PoseTrack21 JSON.
 

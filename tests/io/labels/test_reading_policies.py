@@ -476,6 +476,7 @@ def test_other_files_in_a_folder_are_no_labels(tmp_path: Path, format: str, besi
         ({0: '000001.jpg', 15: '000015.jpg'}, ''),
         ({9: '000001.jpg'}, ''),
         ({0: 'cam1.png'}, ''),
+        ({0: '000001.jpg', 4: '..\\label\\000005.jpg'}, '..\\label\\000006.jpg'),
         ({0: 'cam1_0001.png'}, 'cam1_0006.png'),
     ],
 )
