@@ -99,7 +99,7 @@ def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
 
     code, _, said = run(*arguments)
     assert code == 2
-    assert 'give that file with --loaded-into-cvat' in said[0]
+    assert 'give the loaded file with --loaded-into-cvat' in said[0]
 
     assert run(*arguments, '--loaded-into-cvat', filled)[0] == 0
     given = {person.frame_index for person in shown[0].persons if person.source == 'given'}
