@@ -69,8 +69,7 @@ def given_labels(labels: VideoLabels) -> VideoLabels:
     given = [person.only_given() for person in labels.persons if person.source == 'given']
     known, labels = labels.track_ids, assign_track_ids(labels.with_persons(given))
     located = sorted((p for p in labels.persons if p.is_located), key=lambda p: p.frame_index)
-    is_joined = not known and len(labels.track_ids) == 1
-    for before, after in pairwise(located if is_joined else ()):
+    for before, after in pairwise(located if not known and len(labels.track_ids) == 1 else ()):
         if pose_similarities([after], [before], [np.zeros(2)])[0, 0] < MIN_SIMILARITY:
             where = f'frames {before.frame_index} and {after.frame_index} of {labels.name}'
             what = 'labels without identities, far apart, are read as one person'

@@ -96,7 +96,7 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
             )
         return Categories(default, {}, dict.fromkeys(others, ''), {}, {})
     annotations = record.peek('annotations')
-    labels = annotations if isinstance(annotations, list) else []
+    labels = annotations if isinstance(annotations, list) and len(with_joints) > 1 else []
     used = {_as_text(one.get('category_id')) for one in labels if _holds_label(one)}
     candidates = {key: one for key, one in with_joints.items() if key in used} or with_joints
     id_of = {one.text('name', f'category {key}'): key for key, one in candidates.items()}

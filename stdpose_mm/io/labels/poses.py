@@ -132,8 +132,7 @@ def leave_out_empty(
     after = [list(filter(holds, group)) for group in before]
     empty = sum(map(len, before)) - sum(map(len, after))
     if empty:
-        what = counted(empty, 'entry')
-        note(f'{path}: left out {what} with neither a joint nor a box')
+        note(f'{path}: left out {counted(empty, "entry")} with neither a joint nor a box')
     return after
 
 
@@ -161,6 +160,8 @@ def refuse_fractions(path: PathLike, videos: Iterable[VideoLabels]) -> None:
         InputError: If most coordinates of the file are within -1..1 and all within -2..2, since
             people may be partly outside, and at least three joints have no whole coordinate.
     """
+    if any((abs(p.keypoints[p.labelled]) > 2).any() for labels in videos for p in labels.persons):
+        return
     groups = [p.keypoints[p.labelled] for labels in videos for p in labels.persons]
     points = np.concatenate([np.empty((0, 2)), *groups])
     is_broken, places = (points != np.round(points)).all(axis=1), np.abs(points)
