@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,8 +39,7 @@ class OnnxNetwork(nn.Module):
         nodes, constants, self.source = _read_graph(file)
         if unknown := {*outputs} - {node.output[0] for node in nodes}:
             raise InputError(
-                f'{file} has no {listed(sorted(unknown), 4)}, set outputs to names of its values, '
-                f'such as {listed([node.output[0] for node in nodes[-3:]], 3)}'
+                f'{file} has no {listed(sorted(unknown), 4)}, set outputs to names of its values'
             )
         self.outputs = tuple(outputs)
         self.layers = nn.ModuleDict()
@@ -71,53 +72,46 @@ def _read_graph(file: str) -> tuple[list[Any], dict[str, np.ndarray], str]:
     import onnx
 
     try:
-        graph = onnx.load(file).graph
-    except (OSError, ValueError) as error:
+        graph = onnx.load_model_from_string(Path(file).read_bytes()).graph
+        if any(value.data_location for value in graph.initializer):
+            raise ValueError('its weights are in other files')
+        constants = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
+        source = graph.input[0].name
+    # The error of a damaged file is protobuf's own.
+    except Exception as error:
         raise InputError(f'{file} cannot be read as an ONNX file ({one_line(error)})') from error
-    constants = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
     for node in graph.node:
         if node.op_type == 'Cast' and node.input[0] in constants:
             # Weights that are stored in half precision.
             constants[node.output[0]] = constants[node.input[0]].astype(np.float32)
-    nodes = [node for node in graph.node if node.output[0] not in constants]
-    return nodes, constants, graph.input[0].name
+    return [node for node in graph.node if node.output[0] not in constants], constants, source
 
 
 def _layer(node: Any, constants: Sequence[Any], file: str) -> Callable[..., Tensor]:
     """Build the PyTorch layer of a node, whose inputs after the first may be constants."""
-    from onnx.helper import get_attribute_value
-
     match node.op_type:
         case 'Conv':
-            attributes = {value.name: get_attribute_value(value) for value in node.attribute}
-            return _convolution(attributes, *constants)
+            return _convolution(node, *constants)
         case 'Add' | 'Relu' | 'Sigmoid' as kind:
             return getattr(torch, kind.lower())
         case 'Clip':
-            low, high = map(float, constants)
-            return lambda values: values.clamp(low, high)
+            return partial(torch.clamp, min=float(constants[0]), max=float(constants[1]))
         case 'Resize':
-            scale = constants[1][2:].tolist()
-            return lambda values: F.interpolate(values, scale_factor=scale, mode='bilinear')
-    raise InputError(
-        f'{file} has layers {node.op_type}, which OnnxNetwork does not know, give outputs before '
-        'them or another network'
-    )
+            return partial(F.interpolate, scale_factor=constants[1][2:].tolist(), mode='bilinear')
+    raise InputError(f'{file} has layers {node.op_type}, which OnnxNetwork does not know')
 
 
-def _convolution(
-    attributes: dict[str, Any], weight: np.ndarray, bias: np.ndarray | None = None
-) -> nn.Module:
+def _convolution(node: Any, weight: np.ndarray, bias: np.ndarray | None = None) -> nn.Module:
     """Build a convolution with the attributes and weights of a node."""
-    pads = attributes.get('pads', [0, 0, 0, 0])
-    groups = attributes.get('group', 1)
-    is_even = pads[:2] == pads[2:]
+    attributes = {value.name: list(value.ints) or value.i for value in node.attribute}
+    top, left, bottom, right = attributes.get('pads', (0, 0, 0, 0))
+    is_even = (top, left) == (bottom, right)
     layer = nn.Conv2d(
-        *(weight.shape[1] * groups, weight.shape[0], weight.shape[2:]),
-        *(attributes.get('strides', 1), pads[:2] if is_even else 0),
-        groups=groups,
+        *(weight.shape[1] * attributes.get('group', 1), weight.shape[0], weight.shape[2:]),
+        *(attributes.get('strides', 1), (top, left) if is_even else 0),
+        groups=attributes.get('group', 1),
     )
     layer.weight.data = torch.tensor(weight)
     layer.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
-    # PyTorch knows the same rows on both sides only; TensorFlow adds more at the end.
-    return layer if is_even else nn.Sequential(nn.ZeroPad2d([pads[n] for n in (1, 3, 0, 2)]), layer)
+    # PyTorch pads alike on both sides; TensorFlow pads more at the end.
+    return layer if is_even else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), layer)

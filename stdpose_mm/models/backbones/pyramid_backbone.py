@@ -55,15 +55,12 @@ class PyramidBackbone(BaseModule):
         Raises:
             InputError: If H or W is no multiple of all strides.
         """
-        multiple = max(*self.network.strides, self.stride)
-        if any(side % multiple for side in images.shape[-2:]):
-            raise InputError(
-                f'the backbone takes images whose sides are multiples of {multiple}, got '
-                f'{images.shape[-2]}x{images.shape[-1]}'
-            )
+        multiple, sides = max(*self.network.strides, self.stride), images.shape[-2:]
+        if any(side % multiple for side in sides):
+            raise InputError(f'the sides of crops must be multiples of {multiple}, got {[*sides]}')
         maps = self.network(images.contiguous(memory_format=torch.channels_last))
         embedded = [embed(values) for embed, values in zip(self.embeddings, maps, strict=True)]
-        size = [side // self.stride for side in images.shape[-2:]]
+        size = [side // self.stride for side in sides]
         # Maps that have this size already stay as they are.
         feature = sum(F.interpolate(values, size, mode='bilinear') for values in embedded)
         return (self.norm(feature.movedim(1, 3)).movedim(3, 1),)

@@ -7,68 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.backbones import OnnxNetwork, PyramidBackbone, TimmNetwork
-
-OUTPUTS = ['fine', 'added', 'coarse']
-
-
-def write_network(path: Path, last: str = 'Sigmoid') -> str:
-    """Write a small network of MoveNet's form: maps of 1/2 and 1/4, and their sum at 1/2."""
-    random = np.random.default_rng(0)
-    stored: list[Any] = []
-
-    def store(name: str, values: Any) -> str:
-        stored.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-    def convolution(name: str, source: str, shape: tuple[int, ...], bias: bool = True, **how: Any):
-        weight = store(f'{name}.weight', random.normal(0, 0.4, shape).astype(np.float32))
-        biases = [store(f'{name}.bias', random.normal(0, 1, shape[0]).astype(np.float32))]
-        return helper.make_node('Conv', [source, weight, *biases * bias], [name], **how)
-
-    half = random.normal(0, 0.4, (6, 4, 3, 3)).astype(np.float16)
-    limits = [store('low', np.float32(0)), store('high', np.float32(6))]
-    scales = store('scales', np.array([1, 1, 2, 2], np.float32))
-    nodes = [
-        helper.make_node('Cast', [store('deep.half', half)], ['deep.weight'], to=TensorProto.FLOAT),
-        convolution('first', 'pictures', (4, 3, 3, 3), strides=[2, 2], pads=[0, 0, 1, 1]),
-        helper.make_node('Clip', ['first', *limits], ['clipped']),
-        convolution('fine', 'clipped', (4, 1, 3, 3), group=4, pads=[1, 1, 1, 1]),
-        helper.make_node(
-            'Conv', ['fine', 'deep.weight'], ['deep'], strides=[2, 2], pads=[1, 1, 1, 1]
-        ),
-        helper.make_node('Relu', ['deep'], ['coarse']),
-        convolution('narrow', 'coarse', (4, 6, 1, 1), bias=False),
-        helper.make_node(
-            'Resize',
-            ['narrow', '', scales],
-            ['large'],
-            mode='linear',
-            coordinate_transformation_mode='half_pixel',
-        ),
-        helper.make_node('Add', ['large', 'fine'], ['added']),
-        helper.make_node(last, ['added'], ['maps']),
-    ]
-    taken = helper.make_tensor_value_info('pictures', TensorProto.FLOAT, ['N', 3, 'H', 'W'])
-    given = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (*OUTPUTS, 'maps')
-    ]
-    network = helper.make_model(
-        helper.make_graph(nodes, 'network', [taken], given, stored),
-        opset_imports=[helper.make_opsetid('', 17)],
-        ir_version=8,
-    )
-    onnx.save(network, path)
-    return str(path)
+from support.onnx_networks import OUTPUTS, write_network
 
 
 @pytest.fixture
@@ -139,18 +86,21 @@ def test_a_frozen_network_learns_nothing(frozen: bool, file):
         (['coarse', 'fine2'], None, 'has no fine2, set outputs to names of its values'),
         (['maps'], 'Softmax', 'has layers Softmax, which OnnxNetwork does not know'),
         (['maps'], '', 'cannot be read as an ONNX file'),
+        (['maps'], 'damaged', 'cannot be read as an ONNX file'),
     ],
 )
 def test_files_that_cannot_be_used(outputs, content, message, tmp_path):
     path = tmp_path / 'network.onnx'
-    if content is None or content:
+    if content == 'damaged':
+        path.write_bytes(b'no network')
+    elif content != '':
         write_network(path, content or 'Sigmoid')
     with pytest.raises(InputError, match=message):
         OnnxNetwork(str(path), outputs)
 
 
 def test_sides_must_be_multiples_of_the_strides(file):
-    with pytest.raises(InputError, match=r'multiples of 16, got 64x40'):
+    with pytest.raises(InputError, match=r'multiples of 16, got \[64, 40\]'):
         backbone_of(file, OUTPUTS)(pictures(width=40))
 
 
@@ -179,7 +129,18 @@ def test_weights_of_a_file_are_timms(named: bool, timm, tmp_path):
     if not named:
         weights = {f'_{position}': value for position, value in enumerate(weights.values())}
     torch.save(weights, tmp_path / 'weights.pth')
-    network = TimmNetwork(NAME, str(tmp_path / 'weights.pth'), strides=(4, 16)).eval()
+    backbone = PyramidBackbone(
+        dict(
+            type='TimmNetwork',
+            model_name=NAME,
+            pretrained=str(tmp_path / 'weights.pth'),
+            out_indices=(1, 3),
+        ),
+        embed_dims=8,
+    ).eval()
+    # As the runner does before a training.
+    backbone.init_weights()
+    network = backbone.network
     assert (network.channels, network.strides) == ([24, 112], [4, 16])
     with torch.no_grad():
         maps = model.forward_intermediates(pictures(), intermediates_only=True)
@@ -199,4 +160,4 @@ def test_models_and_weights_that_timm_cannot_use(name, weights, message, timm, t
         torch.save(weights, tmp_path / 'weights.pth')
         weights = str(tmp_path / 'weights.pth')
     with pytest.raises(InputError, match=message):
-        TimmNetwork(name, weights)
+        TimmNetwork(name, weights).init_weights()
