@@ -105,13 +105,11 @@ def _convolution(node: Any, weight: np.ndarray, bias: np.ndarray | None = None) 
     """Build a convolution with the attributes and weights of a node."""
     attributes = {value.name: list(value.ints) or value.i for value in node.attribute}
     top, left, bottom, right = attributes.get('pads', (0, 0, 0, 0))
-    is_even = (top, left) == (bottom, right)
-    layer = nn.Conv2d(
-        *(weight.shape[1] * attributes.get('group', 1), weight.shape[0], weight.shape[2:]),
-        *(attributes.get('strides', 1), (top, left) if is_even else 0),
-        groups=attributes.get('group', 1),
-    )
+    groups, stride = attributes.get('group', 1), attributes.get('strides', 1)
+    padding = (top, left) if (top, left) == (bottom, right) else None
+    width, *kernel = weight.shape[1:]
+    layer = nn.Conv2d(width * groups, len(weight), kernel, stride, padding or 0, groups=groups)
     layer.weight.data = torch.tensor(weight)
     layer.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
     # PyTorch pads alike on both sides; TensorFlow pads more at the end.
-    return layer if is_even else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), layer)
+    return layer if padding else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), layer)
