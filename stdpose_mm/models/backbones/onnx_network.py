@@ -101,14 +101,14 @@ def _layer(node: Any, constants: Sequence[Any], file: str) -> Callable[..., Tens
     raise InputError(f'{file} has layers {node.op_type}, which OnnxNetwork does not know')
 
 
-def _convolution(node: Any, weight: np.ndarray, bias: np.ndarray | None = None) -> nn.Module:
+def _convolution(node: Any, weight: Any, bias: np.ndarray | None = None) -> nn.Module:
     """Build a convolution with the attributes and weights of a node."""
-    attributes = {value.name: list(value.ints) or value.i for value in node.attribute}
+    attributes: dict[str, Any] = {a.name: list(a.ints) or a.i for a in node.attribute}
     top, left, bottom, right = attributes.get('pads', (0, 0, 0, 0))
     groups, stride = attributes.get('group', 1), attributes.get('strides', 1)
     padding = (top, left) if (top, left) == (bottom, right) else None
-    width, *kernel = weight.shape[1:]
-    layer = nn.Conv2d(width * groups, len(weight), kernel, stride, padding or 0, groups=groups)
+    width, size = weight.shape[1] * groups, weight.shape[2:]
+    layer = nn.Conv2d(width, len(weight), size, stride, padding or 0, groups=groups)
     layer.weight.data = torch.tensor(weight)
     layer.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
     # PyTorch pads alike on both sides; TensorFlow pads more at the end.

@@ -62,5 +62,5 @@ class PyramidBackbone(BaseModule):
         embedded = [embed(values) for embed, values in zip(self.embeddings, maps, strict=True)]
         size = [side // self.stride for side in sides]
         # Maps that have this size already stay as they are.
-        feature = sum(F.interpolate(values, size, mode='bilinear') for values in embedded)
+        feature: Any = sum(F.interpolate(values, size, mode='bilinear') for values in embedded)
         return (self.norm(feature.movedim(1, 3)).movedim(3, 1),)
