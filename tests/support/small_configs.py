@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -12,6 +14,7 @@ from mmengine.config import Config
 
 from stdpose_mm.engine.config_files import config_files
 from stdpose_mm.models.backbones.vit import ARCHITECTURES
+from support.onnx_networks import OUTPUTS, write_network
 from support.paths import CONFIGS, ROOT
 
 ALIASES = {
@@ -42,8 +45,18 @@ def read(name: str) -> Config:
 
 def width_of(cfg: Config) -> int:
     """Return the width D that the backbone of a config gives."""
+    if 'network' in cfg.model.backbone:
+        return cfg.model.backbone.embed_dims
     arch = cfg.model.backbone.arch
     return (ARCHITECTURES[arch] if isinstance(arch, str) else arch)['embed_dims']
+
+
+@cache
+def small_network() -> str:
+    """Return the path of an ONNX file, in place of one that a config expects from its user."""
+    folder = TemporaryDirectory(prefix='network-')
+    atexit.register(folder.cleanup)
+    return write_network(Path(folder.name) / 'network.onnx')
 
 
 def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
@@ -69,6 +82,9 @@ def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
                 node[key] = (4, 4)
 
     shrink(model)
+    if 'network' in model.backbone:
+        model.backbone.network = dict(type='OnnxNetwork', file=small_network(), outputs=OUTPUTS)
+        return model
     # Tokens are pruned before the last layer.
     pruning = model.backbone.get('pruning') or {'after': 0}
     model.backbone.arch = dict(
