@@ -99,7 +99,19 @@ def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]
     with errors_of(path):
         choice = _choose_skeletons(path, project, category)
         entries = _entries_by_name(path, project, videos)
-        return [_read_video(path, name, of, project, choice) for name, of in entries.items()]
+        read: list[VideoLabels] = []
+        for name, of_video in entries.items():
+            try:
+                read.append(_read_video(path, name, of_video, project, choice))
+            except _LabelledTwiceError as error:
+                if len(entries) == 1:
+                    raise
+                note(f'{error}; it is left out')
+        return read
+
+
+class _LabelledTwiceError(InputError):
+    """Refusal of a video that is in a project twice, with labels on one frame in both entries."""
 
 
 def _sleap_io(path: PathLike) -> ModuleType:
@@ -207,7 +219,7 @@ def _read_video(
                 place = (index, _is_predicted(one))
                 places[id(one.track)].add(place)
                 if entry_of.setdefault(place, number) != number:
-                    raise InputError(
+                    raise _LabelledTwiceError(
                         f'{where} is in the project twice, with labels on frame {index} in both, '
                         'merge them in SLEAP'
                     )

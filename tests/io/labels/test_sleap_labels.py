@@ -470,6 +470,17 @@ def test_two_entries_with_labels_on_one_frame_are_refused(tmp_path: Path):
         read_all_labels(path)
 
 
+def test_other_videos_are_read_beside_one_that_is_labelled_twice(tmp_path: Path):
+    videos = clips('/data/clip.mp4', '/data/clip.mp4', '/data/other.mp4')
+    people = [placed(MOUSE, (x, 2), (3, 4)) for x in range(3)]
+    frames = [(0, 7, people[:1]), (1, 7, people[1:2]), (2, 5, people[2:])]
+    path = write_project(tmp_path / 'a.slp', videos, *frames)
+
+    with pytest.warns(InputWarning, match=r"'clip' is in the project twice, .*; it is left out"):
+        labels = read_labels(path, video='other')
+    assert poses(labels) == {5: [[[2, 2], [3, 4]]]}
+
+
 def test_labels_and_predictions_of_one_frame_in_two_entries_are_joined(tmp_path: Path):
     guess = sio.PredictedInstance.from_numpy(
         np.asarray([(9.0, 9), (9, 9)]), skeleton=MOUSE, track=sio.Track('m'), score=0.5
