@@ -244,6 +244,9 @@ LABEL_FORMATS = {
 
 READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.read)
 WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.write}
+LABEL_SUFFIXES = tuple(
+    dict.fromkeys(s for form in LABEL_FORMATS.values() for s in form.suffixes if s[0] == '.')
+)
 FOLDER_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.to_folder)
 
 CVAT_LABELS = 'cvat-labels'

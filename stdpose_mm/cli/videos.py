@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stdpose_mm.constants import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
+from stdpose_mm.constants import LABEL_SUFFIXES, LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io import write_json
 from stdpose_mm.io.file_names import require_video
@@ -42,10 +42,7 @@ RECORD_FOLDER = '.stdpose'
 SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
 """Suffixes of outputs in a folder, except labels."""
 
-_FILE_SUFFIXES = (
-    *(ending for form in WRITE_FORMATS.values() for ending in form if ending.startswith('.')),
-    *(*VIDEO_SUFFIXES, '.html', '.htm', '.pdf'),
-)
+_FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_SUFFIXES, '.html', '.htm', '.pdf')
 """Suffixes that show that a name is meant as a file, where a folder is expected."""
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from stdpose_mm.constants import LABEL_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.text import either
 
@@ -31,8 +32,6 @@ _MAX_LENGTH = 150
 _LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tmp')
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
-
-_LABEL_SUFFIXES = ('.json', '.json.gz', '.xml', '.xml.gz', '.slp', '.csv', '.csv.gz', '.h5')
 
 # Matroska and WebM; MPEG; bare H.264; Flash; Ogg; WMV.
 _VIDEO_STARTS = (
@@ -217,7 +216,7 @@ def kind_of_file(path: PathLike) -> str | None:
     name = os.fspath(path).lower()
     if name.endswith(PICTURE_SUFFIXES):
         return 'a picture'
-    return 'a label file' if name.endswith(_LABEL_SUFFIXES) else None
+    return 'a label file' if name.endswith(LABEL_SUFFIXES) else None
 
 
 def has_suffix(path: PathLike, suffixes: Iterable[str]) -> bool:
@@ -269,7 +268,7 @@ def shows_frames(path: PathLike) -> bool:
         names = [name.lower() for name in os.listdir(path)]
         # Some tools write a label file next to each picture.
         return any(name.endswith(PICTURE_SUFFIXES) for name in names) and not any(
-            name.endswith((*_LABEL_SUFFIXES, '.txt')) for name in names
+            name.endswith((*LABEL_SUFFIXES, '.txt')) for name in names
         )
     return kind_of_file(path) in ('a video', 'a picture')
 

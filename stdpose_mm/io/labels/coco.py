@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from stdpose_mm.constants import LABEL_SUFFIXES
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import (
@@ -62,7 +63,7 @@ def video_name(path: PathLike) -> str:
     Bytes that are not valid UTF-8 become replacement characters, since label files must be UTF-8.
     """
     name = os.fsencode(Path(path).name).decode('utf-8', 'replace')
-    for suffix in ('.gz', '.json', '.xml', '.slp', '.csv', '.h5', '.txt'):
+    for suffix in ('.gz', *LABEL_SUFFIXES, '.txt'):
         name = name.removesuffix(suffix)
     return name
 
