@@ -137,7 +137,8 @@ class VideoFrames(FrameSource):
                 index = self._index_from_packets()
             self._index = index or self._index_from_frames()
             times = self._index.times
-            places = self._number_chunks(times) if format_name == 'avi' else None
+            is_guessed = format_name == 'avi' and not are_ascending(times)
+            places = self._number_chunks(len(times)) if is_guessed else None
             frames: Sequence[tuple[int | Fraction, int]] = (
                 follow_edits(self._path, times, self._index.edits)
                 or places
@@ -283,19 +284,16 @@ class VideoFrames(FrameSource):
             return index if set(found) <= set(expected) else None
         return index if found == expected else None
 
-    def _number_chunks(self, times: list[int]) -> list[tuple[int, int]] | None:
+    def _number_chunks(self, num_frames: int) -> list[tuple[int, int]] | None:
         """Find the chunk of each frame of an AVI file, whose number is its time; None if unknown.
 
-        Guessed times count from the first chunk on; where they are out of order, frame ``i`` is
-        shown at the time of the ``i``-th chunk that is not empty.
+        Where FFmpeg guesses times that are out of order (H.264 with B-frames), frame ``i`` is shown
+        at the time of the ``i``-th chunk that is not empty.
         """
         container, stream = self._open()
         with container:
             chunks = [packet.dts for packet in read_packets(container, stream)]
-        if are_ascending(times):
-            chunks = [time - times[0] + chunks[0] for time in times]
-        places = range(len(times))
-        return [*zip(chunks, places, strict=True)] if len(chunks) == len(places) else None
+        return [*zip(chunks, count())] if len(chunks) == num_frames else None
 
     def _index_from_frames(self) -> FrameIndex:
         container, stream = self._open()
