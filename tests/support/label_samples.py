@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,8 +128,30 @@ def content(value: Any) -> Any:
 
 def for_any_labels(test: Callable[..., None]) -> Callable[..., None]:
     """Run a test for many drawn ``labels``; fixtures are shared by all of them."""
+    return _for_drawn(videos(), test)
+
+
+def for_placed_labels(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test for many drawn ``labels`` with at least one joint outside the first pixel."""
+    return _for_drawn(videos().map(_with_a_placed_joint), test)
+
+
+# Drawn labels without a place get one more pose: to discard them would leave few, by chance none.
+def _with_a_placed_joint(labels: VideoLabels) -> VideoLabels:
+    if any((np.abs(p.keypoints[p.labelled]) > 1).any() for p in labels.persons):
+        return labels
+    index = 1 + max((frame.index for frame in labels.frames), default=-1)
+    count = labels.skeleton.num_keypoints
+    pose = person(index, keypoints=np.full((count, 2), 40.5), visibility=np.full(count, 2))
+    frame = VideoFrame(index, file_name=f'{index}.png')
+    return replace(labels, frames=(*labels.frames, frame), persons=(*labels.persons, pose))
+
+
+def _for_drawn(
+    labels: st.SearchStrategy[VideoLabels], test: Callable[..., None]
+) -> Callable[..., None]:
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    drawn = given(labels=videos())(test)
+    drawn = given(labels=labels)(test)
     return pytest.mark.slow(
         settings(max_examples=20, deadline=None, suppress_health_check=checks)(drawn)
     )
