@@ -1,9 +1,10 @@
 # make setup | demo | test | test-fast | test-light | test-sleap | test-research | coverage | lint |
-# docs | clean
+# ci | docs | clean
 # PYTHON=... chooses the interpreter, ARGS=... adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-light test-sleap test-research coverage lint docs clean
+.PHONY: help setup demo test test-fast test-light test-sleap test-research coverage lint ci docs \
+	clean
 
 # The first Python that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -30,6 +31,7 @@ help:
 	@echo 'make test-sleap  test the formats of SLEAP, DeepLabCut (.h5) and movement, with extra packages'
 	@echo 'make test-research  run the tests of research/, which is not part of the package'
 	@echo 'make lint   run ruff and mypy'
+	@echo 'make ci     run all checks that a change must pass: lint and every test'
 	@echo 'make docs   build the site in work_dirs/site, and check its links'
 	@echo 'make clean  remove caches and build products (not environments, not work_dirs)'
 
@@ -100,6 +102,8 @@ lint: setup
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy stdpose_mm tools demo research
 	$(VENV_PYTHON) -m mypy --platform win32 stdpose_mm
+
+ci: lint test test-light test-sleap test-research
 
 # A small separate environment is enough: docstrings are read from the source, nothing is imported.
 docs: work_dirs/docs_env/installed
