@@ -337,7 +337,7 @@ def pooled_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def metric_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """Convert numbers, or pairs of numbers, by metric to JSON fields; null stands for NaN."""
     return {
-        title_of(name): [_rounded(one) for one in value]
+        title_of(name): [_rounded(number) for number in value]
         if isinstance(value, tuple)
         else _rounded(value)
         for name, value in values.items()

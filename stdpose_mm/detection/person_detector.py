@@ -63,13 +63,16 @@ class PersonDetector(ABC):
         from torchvision.ops import nms
 
         corners, scores = self._detect(picture)
-        kept = scores >= self.score_threshold
-        corners, scores = corners[kept].astype(np.float64), scores[kept].astype(np.float64)
+        selection = scores >= self.score_threshold
+        corners, scores = (
+            corners[selection].astype(np.float64),
+            scores[selection].astype(np.float64),
+        )
         if not len(scores):
             return NO_PEOPLE
-        kept = nms(torch.from_numpy(corners), torch.from_numpy(scores), self.nms_iou).numpy()
+        selection = nms(torch.from_numpy(corners), torch.from_numpy(scores), self.nms_iou).numpy()
         boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        return FrameBoxes(boxes[kept], scores[kept])
+        return FrameBoxes(boxes[selection], scores[selection])
 
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,9 +169,9 @@ class MMDetPersonDetector(PersonDetector):
         from mmdet.apis import inference_detector
 
         with _mmdet_scope():
-            found = inference_detector(self._model, picture).pred_instances.cpu().numpy()
-        people = found.labels == self._person
-        return found.bboxes[people], found.scores[people]
+            predicted = inference_detector(self._model, picture).pred_instances.cpu().numpy()
+        people = predicted.labels == self._person
+        return predicted.bboxes[people], predicted.scores[people]
 
 
 def _mmdet_scope() -> AbstractContextManager[None]:
@@ -235,21 +238,21 @@ class OnnxPersonDetector(PersonDetector):
         """
         batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32))
         inputs = {self._session.inputs[0].name: batch}
-        found = self._session.run(self._outputs, inputs)
-        first, last = found[0].shape, found[-1].shape
+        outputs = self._session.run(self._outputs, inputs)
+        first, last = outputs[0].shape, outputs[-1].shape
         rows = len(self._grid)
         if self._is_rtmdet:
             fits = len(first) == 3 and first[::2] == (1, 5) and last == first[:2]
         else:
             fits = len(first) == 3 and first[:2] == (1, rows) and first[2] >= _LEAST_COLUMNS
         if not fits:
-            shapes = ' and '.join(str(list(values.shape)) for values in found)
+            shapes = ' and '.join(str(list(values.shape)) for values in outputs)
             raise InputError(
                 f"{self._path} gives outputs of shape {shapes}, expected RTMDet's dets "
                 f"[1, boxes, 5] and labels [1, boxes] or YOLOX's raw output [1, {rows}, "
                 f'5 + classes] for {self._size[1]}x{self._size[0]} pixels, export one of these'
             )
-        return found
+        return outputs
 
 
 def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:

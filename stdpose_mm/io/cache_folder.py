@@ -198,20 +198,20 @@ class CacheFolder:
             encode: See :class:`ResultCache`.
             decode: See :class:`ResultCache`.
         """
-        own = self.folder / fingerprint(code_fingerprint(), context)
-        return ResultCache(self, own, video, encode, decode)
+        folder = self.folder / fingerprint(code_fingerprint(), context)
+        return ResultCache(self, folder, video, encode, decode)
 
     def usage(self) -> list[CacheUsage]:
         """List the usage of the cache by video, the most recently used first."""
-        found: dict[str, list[_Entry]] = {}
+        by_video: dict[str, list[_Entry]] = {}
         for context in self._contexts():
-            found.setdefault(_read_video(context), []).extend(_entries(context))
+            by_video.setdefault(_read_video(context), []).extend(_entries(context))
         usage = [
             CacheUsage(video, len(entries), sum(e.size for e in entries), max(entries).last_used)
-            for video, entries in found.items()
+            for video, entries in by_video.items()
             if entries
         ]
-        return sorted(usage, key=lambda one: -one.last_used)
+        return sorted(usage, key=lambda usage_of_video: -usage_of_video.last_used)
 
     def clear(self) -> int:
         """Remove all entries and return their number."""

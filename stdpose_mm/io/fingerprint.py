@@ -82,8 +82,8 @@ def path_fingerprint(path: Path) -> str:
         InputError: If it cannot be read.
     """
     if path.is_dir():
-        found = sorted(path.rglob('*'))
-        return fingerprint([file for file in found if file.is_file() and not is_picture(file)])
+        files = sorted(path.rglob('*'))
+        return fingerprint([file for file in files if file.is_file() and not is_picture(file)])
     return file_fingerprint(path) if path.exists() else ''
 
 

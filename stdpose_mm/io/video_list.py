@@ -115,14 +115,14 @@ def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
     Raises:
         InputError: If there is none, or more than one.
     """
-    name, own = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
+    name, given = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
     named = [path for path in sorted(folder.iterdir()) if _belong_together(name, path)]
-    others = [path for path in named if path.resolve() != own.resolve()]
+    others = [path for path in named if path.resolve() != given.resolve()]
     files = [path for path in others if path.is_file()] or others
     if not files:
-        raise InputError(f'{folder} holds no file for {own}, expected one such as {name}.json')
+        raise InputError(f'{folder} holds no file for {given}, expected one such as {name}.json')
     if len(files) > 1:
-        both = f'{files[0]} and {files[1]} both belong to {own}'
+        both = f'{files[0]} and {files[1]} both belong to {given}'
         raise InputError(f'{both}, keep one of them or name it in a dataset file')
     return files[0]
 

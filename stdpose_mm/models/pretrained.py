@@ -159,24 +159,28 @@ def compare_weights(model: nn.Module, weights: Mapping[str, Tensor], part: str =
         weights: Weights with names relative to ``model``.
         part: Name of that part; empty for the whole model.
     """
-    found = dict(weights)
+    given = dict(weights)
     for name, module in model.named_modules():
         for hook in module._load_state_dict_pre_hooks.values():
-            hook(found, f'{name}.' if name else '', {}, True, [], [], [])
+            hook(given, f'{name}.' if name else '', {}, True, [], [], [])
     stored = {(value.data_ptr(), value.shape) for value in weights.values()}
-    own = model.state_dict()
-    fitting = [name for name, value in own.items() if name in found and _fits(found[name], value)]
-    loaded = [name for name in fitting if (found[name].data_ptr(), found[name].shape) in stored]
+    expected = model.state_dict()
+    fitting = [
+        name for name, value in expected.items() if name in given and _fits(given[name], value)
+    ]
+    loaded = [name for name in fitting if (given[name].data_ptr(), given[name].shape) in stored]
     return FillReport(
         loaded=loaded,
         resized=[name for name in fitting if name not in {*loaded}],
         # Old checkpoints lack a counter that PyTorch and MMEngine do not require, either.
-        missing=[n for n in own if n not in found and not n.endswith('num_batches_tracked')],
-        other_shape=[name for name in own if name in found and not _fits(found[name], own[name])],
-        unexpected=[name for name in found if name not in own],
+        missing=[n for n in expected if n not in given and not n.endswith('num_batches_tracked')],
+        other_shape=[
+            name for name in expected if name in given and not _fits(given[name], expected[name])
+        ],
+        unexpected=[name for name in given if name not in expected],
         part=part,
     )
 
 
-def _fits(value: Tensor, own: Tensor) -> bool:
-    return value.shape == own.shape
+def _fits(value: Tensor, expected: Tensor) -> bool:
+    return value.shape == expected.shape

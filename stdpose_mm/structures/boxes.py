@@ -51,9 +51,9 @@ class FrameBoxes:
         """Whether the identities are known."""
         return bool((self.track_ids >= 0).all())
 
-    def select(self, kept: np.ndarray) -> FrameBoxes:
-        """Select people: ``kept`` is [N] bool, or the positions of the people in the new order."""
-        return FrameBoxes(self.boxes[kept], self.scores[kept], self.track_ids[kept])
+    def select(self, selection: np.ndarray) -> FrameBoxes:
+        """Select people by [N] bool, or by their positions in the new order."""
+        return FrameBoxes(self.boxes[selection], self.scores[selection], self.track_ids[selection])
 
 
 NO_PEOPLE = FrameBoxes(np.zeros((0, 4)), np.zeros(0))

@@ -85,13 +85,13 @@ class JointMapping:
             if (trained is None or trained[other])
             and (distance := name_distance(name, known)) is not None
         ]
-        found: dict[int, int] = {}
+        matches: dict[int, int] = {}
         for _, joint, other in sorted(pairs):
-            if joint not in found and other not in found.values():
-                found[joint] = other
-        if not found:
+            if joint not in matches and other not in matches.values():
+                matches[joint] = other
+        if not matches:
             return None
-        shared, in_model = zip(*sorted(found.items()), strict=True)
+        shared, in_model = zip(*sorted(matches.items()), strict=True)
         sizes = labels.num_keypoints, model.num_keypoints
         return cls(np.array(shared), np.array(in_model), *sizes)
 

@@ -75,5 +75,5 @@ def name_distance(name: str, other: str) -> int | None:
     side, _, rest = spelled.partition(' ')
     side, rest = (f'{side} ', rest) if side in _SIDES else ('', spelled)
     wanted = [spelled, *(side + neighbour for neighbour in _NEIGHBOURS.get(rest, ()))]
-    found = spell_out(other)
-    return 1 + wanted.index(found) if found in wanted else None
+    words = spell_out(other)
+    return 1 + wanted.index(words) if words in wanted else None

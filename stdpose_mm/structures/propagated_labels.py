@@ -128,5 +128,5 @@ def _certain(person: PersonLabel, min_score: float) -> PersonLabel:
     if not person.propagated.any():
         return person
     scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
-    kept = ~person.propagated | (scores >= min_score)
-    return replace(person, visibility=np.where(kept, person.visibility, NOT_LABELLED))
+    certain = ~person.propagated | (scores >= min_score)
+    return replace(person, visibility=np.where(certain, person.visibility, NOT_LABELLED))

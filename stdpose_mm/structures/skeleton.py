@@ -155,8 +155,8 @@ def _on_rings(near: Sequence[Sequence[int]]) -> set[int]:
 
 def _mirrors(name: str) -> Iterator[str]:
     """Yield the possible names of a joint's mirror image."""
-    for found in _SIDE.finditer(name):
-        yield name[: found.start()] + _SWAPPED[found[0]] + name[found.end() :]
+    for match in _SIDE.finditer(name):
+        yield name[: match.start()] + _SWAPPED[match[0]] + name[match.end() :]
 
 
 def _side(name: str, mirror: str) -> Side:

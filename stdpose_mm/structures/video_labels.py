@@ -347,8 +347,8 @@ class VideoLabels:
 
     def keep_frames(self, frame_indices: Iterable[int]) -> VideoLabels:
         """Keep only the labels on ``frame_indices``; all frames stay listed."""
-        kept = set(frame_indices)
-        return replace(self, persons=tuple(p for p in self.persons if p.frame_index in kept))
+        indices = set(frame_indices)
+        return replace(self, persons=tuple(p for p in self.persons if p.frame_index in indices))
 
     def with_persons(self, persons: Sequence[PersonLabel]) -> VideoLabels:
         """Replace the labels; the video and its frames stay."""
@@ -400,17 +400,17 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
     """
     if earlier.is_absent:
         return correction
-    said = ~correction.propagated
+    corrected = ~correction.propagated
     scores = earlier.scores
     return replace(
         earlier,
-        keypoints=np.where(said[:, None], correction.keypoints, earlier.keypoints),
-        scores=None if scores is None else np.where(said, correction.labelled, scores),
+        keypoints=np.where(corrected[:, None], correction.keypoints, earlier.keypoints),
+        scores=None if scores is None else np.where(corrected, correction.labelled, scores),
         bbox=kept_box(earlier, correction.keypoints, correction.labelled)
         if correction.bbox is None
         else correction.bbox,
-        visibility=np.where(said, correction.visibility, earlier.visibility),
-        keypoint_sources=np.where(said, correction.keypoint_sources, earlier.keypoint_sources),
+        visibility=np.where(corrected, correction.visibility, earlier.visibility),
+        keypoint_sources=np.where(corrected, correction.keypoint_sources, earlier.keypoint_sources),
     )
 
 

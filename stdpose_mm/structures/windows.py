@@ -217,7 +217,7 @@ def fill_window(window: Window, num_frames: int) -> Window:
 
 def person_window(
     key: int,
-    own: Sequence[int],
+    frames: Sequence[int],
     given: Sequence[int],
     known: Sequence[int],
     num_frames: int = NUM_FRAMES,
@@ -231,7 +231,7 @@ def person_window(
 
     Args:
         key: The frame to be estimated, one of ``known``.
-        own: The given frames on which this person is labelled, ascending.
+        frames: The given frames on which this person is labelled, ascending.
         given: The given frames of the video, ascending.
         known: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
             does not exist is replaced by the next existing frame towards the key frame.
@@ -242,10 +242,10 @@ def person_window(
         ValueError: As for :func:`propagation_window` and :func:`estimation_window`.
     """
     first, last = known[0], known[-1]
-    own = [frame for frame in own if frame != key]
+    frames = [frame for frame in frames if frame != key]
     others = [frame for frame in given if frame != key]
-    if own:
-        window = fill_window(propagation_window(key, own, first, last), num_frames)
+    if frames:
+        window = fill_window(propagation_window(key, frames, first, last), num_frames)
     elif others:
         window = fill_window(propagation_window(key, others, first, last), num_frames)
         window = replace(window, given=(False, False))

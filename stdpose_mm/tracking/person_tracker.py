@@ -75,8 +75,8 @@ class PersonTracker:
         solid = detections.select((detections.boxes[:, 2:] > 0).all(axis=1))
         positions, track_ids = self._track(solid.boxes, solid.scores)
         order = np.argsort(positions)
-        kept = positions[order]
-        return FrameBoxes(solid.boxes[kept], solid.scores[kept], track_ids[order])
+        strongest = positions[order]
+        return FrameBoxes(solid.boxes[strongest], solid.scores[strongest], track_ids[order])
 
     def _track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Run ByteTrack; return the positions of the tracked detections and their track ids."""
@@ -98,13 +98,13 @@ class PersonTracker:
             # for the original positions.
             masks=torch.arange(len(boxes)),
         )
-        found = self._tracker.track(sample)
+        tracked = self._tracker.track(sample)
         self._step += 1
         # ByteTracker keeps all boxes of a track, but reads only the last one.
         for track in self._tracker.tracks.values():
             for item in self._tracker.memo_items:
                 del track[item][:-1]
-        return found.masks.numpy(), found.instances_id.numpy()
+        return tracked.masks.numpy(), tracked.instances_id.numpy()
 
 
 def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> Any:

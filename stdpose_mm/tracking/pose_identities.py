@@ -76,20 +76,20 @@ class PoseIdentities:
         proposed = np.array([self._own_id.get(t, (-1, -1))[0] for t in people.track_ids.tolist()])
         gain = np.where(similarity >= MIN_SIMILARITY, similarity, 0.0)
         gain += LOYALTY * (proposed[:, None] == known_ids)
-        own = np.full(len(people), -1)
+        ids = np.full(len(people), -1)
         rows, columns = linear_sum_assignment(gain, maximize=True)
         matched = gain[rows, columns] > 0
-        own[rows[matched]] = known_ids[columns[matched]]
-        for row in np.flatnonzero(own < 0):
-            if proposed[row] not in own:
-                own[row] = proposed[row]
-        unknown = own < 0
-        own[unknown] = self._next_id + np.arange(unknown.sum())
+        ids[rows[matched]] = known_ids[columns[matched]]
+        for row in np.flatnonzero(ids < 0):
+            if proposed[row] not in ids:
+                ids[row] = proposed[row]
+        unknown = ids < 0
+        ids[unknown] = self._next_id + np.arange(unknown.sum())
         self._next_id += int(unknown.sum())
-        for row, number in enumerate(own.tolist()):
+        for row, number in enumerate(ids.tolist()):
             self._own_id[int(people.track_ids[row])] = (number, frame_index)
             self._remember(frame_index, number, people.boxes[row], keypoints[row], sure[row])
-        return replace(people, track_ids=own)
+        return replace(people, track_ids=ids)
 
     def _similarity(
         self, frame_index: int, boxes: np.ndarray, keypoints: np.ndarray, sure: np.ndarray
@@ -132,4 +132,6 @@ class PoseIdentities:
         }
         # The track of a person who was lost for n frames continues n + 1 frames later.
         oldest = frame_index - TRACKED_FRAMES - 1
-        self._own_id = {t: own for t, own in self._own_id.items() if own[1] >= oldest}
+        self._own_id = {
+            t: identity for t, identity in self._own_id.items() if identity[1] >= oldest
+        }

@@ -68,7 +68,7 @@ def curve_styles(skeleton: Skeleton) -> list[dict[str, str]]:
 
 def _mix(color: str, other: str, share: float) -> str:
     pairs = zip(bgr(color), bgr(other), strict=True)
-    blue, green, red = (round((1 - share) * one + share * two) for one, two in pairs)
+    blue, green, red = (round((1 - share) * a + share * b) for a, b in pairs)
     return f'#{red:02x}{green:02x}{blue:02x}'
 
 

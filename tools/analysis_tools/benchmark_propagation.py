@@ -188,8 +188,8 @@ def methods_with(config: str) -> list[str]:
     model = read_config(config).get('model') or {}
     neck = model.get('neck')
     # Errors of the config are found when the model is built.
-    own = method_of((neck and MODELS.get(neck['type'])) or NoneType)
-    return [*(['per-frame'] if model.get('frame_head') else []), own, AUTO_WITH + own]
+    method = method_of((neck and MODELS.get(neck['type'])) or NoneType)
+    return [*(['per-frame'] if model.get('frame_head') else []), method, AUTO_WITH + method]
 
 
 main = Command(BenchmarkOptions, benchmark, __doc__, 'benchmark_propagation.py')

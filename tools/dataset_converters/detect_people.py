@@ -84,7 +84,7 @@ def run(options: DetectOptions) -> None:
             print(
                 f'{options.out}: {counted(len(frames), "frame")} of '
                 f'{counted(len(videos), "video")}, '
-                f'{counted(sum(len(found.scores) for found in frames), "detection")}'
+                f'{counted(sum(len(people.scores) for people in frames), "detection")}'
             )
 
 
@@ -119,16 +119,16 @@ def detect_people(
     ids = {video.name: image_ids(video) for video in videos}
     require_distinct_ids({name: of_video.values() for name, of_video in ids.items()})
     share = tasks_of_process([len(ids[video.name]) for video in videos], *rank_and_count())
-    own = {videos[number].name: videos[number] for number in share}
+    by_name = {videos[number].name: videos[number] for number in share}
 
     def detect(name: str) -> dict[int | str, FrameBoxes]:
-        frames = open_video(own[name], image_root, video_root, pictures_needed=True)
+        frames = open_video(by_name[name], image_root, video_root, pictures_needed=True)
         return {image_id: detector(frames[index]) for index, image_id in ids[name].items()}
 
-    found, failed = work_together(progress(own, len(own)), detect)
+    detected, failed = work_together(progress(by_name, len(by_name)), detect)
     if failed:
         raise InputError(failed[min(failed)])
-    return {image_id: boxes for video in videos for image_id, boxes in found[video.name].items()}
+    return {image_id: boxes for video in videos for image_id, boxes in detected[video.name].items()}
 
 
 def image_ids(video: VideoLabels) -> dict[int, int | str]:

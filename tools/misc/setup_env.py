@@ -92,7 +92,7 @@ def check_machine() -> None:
     version = sys.version_info[:2]
     other = 'or choose another interpreter with `make setup PYTHON=...`'
     if version not in SUPPORTED:
-        wanted = ' or '.join('.'.join(map(str, one)) for one in SUPPORTED)
+        wanted = ' or '.join('.'.join(map(str, version)) for version in SUPPORTED)
         raise SetupError(
             f'{sys.executable} is Python {platform.python_version()}, the pinned versions need '
             f'Python {wanted}: install it, {other}'

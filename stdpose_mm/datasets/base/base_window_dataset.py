@@ -304,13 +304,14 @@ class BaseWindowDataset(BaseDataset):
     def _require_joints(self, file: str, skeleton: Skeleton) -> None:
         """Refuse joints that differ from those of the metainfo, or are in another order."""
         expected = [name for _, name in sorted(self.metainfo['keypoint_id2name'].items())]
-        found = skeleton.keypoint_names
+        names = skeleton.keypoint_names
         # Other spellings, and other names for nearly the same place, count as the same joint.
-        if len(found) != len(expected) or any(
-            name_distance(own, wanted) is None for own, wanted in zip(found, expected, strict=True)
+        if len(names) != len(expected) or any(
+            name_distance(joint, wanted) is None
+            for joint, wanted in zip(names, expected, strict=True)
         ):
             raise InputError(
-                f'{file} has the keypoints {", ".join(found)}, expected those of '
+                f'{file} has the keypoints {", ".join(names)}, expected those of '
                 f'{self.metainfo["dataset_name"]!r} in their order: {", ".join(expected)}'
             )
 
@@ -359,8 +360,8 @@ class BaseWindowDataset(BaseDataset):
         if detections is not None and self.selection.task == 'estimation':
             for key in video.labelled:
                 window = self.selection.window(video, NO_TRACK, key)
-                found = detections.get(video.image_ids[key], NO_PEOPLE)
-                for box, score in zip(found.boxes, found.scores, strict=True):
+                detected = detections.get(video.image_ids[key], NO_PEOPLE)
+                for box, score in zip(detected.boxes, detected.scores, strict=True):
                     person = {'video': index, 'track': None, 'window': window}
                     yield {**person, 'box': box, 'score': score}
             return
@@ -377,8 +378,8 @@ class BaseWindowDataset(BaseDataset):
                 item['window'] = window = self.selection.window(video, track, key)
                 self.unlabelled += self.selection.task == 'propagation' and not any(window.given)
                 if detections is not None:
-                    found = detections.get(video.image_ids[key], NO_PEOPLE)
-                    item['box'], item['score'] = self.box_policy.find_box(track, window, found)
+                    detected = detections.get(video.image_ids[key], NO_PEOPLE)
+                    item['box'], item['score'] = self.box_policy.find_box(track, window, detected)
                 yield item
 
     # One sample
@@ -401,7 +402,7 @@ class BaseWindowDataset(BaseDataset):
         frames = (*window.before, *keys, *window.after)
         detection = (item['box'], item['score']) if 'box' in item else None
         boxes, scores = self._boxes_of(track, windows, detection)
-        positions = tuple(one.position for one in windows)
+        positions = tuple(member.position for member in windows)
         sources = [video.sources[frame] for frame in frames]
         img_path, img_index = sources[len(window.before)]
         return {
@@ -428,14 +429,14 @@ class BaseWindowDataset(BaseDataset):
     ) -> tuple[list[np.ndarray], list[float]]:
         """Find the boxes [4] that the frames are cropped at, and their scores."""
         if detection is None:
-            found = [self.box_policy.find_box(track, window) for window in windows]
+            boxes = [self.box_policy.find_box(track, window) for window in windows]
         else:
-            found = [detection]
+            boxes = [detection]
         if self.crops == 'frame':
             beside = [(box, 1.0) for box in self.box_policy.find_aux_boxes(track, windows[0])]
             side = len(windows[0].before)
-            found = [*beside[:side], *found, *beside[side:]]
-        return [box for box, _ in found], [score for _, score in found]
+            boxes = [*beside[:side], *boxes, *beside[side:]]
+        return [box for box, _ in boxes], [score for _, score in boxes]
 
     def _labels_of(self, track: Track, window: Window, keys: Sequence[int]) -> dict[str, Any]:
         frames = (*window.before, *keys, *window.after)

@@ -128,8 +128,8 @@ class LabelSelection:
             The remaining labels, their frames, and the given frames among these, ascending.
         """
         if self.label_interval is not None:
-            kept = tuple(given_frames(labelled, self.label_interval))
-            return labels.keep_frames(kept), kept, kept
+            shown = tuple(given_frames(labelled, self.label_interval))
+            return labels.keep_frames(shown), shown, shown
         if self.task == 'estimation':
             return labels, labelled, ()
         if any(person.source == 'propagated' for person in labels.persons):
@@ -160,8 +160,8 @@ class LabelSelection:
         if self.task == 'estimation' or every_label:
             return list(track.frames)
         if self.test_mode and unlabelled:
-            own = track.among(video.given)
-            return sorted(set(video.labelled) - set(video.given)) if own else []
+            given = track.among(video.given)
+            return sorted(set(video.labelled) - set(video.given)) if given else []
         return sorted(set(track.frames) - set(video.given))
 
     def window(
@@ -179,8 +179,8 @@ class LabelSelection:
             window = estimation_window(key, video.known[0], video.known[-1], self.num_frames)
             return snap_window(window, video.known)
         given = video.given if given is None else given
-        own = track.among(given)
-        return person_window(key, own, given, video.known, self.num_frames)
+        given_of_track = track.among(given)
+        return person_window(key, given_of_track, given, video.known, self.num_frames)
 
     def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
         """Draw a pattern of given frames in which ``key`` is not given, and build the window.

@@ -97,19 +97,19 @@ class WindowRandomHalfBody(RandomHalfBody):
         if len(centers) == 1:
             return super().transform(results)
         first_key = (len(centers) - len(results['keypoints'])) // 2
-        own = slice(first_key, first_key + 1)
+        key = slice(first_key, first_key + 1)
         of_key = super().transform(
             {
                 **results,
-                'bbox_center': centers[own],
-                'bbox_scale': scales[own],
+                'bbox_center': centers[key],
+                'bbox_scale': scales[key],
                 'keypoints': results['keypoints'][:1],
                 'keypoints_visible': results['keypoints_visible'][:1],
             }
         )
-        shift = (of_key['bbox_center'] - centers[own]) / scales[own]
+        shift = (of_key['bbox_center'] - centers[key]) / scales[key]
         results['bbox_center'] = centers + shift * scales
-        results['bbox_scale'] = scales * (of_key['bbox_scale'] / scales[own])
+        results['bbox_scale'] = scales * (of_key['bbox_scale'] / scales[key])
         return results
 
 
@@ -179,17 +179,17 @@ class WindowTopdownAffine(TopdownAffine):
 
     def _crop(self, results: dict, frame: int) -> dict[str, Any]:
         """Crop one frame, with three corners of the picture among its keypoints."""
-        own = {name: results[name][frame : frame + 1] for name in _OF_BOXES if name in results}
+        of_frame = {name: results[name][frame : frame + 1] for name in _OF_BOXES if name in results}
         pose = results['keypoints'][frame : frame + 1]
-        own['keypoints'] = np.concatenate([pose, _CORNERS], axis=1)
-        return super().transform({**own, 'img': [results['img'][frame]]})
+        of_frame['keypoints'] = np.concatenate([pose, _CORNERS], axis=1)
+        return super().transform({**of_frame, 'img': [results['img'][frame]]})
 
 
 def _require_boxes_of_a_window(results: dict) -> None:
-    expected, found = len(results['bbox']), len(results['bbox_center'])
-    if found != expected:
+    expected, given = len(results['bbox']), len(results['bbox_center'])
+    if given != expected:
         raise InputError(
-            f'a transform before WindowTopdownAffine left {found} of the {expected} boxes of a '
+            f'a transform before WindowTopdownAffine left {given} of the {expected} boxes of a '
             'window, use WindowRandomHalfBody instead of RandomHalfBody'
         )
     turns = results.get('bbox_rotation', ())

@@ -95,8 +95,8 @@ def match_poses(gt_exists: np.ndarray, match: np.ndarray) -> np.ndarray:
     frames, people = np.nonzero(share.max(axis=2) > 0)
     assigned = np.zeros(best_gt.shape, dtype=bool)
     assigned[frames, taken[frames, people]] = True
-    own = np.take_along_axis(match, best_gt[:, None, None, :], axis=2)[:, :, 0]
-    return own & assigned[:, None, :]
+    at_best = np.take_along_axis(match, best_gt[:, None, None, :], axis=2)[:, :, 0]
+    return at_best & assigned[:, None, :]
 
 
 def average_precision(

@@ -90,8 +90,8 @@ class ScoreCalibrator:
 
         start = [1.0, float(logit(target.mean())), 0.0][: len(features)]
         bounds = [(0.0, None), (None, None), (None, None)][: len(features)]
-        found = minimize(loss, start, jac=True, method='L-BFGS-B', bounds=bounds)
-        return cls(*found.x.tolist())
+        solution = minimize(loss, start, jac=True, method='L-BFGS-B', bounds=bounds)
+        return cls(*solution.x.tolist())
 
     def __call__(self, scores: np.ndarray, covariate: np.ndarray | float = 0.0) -> np.ndarray:
         """Calibrate scores of any shape, with a covariate that can be broadcast to it."""
@@ -126,7 +126,7 @@ def pool_probabilities(probabilities: Sequence[np.ndarray]) -> np.ndarray:
     """
     from scipy.special import expit
 
-    return expit(np.mean([_log_odds(each) for each in probabilities], axis=0))
+    return expit(np.mean([_log_odds(member) for member in probabilities], axis=0))
 
 
 def check_scores(scores: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

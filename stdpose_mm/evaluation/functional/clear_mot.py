@@ -121,16 +121,16 @@ class MotAccumulator:
         last = np.full(self._num_objects, -1)
         for step in steps:
             previous = last[objects[step]]
-            kept = _first_per_value(hypotheses[step], previous == hypotheses[step])
-            taken = np.isin(objects[step], objects[step][kept])
-            taken |= np.isin(hypotheses[step], hypotheses[step][kept])
+            continued = _first_per_value(hypotheses[step], previous == hypotheses[step])
+            taken = np.isin(objects[step], objects[step][continued])
+            taken |= np.isin(hypotheses[step], hypotheses[step][continued])
             rest = step[~taken]
-            found = rest[
+            newly_matched = rest[
                 match_pairs(problems[rest], objects[rest], hypotheses[rest], distance[rest])
             ]
-            matched[step[kept]] = matched[found] = True
-            switched[found] = last[objects[found]] >= 0
-            last[objects[found]] = hypotheses[found]
+            matched[step[continued]] = matched[newly_matched] = True
+            switched[newly_matched] = last[objects[newly_matched]] >= 0
+            last[objects[newly_matched]] = hypotheses[newly_matched]
 
         detections = self._per_joint(problems[matched])
         return MotCounts(

@@ -289,10 +289,10 @@ def pair_tracks(
                 f'expected {list(keypoint_names)} as in the first video'
             )
     people = sorted(truth.persons, key=lambda p: (_track_id(truth, p), p.frame_index))
-    found = {(_track_id(prediction, p), p.frame_index): p for p in prediction.persons}
+    predicted = {(_track_id(prediction, p), p.frame_index): p for p in prediction.persons}
     num_joints = len(keypoint_names)
     nobody = PersonLabel(0, np.zeros((num_joints, 2)), np.zeros(num_joints), source='absent')
-    counterparts = [found.get((_track_id(truth, p), p.frame_index), nobody) for p in people]
+    counterparts = [predicted.get((_track_id(truth, p), p.frame_index), nobody) for p in people]
     scores = [
         np.where(p.labelled, np.nan if p.scores is None else p.scores, np.nan) for p in counterparts
     ]

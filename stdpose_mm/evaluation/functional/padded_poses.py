@@ -133,14 +133,14 @@ def pair_frames(
     pred = pad_poses(prediction, keypoint_names)
     _require_head_sizes(truth, gt)
 
-    kept = gt.present.any(axis=1)
+    occupied = gt.present.any(axis=1)
     for i, frame in enumerate(truth.frames):
-        if kept[i] and frame.ignore_regions:
+        if occupied[i] and frame.ignore_regions:
             _remove_ignored(gt, i, frame.ignore_regions)
             _remove_ignored(pred, i, frame.ignore_regions)
-    if kept.all():
+    if occupied.all():
         return gt, pred
-    return gt.select(kept), pred.select(kept)
+    return gt.select(occupied), pred.select(occupied)
 
 
 def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.ndarray:
@@ -166,9 +166,9 @@ def _in_order_of(truth: VideoLabels, prediction: VideoLabels) -> VideoLabels:
     orders = []
     for attribute in ('file_name', 'image_id'):
         wanted = [getattr(frame, attribute) for frame in truth.frames]
-        found = [getattr(frame, attribute) for frame in prediction.frames]
-        position = {name: i for i, name in enumerate(found)}
-        if len(position) == len(found) and position.keys() == set(wanted):
+        values = [getattr(frame, attribute) for frame in prediction.frames]
+        position = {name: i for i, name in enumerate(values)}
+        if len(position) == len(values) and position.keys() == set(wanted):
             orders.append([position[name] for name in wanted])
     if not orders:
         return prediction

@@ -69,8 +69,8 @@ class PoseTrackMetric(BaseVideoMetric):
             joints = np.column_stack([person.keypoints, person.scores])
             candidates.append(dict(keypoints=joints, score=score, area=box[2] * box[3]))
         sigmas = np.asarray((self.dataset_meta or {})['sigmas'])
-        kept = oks_nms(candidates, self.oks_nms, sigmas=sigmas)
-        return [people[i] for i in sorted(kept)]
+        selection = oks_nms(candidates, self.oks_nms, sigmas=sigmas)
+        return [people[i] for i in sorted(selection)]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the metrics of the class on both subsets of frames."""
@@ -83,7 +83,8 @@ class PoseTrackMetric(BaseVideoMetric):
             frames = [self.evaluated_frames(video, subset) for video in self.truth]
             # PoseTrack does not evaluate frames without people in the truth.
             truth = [
-                video.keep_frames(kept) for video, kept in zip(self.truth, frames, strict=True)
+                video.keep_frames(indices)
+                for video, indices in zip(self.truth, frames, strict=True)
             ]
             scores = evaluate_posetrack(truth, predictions)
             values = {

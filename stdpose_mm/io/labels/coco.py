@@ -158,8 +158,8 @@ def category_fields(labels: VideoLabels) -> dict[str, Any]:
 
 def top_level_fields(labels: VideoLabels) -> dict[str, Any]:
     """Collect the fields of the file itself from ``labels.extra``."""
-    own = (CATEGORY_FIELDS, VIDEO_FIELDS)
-    return {name: value for name, value in labels.extra.items() if name not in own}
+    separate = (CATEGORY_FIELDS, VIDEO_FIELDS)
+    return {name: value for name, value in labels.extra.items() if name not in separate}
 
 
 def find_visibility(annotations: Iterable[Record]) -> Visibility:
@@ -191,7 +191,7 @@ def read_people(
     visibility: Visibility,
 ) -> list[PersonLabel]:
     """Read entries of ``annotations`` as labels on frames, given the frame of each image id."""
-    fields = {name for one in annotations for name in WHOLE_BODY_FIELDS if one.peek(name)}
+    fields = {name for entry in annotations for name in WHOLE_BODY_FIELDS if entry.peek(name)}
     file = annotations[0].file if annotations else ''
     note_unread_joints(file, fields)
     identities = number_identities(
@@ -290,11 +290,11 @@ def plain(array: np.ndarray) -> list[Any]:
     return [int(x) if float(x).is_integer() else float(x) for x in array]
 
 
-def distinct_ids(kept: Sequence[Any]) -> list[Any]:
+def distinct_ids(ids: Sequence[Any]) -> list[Any]:
     """Return the given ids if they are complete and distinct, else 1, 2, ..."""
-    if all(type(i) in (int, str) for i in kept) and len(set(kept)) == len(kept):
-        return list(kept)
-    return [*range(1, len(kept) + 1)]
+    if all(type(i) in (int, str) for i in ids) and len(set(ids)) == len(ids):
+        return list(ids)
+    return [*range(1, len(ids) + 1)]
 
 
 def is_coco(data: Any) -> bool:
@@ -396,7 +396,7 @@ def parse_coco(
     for _, key, person in stated:
         persons[key].append(person)
     top = record.extra()
-    found = []
+    result = []
     for key, (frames, numbering) in read.items():
         extra = {**top, **_file_fields(videos.get(key)), CATEGORY_FIELDS: categories.fields}
         extra[VIDEO_FIELDS] = videos[key].extra() if key in videos else {}
@@ -405,8 +405,8 @@ def parse_coco(
             video = VideoLabels(
                 names[key], categories.skeleton, tuple(frames), people, extra, numbering
             )
-        found.append(video)
-    return found
+        result.append(video)
+    return result
 
 
 def _label_of(person: PersonLabel) -> PersonLabel:
@@ -426,25 +426,25 @@ def _annotations_of_people(
     """
     selected = categories.select(record.records('annotations'))
     # Left out as in MMPose's datasets.
-    kept = [annotation for annotation in selected if annotation.peek('iscrowd') != 1]
-    crowds = len(selected) - len(kept)
-    attributes = [annotation.peek('attributes') for annotation in kept]
+    annotations = [annotation for annotation in selected if annotation.peek('iscrowd') != 1]
+    crowds = len(selected) - len(annotations)
+    attributes = [annotation.peek('attributes') for annotation in annotations]
     interpolated = sum(isinstance(a, dict) and a.get('keyframe') is False for a in attributes)
-    flags = [one.peek('keypoints')[2::3] for one in kept if isinstance(one.peek('keypoints'), list)]
-    is_binary = not visible_as_1 and find_visibility(kept) == 'posetrack'
+    flags = [joints[2::3] for a in annotations if isinstance(joints := a.peek('keypoints'), list)]
+    is_binary = not visible_as_1 and find_visibility(annotations) == 'posetrack'
     hidden = sum(of_person.count(1) for of_person in flags) if is_binary else 0
     notes = {
         f'annotations of crowds are left out ({crowds} with "iscrowd": 1)': crowds,
-        f'{interpolated} of {len(kept)} labels are not marked as key frames of CVAT, which may '
-        'have interpolated their joints; they count as given. Export the task as "CVAT for video '
-        '1.1", which tells the key frames of each joint': interpolated,
+        f'{interpolated} of {len(annotations)} labels are not marked as key frames of CVAT, which '
+        'may have interpolated their joints; they count as given. Export the task as "CVAT for '
+        'video 1.1", which tells the key frames of each joint': interpolated,
         f'v is 0 or 1 in the whole file, so all {hidden} labelled joints count as occluded, as in '
         'COCO; give --visible-as-1 if 1 means visible': hidden,
     }
     for text, count in notes.items():
         if count:
             note(f'{record.file}: {text}')
-    return kept
+    return annotations
 
 
 def _video_key(image: Record) -> Any:
@@ -522,11 +522,14 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
         for person in video.persons:
             own_ids = {'id': next(ids), 'image_id': image_id_of[person.frame_index]}
             annotations.append({**_annotation(person), **own_ids, 'category_id': category['id']})
-    shared, own = _split_fields([top_level_fields(video) for video in videos])
+    shared, separate = _split_fields([top_level_fields(video) for video in videos])
     listed = []
-    for number, (video, fields) in enumerate(zip(videos, own, strict=True), 1):
-        kept = {**video.extra.get(VIDEO_FIELDS, {}), **({_FILE_FIELDS: fields} if fields else {})}
-        listed.append({**kept, 'id': number, 'name': video.name})
+    for number, (video, fields) in enumerate(zip(videos, separate, strict=True), 1):
+        fields_of_video = {
+            **video.extra.get(VIDEO_FIELDS, {}),
+            **({_FILE_FIELDS: fields} if fields else {}),
+        }
+        listed.append({**fields_of_video, 'id': number, 'name': video.name})
     lists = {'images': images, 'annotations': annotations, 'categories': [category]}
     write_json(path, {'info': {}, 'licenses': [], **shared, 'videos': listed, **lists})
 
@@ -548,8 +551,8 @@ def _kept_area(person: PersonLabel) -> float | None:
 
 
 def _box(person: PersonLabel) -> np.ndarray:
-    own = person.bbox if person.has_box else None
-    return pose_extent(person.keypoints, person.labelled) if own is None else own
+    bbox = person.bbox if person.has_box else None
+    return pose_extent(person.keypoints, person.labelled) if bbox is None else bbox
 
 
 def _box_area(person: PersonLabel) -> float:

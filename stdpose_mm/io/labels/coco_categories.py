@@ -81,12 +81,10 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
         InputError: If no category has joints and there is no ``default``, or see
             :func:`choose_categories`.
     """
-    categories = {_id(one, 'id'): one for one in record.records('categories', [])}
+    categories = {_id(c, 'id'): c for c in record.records('categories', [])}
     # CVAT writes an empty list for categories without joints.
-    with_joints = {
-        k: one for k, one in categories.items() if one.peek('keypoints') not in (None, [])
-    }
-    others = {k: one.text('name', '') for k, one in categories.items() if k not in with_joints}
+    with_joints = {k: c for k, c in categories.items() if c.peek('keypoints') not in (None, [])}
+    others = {k: c.text('name', '') for k, c in categories.items() if k not in with_joints}
     if not with_joints:
         if default is None:
             known = ', '.join(map(shown, others.values())) or 'none'
@@ -97,11 +95,11 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
         return Categories(default, {}, dict.fromkeys(others, ''), {}, {})
     annotations = record.peek('annotations')
     labels = annotations if isinstance(annotations, list) and len(with_joints) > 1 else []
-    used = {_as_text(one.get('category_id')) for one in labels if _holds_label(one)}
-    candidates = {key: one for key, one in with_joints.items() if key in used} or with_joints
-    id_of = {one.text('name', f'category {key}'): key for key, one in candidates.items()}
+    used = {_as_text(label.get('category_id')) for label in labels if _holds_label(label)}
+    candidates = {k: c for k, c in with_joints.items() if k in used} or with_joints
+    id_of = {c.text('name', f'category {k}'): k for k, c in candidates.items()}
     if len(id_of) < len(candidates):
-        id_of = {f'{one.text("name", "")} {key}': key for key, one in candidates.items()}
+        id_of = {f'{c.text("name", "")} {k}': k for k, c in candidates.items()}
     joints_of = {name: candidates[key].texts('keypoints') for name, key in id_of.items()}
     names = choose_categories(record.file, joints_of, category)
     first = candidates[id_of[names[0]]]

@@ -180,7 +180,10 @@ def _read_loaded(
     ):
         expected = 'the file that was loaded into CVAT before the labels were corrected'
         raise InputError(f'no key frame of {path} occurs in {loaded}, expected {expected}')
-    return [[one for one in exported if one.group == t.group] or exported for t in tracks]
+    return [
+        [candidate for candidate in exported if candidate.group == t.group] or exported
+        for t in tracks
+    ]
 
 
 def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:

@@ -113,8 +113,8 @@ KeyFrames = dict[int, KeyFrame]
 """Frame -> key frame of a joint in a track."""
 
 
-def _near(one: tuple[float, float], other: tuple[float, float], distance: float) -> bool:
-    return max(abs(one[0] - other[0]), abs(one[1] - other[1])) <= distance
+def _near(first: tuple[float, float], second: tuple[float, float], distance: float) -> bool:
+    return max(abs(first[0] - second[0]), abs(first[1] - second[1])) <= distance
 
 
 def find_loaded(key_frame: KeyFrame, loaded: Iterable[KeyFrames]) -> KeyFrame | None:
@@ -206,7 +206,9 @@ class Track:
     def drop_finish(self) -> None:
         """Drop the final frame that CVAT adds to the track of a shape."""
         first = self.frame_indices[0]
-        self.joints = [{i: one for i, one in joint.items() if i == first} for joint in self.joints]
+        self.joints = [
+            {i: key_frame for i, key_frame in joint.items() if i == first} for joint in self.joints
+        ]
 
     def find_sources(self, loaded: Sequence[Track] | None, cuts: Collection[int]) -> None:
         """Find the source of every key frame by comparing it with what was exported.
@@ -256,24 +258,28 @@ class Track:
                 yield label
 
     def _label(self, frame_index: int, held: Sequence[Source], track_id: int | None) -> PersonLabel:
-        here = self._key_frames_at(frame_index)
+        key_frames = self._key_frames_at(frame_index)
         keypoints = np.zeros((len(held), 2))
         visibility = np.full(len(held), NOT_LABELLED)
         sources = [*held]
-        for joint, key_frame in here.items():
+        for joint, key_frame in key_frames.items():
             keypoints[joint], visibility[joint] = key_frame.place, key_frame.visibility
             if key_frame.visibility != NOT_LABELLED:
                 sources[joint] = key_frame.source
         source: Source = 'propagated' if 'propagated' in sources else 'absent'
-        if any(key_frame.source == 'given' for key_frame in here.values()):
+        if any(key_frame.source == 'given' for key_frame in key_frames.values()):
             source = 'given'
             if 'given' not in sources:
                 # The label only tells which joints are left out.
                 visibility[:] = NOT_LABELLED
-        known = {joint: one.score for joint, one in here.items() if one.score is not None}
+        known = {
+            joint: shape.score for joint, shape in key_frames.items() if shape.score is not None
+        }
         scores = [known.get(joint, float(s == 'given')) for joint, s in enumerate(sources)]
         names = self.skeleton.keypoint_names
-        attributes = {names[j]: one.attributes for j, one in here.items() if one.attributes}
+        attributes = {
+            names[j]: shape.attributes for j, shape in key_frames.items() if shape.attributes
+        }
         extra: dict[str, Any] = {
             'cvat_attributes': self.attributes.get(frame_index),
             'cvat_point_attributes': attributes,
@@ -366,4 +372,7 @@ def _read_points(shape: Record, frame: int, names: Sequence[str]) -> Iterator[tu
 
 def _attributes(record: Record) -> dict[str, str]:
     """Read the elements ``attribute`` as name -> text."""
-    return {one.text('name'): one.text('text') for one in record.records('attribute', [])}
+    return {
+        attribute.text('name'): attribute.text('text')
+        for attribute in record.records('attribute', [])
+    }

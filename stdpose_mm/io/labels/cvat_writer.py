@@ -160,16 +160,16 @@ def _key_frames(
     # A given label says nothing about joints yet to be propagated: CVAT interpolates through it.
     is_open = [p.source == 'given' and p.propagated[joint] and not p.labelled[joint] for p in track]
     slots = [slot for slot, is_skipped in enumerate(is_open) if slot == 0 or not is_skipped]
-    here = [track[slot] for slot in slots]
-    states = np.asarray([person.visibility[joint] for person in here])
+    at_frame = [track[slot] for slot in slots]
+    states = np.asarray([person.visibility[joint] for person in at_frame])
     there = states > NOT_LABELLED
     # Joints missing from a given label were left out by a person.
     sources: list[Source] = [
         'propagated' if p.propagated[joint] else 'given' if p.source == 'given' else 'absent'
-        for p in here
+        for p in at_frame
     ]
     is_given = np.asarray(sources) == 'given'
-    points = np.stack([person.keypoints[joint] for person in here])
+    points = np.stack([person.keypoints[joint] for person in at_frame])
     points = np.where(is_given[:, None], points, points.round(2)) + 0.0
     required = is_given | (tolerance is None)
     required[0] = True
@@ -177,7 +177,7 @@ def _key_frames(
     required[1:] |= ~there[1:] & (np.asarray(sources[1:]) != sources[:-1])
     # The last position before the joint goes outside; CVAT would interpolate or hold another one.
     required |= there & ~np.append(there[1:], False)
-    frame_indices = np.asarray([person.frame_index for person in here])
+    frame_indices = np.asarray([person.frame_index for person in at_frame])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]))).tolist()
     for run in map(slice, edges[::2], edges[1::2]):
         required[run] = few_key_frames(
@@ -228,12 +228,12 @@ def few_key_frames(
 
 
 def _add_shape(
-    track: ET.Element, person: PersonLabel, here: dict[int, KeyFrame], skeleton: Skeleton
+    track: ET.Element, person: PersonLabel, key_frames: dict[int, KeyFrame], skeleton: Skeleton
 ) -> None:
     shape = _add(track, 'skeleton', frame=str(person.frame_index), keyframe='1', z_order='0')
     _add_attributes(shape, person.extra.get('cvat_attributes'))
-    own = person.extra.get('cvat_point_attributes')
-    for joint, key_frame in here.items():
+    attributes = person.extra.get('cvat_point_attributes')
+    for joint, key_frame in key_frames.items():
         name = skeleton.keypoint_names[joint]
         x, y = key_frame.place
         states = {'outside': NOT_LABELLED, 'occluded': OCCLUDED}
@@ -242,7 +242,7 @@ def _add_shape(
         _add(point, 'attribute', key_frame.format_mark(), name='source')
         if person.scores is not None:
             _add(point, 'attribute', repr(person.scores[joint].item()), name='score')
-        _add_attributes(point, own.get(name) if isinstance(own, dict) else None)
+        _add_attributes(point, attributes.get(name) if isinstance(attributes, dict) else None)
 
 
 def _add_attributes(parent: ET.Element, attributes: Any) -> None:

@@ -436,18 +436,18 @@ def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
     return [name for name in individuals if unique and name not in ('', _UNIQUE)], unique
 
 
-def name_individuals(own: Mapping[Individual, str], has_unique: bool) -> dict[Individual, str]:
+def name_individuals(named: Mapping[Individual, str], has_unique: bool) -> dict[Individual, str]:
     """Give every individual a distinct name; a single individual may stay without one.
 
     Args:
-        own: Individual -> its name so far, or ''.
+        named: Individual -> its name so far, or ''.
         has_unique: Whether there are unique bodyparts, so that one may be named ``single``.
     """
-    if not has_unique and len(own) <= 1 and _UNIQUE not in own.values():
-        return dict(own)
+    if not has_unique and len(named) <= 1 and _UNIQUE not in named.values():
+        return dict(named)
     names: dict[Individual, str] = {}
-    for key in sorted(own):
-        name = own[key]
+    for key in sorted(named):
+        name = named[key]
         if not name or name in names.values() or (name == _UNIQUE and not has_unique):
             name = f'individual{len(names)}' if key[0] else f'individual{key[1]}'
         while name in names.values():
@@ -458,15 +458,15 @@ def name_individuals(own: Mapping[Individual, str], has_unique: bool) -> dict[In
 
 def _picture_names(labels: VideoLabels) -> dict[int, str]:
     """Name the pictures of all frames so that each name holds its frame index."""
-    own = {frame.index: base_name(frame.file_name) for frame in labels.frames}
-    if all(own.values()):
-        indices, numbering = frame_indices('', [*own.values()], first_number=0)
+    names = {frame.index: base_name(frame.file_name) for frame in labels.frames}
+    if all(names.values()):
+        indices, numbering = frame_indices('', [*names.values()], first_number=0)
         # Names that may hold times do not identify frames.
-        if indices == [*own] and not numbering.times:
-            return own
+        if indices == [*names] and not numbering.times:
+            return names
     # DeepLabCut writes as many digits as the length of the video needs. Its project names the
     # pictures of the labelled frames like this, so all rows must use the same number of digits.
-    extracted = [re.fullmatch(r'img(\d+)\.png', name) for name in own.values()]
+    extracted = [re.fullmatch(r'img(\d+)\.png', name) for name in names.values()]
     digits = max((len(name[1]) for name in extracted if name), default=4)
     digits = max(digits, len(str(max(labels, default=0))))
     return {index: f'img{index:0{digits}d}.png' for index in labels}

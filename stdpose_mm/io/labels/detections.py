@@ -69,7 +69,9 @@ def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]
             'one category, remove the others'
         )
     note(f'{known}: only {PERSON} (people in COCO) is read')
-    return [record for record, one in zip(records, classes, strict=True) if one == PERSON]
+    return [
+        record for record, class_name in zip(records, classes, strict=True) if class_name == PERSON
+    ]
 
 
 def require_distinct_ids(ids: Mapping[str, Iterable[int | str]]) -> None:
@@ -98,7 +100,7 @@ def write_detections(detections: Detections, path: PathLike) -> None:
     """
     results = [
         {'image_id': image_id, 'category_id': PERSON, 'bbox': box, 'score': score}
-        for image_id, found in detections.items()
-        for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
+        for image_id, people in detections.items()
+        for box, score in zip(people.boxes.tolist(), people.scores.tolist(), strict=True)
     ]
     write_json(path, results)

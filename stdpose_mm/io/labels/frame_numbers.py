@@ -268,8 +268,8 @@ def _is_of_frame(parts: Sequence[str], place: int) -> bool:
 
 
 def _times_in(stems: Sequence[str]) -> list[float] | None:
-    found = [_SECONDS.search(stem) for stem in stems]
-    times = [float(match[1]) for match in found if match]
+    matches = [_SECONDS.search(stem) for stem in stems]
+    times = [float(match[1]) for match in matches if match]
     return times if stems and len(set(times)) == len(stems) else None
 
 

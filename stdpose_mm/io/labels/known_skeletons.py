@@ -115,9 +115,9 @@ def unnamed_skeleton(
     if not 1 <= count <= MAX_JOINTS:
         raise InputError(f'{path} has {count} keypoints per person, expected 1..{MAX_JOINTS}')
     order = f'as joint_0 to joint_{count - 1}'
-    found = Skeleton(tuple(f'joint_{i}' for i in range(count)))
-    for name, skeleton in family.items():
-        if skeleton.num_keypoints == count:
-            order, found = f'in the order of {name}', skeleton
+    skeleton = Skeleton(tuple(f'joint_{i}' for i in range(count)))
+    for name, candidate in family.items():
+        if candidate.num_keypoints == count:
+            order, skeleton = f'in the order of {name}', candidate
     note(f'{path} does not name its {count} keypoints, they are read {order}; {remedy}')
-    return found
+    return skeleton

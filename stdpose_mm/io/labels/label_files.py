@@ -59,19 +59,19 @@ def find_label_files(
     entries = [ann_file] if isinstance(ann_file, (str, os.PathLike)) else ann_file
     files: list[Path] = []
     for entry in map(Path, entries):
-        found, kind = [entry], 'list'
+        candidates, kind = [entry], 'list'
         # Unlike the methods of Path, these do not raise for names that are too long.
         if os.path.isdir(entry):
             named = (f for f in entry.iterdir() if f.name.lower().endswith(JSON_SUFFIXES))
-            found, kind = sorted(f for f in named if not is_leftover(f)), 'folder'
+            candidates, kind = sorted(f for f in named if not is_leftover(f)), 'folder'
         elif entry.suffix == LIST_SUFFIX and os.path.isfile(entry):
-            found = listed_files(entry)
-        if not found:
+            candidates = listed_files(entry)
+        if not candidates:
             raise InputError(f'the {kind} {entry}{of_owner} holds no label file (*.json){ending}')
-        for file in found:
+        for file in candidates:
             if not os.path.isfile(file):
                 raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
-        files += found
+        files += candidates
     if not files:
         raise InputError(f'the list of labels{of_owner} is empty{ending}')
     return [str(file) for file in files]

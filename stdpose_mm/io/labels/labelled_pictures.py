@@ -63,8 +63,8 @@ def videos_of_pictures(
     folders: dict[PurePosixPath, list[LabelledPicture]] = {}
     pictures = list(pictures)
     located = located_people(path, (picture.people for picture in pictures))
-    for picture, kept in zip(pictures, located, strict=True):
-        picture = replace(picture, name=slashed(picture.name), people=kept)
+    for picture, labels in zip(pictures, located, strict=True):
+        picture = replace(picture, name=slashed(picture.name), people=labels)
         folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
     names = [f.name if f.name not in ('', '..') else video_name(path) for f in folders]
@@ -115,12 +115,12 @@ def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Pat
 
 def usable_files(folder: PathLike, files: Iterable[Path]) -> list[Path]:
     """Sort the files of a folder and skip leftovers; see :func:`label_files_in`."""
-    found = [file for file in files if not is_leftover(file) and file.is_file()]
-    if not 0 < len(found) <= MAX_FILES:
+    usable = [file for file in files if not is_leftover(file) and file.is_file()]
+    if not 0 < len(usable) <= MAX_FILES:
         raise InputError(
-            f'the folder {folder} holds {len(found)} label files of that format, expected 1..1e6'
+            f'the folder {folder} holds {len(usable)} label files of that format, expected 1..1e6'
         )
-    return sorted(found, key=lambda file: (file.parent, natural_order(file)))
+    return sorted(usable, key=lambda file: (file.parent, natural_order(file)))
 
 
 def picture_names(labels: VideoLabels) -> dict[int, str]:

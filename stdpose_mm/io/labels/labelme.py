@@ -132,11 +132,11 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
     """
     files = [Path(record.file) for record in records]
     names = [slashed(record.text('imagePath', '')) for record in records]
-    own, numbering = frame_indices(path, [file.stem for file in files])
+    indices, numbering = frame_indices(path, [file.stem for file in files])
     for i, (file, name) in enumerate(zip(files, names, strict=True)):
         if not name:
             names[i] = file.stem
-        elif numbering.kind == 'names' and own[i] not in map(
+        elif numbering.kind == 'names' and indices[i] not in map(
             int, re.findall('[0-9]{1,18}', picture_stem(name))
         ):
             beside = find_picture(file.stem, [file.parent])

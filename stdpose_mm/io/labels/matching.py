@@ -128,9 +128,9 @@ def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
     if not source.has_picture_files:
         return None
     names = [source.path_of(index) for index in range(len(source))]
-    own = frame_indices(names[0], names)[1]
-    has_gaps = own.kind == 'names' and own.highest - own.lowest >= len(source)
-    return (own.lowest, own.highest) if has_gaps else None
+    indices = frame_indices(names[0], names)[1]
+    has_gaps = indices.kind == 'names' and indices.highest - indices.lowest >= len(source)
+    return (indices.lowest, indices.highest) if has_gaps else None
 
 
 class _Matching:
@@ -382,26 +382,26 @@ class _Matching:
                 labelled frames have the same index.
         """
         end = np.inf if self.source is None else len(self.source)
-        kept: dict[int, VideoFrame] = {}
+        renumbered: dict[int, VideoFrame] = {}
         for frame in sorted(self.labels.frames, key=lambda frame: frame.index not in self.indices):
             index = frame_of.get(frame.index)
-            if index is not None and 0 <= index < end and index not in kept:
-                kept[index] = frame
+            if index is not None and 0 <= index < end and index not in renumbered:
+                renumbered[index] = frame
             elif frame.index in self.indices:
-                raise self._misplaced(frame, index, kept)
-        new_index = {frame.index: index for index, frame in kept.items()}
+                raise self._misplaced(frame, index, renumbered)
+        new_index = {frame.index: index for index, frame in renumbered.items()}
         of_video = (frame for frame in self.labels.frames if frame.index in new_index)
         frames = [replace(frame, index=new_index[frame.index]) for frame in of_video]
         persons = [replace(p, frame_index=new_index[p.frame_index]) for p in self.labels.persons]
         return replace(self.labels, frames=tuple(frames), persons=tuple(persons))
 
     def _misplaced(
-        self, frame: VideoFrame, index: int | None, kept: Mapping[int, VideoFrame]
+        self, frame: VideoFrame, index: int | None, renumbered: Mapping[int, VideoFrame]
     ) -> InputError:
         """Make the error for a labelled frame that the video lacks or that has a duplicate."""
         name = shown(frame.file_name)
-        if index is not None and index in kept:
-            other = shown(base_name(kept[index].file_name))
+        if index is not None and index in renumbered:
+            other = shown(base_name(renumbered[index].file_name))
             both = f'{other} and {shown(base_name(frame.file_name))} of {self.labels.name}'
             return InputError(f'{both} are both frame {index}, give each frame one picture')
         where = name if index is None else f'frame {index}{f" ({name})" if frame.file_name else ""}'
@@ -418,10 +418,10 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
     folder = labels.numbering.folder if labels.numbering else None
     if folder is None or not frame.file_name:
         return None
-    name, own = base_name(frame.file_name), slashed(frame.file_name)
+    name, path = base_name(frame.file_name), slashed(frame.file_name)
     places = [folder / name, folder / 'images' / name, folder.parent / 'images' / name]
-    if not leaves_folder(own):
-        places.insert(0, folder / own)
+    if not leaves_folder(path):
+        places.insert(0, folder / path)
     return next((place for place in places if os.path.isfile(place)), None)
 
 

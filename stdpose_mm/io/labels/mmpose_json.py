@@ -56,9 +56,11 @@ def parse_mmpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vide
     frames = listed[contents[0][0]]
     if len(contents) == 1 and frames and 'instances' in frames[0]:
         return [_read_video(path, data, frames)]
-    skeleton = _skeleton(path, data, [one for group in listed.values() for one in group])
+    skeleton = _skeleton(path, data, [instance for group in listed.values() for instance in group])
     pictures = [
-        LabelledPicture(file.stem, [_person(one, skeleton) for one in group], where=str(file))
+        LabelledPicture(
+            file.stem, [_person(instance, skeleton) for instance in group], where=str(file)
+        )
         for file, group in listed.items()
     ]
     return videos_of_pictures(path, pictures, skeleton)
@@ -72,12 +74,12 @@ def _listed(path: PathLike, data: Any) -> list[Record]:
 
 def _read_video(path: PathLike, data: Any, frames: Sequence[Record]) -> VideoLabels:
     instances = [frame.records('instances') for frame in frames]
-    skeleton = _skeleton(path, data, [one for group in instances for one in group])
+    skeleton = _skeleton(path, data, [instance for group in instances for instance in group])
     # The demo counts from 1, the inferencer from 0.
     is_demo = isinstance(data, dict)
     ids = [frame.integer('frame_id', low=0, high=MAX_FRAME_INDEX + is_demo) for frame in frames]
     first = 1 if is_demo and 0 not in ids else 0
-    people = [[_person(one, skeleton) for one in group] for group in instances]
+    people = [[_person(instance, skeleton) for instance in group] for group in instances]
     indices = [frame_id - first for frame_id in ids]
     return video_of_frames(path, video_name(path), skeleton, zip(indices, people, strict=True))
 

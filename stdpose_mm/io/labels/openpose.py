@@ -60,8 +60,8 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
         for person in Record(file, '', data).records('people'):
             unread |= {name for name in _NOT_READ if person.peek(name)}
             people.append(_person(person))
-        found = [person for person in people if len(person['keypoints'])]
-        pictures.append(LabelledPicture(file.stem.removesuffix(_ENDING), found, where=str(file)))
+        placed = [person for person in people if len(person['keypoints'])]
+        pictures.append(LabelledPicture(file.stem.removesuffix(_ENDING), placed, where=str(file)))
     everybody = [person for picture in pictures for person in picture.people]
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:

@@ -134,26 +134,33 @@ in it, and its name, if people with different skeletons are never one person."""
 
 def _choose_skeletons(path: PathLike, project: Any, category: str | None) -> _Choice:
     """Choose the skeletons whose instances are read."""
-    ids = {id(one.skeleton) for labelled in project.labeled_frames for one in labelled.instances}
-    used = [one for one in project.skeletons if id(one) in ids] or project.skeletons[:1]
+    ids = {
+        id(instance.skeleton) for frame in project.labeled_frames for instance in frame.instances
+    }
+    used = [skeleton for skeleton in project.skeletons if id(skeleton) in ids] or project.skeletons[
+        :1
+    ]
     if not used:
         raise InputError(f'{path} has no skeleton, expected one')
     names = {}
     joints_of: dict[str, list[str]] = {}
-    for number, one in enumerate(used):
-        name = one.name or 'skeleton'
-        if joint_order(one.node_names, joints_of.get(name, one.node_names)) is None:
+    for number, skeleton in enumerate(used):
+        name = skeleton.name or 'skeleton'
+        if joint_order(skeleton.node_names, joints_of.get(name, skeleton.node_names)) is None:
             name = f'{name} {number}'
-        joints_of.setdefault(name, one.node_names)
-        names[id(one)] = name
+        joints_of.setdefault(name, skeleton.node_names)
+        names[id(skeleton)] = name
     chosen = choose_categories(path, joints_of, category)
-    used = [one for one in used if names[id(one)] in chosen]
+    used = [skeleton for skeleton in used if names[id(skeleton)] in chosen]
     joints = used[0].node_names
     limbs = tuple((int(a), int(b)) for a, b in used[0].edge_inds)
     if len(chosen) == 1 or any(map(_AUTOMATIC.fullmatch, chosen)):
         # SLEAP itself has one skeleton; others with these joints come from merged projects.
         names = dict.fromkeys(names, '')
-    layouts = {id(one): (joint_order(one.node_names, joints), names[id(one)]) for one in used}
+    layouts = {
+        id(skeleton): (joint_order(skeleton.node_names, joints), names[id(skeleton)])
+        for skeleton in used
+    }
     return Skeleton(tuple(joints), limbs, used[0].name or 'person'), layouts
 
 
@@ -212,12 +219,14 @@ def _read_video(
             index = int(labelled.frame_idx)
             if numbers and index < len(of_entry):
                 index = numbers[of_entry[index]]
-            people = [one for one in labelled.instances if id(one.skeleton) in layouts]
+            people = [
+                instance for instance in labelled.instances if id(instance.skeleton) in layouts
+            ]
             instances.setdefault(index, []).extend(people)
             negative |= {index} if labelled.is_negative else set()
-            for one in people:
-                place = (index, _is_predicted(one))
-                places[id(one.track)].add(place)
+            for instance in people:
+                place = (index, _is_predicted(instance))
+                places[id(instance.track)].add(place)
                 if entry_of.setdefault(place, number) != number:
                     raise _LabelledTwiceError(
                         f'{where} is in the project twice, with labels on frame {index} in both, '
@@ -236,10 +245,10 @@ def _read_video(
     for index in sorted(instances):
         is_labeled = index in negative or not all(map(_is_predicted, instances[index])) or None
         frames.append(VideoFrame(index, file_of.get(index, ''), None, width, height, is_labeled))
-        for one in _without_corrected(instances[index], identities):
-            order, class_name = layouts[id(one.skeleton)]
-            identity = identities[id(one.track)]._replace(class_name=class_name)
-            label = _read_instance(f'{where}, frame {index}', index, one, identity)
+        for instance in _without_corrected(instances[index], identities):
+            order, class_name = layouts[id(instance.skeleton)]
+            identity = identities[id(instance.track)]._replace(class_name=class_name)
+            label = _read_instance(f'{where}, frame {index}', index, instance, identity)
             persons.append(label.reordered(order) if order != sorted(order) else label)
     (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
     extra = {VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {}
@@ -251,14 +260,14 @@ def _is_predicted(instance: Any) -> bool:
 
 
 def _without_corrected(instances: Sequence[Any], identities: Mapping[int, Identity]) -> list[Any]:
-    given = [one for one in instances if not _is_predicted(one)]
-    originals = {id(one.from_predicted) for one in given}
-    tracks = {identities[id(one.track)].track_id for one in given} - {None}
+    given = [instance for instance in instances if not _is_predicted(instance)]
+    originals = {id(instance.from_predicted) for instance in given}
+    tracks = {identities[id(instance.track)].track_id for instance in given} - {None}
     return [
-        one
-        for one in instances
-        if not _is_predicted(one)
-        or not (id(one) in originals or identities[id(one.track)].track_id in tracks)
+        instance
+        for instance in instances
+        if not _is_predicted(instance)
+        or not (id(instance) in originals or identities[id(instance.track)].track_id in tracks)
     ]
 
 
@@ -274,7 +283,11 @@ def _unclicked(instance: Any) -> np.ndarray:
 
 
 def _note_unclicked(where: str, instances: Sequence[Any]) -> None:
-    names = [n for one in instances for n in np.asarray(one.skeleton.node_names)[_unclicked(one)]]
+    names = [
+        n
+        for instance in instances
+        for n in np.asarray(instance.skeleton.node_names)[_unclicked(instance)]
+    ]
     if names:
         what = f'{counted(len(names), "joint")} ({listed([*dict.fromkeys(map(str, names))], 5)})'
         note(f'{where}: left out {what} that nobody has clicked, in instances with clicked joints')
@@ -348,7 +361,9 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
     frames = []
     for index in sorted(labels):
         people = [person for person in labels[index] if person.labelled.any()]
-        instances = [one for person in people for one in _instances(sio, person, skeleton, tracks)]
+        instances = [
+            instance for person in people for instance in _instances(sio, person, skeleton, tracks)
+        ]
         if instances or is_labeled[index]:
             place = place_of[index]
             frames.append(sio.LabeledFrame(video, place, instances, is_negative=not instances))

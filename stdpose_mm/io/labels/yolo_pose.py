@@ -150,9 +150,11 @@ def read_yolo_pose(
     if again:
         note(f'{path}: left out {counted(again, "line")} repeating a line of the same picture')
     layout = _find_layout(path, config, [line for group in lines for line in group], category)
-    lines = [[one for one in group if one.category in layout.classes] for group in lines]
-    each = zip(files, lines, strict=True)
-    pictures = [_picture(Path(path), *one, layout, size) for one in each]
+    lines = [[line for line in group if line.category in layout.classes] for group in lines]
+    pictures = [
+        _picture(Path(path), file, group, layout, size)
+        for file, group in zip(files, lines, strict=True)
+    ]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
     return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
@@ -245,8 +247,8 @@ def _find_layout(
     may_be_id = bool(((last == np.round(last)) & (last >= 1)).all())
     # Lines of people whom the tracker did not identify lack the identity at the end.
     if not lines or (most > least and not (may_be_id and most == least + 1)):
-        found = f'lines of {least} and of {widths[1]} numbers' if lines else 'no people'
-        raise InputError(f'{path} holds {found}, expected people with the same number of joints')
+        numbers = f'lines of {least} and of {widths[1]} numbers' if lines else 'no people'
+        raise InputError(f'{path} holds {numbers}, expected people with the same number of joints')
     joints = np.stack([line.joints[:least] for line in lines])
     count, dimensions = _shape(path, config, joints)
     more = most - count * dimensions
@@ -277,19 +279,19 @@ def _shape(path: PathLike, config: Record, joints: np.ndarray) -> tuple[int, int
             raise config.error('kpt_shape', 'the number of joints, and 2 or 3')
         return int(count), int(dimensions)
     width = joints.shape[1]
-    found = set()
+    numbers = set()
     for more in range(3):
         count, rest = divmod(width - more, 3)
         if rest == 0 and count and _may_be_third(joints[:, 2 : count * 3 : 3], more):
-            found.add((count, 3))
+            numbers.add((count, 3))
         count, rest = divmod(width - more, 2)
         # Coordinates are fractions of the picture, but a v of 2 is not.
         if rest == 0 and count and (joints[:, : count * 2] <= 1).all():
-            found.add((count, 2))
+            numbers.add((count, 2))
     # Ultralytics' models have COCO's joints; the warning about missing names tells this guess.
-    if _OF_COCO in found or len(found) == 1:
-        return _OF_COCO if _OF_COCO in found else found.pop()
-    choices = ' or '.join(f'{count} x {size}' for count, size in sorted(found))
+    if _OF_COCO in numbers or len(numbers) == 1:
+        return _OF_COCO if _OF_COCO in numbers else numbers.pop()
+    choices = ' or '.join(f'{count} x {size}' for count, size in sorted(numbers))
     raise InputError(
         f'{path} holds {width} numbers for the joints of a person, which can be '
         f'{choices or "no joints"}, put a {CONFIG} with kpt_shape: [joints, 2 or 3] '

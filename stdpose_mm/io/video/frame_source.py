@@ -170,9 +170,9 @@ class FrameCache:
         # Callers get views, which keep this array alive.
         values = np.frombuffer(pages, frame.dtype)
         finalize(values, _lay_aside, self._spare, pages).atexit = False
-        own = values.reshape(frame.shape)
-        own[...] = frame
-        return own
+        view = values.reshape(frame.shape)
+        view[...] = frame
+        return view
 
 
 def _lay_aside(spare: list[mmap], pages: mmap) -> None:

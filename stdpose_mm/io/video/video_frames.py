@@ -278,11 +278,11 @@ class VideoFrames(FrameSource):
             container.seek(start, stream=stream)
             damaged: list[int] = []
             tail = [_time(frame) for frame in read_frames(container, stream, damaged)]
-        found = [time for time in tail if time >= start]
+        decodable = [time for time in tail if time >= start]
         expected = times[index.keys[-1] :]
-        if damaged and found and found[-1] == expected[-1]:
-            return index if set(found) <= set(expected) else None
-        return index if found == expected else None
+        if damaged and decodable and decodable[-1] == expected[-1]:
+            return index if set(decodable) <= set(expected) else None
+        return index if decodable == expected else None
 
     def _number_chunks(self, num_frames: int) -> list[tuple[int, int]] | None:
         """Find the chunk of each frame of an AVI file, whose number is its time; None if unknown.
@@ -346,8 +346,10 @@ class VideoFrames(FrameSource):
         """
         keys = self._index.keys
         nearest = bisect_right(keys, index) - 1
-        here = self._next if self._container is not None else None
-        may_go_on = here is not None and here <= index and keys[nearest] <= here + _SEEK_COST
+        position = self._next if self._container is not None else None
+        may_go_on = (
+            position is not None and position <= index and keys[nearest] <= position + _SEEK_COST
+        )
         # A seek may land too late (short groups of pictures), or a key frame may be broken.
         starts = dict.fromkeys((keys[nearest], keys[max(nearest - 1, 0)], 0))
         for start in (*([None] if may_go_on else ()), *starts):
@@ -382,16 +384,16 @@ class VideoFrames(FrameSource):
         unknown = 0
         self._wanted_time = self._index.times[index]
         for frame in self._decoded:
-            found = self._identify(frame)
-            if found is None:
+            identified = self._identify(frame)
+            if identified is None:
                 unknown += 1
                 if unknown > _MAX_LEADING:
                     break
                 continue
-            self._next = found + 1
-            if found == index:
+            self._next = identified + 1
+            if identified == index:
                 return frame
-            if found > index:
+            if identified > index:
                 break
         self._next = None
         return None
@@ -404,8 +406,8 @@ class VideoFrames(FrameSource):
         """Find the index of a decoded frame; None if it cannot be identified."""
         times, checksums = self._index.times, self._index.checksums
         if checksums is None:
-            found = bisect_right(times, _time(frame)) - 1
-            return found if found >= 0 and times[found] == _time(frame) else None
+            index = bisect_right(times, _time(frame)) - 1
+            return index if index >= 0 and times[index] == _time(frame) else None
         expected = self._next if self._next is not None else self._key
         if expected < len(times) and times[expected] == _time(frame):
             return expected if checksums[expected] == _checksum(frame) else None

@@ -73,9 +73,9 @@ class TokenPruning(nn.Module):
         ).mean(dim=1)
         counts = labelled.any(dim=1).to(errors)
         with torch.no_grad():
-            kept = torch.zeros_like(scores).scatter(1, self.places(scores), 1)
-            found = kept.gather(1, wanted.argmax(dim=2)) * labelled
+            selected = torch.zeros_like(scores).scatter(1, self.places(scores), 1)
+            hits = selected.gather(1, wanted.argmax(dim=2)) * labelled
         return {
             'loss_tokens': (errors * counts).sum() / counts.sum().clamp(min=1),
-            'kept_joints': found.sum() / labelled.sum().clamp(min=1),
+            'kept_joints': hits.sum() / labelled.sum().clamp(min=1),
         }

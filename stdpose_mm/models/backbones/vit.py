@@ -172,8 +172,8 @@ class ViT(BaseModule):
         tokens = self._run(self.layers[:after], tokens)
         scores = self.pruning(tokens)
         places = self.pruning.places(scores)[..., None].expand(-1, -1, self.embed_dims)
-        kept = self._run(self.layers[after:], tokens.gather(1, places))
-        return scores, self._to_map(tokens.scatter(1, places, kept.to(tokens)))
+        selected = self._run(self.layers[after:], tokens.gather(1, places))
+        return scores, self._to_map(tokens.scatter(1, places, selected.to(tokens)))
 
     def loss(
         self, outputs: tuple[Tensor, ...], target: Tensor, weights: Tensor
@@ -200,11 +200,11 @@ class ViT(BaseModule):
         self, state_dict: dict[str, Tensor], prefix: str, *_args: Any, **_kwargs: Any
     ) -> None:
         """Rename the original ViTPose's parameters and fit the position embedding."""
-        own = [name[len(prefix) :] for name in state_dict if name.startswith(prefix)]
-        is_original = any(name.startswith('blocks.') for name in own)
-        has_class_token = 'cls_token' in own
+        names = [name[len(prefix) :] for name in state_dict if name.startswith(prefix)]
+        is_original = any(name.startswith('blocks.') for name in names)
+        has_class_token = 'cls_token' in names
         if is_original:
-            for name in own:
+            for name in names:
                 renamed = name
                 for pattern, replacement in ORIGINAL_NAMES:
                     renamed = pattern.sub(replacement, renamed)

@@ -68,11 +68,11 @@ def move_samples(samples: Sequence[BaseDataElement], device: torch.device | str)
     for owner, name, tensor in _tensors(samples):
         if tensor.device != device:
             elsewhere[tensor.device, tensor.dtype].append((owner, name, tensor))
-    for found in elsewhere.values():
-        tensors = [tensor for _, _, tensor in found]
+    for group in elsewhere.values():
+        tensors = [tensor for _, _, tensor in group]
         moved = torch.cat([tensor.flatten() for tensor in tensors]).to(device)
         parts = moved.split([tensor.numel() for tensor in tensors])
-        for (owner, name, tensor), part in zip(found, parts, strict=True):
+        for (owner, name, tensor), part in zip(group, parts, strict=True):
             setattr(owner, name, part.view(tensor.shape))
 
 

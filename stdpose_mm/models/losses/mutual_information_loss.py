@@ -183,12 +183,12 @@ class MutualInformationLoss(nn.Module):
         # Normalised like the value it predicts; otherwise the estimate could grow with its length.
         mean = normalize_channels(mean)
         likelihood = gaussian_log_density(value.detach(), mean, log_variance)
-        own = gaussian_log_density(value, mean.detach(), log_variance.detach())
+        log_density = gaussian_log_density(value, mean.detach(), log_variance.detach())
         unrelated = value.roll(num_windows, 0)
         other = gaussian_log_density(unrelated, mean.detach(), log_variance.detach())
         return dict(
             loss_mi_label=position_divergence(self.feature_decoder(fused), *label),
-            loss_mi_redundant=F.relu((own - other).mean()),
+            loss_mi_redundant=F.relu((log_density - other).mean()),
             loss_mi_likelihood=-likelihood.mean(),
         )
 
