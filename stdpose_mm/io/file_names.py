@@ -46,6 +46,17 @@ _PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
 _TS_PACKET = 188
 
 
+def video_name(path: PathLike) -> str:
+    """Name the video of a label file: the file's name without its suffixes.
+
+    Bytes that are not valid UTF-8 become replacement characters, since label files must be UTF-8.
+    """
+    name = os.fsencode(Path(path).name).decode('utf-8', 'replace')
+    for suffix in ('.gz', *LABEL_SUFFIXES, '.txt'):
+        name = name.removesuffix(suffix)
+    return name
+
+
 def file_name(name: str) -> str:
     """Make a file name without a suffix from a name in a label file.
 

@@ -24,8 +24,8 @@ from .file_names import (
     is_picture,
     natural_order,
     require_no_stream,
+    video_name,
 )
-from .labels.coco import video_name
 from .labels.fields import NO_CHARACTER, Record, parse_json, read_text
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import (
     FrameOptions,
@@ -20,7 +21,6 @@ from stdpose_mm.io.labels import (
     sniff_format,
     stands_for_many,
 )
-from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.label_files import listed_files
 from stdpose_mm.io.video_list import find_file_of, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels

@@ -17,13 +17,13 @@ from mmpose.registry import DATASETS
 from stdpose_mm.constants import CROP_POLICIES, ON_ERROR, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError, require_choice
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.labels import (
     find_label_files,
     frame_sources,
     read_posetrack,
     read_selected_videos,
 )
-from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.detections import (
     Detections,
     read_detections,

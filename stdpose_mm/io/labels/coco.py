@@ -7,18 +7,17 @@ tracks nor videos and it does not validate its input.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from stdpose_mm.constants import LABEL_SUFFIXES
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_json
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.structures import (
     SOURCES,
     VISIBLE,
@@ -55,17 +54,6 @@ CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
 
 _FILE_FIELDS = 'file_fields'
 """Field of an entry in ``videos`` for the fields of the file that differ between videos."""
-
-
-def video_name(path: PathLike) -> str:
-    """Name the video of a label file: the file's name without its suffixes.
-
-    Bytes that are not valid UTF-8 become replacement characters, since label files must be UTF-8.
-    """
-    name = os.fsencode(Path(path).name).decode('utf-8', 'replace')
-    for suffix in ('.gz', *LABEL_SUFFIXES, '.txt'):
-        name = name.removesuffix(suffix)
-    return name
 
 
 def read_frames(

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 
 from stdpose_mm.errors import InputError, note, one_line
 from stdpose_mm.io import PathLike
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,
@@ -33,7 +34,6 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import listed
 
-from .coco import video_name
 from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
 from .fields import (
     MAX_DEPTH,

@@ -10,11 +10,16 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover, is_picture, natural_order
+from stdpose_mm.io.file_names import (
+    PICTURE_SUFFIXES,
+    is_leftover,
+    is_picture,
+    natural_order,
+    video_name,
+)
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 
-from .coco import video_name
 from .fields import errors_of, require_distinct, shown
 from .frame_numbers import base_name, follow_names, frame_indices, slashed
 from .poses import Person, located_people

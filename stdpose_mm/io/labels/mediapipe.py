@@ -15,9 +15,9 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 
-from .coco import video_name
 from .fields import MAX_COORDINATE, Record, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import MEDIAPIPE_FAMILY, unnamed_skeleton

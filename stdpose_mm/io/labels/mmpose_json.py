@@ -20,9 +20,10 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, write_json
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
-from .coco import plain, video_name
+from .coco import plain
 from .fields import Record, errors_of, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import HALPE_FAMILY, MAX_JOINTS, unnamed_skeleton

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.io import PathLike
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.structures import (
     OCCLUDED,
     POSETRACK_SKELETON,
@@ -25,7 +26,6 @@ from stdpose_mm.structures import (
     limbs_from_coco,
 )
 
-from .coco import video_name
 from .fields import Record, errors_of
 from .frame_numbers import slashed
 from .poses import person_of_joints

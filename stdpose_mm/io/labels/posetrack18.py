@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from stdpose_mm.io.atomic import PathLike, write_json_object
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from . import coco
-from .coco import CATEGORY_FIELDS, Visibility, video_name
+from .coco import CATEGORY_FIELDS, Visibility
 from .coco_categories import read_categories
 from .fields import Record, errors_of, fields_of, read_json, require_distinct
 from .poses import leave_out_empty

@@ -15,6 +15,7 @@ import pytest
 
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.labels import (
     FrameOptions,
     find_label_files,
@@ -25,7 +26,6 @@ from stdpose_mm.io.labels import (
     read_labels,
     write_labels,
 )
-from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
