@@ -52,8 +52,8 @@ test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 auto_scale_lr = dict(base_batch_size=4)
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3, fused=True))
 
-max_iters = 1000
-train_cfg = dict(max_iters=max_iters, val_interval=500)
+max_iters = 3000
+train_cfg = dict(max_iters=max_iters)
 param_scheduler = [
     _base_.param_scheduler[0],
     dict(_base_.param_scheduler[1], end=max_iters, T_max=max_iters - 60),

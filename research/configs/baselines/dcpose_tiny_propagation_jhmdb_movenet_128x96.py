@@ -1,0 +1,25 @@
+# The DCPose-like window model with the backbone, frame head, data and schedule of the STDPose that
+# starts from MoveNet. Its heatmaps are a third of the original's, and so are the dilations (3, 6,
+# 9, 12, 15).
+_base_ = '../stdpose_tiny_propagation_jhmdb_movenet_128x96.py'
+custom_imports = dict(imports=['stdpose_mm', 'research.baselines'], allow_failed_imports=False)
+
+model = dict(
+    neck=dict(
+        _delete_=True,
+        type='DualConsecutive',
+        num_joints=_base_.num_joints,
+        dilations=(1, 2, 3, 4, 5),
+    ),
+    head=dict(
+        _delete_=True,
+        type='SingleSourceHead',
+        source='merged_heatmaps',
+        in_channels=_base_.num_joints,
+        out_channels=_base_.num_joints,
+        deconv_out_channels=None,
+        final_layer=None,
+        loss=_base_.heatmap_head.loss,
+        decoder=_base_.codec,
+    ),
+)
