@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -455,44 +455,6 @@ def judged_joints(
         yield scores[gap.weights], errors[gap.weights]
 
 
-def train_fuser(
-    gaps: Sequence[TrainingGap],
-    held_out: Sequence[TrainingGap],
-    work_dir: str | Path,
-    trained_on: str,
-    shrinkage: float = 0.0,
-    margin: float = 0.0,
-    start: CheckpointFuser | None = None,
-    max_iters: int = 3000,
-    seed: int = 0,
-    device: str = 'cpu',
-) -> CheckpointFuser:
-    """Train a fuser and calibrate it.
-
-    Args:
-        gaps: The training gaps.
-        held_out: Gaps of other videos, for the calibration.
-        work_dir: Folder for logs.
-        trained_on: Short description of ``gaps``, stored with the weights.
-        shrinkage: See :class:`CheckpointFuser`.
-        margin: See :func:`calibrate`.
-        start: PyTorch fuser with the initial weights; random ones by default.
-        max_iters: Training steps.
-        seed: Seed of weights, order and augmentation.
-        device: Device for the training.
-
-    Raises:
-        InputError: If there are no gaps to train on or to calibrate with.
-    """
-    require_gaps(gaps, held_out)
-    before = None if start is None else cast(GapFuser, start.network)
-    dataset = TrainingGapDataset(gaps, seed)
-    network = train_network(dataset, work_dir, before, max_iters, seed=seed, device=device)
-    network.load_state_dict(as_stored(network.state_dict()))
-    fuser = CheckpointFuser(network, ScoreCalibrator(), trained_on, shrinkage)
-    return calibrate(fuser, held_out, margin)
-
-
 def require_gaps(gaps: Sequence[TrainingGap], held_out: Sequence[TrainingGap]) -> None:
     """Require gaps to train on and to calibrate with.
 
@@ -511,7 +473,7 @@ def train_network(
     work_dir: str | Path,
     start: GapFuser | None = None,
     max_iters: int = 3000,
-    learning_rate: float = 1.5e-3,
+    learning_rate: float = 1e-3,
     seed: int = 0,
     device: str = 'cpu',
 ) -> GapFuser:

@@ -40,7 +40,7 @@ _FAST, _STILL = 0.015, 0.001
 """Speeds of a joint in pose sizes per frame: faster joints are no harder than ``_FAST`` ones, and
 joints that stand still seem to move at ``_STILL``."""
 
-_EXPECTED = 'an .onnx file written by research/tools/train_auto.py of this version'
+_EXPECTED = 'an .onnx file written by research/tools/finetune_fuser.py of this version'
 
 
 class FuserNetwork(Protocol):
