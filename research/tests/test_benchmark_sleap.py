@@ -14,7 +14,6 @@ from research.comparison.sleap import (
     errors_between,
     name_as_truth,
     run_tool,
-    train,
 )
 from research.tools.benchmark_sleap import main
 from stdpose_mm.errors import InputError
@@ -73,13 +72,6 @@ def test_a_tool_is_ended_after_its_processor_time(tmp_path: Path) -> None:
     assert seconds == pytest.approx(1, abs=0.4)
 
 
-def test_a_tool_keeps_to_its_own_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('PYTHONPATH', '/nowhere')
-    log = tmp_path / 'log'
-    run_tool([sys.executable, '-c', 'import os; print("PYTHONPATH" in os.environ)'], log)
-    assert log.read_text() == 'False\n'
-
-
 @pytest.fixture
 def sleap_nn(tmp_path: Path) -> Path:
     """A command whose predictions are the poses that the crops are around."""
@@ -93,15 +85,12 @@ given = dict(zip(rest, rest[1:]))
 if verb == 'config':
     config = pathlib.Path(given['--output'])
     config.with_name(config.stem + '_centered_instance.yaml').touch()
-elif verb == 'train' and 'fail=1' in rest:
-    sys.exit('no memory')
 elif verb == 'train':
     assert pathlib.Path(rest[0]).exists()
     settings = dict(one.split('=') for one in rest[1:])
     model = pathlib.Path(settings['trainer_config.ckpt_dir'], settings['trainer_config.run_name'])
     model.mkdir()
-    if settings.get('epochs') != '0':
-        (model / 'best.ckpt').touch()
+    (model / 'best.ckpt').touch()
 else:
     assert pathlib.Path(given['--model_paths'], 'best.ckpt').exists()
     shutil.copy(given['--data_path'], given['--output_path'])
@@ -109,17 +98,6 @@ else:
     )
     script.chmod(0o755)
     return script
-
-
-def test_a_training_that_fails_or_ends_no_epoch_is_one_sentence(
-    sleap_nn: Path, tmp_path: Path
-) -> None:
-    project = tmp_path / 'labels.slp'
-    with pytest.raises(InputError, match=r'sleap-nn ended with code 1, see .*train\.log'):
-        train(sleap_nn, project, tmp_path, 9, ['fail=1'])
-    assert (tmp_path / 'train.log').read_text() == 'no memory\n'
-    with pytest.raises(InputError, match='sleap-nn finished no epoch in 9 processor seconds, see'):
-        train(sleap_nn, project, tmp_path, 9, ['epochs=0'])
 
 
 def test_from_labels_to_figures(

@@ -55,18 +55,6 @@ def test_the_same_picture_looks_the_same_wherever_it_is(matcher):
     torch.testing.assert_close(found[..., 110:145, 110:145], expected[..., 110:145, 110:145])
 
 
-def test_a_place_looks_different_on_another_person(matcher):
-    """What is 40 pixels away changes the descriptor: limbs that look alike can be told apart."""
-    person = torch.zeros(1, 3, 160, 160) + 100
-    person[..., 70:90, 70:90] = 200
-    other = person.clone()
-    other[..., 30:40, 70:90] = 20
-    # The network removes the mean and spread of the whole crop, which must not be the reason.
-    other = (other - other.mean()) / other.std() * person.std() + person.mean()
-    here = (slice(None), slice(None), 40, 40)
-    assert (matcher(person)[here] - matcher(other)[here]).norm() > 1e-3
-
-
 def test_loss_is_low_where_the_joint_is_told_from_all_other_places(matcher):
     """With one descriptor for all places, all 625 are as likely."""
     with torch.no_grad():
@@ -74,19 +62,6 @@ def test_loss_is_low_where_the_joint_is_told_from_all_other_places(matcher):
         matcher.describe.bias.fill_(1.0)
         blind = matcher(**pair(), mode='loss')['loss_match']
     assert blind.item() == pytest.approx(torch.tensor(625.0).log().item(), rel=1e-4)
-
-
-def test_training_lowers_the_loss(matcher):
-    matcher.train()
-    optimizer = torch.optim.Adam(matcher.parameters(), 0.01)
-    losses = []
-    for _ in range(15):
-        loss = matcher(**pair(), mode='loss')['loss_match']
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_joints_without_weight_do_not_count(matcher):

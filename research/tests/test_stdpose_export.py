@@ -90,23 +90,6 @@ def test_the_shipped_network_reads_every_field_of_the_labels(field):
     assert np.abs(before - after).max() > 1e-2
 
 
-def test_the_files_describe_crops_heatmaps_and_joints(exported):
-    record = exported.record
-    assert record['joints'] == [*SKELETON.keypoint_names]
-    assert record['trained'] == [True, True, True]
-    assert record['input_size'] == [*CODEC['input_size']]
-    assert record['heatmap_size'] == [*CODEC['heatmap_size']]
-    assert (record['sigma'], record['padding']) == (CODEC['sigma'], 1.25)
-    assert record['trained_on'] == 'nothing'
-
-
-def test_weights_are_stored_in_half_precision(model, tmp_path):
-    export_stdpose(model, tmp_path, 'nothing')
-    parameters = sum(value.numel() for value in model.model.parameters())
-    size = sum((tmp_path / name).stat().st_size for name in (FRAMES_FILE, WINDOWS_FILE))
-    assert size < 3 * parameters + 2**17
-
-
 @pytest.mark.parametrize(
     'changes',
     [semantic_motion(3), {'neck': None, 'frame_head': None}, {'test_cfg': {'flip_test': True}}],
@@ -140,14 +123,6 @@ def test_files_of_two_networks_are_refused(tmp_path, model):
     (tmp_path / 'other' / FRAMES_FILE).replace(tmp_path / 'one' / FRAMES_FILE)
     with pytest.raises(InputError, match='belong to different networks'):
         OnnxWindowBackend.from_stdpose(tmp_path / 'one')
-
-
-def test_the_files_say_how_windows_are_cropped(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(model, 'crops', 'window')
-    export_stdpose(model, tmp_path, 'nothing')
-    assert OnnxWindowBackend.from_stdpose(tmp_path).codec.crops == 'window'
-    # The files in the package are older than this entry.
-    assert shipped_stdpose().codec.crops == 'frame'
 
 
 def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
