@@ -190,17 +190,17 @@ def own_pipelines(args: Any, video: Video, files: Model) -> list[Callable[[], Pi
 def measure(args: Any, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
     """Measure one row for each pipeline."""
     stages = [Stages() for _ in pipelines]
-    works = [partial(pipeline.run, own) for pipeline, own in zip(pipelines, stages, strict=True)]
+    works = [partial(p.run, times) for p, times in zip(pipelines, stages, strict=True)]
     # The first run of a network allocates memory and compiles.
     for pipeline in tqdm(pipelines, desc='first runs'):
         pipeline.run(Stages())
     with tqdm(total=args.repeat * len(works), desc='turns', unit=' runs') as bar:
         turns = next(islice(take_turns(works, bar.update), args.repeat - 1, None))
     rows = []
-    for n, (pipeline, seconds, speed_up, own) in enumerate(
+    for n, (pipeline, seconds, speed_up, times) in enumerate(
         zip(pipelines, turns.median(), turns.speed_ups(), stages, strict=True)
     ):
-        total = sum(own.seconds.values())
+        total = sum(times.seconds.values())
         rows.append(
             {
                 'way': pipeline.name,
@@ -211,7 +211,7 @@ def measure(args: Any, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
                 'turns': turns.wall[:, n].tolist(),
                 'speed_up': speed_up.value,
                 'spread': None if math.isnan(speed_up.spread) else speed_up.spread,
-                'share': {name: own.seconds[name] / total for name in STAGES},
+                'share': {name: times.seconds[name] / total for name in STAGES},
                 'peak_memory': None,
             }
         )

@@ -146,12 +146,12 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
 
     def detect(picture: Any, return_datasamples: bool) -> dict[str, list[Any]]:
         people = next(boxes)
-        found = InstanceData(
+        instances = InstanceData(
             bboxes=torch.from_numpy(to_corners(people.boxes)),
             scores=torch.ones(len(people)),
             labels=torch.zeros(len(people), dtype=torch.long),
         )
-        return {'predictions': [SimpleNamespace(pred_instances=found)]}
+        return {'predictions': [SimpleNamespace(pred_instances=instances)]}
 
     inferencer.detector = detect
     methods = [

@@ -80,7 +80,7 @@ class Turns:
 
     def speed_ups(self) -> list[SpeedUp]:
         """Compare the wall-clock time of each function with that of the first, turn by turn."""
-        return [_speed_up(self.wall[:, 0] / own) for own in self.wall.T]
+        return [_speed_up(self.wall[:, 0] / seconds) for seconds in self.wall.T]
 
 
 def _speed_up(ratios: np.ndarray) -> SpeedUp:

@@ -80,7 +80,7 @@ def test_all_ways_find_a_pose_for_every_person(tool, short, tmp_path):
     pipelines = [make() for make in comparison.make_pipelines(args, video, model)]
     poses = {pipeline.name: pipeline.run(Stages()) for pipeline in pipelines}
     assert len(poses.pop('backbone alone')) == 0
-    assert {found.shape for found in poses.values()} == {(6, 17, 2)}
+    assert {keypoints.shape for keypoints in poses.values()} == {(6, 17, 2)}
     for every in ('', ', every 2'):
         frames = poses[f'ours, PyTorch{every}']
         np.testing.assert_allclose(poses[f'ours, onnxruntime{every}'], frames, atol=0.01)

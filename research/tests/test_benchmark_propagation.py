@@ -111,9 +111,7 @@ def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):
     [
         (['--reference', 'flow'], 'one of linear'),
         (['--model', 'stdpose:file:file'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
-        (['--model', 'a=auto:file:file::x,'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
         (['--model', f'a b=stdpose:{CONFIG}:file'], "'a b' cannot name a method"),
-        (['--model', f'a=magic:{CONFIG}:file'], "no propagation method 'magic' for 'a'"),
         (['--model', f'linear=stdpose:{CONFIG}:file'], 'two methods have the same name'),
         (['--evidence', 'a'], "given as NAME=[POSE[,POSE...]][:FUSER], got 'a'"),
     ],

@@ -49,11 +49,11 @@ def test_only_joints_labelled_at_both_ends_count() -> None:
         [fly(frame, track, tail=(frame, track) != (4, 0)) for frame in range(8) for track in (0, 1)]
         + [fly(8, 0)]
     )
-    found = video([fly(frame, track, 2.0 * track + 1) for frame in range(8) for track in (0, 1)])
-    errors = errors_between(truth, found, 4)
+    poses = video([fly(frame, track, 2.0 * track + 1) for frame in range(8) for track in (0, 1)])
+    errors = errors_between(truth, poses, 4)
     # Of fly 0 the heads of frames 1 to 3 and 5 to 7, of fly 1 both joints of frames 1 to 3.
     assert errors.tolist() == pytest.approx([1 / 20] * 6 + [3 / 20] * 6)
-    missing = found.with_persons([p for p in found.persons if p.frame_index != 2])
+    missing = poses.with_persons([p for p in poses.persons if p.frame_index != 2])
     lost = np.flatnonzero(np.isinf(errors_between(truth, missing, 4)))
     assert lost.tolist() == [1, 8, 9]
 
@@ -61,8 +61,8 @@ def test_only_joints_labelled_at_both_ends_count() -> None:
 def test_predictions_get_the_ids_of_the_nearest_true_poses() -> None:
     truth = video([fly(0, 0), fly(0, 1), fly(1, 1)])
     # In frame 0 both are nearer to fly 1, in frame 1 two are found where there is one.
-    found = video([fly(0, None, 45.0), fly(0, None, 25.0), fly(1, None, 0.0), fly(1, None, 39.0)])
-    named = name_as_truth(found, truth).persons
+    poses = video([fly(0, None, 45.0), fly(0, None, 25.0), fly(1, None, 0.0), fly(1, None, 39.0)])
+    named = name_as_truth(poses, truth).persons
     assert [(p.track_id, p.keypoints[0, 0]) for p in named] == [(1, 55.0), (0, 35.0), (1, 49.0)]
 
 

@@ -10,9 +10,6 @@ from research.tools import benchmark_speed
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
-from support.paths import ROOT
-
-ESTIMATION = ROOT / 'configs' / 'semantic_motion_tiny_estimation_synthetic.py'
 
 
 @pytest.fixture
@@ -46,17 +43,3 @@ def test_a_longer_clip_is_played_forth_and_back(tmp_path):
         np.testing.assert_allclose(
             person.keypoints, poses[order[person.frame_index]].keypoints, atol=1e-3
         )
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ('--interval 29', '--interval must be less than the 29 frames'),
-        (f'--config {ESTIMATION} --frames 8 --size 128 96', 'the model takes no labels'),
-    ],
-)
-def test_mistakes_are_one_line(tool, capsys, options, message):
-    assert tool.main(options.split()) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count('\n') == 1

@@ -23,10 +23,10 @@ def test_it_measures_a_config_on_generated_clips(tool, tmp_path: Path, capsys):
     write_dataset(tmp_path, train_videos=1, val_videos=0, settings=clips, workers=1)
     options = ['train_dataloader.batch_size=2', f'train_dataloader.dataset.data_root={tmp_path}']
     assert tool.main([CONFIG, '--batches', '2', '--cfg-options', *options]) == 0
-    found = re.search(
+    speeds = re.search(
         r'2 batches of 2 samples\nloader alone \(1 worker\)  (\S+) samples/s\n'
         r'training step alone  (\S+) samples/s\nratio  \S+\n',
         capsys.readouterr().out,
     )
-    assert found
-    assert all(float(speed) > 0 for speed in found.groups())
+    assert speeds
+    assert all(float(speed) > 0 for speed in speeds.groups())

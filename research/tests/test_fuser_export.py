@@ -102,7 +102,7 @@ def test_the_fuser_of_the_package_is_the_network_of_the_code():
 
 def test_the_fuser_of_the_package_was_trained_on_generated_clips_alone():
     learned = CheckpointFuser.load(SHIPPED_WEIGHTS).trained_on.split(', then ')
-    assert all('generated clips' in each for each in learned)
+    assert all('generated clips' in training for training in learned)
 
 
 def test_a_network_for_other_inputs_is_refused(tmp_path):

@@ -201,7 +201,7 @@ def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatc
 
 def test_a_fresh_fuser_of_generated_clips_is_less_sure_and_starts_from_nothing(tmp_path, capsys):
     out = finetune(tmp_path, '--generated', '--fresh')
-    assert 'before' not in capsys.readouterr().out
+    assert ' before, ' not in capsys.readouterr().out
     fuser = CheckpointFuser.load(out / 'fuser.pth')
     assert (fuser.trained_on, fuser.shrinkage) == ('1 generated clip', SHRINKAGE_OF_GENERATED)
     fitted = calibrate(fuser, held_out_gaps(out)).calibrator
@@ -214,7 +214,7 @@ def test_quality_counts_every_hidden_label_once(finetuned):
 
     class Known:
         def judge(self, evidence):
-            (gap,) = (each for each in gaps if each.evidence is evidence)
+            (gap,) = (known for known in gaps if known.evidence is evidence)
             offsets = gap.targets.copy()
             offsets[:, 1, 0] += 0.2 / gap.relative_size
             return offsets, np.ones(offsets.shape[:2])

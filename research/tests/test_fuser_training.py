@@ -85,9 +85,9 @@ def test_targets_lead_to_the_truth_in_frames_whose_label_was_hidden(segments, cl
     for segment in segments:
         evidence = segment.evidence
         assert (segment.weights == evidence.interior[:, None]).all()
-        found = evidence.centre + segment.targets * evidence.size
+        positions = evidence.centre + segment.targets * evidence.size
         for row in np.flatnonzero(evidence.interior):
-            errors = np.abs(truth - found[row]).max(axis=(1, 2))
+            errors = np.abs(truth - positions[row]).max(axis=(1, 2))
             assert errors.min() < 1e-3
         np.testing.assert_allclose(segment.relative_size[evidence.interior], 1, rtol=1e-6)
 
@@ -96,13 +96,13 @@ def test_segments_survive_being_written_and_read(segments, tmp_path):
     save_training_gaps(tmp_path / 'a.npz', segments)
     read = load_training_gaps(tmp_path / 'a.npz')
     assert len(read) == len(segments)
-    for one, other in zip(segments, read, strict=True):
+    for written, other in zip(segments, read, strict=True):
         for field in fields(FusionFeatures):
             np.testing.assert_array_equal(
-                getattr(one.evidence, field.name), getattr(other.evidence, field.name)
+                getattr(written.evidence, field.name), getattr(other.evidence, field.name)
             )
-        np.testing.assert_array_equal(one.targets, other.targets)
-        np.testing.assert_array_equal(one.weights, other.weights)
+        np.testing.assert_array_equal(written.targets, other.targets)
+        np.testing.assert_array_equal(written.weights, other.weights)
 
 
 def test_annotators_leave_a_label_until_the_joint_has_moved_and_click_beside_it():
@@ -152,11 +152,11 @@ def test_maps_of_one_kind_are_moved_and_weakened_at_all_reaches(segments):
     item = {'maps': torch.from_numpy(maps)}
     for _ in range(5):
         dataset._distort_heatmaps(item, WINDOW_HEATMAPS)
-    found = item['maps'].numpy()
-    assert (found[..., WINDOW_HEATMAPS.maps, 4, 4] < 0.999).mean() > 0.9
-    assert found[..., WINDOW_HEATMAPS.maps, :, :].max() <= 1
+    distorted = item['maps'].numpy()
+    assert (distorted[..., WINDOW_HEATMAPS.maps, 4, 4] < 0.999).mean() > 0.9
+    assert distorted[..., WINDOW_HEATMAPS.maps, :, :].max() <= 1
     left = np.delete(np.arange(len(MAPS)), WINDOW_HEATMAPS.maps)
-    np.testing.assert_array_equal(found[:, :, :, left], maps[:, :, :, left])
+    np.testing.assert_array_equal(distorted[:, :, :, left], maps[:, :, :, left])
 
 
 def test_a_batch_is_padded_at_the_end(segments):

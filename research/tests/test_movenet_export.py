@@ -166,9 +166,9 @@ def test_the_file_is_a_pose_network_for_the_joints_of_coco(grey: int, value: int
     export_movenet(graph.write(tmp_path), tmp_path / 'movenet.onnx')
     files = PoseNetworkFiles(str(tmp_path / 'movenet.onnx'), preset='movenet')
     network = cast(PoseNetwork, load_pose_network(files))
-    found = network.estimate([np.full((60, 60, 3), grey, np.uint8)], np.array([[20, 20, 20, 20]]))
+    poses = network.estimate([np.full((60, 60, 3), grey, np.uint8)], np.array([[20, 20, 20, 20]]))
     expected = graph.compute(np.full((1, 3, SIDE, SIDE), value, np.float32))
-    np.testing.assert_allclose(found.heatmaps, expected, atol=1e-5)
+    np.testing.assert_allclose(poses.heatmaps, expected, atol=1e-5)
     assert network.skeleton.keypoint_names[0] == 'nose'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import reduce
 from typing import Any
@@ -91,12 +92,10 @@ def test_entries_of_a_study_take_equally_many_steps_of_equally_many_samples(stud
     assert len(lengths) == len({c.train_dataloader.batch_size for c in configs}) == 1
 
 
-@pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
-def test_a_row_without_labels_is_trained_and_tested_on_all_frames(study: Config) -> None:
+@pytest.mark.parametrize('name', [n for n in STUDIES if re.match('table(1|4_components)', n)])
+def test_a_row_without_labels_is_trained_and_tested_on_all_frames(name: str) -> None:
     """No frame is given, so none counts as right without a prediction."""
-    if not study.filename.split('/')[-1].startswith(('table1', 'table4_components')):
-        pytest.skip('all rows of the study estimate poses, or all of them see labels')
-    configs = [entry_config(entry) for entry in study.entries]
+    configs = [entry_config(entry) for entry in STUDIES[name].entries]
     per_frame = [cfg for cfg in configs if cfg.model.neck is None]
     assert per_frame
     for cfg in per_frame:

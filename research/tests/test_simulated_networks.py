@@ -62,12 +62,12 @@ def hits(evidence, targets, joints=slice(None)):
 def test_quality_is_the_share_of_peaks_at_the_truth(gap, monkeypatch, quality, least, most):
     evidence, targets, weights = gap
     monkeypatch.setattr(simulated_networks, '_draw_quality', lambda rng: quality)
-    found = []
+    shares = []
     for seed in range(20):
         result = simulate_network(evidence, targets, weights, np.random.default_rng(seed))
         shown = result.scalars[0, :, SCALARS.index('has_network_heatmap')] > 0
-        found.append(hits(result, targets, shown).mean())
-    assert least <= np.mean(found) <= most
+        shares.append(hits(result, targets, shown).mean())
+    assert least <= np.mean(shares) <= most
 
 
 def test_the_labelled_ends_tell_how_good_a_network_is(gap):

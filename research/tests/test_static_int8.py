@@ -79,8 +79,8 @@ def test_weights_have_7_bits_for_processors_without_vnni(networks, crops, tmp_pa
     target = tmp_path / MATCHER_FILE
     quantise_convolutions(networks / MATCHER_FILE, target, [TrainedMatcher.inputs(crops)])
 
-    stored = [onnx.numpy_helper.to_array(each) for each in onnx.load(target).graph.initializer]
-    largest = max(np.abs(each.astype(int)).max() for each in stored if each.dtype == np.int8)
+    stored = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(target).graph.initializer]
+    largest = max(np.abs(tensor.astype(int)).max() for tensor in stored if tensor.dtype == np.int8)
     assert largest == 64
 
 

@@ -119,7 +119,7 @@ def train(args: FinetuneFuserOptions) -> None:
             )
 
     stdposes = [
-        ExportedSTDPose(folder, frozenset(v.name for each in seen for v in read_videos(each)))
+        ExportedSTDPose(folder, frozenset(v.name for labels in seen for v in read_videos(labels)))
         for folder, *seen in args.stdpose_folder
     ]
     source = GapSource(
@@ -142,7 +142,7 @@ def train(args: FinetuneFuserOptions) -> None:
         args.device,
         args.seed,
     )
-    to_learn, held_out = (read_videos(each) for each in args.labels)
+    to_learn, held_out = (read_videos(labels) for labels in args.labels)
     require_every_video(networks, len(to_learn) + len(held_out))
     names = {video.name for video in (*to_learn, *held_out)}
     for stdpose in stdposes:

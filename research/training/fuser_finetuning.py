@@ -141,8 +141,8 @@ def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]
     def error(share: float) -> float:
         fuser = CheckpointFuser(mix_weights(start, trained, share), ScoreCalibrator(), '')
         rng = np.random.default_rng(0)
-        judged = [judged_joints(fuser, gap, rng, simulated=False) for gap in gaps]
-        return float(np.concatenate([errors for views in judged for _, errors in views]).mean())
+        judgements = [judged_joints(fuser, gap, rng, simulated=False) for gap in gaps]
+        return float(np.concatenate([e for views in judgements for _, e in views]).mean())
 
     return min(SHARES, key=error)
 
@@ -196,7 +196,7 @@ class FuserFinetuner:
             self._require_shared_joints(model, skeletons)
         for files in self.source.networks:
             estimator = NetworkHeatmapEstimator(load_pose_network(files, self.source.device))
-            if all(estimator.shared_joints(each) is None for each in skeletons):
+            if all(estimator.shared_joints(skeleton) is None for skeleton in skeletons):
                 raise InputError(f'{estimator.explain_unused(skeletons[0])}: leave it out')
         TrainedMatcher(self.source.matcher)
         for stdpose in self.source.stdposes:
@@ -211,9 +211,9 @@ class FuserFinetuner:
             )
         examples, others = (
             extract_training_gaps(
-                each, self.work_dir / 'evidence' / name, self.source, self.workers, self.seed
+                dense, self.work_dir / 'evidence' / name, self.source, self.workers, self.seed
             )
-            for each, name in ((videos, 'train'), (held_out, 'held_out'))
+            for dense, name in ((videos, 'train'), (held_out, 'held_out'))
         )
         require_gaps(examples, others)
         before = None if start is None else cast(GapFuser, start.network)
@@ -256,9 +256,9 @@ class FuserFinetuner:
     ) -> None:
         """Require that a model of this package can be used, and shares joints with all labels."""
         model = WindowModel.from_config(pose.config, pose.checkpoint, self.source.device)
-        for each in skeletons:
-            none_needed = np.zeros(each.num_keypoints, dtype=bool)
-            JointMapping.by_name(each, model.skeleton, none_needed, model.trained_joints)
+        for skeleton in skeletons:
+            none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+            JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
 
 
 def _require_people(folder: Path, skeletons: Sequence[Skeleton]) -> None:

@@ -114,14 +114,14 @@ def collect_training_gaps(
     matcher = matcher or shipped_matcher()
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
-    shared = [(each, each.shared_joints(truth.skeleton)) for each in pose_networks]
-    networks = [(each, joints) for each, joints in shared if joints is not None]
+    shared = [(network, network.shared_joints(truth.skeleton)) for network in pose_networks]
+    networks = [(network, joints) for network, joints in shared if joints is not None]
     # All intervals use the same flow.
     flow = RememberedFlow(estimator)
     for interval in intervals:
         offset = int(rng.integers(interval))
-        kept = given_frames(truth.labelled_frame_indices, interval, offset)
-        labels = truth.keep_frames(kept).tracks()
+        given = given_frames(truth.labelled_frame_indices, interval, offset)
+        labels = truth.keep_frames(given).tracks()
         plans = TrackPlanner(len(frames), 'video').plan(labels, with_others=bool(networks))
         gaps = [
             gap
@@ -129,9 +129,9 @@ def collect_training_gaps(
             for gap in plan.gaps
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
-        own = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
+        window_maps = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
         for gap, tracks in follow_joints(frames, gaps, flow):
-            heatmaps = [own[gap]] if gap in own else []
+            heatmaps = [window_maps[gap]] if gap in window_maps else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)
             for frame in tracks.frames:
@@ -141,9 +141,9 @@ def collect_training_gaps(
             evidence = extract_fusion_features(
                 gap, tracks, candidates, search.matches(), frames.size, around
             )
-            found = _training_gap(gap, tracks, evidence, true_poses)
-            if found.weights.any():
-                yield found
+            training_gap = _training_gap(gap, tracks, evidence, true_poses)
+            if training_gap.weights.any():
+                yield training_gap
 
 
 def _window_heatmaps(
@@ -157,8 +157,8 @@ def _window_heatmaps(
     if estimator is None or mapping is None:
         return {}
     chunks = [(gap, gap.frames) for gap in gaps]
-    found = estimator.estimator.heatmaps(frames, chunks, mapping)
-    return {gaps[n]: maps.for_labels(mapping) for n, maps in found}
+    heatmaps = estimator.estimator.heatmaps(frames, chunks, mapping)
+    return {gaps[n]: maps.for_labels(mapping) for n, maps in heatmaps}
 
 
 def _training_gap(
@@ -330,10 +330,10 @@ class TrainingGapDataset(Dataset):
 
     def _drop_joints(self, item: dict[str, Tensor]) -> None:
         share = self.joint_dropout * self._random()
-        kept = torch.rand(len(item['known']), generator=self._generator) >= share
-        if (item['known'] & kept).any():
-            item['known'] = item['known'] & kept
-            item['weights'] = item['weights'] * kept
+        shown = torch.rand(len(item['known']), generator=self._generator) >= share
+        if (item['known'] & shown).any():
+            item['known'] = item['known'] & shown
+            item['weights'] = item['weights'] * shown
 
     def _turn(self, item: dict[str, Tensor]) -> None:
         angle = 0.0

@@ -214,8 +214,8 @@ def log_joint_speed(evidence: FusionFeatures) -> np.ndarray:
     others = velocity[:, evidence.known]
     if not others.size:
         return np.zeros(len(evidence.known))
-    own = velocity - others.mean(axis=1, keepdims=True)
-    speed = np.linalg.norm(own, axis=-1).mean(axis=0)
+    within_pose = velocity - others.mean(axis=1, keepdims=True)
+    speed = np.linalg.norm(within_pose, axis=-1).mean(axis=0)
     return np.log((np.minimum(speed, _FAST) + _STILL) / (_FAST + _STILL))
 
 
