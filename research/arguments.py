@@ -42,32 +42,17 @@ class MatcherOption:
 
 
 @dataclass(kw_only=True)
-class ModelOptions:
-    """An optional model.
-
-    Args:
-        config: Config of the model.
-        checkpoint: Weights of the model.
-        device: Device on which the model runs.
-    """
-
-    config: str | None = option()
-    checkpoint: str | None = option()
-    device: str = option('cpu')
-
-
-@dataclass(kw_only=True)
 class SpeedOptions:
-    """Models, generated clip and batch size of a benchmark of speed.
+    """Weights, generated clip and batch size of a benchmark of speed.
 
     Args:
-        checkpoint: Weights, one file for each config (default: random weights).
+        checkpoint: Weights (default: random ones).
         size: Width and height of the video.
         people: People in every frame.
         batch_size: Number of crops, and of windows, in a batch.
     """
 
-    checkpoint: list[str] | None = option(nargs='+')
+    checkpoint: str | None = option()
     size: list[int] = option((640, 480), type=positive, nargs=2, metavar=('W', 'H'))
     people: int = option(2, type=positive)
     batch_size: int = option(8, type=positive)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
@@ -27,7 +28,6 @@ from stdpose_mm.io.video import open_frames
 from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from stdpose_mm.structures import FrameBoxes, to_corners
 
-from .complexity import per_frame_model
 from .timing import Stages
 
 BACKBONE = 'backbone alone'
@@ -146,12 +146,12 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
 
     def detect(picture: Any, return_datasamples: bool) -> dict[str, list[Any]]:
         people = next(boxes)
-        found = InstanceData(
+        instances = InstanceData(
             bboxes=torch.from_numpy(to_corners(people.boxes)),
             scores=torch.ones(len(people)),
             labels=torch.zeros(len(people), dtype=torch.long),
         )
-        return {'predictions': [SimpleNamespace(pred_instances=found)]}
+        return {'predictions': [SimpleNamespace(pred_instances=instances)]}
 
     inferencer.detector = detect
     methods = [
@@ -229,12 +229,35 @@ def _timed(stages: Stages, methods: Sequence[tuple[Any, str, str]]) -> Iterator[
             delattr(owner, method)
 
 
-def per_frame_config(config: Config, model: WindowModel, head_type: str) -> Config:
-    """Build a config of MMPose's classes with our backbone and the shape of our frame head.
+def per_frame_model(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the config of MMPose's estimator with our backbone and our frame head's decoder.
 
-    Raises:
-        InputError: If our model has no frame head.
+    Its backbone computes all tokens. ViTPose's classic decoder replaces the sub-pixel decoder,
+    which MMPose does not have.
+
+    Args:
+        model: Config of our model.
     """
+    head = deepcopy(dict(model['frame_head']))
+    upsample, shuffle_channels = head.pop('upsample', None), head.pop('shuffle_channels', None)
+    neck = None
+    if upsample is not None and shuffle_channels is not None:
+        head.update(deconv_out_channels=(256, 256), deconv_kernel_sizes=(4, 4))
+    elif upsample is not None:
+        neck = dict(type='FeatureMapProcessor', scale_factor=float(upsample), apply_relu=True)
+        head.setdefault('final_layer', dict(kernel_size=3, padding=1))
+    head.update(type='HeatmapHead', loss=dict(type='KeypointMSELoss'), decoder=None)
+    return dict(
+        type='TopdownPoseEstimator',
+        data_preprocessor={**model['data_preprocessor'], 'type': 'PoseDataPreprocessor'},
+        backbone={**deepcopy(dict(model['backbone'])), 'pruning': None, 'init_cfg': None},
+        **({} if neck is None else {'neck': neck}),
+        head=head,
+    )
+
+
+def per_frame_config(config: Config, model: WindowModel, head_type: str) -> Config:
+    """Build a config of MMPose's classes with our backbone and the shape of our frame head."""
     per_frame = per_frame_model(config.model)
     sigma = config.model.frame_head.decoder.get('sigma', 2)
     (width, height), heatmap_size = model.input_size, model.heatmap_size

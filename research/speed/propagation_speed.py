@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from stdpose_mm.propagation.window import method_of
 from stdpose_mm.structures import VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 
-from .timing import Seconds, least_seconds, model_files, peak_memory
+from .timing import Seconds, least_seconds, peak_memory, random_weights
 
 SECONDS_FACTOR, MEMORY_FACTOR = 1.5, 1.1
 
@@ -39,23 +39,16 @@ def time_propagation(args: Any) -> None:
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        models = model_files(args.config, args.checkpoint, folder)
+        weights = args.checkpoint or random_weights(args.config, folder / 'random.pth')
+        files = (args.config, weights)
         width, height = args.size
         settings = ClipSettings(args.frames, width, height, (args.people, args.people))
         clip = generate_clip(0, settings, name='clip')
         write_clip(folder / 'clip', clip.frames, clip.labels, args.interval, times=1)
-        measured = measure(args, models, folder / 'clip', clip.frames)
-        clips = [folder / 'clip', folder / 'long']
+        print_times(args, measure(args, files, folder / 'clip', ArrayFrames(clip.frames)))
         if args.longer:
-            write_clip(clips[1], clip.frames, clip.labels, args.interval, args.longer)
-        memory = []
-        for files, own in zip(models, measured, strict=True):
-            if len(models) > 1:
-                print(f'{Path(files[0]).stem}:')
-            print_times(args, own)
-            memory.append(print_memory(args, files, clips) if args.longer else None)
-        for files, own, peak in list(zip(models, measured, memory, strict=True))[1:]:
-            print_ratios(args, files, (measured[0], memory[0]), (own, peak))
+            write_clip(folder / 'long', clip.frames, clip.labels, args.interval, args.longer)
+            print_memory(args, files, [folder / 'clip', folder / 'long'])
 
 
 @dataclass(frozen=True)
@@ -85,30 +78,9 @@ def propagator_of(model: WindowModel, batch_size: int) -> BasePropagator:
     return kind(window_model=model, batch_size=batch_size)
 
 
-def measure(
-    args: Any,
-    models: Sequence[tuple[str, str]],
-    clip: Path,
-    pictures: np.ndarray,
-) -> list[Measured]:
-    """Measure the time of propagation; models take turns."""
-    works: list[Callable[[], object]] = []
-    counts = []
-    for files in models:
-        counts.append(add_works(works, args, load(args, files), clip, ArrayFrames(pictures)))
-    times = least_seconds(args.repeats, *works)
-    each = len(works) // len(models)
-    return [Measured(*own, times[n * each : (n + 1) * each]) for n, own in enumerate(counts)]
-
-
-def add_works(
-    works: list[Callable[[], object]],
-    args: Any,
-    packed: WindowModel,
-    clip: Path,
-    pictures: FrameSource,
-) -> tuple[int, int]:
-    """Add the functions to time for one model; return the numbers of poses and of crops."""
+def measure(args: Any, files: tuple[str, str], clip: Path, pictures: FrameSource) -> Measured:
+    """Measure the time of propagation and of the backbone alone, which take turns."""
+    packed = load(args, files)
     plain = deepcopy(packed.model)
     packed.optimize_for_cpu()
     propagator = propagator_of(packed, args.batch_size)
@@ -126,26 +98,28 @@ def add_works(
         if torch.device(args.device).type == 'cuda':
             torch.cuda.synchronize()
 
-    works += [
+    seconds = least_seconds(
+        args.repeats,
         lambda: propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip),
         lambda: propagate(propagator, pictures, clip),
         lambda: backbone(packed.model),
         lambda: backbone(plain),
-    ]
-    return num_poses, sum(shape[0] for shape in batches)
+    )
+    return Measured(num_poses, sum(shape[0] for shape in batches), seconds)
 
 
-def print_times(args: Any, own: Measured) -> None:
+def print_times(args: Any, measured: Measured) -> None:
     """Print how long propagation takes, with and without decoding, and the backbone alone."""
     end_to_end, decoded, bare, bare_plain = (
-        getattr(seconds, args.clock) for seconds in own.seconds
+        getattr(seconds, args.clock) for seconds in measured.seconds
     )
     gaps = args.people * -(-(args.frames - 1) // args.interval)
     print(
         f'{counted(args.frames, "frame")} of {args.size[0]}x{args.size[1]}, '
         f'{counted(args.people, "person")}, T = {args.interval}: '
-        f'{counted(own.num_poses, "pose")} in {counted(gaps, "gap")}, '
-        f'{counted(own.crops, "crop")} seen by the backbone ({own.crops / gaps:.2f} per gap), '
+        f'{counted(measured.num_poses, "pose")} in {counted(gaps, "gap")}, '
+        f'{counted(measured.crops, "crop")} seen by the backbone '
+        f'({measured.crops / gaps:.2f} per gap), '
         f'{args.precision}, {counted(torch.get_num_threads(), "thread")}'
     )
     print(f'propagation, end to end          {end_to_end:8.3f} s')
@@ -157,33 +131,12 @@ def print_times(args: Any, own: Measured) -> None:
     )
 
 
-def print_memory(args: Any, files: tuple[str, str], clips: Sequence[Path]) -> int:
-    """Print the peak memory of processes that propagate a short and a long clip.
-
-    Returns:
-        Peak memory for the short clip in bytes.
-    """
+def print_memory(args: Any, files: tuple[str, str], clips: Sequence[Path]) -> None:
+    """Print the peak memory of processes that propagate a short and a long clip."""
     short, long = (peak_memory(propagate_once, args, files, clip) for clip in clips)
     print(
         f'peak memory: {short / 2**20:.0f} MiB, of {args.longer} times the length '
         f'{long / 2**20:.0f} MiB, ratio {long / short:.3f} (aim: less than {MEMORY_FACTOR})'
-    )
-    return short
-
-
-def print_ratios(
-    args: Any,
-    files: tuple[str, str],
-    first: tuple[Measured, int | None],
-    own: tuple[Measured, int | None],
-) -> None:
-    """Print the times and the peak memory of a model, divided by those of the first model."""
-    pairs = zip(own[0].seconds, first[0].seconds, strict=True)
-    ratios = [getattr(mine, args.clock) / getattr(other, args.clock) for mine, other in pairs]
-    memory = '' if not (own[1] and first[1]) else f', peak memory {own[1] / first[1]:.2f}'
-    print(
-        f'{Path(files[0]).stem} to {Path(args.config[0]).stem}: end to end {ratios[0]:.2f}, '
-        f'pictures decoded {ratios[1]:.2f}, backbone alone {ratios[2]:.2f}{memory}'
     )
 
 

@@ -23,7 +23,6 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import nn
 
-from research.arguments import paired_models
 from stdpose_mm.engine.config_files import read_config
 
 Parameters = ParamSpec('Parameters')
@@ -81,7 +80,7 @@ class Turns:
 
     def speed_ups(self) -> list[SpeedUp]:
         """Compare the wall-clock time of each function with that of the first, turn by turn."""
-        return [_speed_up(self.wall[:, 0] / own) for own in self.wall.T]
+        return [_speed_up(self.wall[:, 0] / seconds) for seconds in self.wall.T]
 
 
 def _speed_up(ratios: np.ndarray) -> SpeedUp:
@@ -163,27 +162,6 @@ def random_weights(config: str, path: Path) -> str:
             nn.init.trunc_normal_(weight, std=0.02)
     torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
-
-
-def model_files(
-    configs: Sequence[str], checkpoints: Sequence[str] | None, folder: Path
-) -> list[tuple[str, str]]:
-    """Pair the configs of models with their weights.
-
-    Args:
-        configs: Configs.
-        checkpoints: Weights, one for each config; ``None`` to write random ones.
-        folder: Folder of the random weights.
-
-    Raises:
-        InputError: If there are not as many checkpoints as configs.
-    """
-    if checkpoints is None:
-        return [
-            (config, random_weights(config, folder / f'random{number}.pth'))
-            for number, config in enumerate(configs)
-        ]
-    return paired_models(configs, checkpoints)
 
 
 class Stages:

@@ -16,7 +16,6 @@ from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.structures import POSETRACK_SKELETON
 from support.comparison_videos import write_slow_and_fast
 from support.paths import ROOT, SHARED_DATA
 
@@ -90,13 +89,6 @@ def test_a_model_may_have_networks_beside_it(tmp_path, monkeypatch):
     )
 
 
-def test_rows_of_auto_may_leave_out_the_stdpose_of_the_package():
-    plain = BenchmarkEntry.parse_evidence('plain=no-stdpose')
-    assert not plain.use_stdpose
-    assert 'STDPose' not in plain.build(0, 'cpu').describe(POSETRACK_SKELETON)
-    assert 'STDPose' in BenchmarkEntry('auto', 'auto').build(0, 'cpu').describe(POSETRACK_SKELETON)
-
-
 def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):
     for name in (FRAMES_FILE, WINDOWS_FILE):
         shutil.copy(SHIPPED_STDPOSE / name, tmp_path)
@@ -119,11 +111,7 @@ def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):
     [
         (['--reference', 'flow'], 'one of linear'),
         (['--model', 'stdpose:file:file'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
-        (['--model', 'a=stdpose:file'], "got 'a=stdpose:file'"),
-        (['--model', 'a=stdpose:file:file,'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
-        (['--model', 'a=auto:file:file::x,'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
         (['--model', f'a b=stdpose:{CONFIG}:file'], "'a b' cannot name a method"),
-        (['--model', f'a=magic:{CONFIG}:file'], "no propagation method 'magic' for 'a'"),
         (['--model', f'linear=stdpose:{CONFIG}:file'], 'two methods have the same name'),
         (['--evidence', 'a'], "given as NAME=[POSE[,POSE...]][:FUSER], got 'a'"),
     ],

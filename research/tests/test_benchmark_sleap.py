@@ -14,7 +14,6 @@ from research.comparison.sleap import (
     errors_between,
     name_as_truth,
     run_tool,
-    train,
 )
 from research.tools.benchmark_sleap import main
 from stdpose_mm.errors import InputError
@@ -50,11 +49,11 @@ def test_only_joints_labelled_at_both_ends_count() -> None:
         [fly(frame, track, tail=(frame, track) != (4, 0)) for frame in range(8) for track in (0, 1)]
         + [fly(8, 0)]
     )
-    found = video([fly(frame, track, 2.0 * track + 1) for frame in range(8) for track in (0, 1)])
-    errors = errors_between(truth, found, 4)
+    poses = video([fly(frame, track, 2.0 * track + 1) for frame in range(8) for track in (0, 1)])
+    errors = errors_between(truth, poses, 4)
     # Of fly 0 the heads of frames 1 to 3 and 5 to 7, of fly 1 both joints of frames 1 to 3.
     assert errors.tolist() == pytest.approx([1 / 20] * 6 + [3 / 20] * 6)
-    missing = found.with_persons([p for p in found.persons if p.frame_index != 2])
+    missing = poses.with_persons([p for p in poses.persons if p.frame_index != 2])
     lost = np.flatnonzero(np.isinf(errors_between(truth, missing, 4)))
     assert lost.tolist() == [1, 8, 9]
 
@@ -62,8 +61,8 @@ def test_only_joints_labelled_at_both_ends_count() -> None:
 def test_predictions_get_the_ids_of_the_nearest_true_poses() -> None:
     truth = video([fly(0, 0), fly(0, 1), fly(1, 1)])
     # In frame 0 both are nearer to fly 1, in frame 1 two are found where there is one.
-    found = video([fly(0, None, 45.0), fly(0, None, 25.0), fly(1, None, 0.0), fly(1, None, 39.0)])
-    named = name_as_truth(found, truth).persons
+    poses = video([fly(0, None, 45.0), fly(0, None, 25.0), fly(1, None, 0.0), fly(1, None, 39.0)])
+    named = name_as_truth(poses, truth).persons
     assert [(p.track_id, p.keypoints[0, 0]) for p in named] == [(1, 55.0), (0, 35.0), (1, 49.0)]
 
 
@@ -71,13 +70,6 @@ def test_a_tool_is_ended_after_its_processor_time(tmp_path: Path) -> None:
     seconds = run_tool([sys.executable, '-c', 'while True: pass'], tmp_path / 'log', 1)
     # The limit and the sum are not counted by the same clock.
     assert seconds == pytest.approx(1, abs=0.4)
-
-
-def test_a_tool_keeps_to_its_own_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('PYTHONPATH', '/nowhere')
-    log = tmp_path / 'log'
-    run_tool([sys.executable, '-c', 'import os; print("PYTHONPATH" in os.environ)'], log)
-    assert log.read_text() == 'False\n'
 
 
 @pytest.fixture
@@ -93,15 +85,12 @@ given = dict(zip(rest, rest[1:]))
 if verb == 'config':
     config = pathlib.Path(given['--output'])
     config.with_name(config.stem + '_centered_instance.yaml').touch()
-elif verb == 'train' and 'fail=1' in rest:
-    sys.exit('no memory')
 elif verb == 'train':
     assert pathlib.Path(rest[0]).exists()
     settings = dict(one.split('=') for one in rest[1:])
     model = pathlib.Path(settings['trainer_config.ckpt_dir'], settings['trainer_config.run_name'])
     model.mkdir()
-    if settings.get('epochs') != '0':
-        (model / 'best.ckpt').touch()
+    (model / 'best.ckpt').touch()
 else:
     assert pathlib.Path(given['--model_paths'], 'best.ckpt').exists()
     shutil.copy(given['--data_path'], given['--output_path'])
@@ -109,17 +98,6 @@ else:
     )
     script.chmod(0o755)
     return script
-
-
-def test_a_training_that_fails_or_ends_no_epoch_is_one_sentence(
-    sleap_nn: Path, tmp_path: Path
-) -> None:
-    project = tmp_path / 'labels.slp'
-    with pytest.raises(InputError, match=r'sleap-nn ended with code 1, see .*train\.log'):
-        train(sleap_nn, project, tmp_path, 9, ['fail=1'])
-    assert (tmp_path / 'train.log').read_text() == 'no memory\n'
-    with pytest.raises(InputError, match='sleap-nn finished no epoch in 9 processor seconds, see'):
-        train(sleap_nn, project, tmp_path, 9, ['epochs=0'])
 
 
 def test_from_labels_to_figures(

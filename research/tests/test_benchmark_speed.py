@@ -10,10 +10,6 @@ from research.tools import benchmark_speed
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
-from support.paths import ROOT
-
-MODELS = ('stdpose_tiny_synthetic', 'semantic_motion_tiny_propagation_synthetic')
-ESTIMATION = ROOT / 'configs' / 'semantic_motion_tiny_estimation_synthetic.py'
 
 
 @pytest.fixture
@@ -32,26 +28,6 @@ def test_it_prints_crops_seconds_and_ratios(tool, capsys):
     assert len(re.findall(r'ratio \d+\.\d\d', out)) == 2
 
 
-@pytest.mark.slow
-def test_models_stand_side_by_side_with_ratios(tool, capsys):
-    configs = [str(ROOT / 'configs' / f'{name}.py') for name in MODELS]
-    options = '--frames 8 --size 128 96 --people 1 --repeats 1 --longer 0'
-    assert tool.main([*options.split(), '--config', *configs]) == 0
-    out = capsys.readouterr().out
-    # Windows share crops at each frame's own box, but not crops at the box of the key frame.
-    for crops in ('8 crops seen by the backbone (8.00', '18 crops seen by the backbone (18.00'):
-        assert out.count(f'6 poses in 1 gap, {crops} per gap)') == 1
-    first, second = (out.index(f'{name}:') for name in MODELS)
-    assert first < second
-    (ratios,) = re.findall(rf'{MODELS[1]} to {MODELS[0]}: (.*)', out)
-    assert re.fullmatch(
-        r'end to end \d+\.\d\d, pictures decoded \d+\.\d\d, backbone alone \d+\.\d\d', ratios
-    )
-    seconds = [float(value) for value in re.findall(r'end to end +(\d+\.\d+) s', out)]
-    found = float(ratios.split(',')[0].split()[-1])
-    assert found == pytest.approx(seconds[1] / seconds[0], rel=0.05)
-
-
 def test_a_longer_clip_is_played_forth_and_back(tmp_path):
     settings = ClipSettings(frames=4, width=64, height=48, people=(1, 1))
     clip = generate_clip(0, settings)
@@ -67,20 +43,3 @@ def test_a_longer_clip_is_played_forth_and_back(tmp_path):
         np.testing.assert_allclose(
             person.keypoints, poses[order[person.frame_index]].keypoints, atol=1e-3
         )
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ('--interval 29', '--interval must be less than the 29 frames'),
-        ('--longer -1', '--longer must not be negative'),
-        ('--config nowhere.py --longer 0', 'nowhere.py does not exist'),
-        ('--checkpoint a b', '1 config but 2 checkpoints are given'),
-        (f'--config {ESTIMATION} --frames 8 --size 128 96', 'the model takes no labels'),
-    ],
-)
-def test_mistakes_are_one_line(tool, capsys, options, message):
-    assert tool.main(options.split()) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count('\n') == 1

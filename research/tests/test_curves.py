@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import cv2
-import numpy as np
 import pytest
 
 from research.plots import curves
-from stdpose_mm.visualization import save_figure
 
 PANELS = {
     'PCK': {
@@ -27,9 +24,3 @@ def test_every_method_is_a_curve_with_bars_and_keeps_its_colour():
     assert second.lines[0].get_color() == flow.get_color() != linear.get_color()
     assert (first.get_xlabel(), second.get_ylabel()) == ('T', 'error')
     assert list(first.get_xticks()) == [2, 7]
-
-
-def test_the_picture_is_written(tmp_path):
-    save_figure(curves(PANELS, 'T'), tmp_path / 'plot.png')
-    assert np.ptp(cv2.imread(str(tmp_path / 'plot.png'))) > 200
-    assert [path.name for path in tmp_path.iterdir()] == ['plot.png']

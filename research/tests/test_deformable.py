@@ -52,20 +52,3 @@ def test_an_offset_says_where_to_look() -> None:
     maps[0, 0, 3, 2] = 1
     warped = warp(maps, torch.zeros(1, 4, 8, 6))
     assert warped[0, 0].nonzero().tolist() == [[2, 4]]
-
-
-def test_branches_are_averaged() -> None:
-    warp = still(DeformableWarp(1, 4, (1, 2, 3)))
-    with torch.no_grad():
-        for kernel, factor in zip(warp.kernels, (1.0, 2.0, 6.0), strict=True):
-            kernel.mul_(factor)
-    torch.testing.assert_close(
-        warp(torch.ones(1, 1, 4, 4), torch.zeros(1, 4, 4, 4)), torch.full((1, 1, 4, 4), 3.0)
-    )
-
-
-def test_is_float32_under_autocast() -> None:
-    warp = DeformableWarp(JOINTS, 4, (1,), modulated=True)
-    with torch.autocast('cpu', torch.bfloat16):
-        warped = warp(torch.rand(1, JOINTS, 8, 6), torch.rand(1, 4, 8, 6))
-    assert warped.dtype == torch.float32

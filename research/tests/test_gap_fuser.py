@@ -108,15 +108,6 @@ def test_flow_without_a_label_to_start_from_is_no_candidate(side, candidate):
     torch.testing.assert_close(after, before)
 
 
-def test_the_decision_in_a_frame_sees_the_whole_segment_and_all_joints():
-    inputs, network = segments(), fuser()
-    inputs['vectors'].requires_grad_()
-    network(**inputs).offsets[0, 0, 0].sum().backward()
-    reached = inputs['vectors'].grad.abs().sum(dim=(-1, -2))
-    assert (reached[0] > 0).all()
-    assert (reached[1] == 0).all()
-
-
 def test_the_losses_of_hand_made_errors():
     offsets = torch.tensor([[[[0.3, 0.0], [0.0, 0.0]]]])
     fused = FusedGaps(offsets, torch.full((1, 1, 2), math.log(0.1)))
@@ -126,36 +117,3 @@ def test_the_losses_of_hand_made_errors():
     assert losses['loss_scale'].item() == pytest.approx(
         0.1 * (distance / 0.1 + 2 * math.log(0.1)), rel=1e-5
     )
-
-
-def test_gross_errors_count_logarithmically():
-    def position_loss(error: float) -> float:
-        fused = FusedGaps(torch.tensor([[[[error, 0.0]]]]), torch.zeros(1, 1, 1))
-        losses = fusion_losses(fused, torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1))
-        return losses['loss_position'].item() / 10
-
-    assert position_loss(3.0) < 0.3 * (1 + math.log(3.0 / 0.3))
-    assert position_loss(3.0) > position_loss(1.0) > position_loss(0.3)
-
-
-@pytest.mark.slow
-def test_it_learns_which_track_to_trust_and_how_sure_to_be():
-    torch.manual_seed(0)
-    network = GapFuser(**INPUTS, embed_dims=16, num_heads=2, num_layers=1)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
-    for step in range(150):
-        inputs = segments(batch=4, seed=step)
-        # Where the last scalar says so the forward track is right, else the backward one.
-        forward = torch.rand(4, 5, 4, generator=torch.Generator().manual_seed(step)) < 0.5
-        inputs['scalars'][..., -1] = forward.float()
-        chosen = inputs['vectors'][..., 1, :], inputs['vectors'][..., 2, :]
-        targets = torch.where(forward[..., None], *chosen)
-        losses = network(**inputs, targets=targets, weights=torch.ones(4, 5, 4), mode='loss')
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        optimizer.step()
-    with torch.no_grad():
-        fused = network(**inputs)
-    error = (fused.offsets - targets).norm(dim=-1)
-    assert error.mean() < 0.3 * targets.norm(dim=-1).mean()
-    assert fused.log_scale.exp().mean() < 0.1

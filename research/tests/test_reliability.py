@@ -32,20 +32,6 @@ def test_bins_hold_equally_many_joints_and_equal_scores_stay_together() -> None:
     assert reliability(np.linspace(0, 1, 40), np.ones(40, bool), 5).counts.tolist() == [8] * 5
 
 
-def test_all_joints_may_share_a_bin() -> None:
-    result = reliability(np.array([0.25, 0.75]), np.array([False, True]), num_bins=1)
-    assert result.counts.tolist() == [2]
-
-
-def test_equal_scores_are_in_the_bin_of_their_middle() -> None:
-    # Of ten joints in halves: the middle of the seven equal ones is 1 + 3.5 < 5.
-    scores = np.array([0.1] + [0.5] * 7 + [0.9] * 2)
-    assert reliability(scores, scores > 0.4, num_bins=2).counts.tolist() == [8, 2]
-    # Here it is 4 + 2 >= 5.
-    scores = np.array([0.1] * 4 + [0.5] * 4 + [0.9] * 2)
-    assert reliability(scores, scores > 0.4, num_bins=2).counts.tolist() == [4, 6]
-
-
 def test_ties_count_half_in_the_ranking() -> None:
     assert reliability(np.full(4, 0.5), np.array([1, 0, 1, 0], bool)).auroc == 0.5
     assert np.isnan(reliability(np.array([0.1, 0.2]), np.ones(2, bool)).auroc)

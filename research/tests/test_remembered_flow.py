@@ -27,18 +27,3 @@ def test_flow_between_the_same_pictures_is_computed_once():
         assert (flow(dark.copy(), light.copy()) == 9).all()
         assert (flow(light, dark) == -9).all()
     assert counted.calls == 2
-
-
-def test_flow_not_asked_for_the_longest_is_forgotten_first():
-    counted = _CountedFlow()
-    flow = RememberedFlow(counted, max_bytes=2 * 4 * 4 * 2 * 4)  # two fields
-    pictures = [np.full((4, 4), n, np.uint8) for n in range(3)]
-    flow(pictures[0], pictures[1])
-    flow(pictures[1], pictures[2])
-    flow(pictures[0], pictures[1])
-    flow(pictures[0], pictures[2])
-    assert counted.calls == 3
-    flow(pictures[0], pictures[1])
-    assert counted.calls == 3
-    flow(pictures[1], pictures[2])
-    assert counted.calls == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import reduce
 from typing import Any
@@ -9,8 +10,6 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from research.study.study import Study, StudyEntry, StudyTest, read_study
-from research.study.study_runs import require_equal_budgets
 from support.classes import arguments_of
 from support.paths import ROOT
 from support.short_training import measure, train_once
@@ -19,7 +18,10 @@ from support.small_configs import NAMES, read
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('in_real_layouts')]
 
 FOLDER = ROOT / 'research' / 'configs'
-STUDIES = {path.stem: read_study(path) for path in sorted(FOLDER.glob('studies/*.py'))}
+STUDIES = {
+    path.stem: read(f'../research/configs/studies/{path.name}')
+    for path in sorted(FOLDER.glob('studies/*.py'))
+}
 OTHERS = [
     '../' + path.relative_to(ROOT).as_posix()
     for path in sorted(FOLDER.rglob('*.py'))
@@ -33,29 +35,28 @@ def data_of(cfg: Config) -> str:
     return repr([cfg[name].to_dict() for name in names])
 
 
-def read_once(entry: StudyEntry) -> Config:
-    """The config of an entry without its options."""
-    return read(f'../{entry.config}')
+def options_of(entry: Any, test: Any = None) -> dict[str, Any]:
+    """The options of an entry, and of a test of it."""
+    return {**entry.get('cfg_options', {}), **((test or {}).get('cfg_options', {}))}
 
 
-def entry_config(study: Study, entry: StudyEntry, test: StudyTest | None = None) -> Config:
-    """What ``read_entry_config`` gives, with every file read once for all entries."""
-    cfg = read_once(entry).copy()
-    options = {**study.cfg_options, **entry.cfg_options, **(test.cfg_options if test else {})}
-    cfg.merge_from_dict(options)
+def entry_config(entry: Any, test: Any = None) -> Config:
+    """The config of an entry, with every file read once for all entries."""
+    cfg = read(f'../{entry.config}').copy()
+    cfg.merge_from_dict(options_of(entry, test))
     return cfg
 
 
 def entry_configs() -> Iterator[tuple[str, Config]]:
     """The configs of entries and tests whose data no config has, nor an entry before them."""
     seen = {data_of(read(name)) for name in (*NAMES, *OTHERS)}
-    for study in STUDIES.values():
-        for entry in study.trained:
-            for test in study.tests_of(entry) or [None]:
-                cfg = entry_config(study, entry, test)
+    for name, study in STUDIES.items():
+        for entry in study.entries:
+            for test in study.get('tests', [None]):
+                cfg = entry_config(entry, test)
                 if data_of(cfg) not in seen:
                     seen.add(data_of(cfg))
-                    yield f'{study.name}-{entry.name}' + (f'-{test.name}' if test else ''), cfg
+                    yield f'{name}-{entry.name}' + (f'-{test.name}' if test else ''), cfg
 
 
 ENTRIES = dict(entry_configs())
@@ -67,26 +68,17 @@ def test_config_trains_and_is_tested(name: str) -> None:
     assert measure(cfg, train_once(cfg))
 
 
-@pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
-def test_a_study_that_changes_batches_states_what_the_learning_rate_is_for(study: Study) -> None:
-    for entry in study.trained:
-        options = {**study.cfg_options, **entry.cfg_options}
-        assert options.get('auto_scale_lr.base_batch_size') == options.get(
-            'train_dataloader.batch_size'
-        )
-
-
 @pytest.mark.parametrize('name', ENTRIES)
 def test_entry_of_a_study_trains_and_is_tested(name: str) -> None:
     assert measure(ENTRIES[name], train_once(ENTRIES[name]))
 
 
 @pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
-def test_options_of_a_study_are_entries_of_its_configs(study: Study) -> None:
-    for entry in study.trained:
-        cfg = read_once(entry)
-        for test in study.tests_of(entry) or study.tests:
-            for key in {**study.cfg_options, **entry.cfg_options, **test.cfg_options}:
+def test_options_of_a_study_are_entries_of_its_configs(study: Config) -> None:
+    for entry in study.entries:
+        cfg = read(f'../{entry.config}')
+        for test in study.get('tests', [None]):
+            for key in options_of(entry, test):
                 *parents, last = key.split('.')
                 parent = reduce(member, parents, cfg)
                 known = last in parent or last in arguments_of(parent['type'])
@@ -94,45 +86,23 @@ def test_options_of_a_study_are_entries_of_its_configs(study: Study) -> None:
 
 
 @pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
-def test_metrics_of_a_study_are_those_of_its_configs(study: Study) -> None:
-    prefixes = {'PoseTrackMetric': 'posetrack', 'VideoPCKMetric': 'video'}
-    for entry in study.tested:
-        cfg = entry_config(study, entry)
-        prefix = prefixes[cfg.test_evaluator.type]
-        assert {metric.split('/')[0] for metric in study.metrics or ()} == {prefix}
-    intervals = {entry_config(study, e).test_evaluator.given_interval for e in study.tested}
-    assert intervals != {None} or f'{prefix}/AP_all' not in (study.metrics or ())
+def test_entries_of_a_study_take_equally_many_steps_of_equally_many_samples(study: Config) -> None:
+    configs = [entry_config(entry) for entry in study.entries]
+    lengths = {(c.train_cfg.get('max_iters'), c.train_cfg.get('max_epochs')) for c in configs}
+    assert len(lengths) == len({c.train_dataloader.batch_size for c in configs}) == 1
 
 
-PER_FRAME = [
-    (study, entry)
-    for name, study in STUDIES.items()
-    if name.startswith(('table1', 'table4_components'))
-    for entry in study.tested
-    if entry_config(study, entry).model.neck is None
-]
-
-
-@pytest.mark.parametrize(
-    ('study', 'entry'), PER_FRAME, ids=[f'{study.name}-{entry.name}' for study, entry in PER_FRAME]
-)
-def test_a_row_without_labels_is_trained_and_tested_on_all_frames(
-    study: Study, entry: StudyEntry
-) -> None:
+@pytest.mark.parametrize('name', [n for n in STUDIES if re.match('table(1|4_components)', n)])
+def test_a_row_without_labels_is_trained_and_tested_on_all_frames(name: str) -> None:
     """No frame is given, so none counts as right without a prediction."""
-    cfg = entry_config(study, entry)
-    tasks = {cfg[f'{name}_dataloader'].dataset.task for name in ('train', 'val', 'test')}
-    assert tasks == {'estimation'}
-    assert cfg.test_evaluator.given_interval is None
-    assert cfg.test_evaluator.boxes == cfg.test_dataloader.dataset.boxes == 'gt'
-
-
-STUDIES_OF_STEPS = {name: study for name, study in STUDIES.items() if study.budget == 'steps'}
-
-
-@pytest.mark.parametrize('study', STUDIES_OF_STEPS.values(), ids=list(STUDIES_OF_STEPS))
-def test_equal_budgets_where_the_study_says_steps(study: Study) -> None:
-    require_equal_budgets({e.name: entry_config(study, e) for e in study.tested})
+    configs = [entry_config(entry) for entry in STUDIES[name].entries]
+    per_frame = [cfg for cfg in configs if cfg.model.neck is None]
+    assert per_frame
+    for cfg in per_frame:
+        tasks = {cfg[f'{name}_dataloader'].dataset.task for name in ('train', 'val', 'test')}
+        assert tasks == {'estimation'}
+        assert cfg.test_evaluator.given_interval is None
+        assert cfg.test_evaluator.boxes == cfg.test_dataloader.dataset.boxes == 'gt'
 
 
 def member(cfg: Any, key: str) -> Any:

@@ -11,10 +11,8 @@ import pytest
 
 from research.annotation.review_client import ReviewClient, serve_in_thread
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.review_app import project as project_module
-from stdpose_mm.review_app import server as server_module
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from support.review_page import NUM_FRAMES, label, labels_of
 from support.video_files import make_video
@@ -50,28 +48,3 @@ def test_it_waits_for_a_video_that_is_being_opened(
         other = ReviewClient(client.address, video=1)
         assert other.edit('mark_absent', person=1, frame=5)['revision'] == 1
         other.close()
-
-
-def test_it_connects_again_after_the_server_has_ended_an_idle_connection(
-    make_project: Callable[[int], ReviewProject], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = server_module.uvicorn.Config
-
-    def end_soon(*arguments: Any, **options: Any) -> Any:
-        return config(*arguments, timeout_keep_alive=0.1, **options)
-
-    monkeypatch.setattr(server_module.uvicorn, 'Config', end_soon)
-    with serve_in_thread(make_project(1)) as client:
-        for revision in (1, 2):
-            time.sleep(0.5)
-            assert client.edit('mark_absent', person=1, frame=5 + revision)['revision'] == revision
-
-
-def test_what_cannot_be_learned_from_is_an_error(
-    make_project: Callable[[int], ReviewProject],
-) -> None:
-    with (
-        serve_in_thread(make_project(1)) as client,
-        pytest.raises(InputError, match='learning needs the method auto'),
-    ):
-        client.learn()

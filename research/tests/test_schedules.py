@@ -49,12 +49,6 @@ def test_milestones_and_phases_move_in_proportion() -> None:
     assert (drop.end, drop.milestones, flat.begin, flat.end) == (100, [60, 80], 50, 75)
 
 
-def test_a_training_without_a_schedule_only_changes_its_length() -> None:
-    cfg = Config(dict(train_cfg=dict(max_iters=5)))
-    set_iterations(cfg, 9)
-    assert cfg.to_dict() == {'train_cfg': {'max_iters': 9}}
-
-
 @pytest.mark.parametrize(
     'cfg',
     [
@@ -65,8 +59,3 @@ def test_a_training_without_a_schedule_only_changes_its_length() -> None:
 def test_epochs_are_refused(cfg: Config) -> None:
     with pytest.raises(InputError, match=r'the config counts epochs, expected one that counts'):
         set_iterations(cfg, 10)
-
-
-def test_no_step_is_refused() -> None:
-    with pytest.raises(InputError, match='must be a whole number from 1, got 0'):
-        set_iterations(schedule(WARM_UP, COSINE), 0)

@@ -62,12 +62,12 @@ def hits(evidence, targets, joints=slice(None)):
 def test_quality_is_the_share_of_peaks_at_the_truth(gap, monkeypatch, quality, least, most):
     evidence, targets, weights = gap
     monkeypatch.setattr(simulated_networks, '_draw_quality', lambda rng: quality)
-    found = []
+    shares = []
     for seed in range(20):
         result = simulate_network(evidence, targets, weights, np.random.default_rng(seed))
         shown = result.scalars[0, :, SCALARS.index('has_network_heatmap')] > 0
-        found.append(hits(result, targets, shown).mean())
-    assert least <= np.mean(found) <= most
+        shares.append(hits(result, targets, shown).mean())
+    assert least <= np.mean(shares) <= most
 
 
 def test_the_labelled_ends_tell_how_good_a_network_is(gap):
@@ -81,28 +81,6 @@ def test_the_labelled_ends_tell_how_good_a_network_is(gap):
         ends.append(right[[0, -1]].mean())
         inside.append(right[1:-1].mean())
     assert np.corrcoef(ends, inside)[0, 1] > 0.8
-
-
-def test_joints_that_a_network_does_not_know_have_empty_maps(gap):
-    evidence, targets, weights = gap
-    unknown = 0
-    for seed in range(20):
-        result = simulate_network(evidence, targets, weights, np.random.default_rng(seed))
-        shown = result.scalars[..., SCALARS.index('has_network_heatmap')] > 0
-        assert (shown == shown[0]).all()
-        assert not result.maps[:, :, :, FIRST:][~shown].any()
-        unknown += int((~shown[0]).sum())
-    assert unknown > 0
-
-
-def test_nothing_else_changes_and_maps_stay_in_0_to_1(gap):
-    evidence, targets, weights = gap
-    result = simulate_network(evidence, targets, weights, np.random.default_rng(3))
-    np.testing.assert_array_equal(result.maps[:, :, :, :FIRST], evidence.maps[:, :, :, :FIRST])
-    np.testing.assert_array_equal(result.scalars[..., :-1], evidence.scalars[..., :-1])
-    assert result.maps[:, :, :, FIRST:].min() >= 0
-    assert result.maps[:, :, :, FIRST:].max() <= 1
-    assert (evidence.scalars[..., SCALARS.index('has_network_heatmap')] == 0).all()
 
 
 def test_where_the_truth_is_unknown_no_peak_gives_a_place_away(gap, monkeypatch):

@@ -74,8 +74,8 @@ def test_the_files_compute_what_the_model_does(model, exported, crops):
     )
     given = labels_of(0, (3, *CODEC['heatmap_size'][::-1]))
     expected = backend.fuse(features, ROWS, given)
-    found = exported.fuse(encoded, ROWS, given)
-    np.testing.assert_allclose(found, expected, atol=5e-3 * np.abs(expected).max())
+    maps = exported.fuse(encoded, ROWS, given)
+    np.testing.assert_allclose(maps, expected, atol=5e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize('field', WindowLabels._fields)
@@ -90,23 +90,6 @@ def test_the_shipped_network_reads_every_field_of_the_labels(field):
     assert np.abs(before - after).max() > 1e-2
 
 
-def test_the_files_describe_crops_heatmaps_and_joints(exported):
-    record = exported.record
-    assert record['joints'] == [*SKELETON.keypoint_names]
-    assert record['trained'] == [True, True, True]
-    assert record['input_size'] == [*CODEC['input_size']]
-    assert record['heatmap_size'] == [*CODEC['heatmap_size']]
-    assert (record['sigma'], record['padding']) == (CODEC['sigma'], 1.25)
-    assert record['trained_on'] == 'nothing'
-
-
-def test_weights_are_stored_in_half_precision(model, tmp_path):
-    export_stdpose(model, tmp_path, 'nothing')
-    parameters = sum(value.numel() for value in model.model.parameters())
-    size = sum((tmp_path / name).stat().st_size for name in (FRAMES_FILE, WINDOWS_FILE))
-    assert size < 3 * parameters + 2**17
-
-
 @pytest.mark.parametrize(
     'changes',
     [semantic_motion(3), {'neck': None, 'frame_head': None}, {'test_cfg': {'flip_test': True}}],
@@ -117,11 +100,6 @@ def test_another_model_is_refused(tmp_path, changes):
     with pytest.raises(InputError, match=r'not an STDPose of three frames with labels'):
         export_stdpose(other, tmp_path, 'nothing')
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_without_the_files_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r'stdpose_frames.onnx cannot be read'):
-        OnnxWindowBackend.from_stdpose(tmp_path)
 
 
 @pytest.mark.parametrize('name', [FRAMES_FILE, WINDOWS_FILE])
@@ -142,24 +120,16 @@ def test_files_of_two_networks_are_refused(tmp_path, model):
         OnnxWindowBackend.from_stdpose(tmp_path / 'one')
 
 
-def test_the_files_say_how_windows_are_cropped(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(model, 'crops', 'window')
-    export_stdpose(model, tmp_path, 'nothing')
-    assert OnnxWindowBackend.from_stdpose(tmp_path).codec.crops == 'window'
-    # The files in the package are older than this entry.
-    assert shipped_stdpose().codec.crops == 'frame'
-
-
 def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
     config = ROOT / 'research/configs/stdpose_tiny_propagation_synthetic_appearance_wide.py'
     init_default_scope('mmpose')
     model = MODELS.build(Config.fromfile(config).model)
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'fresh.pth')
     folder, tool = tmp_path / 'files', import_module('research.tools.export_stdpose')
-    code, printed, said = run_main(
+    code, printed, errors = run_main(
         tool.main, config, tmp_path / 'fresh.pth', folder, '--trained-on', 'nothing'
     )
-    assert (code, said) == (0, [])
+    assert (code, errors) == (0, [])
     assert f'are in {folder}' in printed
     assert sorted(path.name for path in folder.iterdir()) == [FRAMES_FILE, WINDOWS_FILE]
     written, shipped = OnnxWindowBackend.from_stdpose(folder).record, shipped_stdpose().record

@@ -1,116 +1,73 @@
-"""What a study file may say."""
+"""A study of two entries, trained and tested by the repository's commands."""
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mmengine.config import Config
 
-from research.study.study import read_entry_config, read_study
-from stdpose_mm.errors import InputError
+from research.tools import study as tool
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from support import warm_commands
+from support.paths import ROOT
 
-CHAIN = """
-entries = [
-    dict(name='first', config='a.py'),
-    dict(name='second', config='a.py', load_from='first'),
-    dict(name='third', config='a.py', pseudo_labels=dict(of='second', labels='x')),
-    dict(name='other', config='a.py'),
-]
+STUDY = """
+title = 'Toys'
+metrics = ['posetrack/AP', 'posetrack/PCK@0.1']
+tests = [dict(name='T = 3', cfg_options={
+    'test_dataloader.dataset.interval': 3, 'test_evaluator.given_interval': 3})]
+entries = [dict(name='b, TFF', config=
+    'research/configs/ablations/stdpose_tiny_propagation_synthetic_b_tff.py')]
 """
 
 
-def study_file(folder: Path, text: str, name: str = 'toy.py') -> Path:
-    path = folder / name
-    path.write_text(f"title = 'Toys'\n{text}")
-    return path
+@pytest.mark.slow
+def test_a_study_trains_tests_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / 'data'
+    clips = ClipSettings(frames=8, width=128, height=96, people=(1, 1))
+    write_dataset(data, train_videos=2, val_videos=1, settings=clips, workers=1)
+    (tmp_path / 'toys.py').write_text(STUDY)
+    calls = []
 
+    def run_tool(name: str, options: Sequence[Any], folder: Path) -> None:
+        calls.append(name)
+        warm_commands.run(f'tools/{name}', *options, cwd=ROOT)
 
-def test_fields_and_helpers_of_a_file(tmp_path: Path) -> None:
-    study = read_study(
-        study_file(
-            tmp_path,
-            '_places = (1, 2)\n'
-            "entries = [dict(name=f'k = {x}', config='a.py', x=x) for x in _places]\n"
-            "tests = [dict(name='hard', cfg_options={'data.prob': 1})]\nseeds = [5]\n",
-        )
-    )
-    assert (study.name, study.title, list(study.seeds)) == ('toy', 'Toys', [5])
-    assert [(entry.name, entry.x) for entry in study.entries] == [('k = 1', 1), ('k = 2', 2)]
-    (test,) = study.tests_of(study.entries[0])
-    assert (test.name, test.cfg_options) == ('hard', {'data.prob': 1})
-
-
-def test_a_study_may_start_from_another(tmp_path: Path) -> None:
-    study_file(tmp_path, CHAIN)
-    other = study_file(tmp_path, "_base_ = 'toy.py'\nbudget = 'seconds'\nseconds = 9\n", 'b.py')
-    study = read_study(other)
-    assert (study.name, study.seconds, len(study.entries)) == ('b', 9, 4)
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('entries = []', 'has no entries'),
-        ('', "the field 'entries' is missing"),
-        ("entries = [dict(config='a.py')]", "the field 'name' is missing"),
-        ("entries = [dict(name='a', cfg='a.py')]", "unknown field 'cfg', choose name, config"),
-        ("entries = [dict(name='a')]", 'a has neither a config nor a published value'),
-        ("entries = ['a.py']", "expected dictionaries, got 'a.py'"),
-        (
-            "entries = [dict(name='a b', config='a.py'), dict(name='a, b', config='a.py')]",
-            "the name 'a b' is not distinct",
-        ),
-        (
-            "entries = [dict(name='a', config='a', load_from='b'), dict(name='b', config='a')]",
-            'a needs b, expected an earlier entry with a config',
-        ),
-        (
-            "entries = [dict(name='a', config='a.py', published={'T = 3': 90})]",
-            "a has published values of ['T = 3'], expected names of its tests: ['']",
-        ),
-        (
-            "entries = [dict(name='a', config='a.py')]\nreference = 'b'",
-            'reference b is not an entry that is tested, choose a',
-        ),
-        (
-            "entries = [dict(name='a', config='a.py')]\nbudget = 'epochs'",
-            "budget must be one of ('steps', 'seconds', 'own'), got 'epochs'",
-        ),
-        (
-            "entries = [dict(name='a', config='a.py')]\nbudget = 'seconds'",
-            "budget='seconds' and seconds need each other, give both",
-        ),
-    ],
-)
-def test_what_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(InputError, match=re.escape(message)):
-        read_study(study_file(tmp_path, text))
-
-
-def test_selected_entries_bring_what_they_start_from(tmp_path: Path) -> None:
-    study = read_study(study_file(tmp_path, CHAIN + "reference = 'other'\n")).select(['third'])
-    assert [(entry.name, entry.tested) for entry in study.entries] == [
-        ('first', False),
-        ('second', False),
-        ('third', True),
+    monkeypatch.setattr(tool, 'run_tool', run_tool)
+    arguments = [
+        *(str(tmp_path / 'toys.py'), '--seeds', '3', '--out-dir', str(tmp_path / 'out')),
+        *('--steps', '2', '--cfg-options', 'train_dataloader.batch_size=2'),
+        *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'test')),
+        f'test_evaluator.ann_file={data}/annotations/val',
     ]
-    assert study.reference is None
+    for _ in range(2):
+        assert tool.main(arguments) == 0
+    assert calls == ['train.py', 'test.py']
+    values = json.loads((tmp_path / 'out/b_TFF/seed3/metrics_T_=_3.json').read_text())
+    ap, pck = (f'{values[name]:.2f}' for name in ('posetrack/AP', 'posetrack/PCK@0.1'))
+    row = f'| b, TFF | T = 3 | 2 of 2 | {ap} | {pck} |'
+    assert row in capsys.readouterr().out
+    assert row in (tmp_path / 'out/table.md').read_text()
+    assert Config.fromfile(tmp_path / 'out/b_TFF/seed3/config.py').randomness.seed == 3
+
+    assert tool.main([*arguments, 'model.head.num_blocks=1']) == 2
+    assert 'is of runs with another config' in capsys.readouterr().err
 
 
-def test_selecting_an_unknown_entry_is_refused(tmp_path: Path) -> None:
-    study = read_study(study_file(tmp_path, CHAIN))
-    with pytest.raises(InputError, match="no entry 'fourth', choose first, second"):
-        study.select(['fourth'])
+def test_differences_are_those_of_the_same_seed() -> None:
+    study = Config(dict(metrics=['x/AP'], reference='a'))
+    metrics = {'a': {'': [{'x/AP': 1.0}, {'x/AP': 4.0}]}, 'b': {'': [{'x/AP': 3.0}, {'x/AP': 5.0}]}}
+    *_, first, second = tool.table(study, {'a': '9', 'b': '9'}, metrics).splitlines()
+    assert first == '| a |  | 9 | 2.50 ± 2.12 [1.00, 4.00] |  |'
+    assert second == '| b |  | 9 | 4.00 ± 1.41 [3.00, 5.00] | +1.50 ± 0.71 [+1.00, +2.00] |'
 
 
-def test_options_of_the_entry_come_after_those_of_the_study(tmp_path: Path) -> None:
-    config = tmp_path / 'a.py'
-    config.write_text('model = dict(width=1, depth=1, height=1)')
-    text = (
-        f"entries = [dict(name='a', config={str(config)!r}, cfg_options={{'model.depth': 3}})]\n"
-        "cfg_options = {'model.width': 2, 'model.depth': 2, 'model.height': 2}\n"
-    )
-    study = read_study(study_file(tmp_path, text))
-    cfg = read_entry_config(study, study.entries[0], {'model.height': 4})
-    assert cfg.model == {'width': 2, 'depth': 3, 'height': 4}
+def test_without_given_labels_the_metric_of_all_frames_has_the_plain_name() -> None:
+    assert tool.value_of({'x/AP': 1.0, 'x/AP_all': 2.0}, 'x/AP_all') == 2
+    assert tool.value_of({'x/AP': 1.0}, 'x/AP_all') == 1

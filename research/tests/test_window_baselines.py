@@ -13,7 +13,6 @@ from stdpose_mm.propagation.window import method_of
 from support.model_samples import (
     NUM_JOINTS,
     build,
-    estimation_sample,
     maps_head,
     tiny_cfg,
     window_batch,
@@ -60,19 +59,6 @@ class TestBoth:
         result = neck(torch.randn(2, 3, 128, 8, 6), maps)
         assert result.merged_heatmaps.shape == (2, NUM_JOINTS, 32, 24)
 
-    def test_need_heatmaps(self, neck):
-        with pytest.raises(ValueError, match='configure a frame_head'):
-            neck(torch.randn(1, 3, 128, 8, 6))
-
-    def test_do_not_read_the_prior_map(self, neck):
-        features, maps = torch.randn(1, 3, 128, 8, 6), torch.rand(1, 3, NUM_JOINTS, 32, 24)
-        given = given_of(0.3)
-        with_prior = given._replace(prior=torch.rand_like(given.prior))
-        torch.testing.assert_close(
-            neck(features, maps, with_prior).merged_heatmaps,
-            neck(features, maps, given).merged_heatmaps,
-        )
-
     @pytest.mark.slow
     def test_the_loss_reaches_every_parameter(self, model):
         losses = model.loss(**model.data_preprocessor(window_batch(2), True))
@@ -83,25 +69,6 @@ class TestBoth:
             if value.grad is None or not value.grad.any()
         ]
         assert not without
-
-    def test_labels_of_both_frames_change_the_prediction(self, model):
-        model.eval()
-        batch = model.data_preprocessor(window_batch(1))
-        inputs = batch['inputs']
-        given = AuxiliaryLabels.from_data_samples(batch['data_samples'])
-        maps = model.extract_feat(inputs, given).merged_heatmaps
-        for side in (0, 1):
-            heatmaps = given.heatmaps.clone()
-            heatmaps[:, side] = 0
-            changed = model.extract_feat(inputs, given._replace(heatmaps=heatmaps))
-            assert not torch.allclose(changed.merged_heatmaps, maps, atol=1e-3)
-
-    def test_predict_with_and_without_labels(self, model):
-        model.eval()
-        batch = window_batch(2)
-        batch['data_samples'][1] = estimation_sample(batch['data_samples'][1])
-        for sample in model.test_step(batch):
-            assert sample.pred_instances.keypoints.shape == (1, NUM_JOINTS, 2)
 
 
 class TestPoseWarping:
@@ -130,14 +97,6 @@ class TestPoseWarping:
         moved[:, 0] += torch.randn(128, 8, 6)
         assert not torch.allclose(neck(moved, maps).merged_heatmaps, merged, atol=1e-2)
 
-    def test_both_sides_are_treated_alike(self):
-        neck = build(NECKS['posewarper']).eval()
-        features, maps = torch.randn(1, 3, 128, 8, 6), torch.rand(1, 3, NUM_JOINTS, 32, 24)
-        torch.testing.assert_close(
-            neck(features.flip(1), maps.flip(1)).merged_heatmaps,
-            neck(features, maps).merged_heatmaps,
-        )
-
 
 class TestDualConsecutive:
     def test_the_merger_weighs_frames_by_nearness_joint_by_joint(self):
@@ -150,12 +109,6 @@ class TestDualConsecutive:
         expected = [0.75 * left[0], key[0], 0.25 * right[0]]
         expected += [0.75 * left[1], key[1], 0.25 * right[1]]
         torch.testing.assert_close(seen[0][0], torch.stack(expected))
-
-    def test_joints_are_merged_one_by_one(self):
-        merger = PoseTemporalMerger(4).eval()
-        maps = torch.rand(1, 3, 4, 8, 6, requires_grad=True)
-        merger(maps, torch.full((1, 2), 0.5))[0, 2].square().sum().backward()
-        assert (maps.grad.abs().sum((0, 1, 3, 4)) > 0).tolist() == [False, False, True, False]
 
     def test_residuals_are_taken_in_time_order_and_weighted(self):
         fusion = PoseResidualFusion(2, channels=4)
@@ -180,17 +133,3 @@ class TestDualConsecutive:
 def test_a_model_says_which_method_it_is_of() -> None:
     for method in NECKS:
         assert method_of(type(model_of(method).neck)) == method
-
-
-def test_posewarper_of_five_frames_is_the_mean_of_two_windows_of_three() -> None:
-    """No weight depends on the number of frames."""
-    three = build(NECKS['posewarper']).eval()
-    five = build({**NECKS['posewarper'], 'num_frames': 5}).eval()
-    five.load_state_dict(three.state_dict())
-    features, maps = torch.randn(1, 5, 128, 8, 6), torch.rand(1, 5, NUM_JOINTS, 32, 24)
-
-    def warped(neck: Any, frames: list[int]) -> torch.Tensor:
-        return neck(features[:, frames], maps[:, frames]).merged_heatmaps
-
-    expected = (warped(three, [0, 2, 4]) + warped(three, [1, 2, 3])) / 2
-    torch.testing.assert_close(warped(five, [0, 1, 2, 3, 4]), expected)

@@ -3,19 +3,13 @@ r"""Compare speed and memory of this package with MMPose's inferencer, which run
     python -m research.tools.benchmark_inference
     python -m research.tools.benchmark_inference --people 4 --precision float32 --threads \
         2 --out speed.json
-    python -m research.tools.benchmark_inference --config \
-        configs/stdpose_tiny_estimation_synthetic.py \
-        configs/semantic_motion_tiny_estimation_synthetic.py
 
 A clip is generated; all pipelines get the same boxes and have the same backbone. Without a
 checkpoint the weights are random, which takes the same time. Pipelines take turns, so that other
 load affects all of them equally. Times are medians over the turns; a speed-up is the median over
-the turns, and its spread is the width of the median's 95 % interval, divided by the median. Turns
-end when all spreads are below 5 %, or after --repeat turns; in this case the last lines name the
-imprecise speed-ups. Peak memory is measured in a separate process.
+the turns, and its spread is the width of the median's 95 % interval, divided by the median, known
+from six turns on. Peak memory is measured in a separate process.
 The backbone alone, on as many crops, is the limit that can be reached without another backbone.
-With several models, MMPose runs the first one with a frame head, and the last columns compare each
-pipeline with the same pipeline of the first model.
 """
 
 from __future__ import annotations
@@ -39,20 +33,20 @@ class BenchmarkInferenceOptions(SpeedOptions):
     """Options of ``benchmark_inference.py``.
 
     Args:
-        config: Configs of models; the others are compared with the first.
+        config: Config of the model.
         frames: Length of the video.
         precision: Precisions; each network runs in those that it supports (default: all).
         threads: Threads of PyTorch, onnxruntime and OpenVINO.
         pose_every: Also run this package with the network on every N-th frame and optical flow
             between these frames (none).
         reuse_only: Leave out this package's pipelines that encode all crops of every window again.
-        repeat: Largest number of turns; fewer if all speed-ups are known to 5 % before.
+        repeat: Number of turns.
         no_flip: Turn flip testing (averaging with mirrored crops) off everywhere.
         no_memory: Do not measure peak memory.
         out: JSON file for the figures.
     """
 
-    config: list[str] = option((str(CONFIG),), nargs='+')
+    config: str = option(str(CONFIG))
     frames: int = option(24, type=positive)
     precision: list[str] = option(BACKEND_PRECISIONS, choices=BACKEND_PRECISIONS, nargs='+')
     threads: int = option(1, type=positive)

@@ -6,9 +6,6 @@ r"""Measure what learning from the labels of a project brings, and whether it ca
 Each project consists of ``--clips`` videos. The labels of every T-th frame are given and learned
 from, and all other labels are compared with three results: of ``auto`` alone (base), with the
 network whether or not it helps (network), and of the two that a user gets (result).
-
-``--wrong`` teaches nonsense on purpose: 'shuffled' exchanges the joints of every learned label at
-random, 'other' shows the labels of one video with the pictures of the next.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,8 +48,7 @@ class BenchmarkLearningOptions(LabelledVideoOptions):
         steps: Training steps of each half of a network.
         min_motion: Use only videos in which joints move by more than X pose sizes per frame.
         pose_onnx: Pose networks beside ``auto``, as for ``stdpose propagate``.
-        wrong: Kind of wrong labels to learn from.
-        seed: Seed of the order of the videos and of wrong labels.
+        seed: Seed of the order of the videos.
         csv: File for the results of each project.
     """
 
@@ -62,7 +58,6 @@ class BenchmarkLearningOptions(LabelledVideoOptions):
     steps: int = option(500, type=positive)
     min_motion: float | None = option(metavar='X')
     pose_onnx: list[str] = option((), nargs='+', metavar='FILE[=PRESET]')
-    wrong: str | None = option(choices=('shuffled', 'other'))
     seed: int = option(0, type=seed)
     csv: Path | None = option(writes=True, metavar='FILE')
 
@@ -76,17 +71,16 @@ def run(args: BenchmarkLearningOptions) -> None:
     Raises:
         InputError: If a file cannot be used.
     """
-    random = np.random.default_rng(args.seed)
     videos = [given_labels(labels) for labels in read_videos(args.labels)]
     if args.min_motion is not None:
         videos = [labels for labels in videos if mean_motion(labels) > args.min_motion]
-    videos = [videos[index] for index in random.permutation(len(videos))]
+    videos = [videos[index] for index in np.random.default_rng(args.seed).permutation(len(videos))]
     frames = [open_video(v, args.image_root, args.video_root, True) for v in videos]
     opened = list(zip(frames, videos, strict=True))
     projects = [opened[n : n + args.clips] for n in range(0, len(opened), args.clips)]
     rows = []
     for number, project in enumerate(projects[: args.projects]):
-        row = {'project': number, **measure_project(project, args, random)}
+        row = {'project': number, **measure_project(project, args)}
         rows.append(row)
         print(', '.join(f'{name} {_text(value)}' for name, value in row.items()), flush=True)
         if args.csv is not None:
@@ -100,9 +94,7 @@ def _text(value: object) -> str:
     return f'{value:.2f}' if isinstance(value, float) else str(value)
 
 
-def measure_project(
-    project: Project, args: BenchmarkLearningOptions, random: np.random.Generator
-) -> dict[str, object]:
+def measure_project(project: Project, args: BenchmarkLearningOptions) -> dict[str, object]:
     """Learn from a project's given labels; return the accuracy without and with the network."""
     networks = [PoseNetworkFiles.parse(text) for text in args.pose_onnx]
     propagator = VideoPosePropagator(pose_networks=networks)
@@ -111,22 +103,15 @@ def measure_project(
         propagator.init_state(frames, labels, life_span='labels')
         for (frames, _), labels in zip(project, given, strict=True)
     ]
-    taught = states
-    if args.wrong is not None:
-        wrong = [_wrong(given, number, args.wrong, random) for number in range(len(given))]
-        taught = [
-            propagator.init_state(frames, labels, life_span='labels')
-            for (frames, _), labels in zip(project, wrong, strict=True)
-        ]
     base = _measure(propagator, states, project)
     start = time.perf_counter()
     with TemporaryDirectory() as folder:
-        outcome = propagator.learn(taught, Path(folder) / 'network.onnx', 600, steps=args.steps)
+        outcome = propagator.learn(states, Path(folder) / 'network.onnx', 600, steps=args.steps)
         minutes = (time.perf_counter() - start) / 60
         propagator.use_network(outcome.network)
         network = _measure(propagator, states, project)
         hidden = LabelAccuracy.join(
-            accuracy for state in taught for accuracy in propagator.measure_in_video(state, 12)
+            accuracy for state in states for accuracy in propagator.measure_in_video(state, 12)
         )
     row: dict[str, object] = {
         'poses': outcome.network.record.num_poses,
@@ -144,34 +129,6 @@ def measure_project(
     ):
         row.update({f'{name} {metric}': value for metric, value in values.items()})
     return row
-
-
-def _wrong(
-    given: Sequence[VideoLabels], number: int, kind: str, random: np.random.Generator
-) -> VideoLabels:
-    """Return labels that do not belong to the pictures of a video."""
-    labels = given[number]
-    if kind == 'other':
-        frames = [person.frame_index for person in labels.persons]
-        others = given[(number + 1) % len(given)].persons
-        return labels.with_persons(
-            [
-                replace(others[n % len(others)], frame_index=frame, track_id=person.track_id)
-                for n, (frame, person) in enumerate(zip(frames, labels.persons, strict=True))
-            ]
-        )
-    persons = []
-    for person in labels.persons:
-        order = random.permutation(len(person.visibility))
-        persons.append(
-            replace(
-                person,
-                keypoints=person.keypoints[order],
-                visibility=person.visibility[order],
-                keypoint_sources=person.keypoint_sources[order],
-            )
-        )
-    return labels.with_persons(persons)
 
 
 def _measure(

@@ -3,13 +3,11 @@ r"""Measure the time of propagation, compared with its backbone alone, and its p
     python -m research.tools.benchmark_speed
     python -m research.tools.benchmark_speed --config configs/stdpose_vit_posetrack17.py \
         --people 1
-    python -m research.tools.benchmark_speed --config configs/stdpose_tiny_synthetic.py \
-        configs/semantic_motion_tiny_propagation_synthetic.py
 
 A clip is generated, with labels in every T-th frame. Without a checkpoint the weights are random,
 which takes the same time. The network runs as in ``tools/propagate.py``: on a CPU in float32 with
-packed weights. Several models take turns, so that other load affects all of them equally. Every
-figure is the least of some repetitions. Peak memory is measured in separate processes.
+packed weights. Every figure is the least of some repetitions. Peak memory is measured in separate
+processes.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ class BenchmarkSpeedOptions(SpeedOptions):
     """Options of ``benchmark_speed.py``.
 
     Args:
-        config: Configs of models; the others are compared with the first.
+        config: Config of the model.
         frames: Length of the video.
         interval: Interval T between given frames.
         precision: Precision of the network.
@@ -45,7 +43,7 @@ class BenchmarkSpeedOptions(SpeedOptions):
         longer: Factor by which the second clip for peak memory is longer; 0 to measure no memory.
     """
 
-    config: list[str] = option((str(CONFIG),), nargs='+')
+    config: str = option(str(CONFIG))
     frames: int = option(29, type=positive)
     interval: int = option(7, type=positive)
     precision: str = option('float32', choices=PRECISIONS)

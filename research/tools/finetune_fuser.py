@@ -1,4 +1,4 @@
-"""Train the fuser of ``auto`` further on your own labelled videos, with your own pose networks.
+"""Train the fuser of ``auto``, or train it further on your own videos with your pose networks.
 
     python -m research.tools.finetune_fuser --work-dir work_dirs/fuser \
         --labels train.txt held_out.txt --video-root videos --pose-onnx rtmpose.onnx=rtmpose-coco
@@ -8,7 +8,8 @@
 Labels are two sets of videos without a common source (``split_videos.py``), with every frame
 labelled, or most of them: the fuser is trained on the first set; the second set decides how much
 the weights change, and calibrates the scores. Training starts from the fuser that comes with the
-package, and at the end prints the accuracy of both on the second set. Pose networks are not
+package, or with ``--fresh`` from random weights, and at the end prints the accuracy of both on the
+second set. Pose networks are not
 changed; their options are those of ``stdpose propagate``, and as there, the package's STDPose is
 used for labels of people unless a model is given. A model of this package, ``--config`` and
 ``--checkpoint``, must not have been trained on these videos, or the fuser learns to trust it more
@@ -49,6 +50,7 @@ from stdpose_mm.cli.options import PoseNetworkOptions, RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 from stdpose_mm.text import counted
 
@@ -61,6 +63,7 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, PoseNetworkOptions, Train
         work_dir: Folder for all files that are written.
         labels: Two sets of densely labelled videos without a common source.
         fuser: Fuser to start from (default: the one that comes with the package).
+        fresh: Start from random weights.
         config: Config of a model of this package whose heatmaps are evidence for auto; this and the
             next option may be repeated, and each video then gets the heatmaps of one of the models.
         checkpoint: Weights of --config.
@@ -82,6 +85,7 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, PoseNetworkOptions, Train
         REQUIRED, reads_folder=True, type=Path, nargs=2, metavar=('TRAIN', 'HELD_OUT')
     )
     fuser: Path | None = option(metavar='FILE')
+    fresh: bool = option(False)
     config: list[str] = option([], metavar='CONFIG')
     checkpoint: list[str] = option([], metavar='FILE')
     stdpose: bool | None = option(action=argparse.BooleanOptionalAction)
@@ -99,6 +103,8 @@ def train(args: FinetuneFuserOptions) -> None:
         InputError: If an option or a file cannot be used.
     """
     networks = args.pose_networks
+    if args.fresh and args.fuser is not None:
+        raise InputError('--fresh and --fuser exclude each other, give one of them')
     models = paired_models(args.config, args.checkpoint)
     uses_stdpose = bool(args.stdpose_folder) or not models
     if args.stdpose is not None:
@@ -113,7 +119,7 @@ def train(args: FinetuneFuserOptions) -> None:
             )
 
     stdposes = [
-        ExportedSTDPose(folder, frozenset(v.name for each in seen for v in read_videos(each)))
+        ExportedSTDPose(folder, frozenset(v.name for labels in seen for v in read_videos(labels)))
         for folder, *seen in args.stdpose_folder
     ]
     source = GapSource(
@@ -130,13 +136,13 @@ def train(args: FinetuneFuserOptions) -> None:
     finetuner = FuserFinetuner(
         args.work_dir,
         source,
-        args.fuser,
+        None if args.fresh else args.fuser or SHIPPED_WEIGHTS,
         args.iters,
         args.workers,
         args.device,
         args.seed,
     )
-    to_learn, held_out = (read_videos(each) for each in args.labels)
+    to_learn, held_out = (read_videos(labels) for labels in args.labels)
     require_every_video(networks, len(to_learn) + len(held_out))
     names = {video.name for video in (*to_learn, *held_out)}
     for stdpose in stdposes:
@@ -145,17 +151,14 @@ def train(args: FinetuneFuserOptions) -> None:
     before, after, share = finetuner.train(to_learn, held_out)
     print(f'share of the trained weights (the rest are the initial ones): {100 * share:.0f} %')
     print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
-    for name, old, new in (
-        ('PCK@0.1', before.pck, after.pck),
-        ('mean error, % of the pose', before.error, after.error),
-        (
-            'calibration error of the scores (new ones are fitted here)',
-            before.calibration_error,
-            after.calibration_error,
-        ),
+    for name, field in (
+        ('PCK@0.1', 'pck'),
+        ('mean error, % of the pose', 'error'),
+        ('calibration error of the scores (new ones are fitted here)', 'calibration_error'),
     ):
-        print(f'{name}: {100 * old:.2f} before, {100 * new:.2f} now')
-    if after.pck < before.pck:
+        old = '' if before is None else f'{100 * getattr(before, field):.2f} before, '
+        print(f'{name}: {old}{100 * getattr(after, field):.2f} now')
+    if before is not None and after.pck < before.pck:
         print('fewer joints are right than before: keep the old fuser, or give more labels')
 
 

@@ -17,13 +17,15 @@ from tqdm import tqdm
 
 from research.arguments import TrainingResources
 from research.export.matcher_export import export_matcher
-from research.training.auto_training import FIRST_SEED
 from research.training.matcher_training import train_matcher
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.io.labelled_videos import read_videos
+
+FIRST_SEED = 1000
+"""First seed of the clips, so that they differ from the clips of the demo and the tables."""
 
 
 @dataclass(kw_only=True)

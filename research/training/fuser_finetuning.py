@@ -1,8 +1,9 @@
-"""Fine-tuning of a fuser on the user's own labelled videos.
+"""Training of a fuser on generated clips, and fine-tuning on the user's own labelled videos.
 
-The result is a weighted mean of the initial and the trained weights (Wortsman et al., Robust
-fine-tuning of zero-shot models, CVPR 2022). The share of the trained weights is chosen on held-out
-videos: on JHMDB, it rose with the amount of training data, see research/docs/evidence_networks.md.
+The result of fine-tuning is a weighted mean of the initial and the trained weights (Wortsman et
+al., Robust fine-tuning of zero-shot models, CVPR 2022). The share of the trained weights is chosen
+on held-out videos: on JHMDB, it rose with the amount of training data, see
+research/docs/evidence_networks.md.
 """
 
 from __future__ import annotations
@@ -47,10 +48,21 @@ from .fuser_training import (
 from .gap_extraction import GapSource, TrainedPoseNetwork, extract_training_gaps
 
 LEARNING_RATE = 1e-3
-"""Learning rate, below that of a fuser with random weights."""
+"""Learning rate of fine-tuning."""
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the trained weights in the result that are tried; the rest are the initial weights."""
+
+FRESH_LEARNING_RATE = 1.5e-3
+"""Learning rate of a fuser with random weights."""
+
+SHRINKAGE_OF_GENERATED = 0.01
+"""Shrinkage of a fuser trained on generated clips alone, which differ from real footage; see
+research/docs/auto_parts.md."""
+
+MARGIN_OF_GENERATED = 0.4
+"""Log odds taken off the scores of such a fuser: joints are wrong more often on real footage; see
+research/docs/auto_parts.md."""
 
 SHARE_OF_GENERATED = 0.5
 """Share of the weights trained on generated clips, which cannot show the best share for other
@@ -110,12 +122,12 @@ class FinetuningResult(NamedTuple):
     """Result of fine-tuning a fuser.
 
     Attributes:
-        before: Quality of the initial fuser on the held-out videos.
+        before: Quality of the initial fuser on the held-out videos; ``None`` for random weights.
         after: Quality of the new fuser there.
         share: Share of the trained weights in the new fuser.
     """
 
-    before: FuserQuality
+    before: FuserQuality | None
     after: FuserQuality
     share: float
 
@@ -129,8 +141,8 @@ def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]
     def error(share: float) -> float:
         fuser = CheckpointFuser(mix_weights(start, trained, share), ScoreCalibrator(), '')
         rng = np.random.default_rng(0)
-        judged = [judged_joints(fuser, gap, rng, simulated=False) for gap in gaps]
-        return float(np.concatenate([errors for views in judged for _, errors in views]).mean())
+        judgements = [judged_joints(fuser, gap, rng, simulated=False) for gap in gaps]
+        return float(np.concatenate([e for views in judgements for _, e in views]).mean())
 
     return min(SHARES, key=error)
 
@@ -146,7 +158,7 @@ class FuserFinetuner:
         source: Source of pictures and heatmaps. With generated clips, the fuser is for other
             footage: heatmaps of this package's models get the errors that they have there, and
             the log odds of scores are multiplied by ``SURENESS_OF_GENERATED``.
-        start: The fuser to start from; None for the one that comes with the package.
+        start: The fuser to start from; None for random weights.
         iters: Training steps.
         workers: Processes that gather the evidence.
         device: Device on which the fuser is trained.
@@ -155,7 +167,7 @@ class FuserFinetuner:
 
     work_dir: Path
     source: GapSource
-    start: Path | None = None
+    start: Path | None = SHIPPED_WEIGHTS
     iters: int = 2000
     workers: int = 2
     device: str = 'cpu'
@@ -175,15 +187,16 @@ class FuserFinetuner:
         """
         # Errors in files must appear before hours of work.
         generated = self.source.generated
-        path = self.start or SHIPPED_WEIGHTS
-        read = import_fuser if path.suffix == '.onnx' else CheckpointFuser.load
-        start = read(path)
+        start = None
+        if self.start is not None:
+            read = import_fuser if self.start.suffix == '.onnx' else CheckpointFuser.load
+            start = read(self.start)
         skeletons = [video.skeleton for video in (*videos, *held_out)]
         for model in self.source.models:
             self._require_shared_joints(model, skeletons)
         for files in self.source.networks:
             estimator = NetworkHeatmapEstimator(load_pose_network(files, self.source.device))
-            if all(estimator.shared_joints(each) is None for each in skeletons):
+            if all(estimator.shared_joints(skeleton) is None for skeleton in skeletons):
                 raise InputError(f'{estimator.explain_unused(skeletons[0])}: leave it out')
         TrainedMatcher(self.source.matcher)
         for stdpose in self.source.stdposes:
@@ -198,12 +211,12 @@ class FuserFinetuner:
             )
         examples, others = (
             extract_training_gaps(
-                each, self.work_dir / 'evidence' / name, self.source, self.workers, self.seed
+                dense, self.work_dir / 'evidence' / name, self.source, self.workers, self.seed
             )
-            for each, name in ((videos, 'train'), (held_out, 'held_out'))
+            for dense, name in ((videos, 'train'), (held_out, 'held_out'))
         )
         require_gaps(examples, others)
-        before = cast(GapFuser, start.network)
+        before = None if start is None else cast(GapFuser, start.network)
         network = train_network(
             TrainingGapDataset(
                 examples,
@@ -214,30 +227,38 @@ class FuserFinetuner:
             self.work_dir / 'logs',
             before,
             self.iters,
-            learning_rate=LEARNING_RATE,
+            learning_rate=FRESH_LEARNING_RATE if start is None else LEARNING_RATE,
             seed=self.seed,
             device=self.device,
         )
-        learned = 'generated clip' if generated else 'labelled video'
-        trained_on = f'{start.trained_on}, then {counted(len(videos), learned)}'
-        share = SHARE_OF_GENERATED if generated else choose_share(before, network, others)
-        mixed = CheckpointFuser(mix_weights(before, network, share), ScoreCalibrator(), trained_on)
-        sureness = SURENESS_OF_GENERATED if generated else 1.0
-        fuser = calibrate(mixed, others, sureness=sureness, simulated=generated)
+        learned = counted(len(videos), 'generated clip' if generated else 'labelled video')
+        share, shrinkage, margin, sureness = 1.0, 0.0, 0.0, 1.0
+        if before is None:
+            if generated:
+                shrinkage, margin = SHRINKAGE_OF_GENERATED, MARGIN_OF_GENERATED
+        elif generated:
+            share, sureness = SHARE_OF_GENERATED, SURENESS_OF_GENERATED
+        else:
+            share = choose_share(before, network, others)
+        trained_on = learned if start is None else f'{start.trained_on}, then {learned}'
+        mixed = CheckpointFuser(
+            mix_weights(before or network, network, share), ScoreCalibrator(), trained_on, shrinkage
+        )
+        fuser = calibrate(mixed, others, margin, sureness, simulated=generated)
         checkpoint = self.work_dir / 'fuser.pth'
         save_fuser(fuser, checkpoint)
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))
-        old, new = (FuserQuality.measure(each, others) for each in (start, fuser))
-        return FinetuningResult(old, new, share)
+        old = None if start is None else FuserQuality.measure(start, others)
+        return FinetuningResult(old, FuserQuality.measure(fuser, others), share)
 
     def _require_shared_joints(
         self, pose: TrainedPoseNetwork, skeletons: Sequence[Skeleton]
     ) -> None:
         """Require that a model of this package can be used, and shares joints with all labels."""
         model = WindowModel.from_config(pose.config, pose.checkpoint, self.source.device)
-        for each in skeletons:
-            none_needed = np.zeros(each.num_keypoints, dtype=bool)
-            JointMapping.by_name(each, model.skeleton, none_needed, model.trained_joints)
+        for skeleton in skeletons:
+            none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+            JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
 
 
 def _require_people(folder: Path, skeletons: Sequence[Skeleton]) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,14 +114,14 @@ def collect_training_gaps(
     matcher = matcher or shipped_matcher()
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
-    shared = [(each, each.shared_joints(truth.skeleton)) for each in pose_networks]
-    networks = [(each, joints) for each, joints in shared if joints is not None]
+    shared = [(network, network.shared_joints(truth.skeleton)) for network in pose_networks]
+    networks = [(network, joints) for network, joints in shared if joints is not None]
     # All intervals use the same flow.
     flow = RememberedFlow(estimator)
     for interval in intervals:
         offset = int(rng.integers(interval))
-        kept = given_frames(truth.labelled_frame_indices, interval, offset)
-        labels = truth.keep_frames(kept).tracks()
+        given = given_frames(truth.labelled_frame_indices, interval, offset)
+        labels = truth.keep_frames(given).tracks()
         plans = TrackPlanner(len(frames), 'video').plan(labels, with_others=bool(networks))
         gaps = [
             gap
@@ -129,9 +129,9 @@ def collect_training_gaps(
             for gap in plan.gaps
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
-        own = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
+        window_maps = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
         for gap, tracks in follow_joints(frames, gaps, flow):
-            heatmaps = [own[gap]] if gap in own else []
+            heatmaps = [window_maps[gap]] if gap in window_maps else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)
             for frame in tracks.frames:
@@ -141,9 +141,9 @@ def collect_training_gaps(
             evidence = extract_fusion_features(
                 gap, tracks, candidates, search.matches(), frames.size, around
             )
-            found = _training_gap(gap, tracks, evidence, true_poses)
-            if found.weights.any():
-                yield found
+            training_gap = _training_gap(gap, tracks, evidence, true_poses)
+            if training_gap.weights.any():
+                yield training_gap
 
 
 def _window_heatmaps(
@@ -157,8 +157,8 @@ def _window_heatmaps(
     if estimator is None or mapping is None:
         return {}
     chunks = [(gap, gap.frames) for gap in gaps]
-    found = estimator.estimator.heatmaps(frames, chunks, mapping)
-    return {gaps[n]: maps.for_labels(mapping) for n, maps in found}
+    heatmaps = estimator.estimator.heatmaps(frames, chunks, mapping)
+    return {gaps[n]: maps.for_labels(mapping) for n, maps in heatmaps}
 
 
 def _training_gap(
@@ -330,10 +330,10 @@ class TrainingGapDataset(Dataset):
 
     def _drop_joints(self, item: dict[str, Tensor]) -> None:
         share = self.joint_dropout * self._random()
-        kept = torch.rand(len(item['known']), generator=self._generator) >= share
-        if (item['known'] & kept).any():
-            item['known'] = item['known'] & kept
-            item['weights'] = item['weights'] * kept
+        shown = torch.rand(len(item['known']), generator=self._generator) >= share
+        if (item['known'] & shown).any():
+            item['known'] = item['known'] & shown
+            item['weights'] = item['weights'] * shown
 
     def _turn(self, item: dict[str, Tensor]) -> None:
         angle = 0.0
@@ -455,44 +455,6 @@ def judged_joints(
         yield scores[gap.weights], errors[gap.weights]
 
 
-def train_fuser(
-    gaps: Sequence[TrainingGap],
-    held_out: Sequence[TrainingGap],
-    work_dir: str | Path,
-    trained_on: str,
-    shrinkage: float = 0.0,
-    margin: float = 0.0,
-    start: CheckpointFuser | None = None,
-    max_iters: int = 3000,
-    seed: int = 0,
-    device: str = 'cpu',
-) -> CheckpointFuser:
-    """Train a fuser and calibrate it.
-
-    Args:
-        gaps: The training gaps.
-        held_out: Gaps of other videos, for the calibration.
-        work_dir: Folder for logs.
-        trained_on: Short description of ``gaps``, stored with the weights.
-        shrinkage: See :class:`CheckpointFuser`.
-        margin: See :func:`calibrate`.
-        start: PyTorch fuser with the initial weights; random ones by default.
-        max_iters: Training steps.
-        seed: Seed of weights, order and augmentation.
-        device: Device for the training.
-
-    Raises:
-        InputError: If there are no gaps to train on or to calibrate with.
-    """
-    require_gaps(gaps, held_out)
-    before = None if start is None else cast(GapFuser, start.network)
-    dataset = TrainingGapDataset(gaps, seed)
-    network = train_network(dataset, work_dir, before, max_iters, seed=seed, device=device)
-    network.load_state_dict(as_stored(network.state_dict()))
-    fuser = CheckpointFuser(network, ScoreCalibrator(), trained_on, shrinkage)
-    return calibrate(fuser, held_out, margin)
-
-
 def require_gaps(gaps: Sequence[TrainingGap], held_out: Sequence[TrainingGap]) -> None:
     """Require gaps to train on and to calibrate with.
 
@@ -511,7 +473,7 @@ def train_network(
     work_dir: str | Path,
     start: GapFuser | None = None,
     max_iters: int = 3000,
-    learning_rate: float = 1.5e-3,
+    learning_rate: float = 1e-3,
     seed: int = 0,
     device: str = 'cpu',
 ) -> GapFuser:

@@ -66,12 +66,10 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
     """
     if options.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-        # Hooks with data of their own measure on the held-out videos.
-        if not any(hook.get('dataloader') for hook in cfg.get('custom_hooks') or []):
-            dataset = cfg.train_dataloader.dataset
-            for data in (dataset, *dataset.get('datasets', [])):
-                if 'held_out_share' in data:
-                    data.held_out_share = 0.0
+        dataset = cfg.train_dataloader.dataset
+        for data in (dataset, *dataset.get('datasets', [])):
+            if 'held_out_share' in data:
+                data.held_out_share = 0.0
     if options.amp:
         use_mixed_precision(cfg)
     if options.auto_scale_lr:

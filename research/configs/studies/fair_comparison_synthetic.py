@@ -4,7 +4,6 @@
 title = 'Window models on generated clips, equal steps'
 metrics = ['posetrack/PCK@0.1', 'posetrack/error_percent']
 reference = 'STDPose'
-x_label = 'T, frames from label to label'
 tests = [
     dict(
         name=f'T = {interval}',
@@ -12,48 +11,37 @@ tests = [
             'test_dataloader.dataset.interval': interval,
             'test_evaluator.given_interval': interval,
         },
-        x=interval,
     )
     for interval in (3, 7, 10, 15)
 ]
+
+_like = 'research/configs/baselines/{}_tiny_propagation_synthetic_segments.py'
+_segments = 'research/configs/{}_tiny_propagation_synthetic_segments.py'
+_appearance = 'configs/{}_tiny_propagation_synthetic_appearance.py'
+_no_prior = {'model.neck.tks.use_prior': False}
 entries = [
-    dict(
-        name='per-frame ViT',
-        config='research/configs/baselines/vit_tiny_propagation_synthetic_segments.py',
-    ),
-    dict(
-        name='PoseWarper-like',
-        config='research/configs/baselines/posewarper_tiny_propagation_synthetic_segments.py',
-    ),
-    dict(
-        name='DCPose-like',
-        config='research/configs/baselines/dcpose_tiny_propagation_synthetic_segments.py',
-    ),
-    dict(name='STDPose', config='configs/stdpose_tiny_propagation_synthetic_appearance.py'),
+    dict(name='per-frame ViT', config=_like.format('vit')),
+    dict(name='PoseWarper-like', config=_like.format('posewarper')),
+    dict(name='DCPose-like', config=_like.format('dcpose')),
+    dict(name='STDPose', config=_appearance.format('stdpose')),
     dict(
         name='STDPose, wide',
         config='research/configs/stdpose_tiny_propagation_synthetic_appearance_wide.py',
     ),
     dict(
         name='STDPose, no prior map',
-        config='configs/stdpose_tiny_propagation_synthetic_appearance.py',
-        cfg_options={'model.neck.tks.use_prior': False},
+        config=_appearance.format('stdpose'),
+        cfg_options=_no_prior,
     ),
-    dict(
-        name="STDPose, the paper's parts and the prior map",
-        config='research/configs/stdpose_tiny_propagation_synthetic_segments.py',
-    ),
+    dict(name="STDPose, the paper's parts and the prior map", config=_segments.format('stdpose')),
     dict(
         name="STDPose, the paper's parts",
-        config='research/configs/stdpose_tiny_propagation_synthetic_segments.py',
-        cfg_options={'model.neck.tks.use_prior': False},
+        config=_segments.format('stdpose'),
+        cfg_options=_no_prior,
     ),
-    dict(
-        name='semantic motion',
-        config='configs/semantic_motion_tiny_propagation_synthetic_appearance.py',
-    ),
+    dict(name='semantic motion', config=_appearance.format('semantic_motion')),
     dict(
         name="semantic motion, the paper's parts and the prior map",
-        config='research/configs/semantic_motion_tiny_propagation_synthetic_segments.py',
+        config=_segments.format('semantic_motion'),
     ),
 ]

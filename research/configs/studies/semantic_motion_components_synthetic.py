@@ -7,16 +7,6 @@ tests = [
 ]
 metrics = ['posetrack/AP', 'posetrack/PCK@0.1']
 reference = 'semantic motion'
-# All losses on held-out clips are logged as well.
-cfg_options = {
-    'custom_imports': dict(imports=['stdpose_mm', 'research.study']),
-    'custom_hooks': [
-        dict(type='SyncBuffersHook'),
-        dict(type='RandomStateHook'),
-        dict(type='CheckpointReportHook'),
-        dict(type='HeldOutLossHook', interval=600, max_batches=16),
-    ],
-}
 
 _ablation = 'research/configs/ablations/semantic_motion_tiny_estimation_synthetic'
 entries = [
@@ -25,10 +15,7 @@ entries = [
         config='research/configs/ablations/stdpose_tiny_estimation_synthetic_a_backbone.py',
     ),
     dict(name='STDPose', config='configs/stdpose_tiny_estimation_synthetic.py'),
-    dict(
-        name='semantic motion',
-        config='configs/semantic_motion_tiny_estimation_synthetic.py',
-    ),
+    dict(name='semantic motion', config='configs/semantic_motion_tiny_estimation_synthetic.py'),
     dict(name='nothing hidden', config=f'{_ablation}_no_masks.py'),
     dict(name='tubes alone', config=f'{_ablation}_tubes.py'),
     dict(name='frames alone', config=f'{_ablation}_frames.py'),

@@ -1,31 +1,20 @@
-# The paper's Table 1 on PoseTrack17. The -like models have the published values of the
-# originals. The per-frame ViT sees no labels, so it has one set of metrics, of all frames.
+# The paper's Table 1 on PoseTrack17. The per-frame ViT sees no labels, so it has one set of
+# metrics, of all frames. research/docs/studies.md has the published values.
 title = 'Pose propagation on PoseTrack17, T = 7'
 metrics = ['posetrack/AP_all', 'posetrack/AP', 'posetrack/PCK@0.1']
 reference = 'STDPose'
 
+_like = 'research/configs/baselines/{}_base_propagation_posetrack17.py'
 entries = [
-    dict(name='Farneback flow', published=75.5),
-    dict(name='SimpleBaseline', published=82.0),
-    dict(name='FlowNet2', published=83.8),
     dict(
         name='per-frame ViT',
         config='research/configs/baselines/vit_base_estimation_posetrack17.py',
     ),
-    dict(
-        name='PoseWarper-like',
-        config='research/configs/baselines/posewarper_base_propagation_posetrack17.py',
-        published=88.7,
-    ),
-    dict(
-        name='DCPose-like',
-        config='research/configs/baselines/dcpose_base_propagation_posetrack17.py',
-        published=87.7,
-    ),
+    dict(name='PoseWarper-like', config=_like.format('posewarper')),
+    dict(name='DCPose-like', config=_like.format('dcpose')),
     dict(name='STDPose', config='configs/stdpose_base_propagation_posetrack17.py'),
     dict(
         name='STDPose, literal',
         config='configs/literal/stdpose_base_propagation_posetrack17_literal.py',
-        published=90.9,
     ),
 ]

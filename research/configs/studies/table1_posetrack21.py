@@ -1,29 +1,8 @@
-# The paper's Table 1 on PoseTrack21. The -like models have the published values of the
-# originals. The per-frame ViT sees no labels, so it has one set of metrics, of all frames.
-title = 'Pose propagation on PoseTrack21, T = 7'
-metrics = ['posetrack/AP_all', 'posetrack/AP', 'posetrack/PCK@0.1']
-reference = 'STDPose'
+# The paper's Table 1 on PoseTrack21.
+_base_ = 'table1_posetrack17.py'
 
+title = 'Pose propagation on PoseTrack21, T = 7'
 entries = [
-    dict(name='SimpleBaseline', published=70.6),
-    dict(
-        name='per-frame ViT',
-        config='research/configs/baselines/vit_base_estimation_posetrack21.py',
-    ),
-    dict(
-        name='PoseWarper-like',
-        config='research/configs/baselines/posewarper_base_propagation_posetrack21.py',
-        published=82.8,
-    ),
-    dict(
-        name='DCPose-like',
-        config='research/configs/baselines/dcpose_base_propagation_posetrack21.py',
-        published=83.1,
-    ),
-    dict(name='STDPose', config='configs/stdpose_base_propagation_posetrack21.py'),
-    dict(
-        name='STDPose, literal',
-        config='configs/literal/stdpose_base_propagation_posetrack21_literal.py',
-        published=86.9,
-    ),
+    dict(entry, config=entry['config'].replace('posetrack17', 'posetrack21'))
+    for entry in _base_.entries
 ]

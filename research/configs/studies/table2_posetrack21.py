@@ -1,34 +1,8 @@
-# The paper's Table 2 on PoseTrack21. The detections come from
-# tools/dataset_converters/detect_people.py. Tested with and without flipping, and with detected and
-# true boxes.
+# The paper's Table 2 on PoseTrack21.
 _base_ = 'table2_posetrack17.py'
 
 title = 'Pose estimation on PoseTrack21'
 entries = [
-    dict(name='FAMI-Pose', published={'detected boxes': 81.2}),
-    dict(name='DiffPose', published={'detected boxes': 82.9}),
-    dict(name='DSTA', published={'detected boxes': 83.5}),
-    dict(name='TDMI', published={'detected boxes': 83.8}),
-    dict(
-        name='per-frame ViT',
-        config='research/configs/baselines/vit_base_estimation_posetrack21.py',
-        cfg_options=_base_._estimation,
-    ),
-    dict(
-        name='PoseWarper-like',
-        config='research/configs/baselines/posewarper_base_propagation_posetrack21.py',
-        cfg_options=_base_._estimation,
-    ),
-    dict(
-        name='DCPose-like',
-        config='research/configs/baselines/dcpose_base_propagation_posetrack21.py',
-        cfg_options=_base_._estimation,
-        published={'detected boxes': 80.5},
-    ),
-    dict(
-        name='STDPose',
-        config='configs/stdpose_base_estimation_posetrack21.py',
-        published={'detected boxes': 84.3},
-    ),
-    dict(name='semantic motion', config='configs/semantic_motion_base_estimation_posetrack21.py'),
+    dict(entry, config=entry['config'].replace('posetrack17', 'posetrack21'))
+    for entry in _base_.entries
 ]

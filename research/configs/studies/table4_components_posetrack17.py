@@ -10,17 +10,12 @@ entries = [
     dict(
         name='(a) backbone and head',
         config='configs/ablations/stdpose_base_estimation_posetrack17_a_backbone.py',
-        published=86.8,
     ),
-    dict(name='(b) TFF', config=f'{_ablation}_b_tff.py', published=88.4),
-    dict(name='(c) TKS', config=f'{_ablation}_c_tks.py', published=88.6),
-    dict(name='(d) TFF, TKS, STDA', config=f'{_ablation}_d_stda.py', published=89.6),
-    dict(name='(e) and DAM', config=f'{_ablation}_e_dam.py', published=90.3),
-    dict(
-        name='(f) and MI',
-        config='configs/stdpose_base_propagation_posetrack17.py',
-        published=90.9,
-    ),
+    dict(name='(b) TFF', config=f'{_ablation}_b_tff.py'),
+    dict(name='(c) TKS', config=f'{_ablation}_c_tks.py'),
+    dict(name='(d) TFF, TKS, STDA', config=f'{_ablation}_d_stda.py'),
+    dict(name='(e) and DAM', config=f'{_ablation}_e_dam.py'),
+    dict(name='(f) and MI', config='configs/stdpose_base_propagation_posetrack17.py'),
     dict(
         name="(e) with the paper's mask",
         config=f'{_ablation}_e_dam.py',

@@ -4,37 +4,15 @@ title = 'Components of STDPose, pose propagation on generated clips, T = 7'
 metrics = ['posetrack/AP_all', 'posetrack/AP', 'posetrack/PCK@0.1']
 reference = '(a) backbone and head'
 
-entries = [
-    dict(
-        name='(a) backbone and head',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py',
-    ),
-    dict(
-        name='(b) TFF',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_b_tff.py',
-    ),
-    dict(
-        name='(c) TKS',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_c_tks.py',
-    ),
-    dict(
-        name='(d) TFF, TKS, STDA',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_d_stda.py',
-    ),
-    dict(
-        name='(e) and DAM',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_e_dam.py',
-    ),
-    dict(
-        name='(f) and MI',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_f_mi.py',
-    ),
-    dict(
-        name='(e) with the mask that acts',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_e_dam_acting.py',
-    ),
-    dict(
-        name='(f) with both forms that act',
-        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_f_mi_acting.py',
-    ),
-]
+_components = {
+    '(a) backbone and head': 'a_backbone',
+    '(b) TFF': 'b_tff',
+    '(c) TKS': 'c_tks',
+    '(d) TFF, TKS, STDA': 'd_stda',
+    '(e) and DAM': 'e_dam',
+    '(f) and MI': 'f_mi',
+    '(e) with the mask that acts': 'e_dam_acting',
+    '(f) with both forms that act': 'f_mi_acting',
+}
+_ablation = 'research/configs/ablations/stdpose_tiny_propagation_synthetic'
+entries = [dict(name=name, config=f'{_ablation}_{part}.py') for name, part in _components.items()]

@@ -40,7 +40,7 @@ _FAST, _STILL = 0.015, 0.001
 """Speeds of a joint in pose sizes per frame: faster joints are no harder than ``_FAST`` ones, and
 joints that stand still seem to move at ``_STILL``."""
 
-_EXPECTED = 'an .onnx file written by research/tools/train_auto.py of this version'
+_EXPECTED = 'an .onnx file written by research/tools/finetune_fuser.py of this version'
 
 
 class FuserNetwork(Protocol):
@@ -214,8 +214,8 @@ def log_joint_speed(evidence: FusionFeatures) -> np.ndarray:
     others = velocity[:, evidence.known]
     if not others.size:
         return np.zeros(len(evidence.known))
-    own = velocity - others.mean(axis=1, keepdims=True)
-    speed = np.linalg.norm(own, axis=-1).mean(axis=0)
+    within_pose = velocity - others.mean(axis=1, keepdims=True)
+    speed = np.linalg.norm(within_pose, axis=-1).mean(axis=0)
     return np.log((np.minimum(speed, _FAST) + _STILL) / (_FAST + _STILL))
 
 

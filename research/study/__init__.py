@@ -1,5 +1,0 @@
-"""Studies: configs that are trained with several seeds, tested and compared."""
-
-from .held_out_loss_hook import HeldOutLossHook
-
-__all__ = ['HeldOutLossHook']
