@@ -34,7 +34,7 @@ from stdpose_mm.io.video_list import (
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted, listed
 
-from .argument_types import minutes, whole
+from .argument_types import fraction, minutes, whole
 from .command import Command
 from .learn import learn_with_progress
 from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
@@ -82,6 +82,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             found near the interpolated boxes by a detector, or read from a file (labels,
             MOTChallenge) with the same track ids.
         fill_left_out: In labelled frames, also propagate the joints that the label leaves out.
+        min_score: Leave propagated joints that score less than S unlabelled, and people without any
+            other joint out, for a training set.
         report: Also write a page (.html) that shows what to check; with several videos, a folder.
         check: Print the N frames that are most likely wrong.
         suggest: Print the N frames whose labels would improve the result most.
@@ -108,6 +110,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     )
     boxes: str = option(INTERPOLATE, metavar='{interpolate,detector,FILE}')
     fill_left_out: bool = option(False)
+    min_score: float = option(0.0, type=fraction, metavar='S')
     report: str | None = option(writes=True, is_folder=None, metavar='FILE')
     check: int = option(0, type=whole, metavar='N')
     suggest: int = option(0, type=whole, metavar='N')
@@ -292,6 +295,8 @@ def propagate_video(
     """
     from tqdm import tqdm
 
+    from stdpose_mm.structures.propagated_labels import keep_certain
+
     from .progress import FrameProgress
 
     hide_bars = not is_first_process()
@@ -313,13 +318,22 @@ def propagate_video(
         took = bar.describe_time()
     # The time is taken before the gaps of hidden labels are filled.
     used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
+    counts = _count(dense)
+    if options.min_score:
+        dense = keep_certain(dense, options.min_score)
+        certain = _count(dense)['propagated']
+        took.append(
+            f'{counted(counts["propagated"] - certain, "joint")} below {options.min_score:g} left '
+            'unlabelled'
+        )
+        counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
     judged, measured = _judge(options, propagator, state, dense)
     out = Path(options.out)
     with keep_edited(None if several else out, options.cache_folder) as notes:
         _write_outputs(options, frames, dense, judged, method, measured)
     advice = [*measured, *list_advice(judged, options.check, options.suggest)]
     return VideoResult(
-        _count(dense),
+        counts,
         summary=[
             f'method: {method}',
             *used,

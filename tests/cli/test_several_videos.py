@@ -161,6 +161,31 @@ def test_a_file_of_somebody_else_is_not_overwritten(run, data, tmp_path, beginni
     assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
 
 
+def test_joints_that_score_too_little_are_left_unlabelled(run, data, tmp_path):
+    file = data / 'labels' / 'a.json'
+    fields = json.loads(file.read_text())
+    # In frame 4, only the head of person 0 is labelled.
+    fields['annotations'][2]['keypoints'][3:] = [0] * 6
+    file.write_text(json.dumps(fields))
+    options = ['--min-score', 0.85, '--life-span', 'labels']
+    code, printed, _ = run(tmp_path / 'out', *options)
+    assert code == 0
+    dense = read_labels(tmp_path / 'out' / 'a.json')
+    labelled = {(p.track_id, p.frame_index): p.labelled.tolist() for p in dense.persons}
+    # A frame from a label scores 2^(-1/7) = 0.91, two frames 0.82; the hands have none in frame 4.
+    head, every = [True, False, False], [True] * 3
+    assert labelled == {
+        **{(0, frame): every for frame in (0, 1, 7, 8)},
+        **{(0, frame): head for frame in (3, 4, 5)},
+        **{(1, frame): every for frame in (0, 1, 3, 4, 5, 7, 8)},
+    }
+    unsure = next(p for p in dense.persons if (p.track_id, p.frame_index) == (0, 3))
+    np.testing.assert_allclose(unsure.scores, 2.0 ** (np.array([-1, -3, -3]) / 7))
+    # Of the 36 joints that are propagated, 8 + 12 are left.
+    assert printed.splitlines()[0].split()[-3:] == ['propagated', 'unsure', 'seconds']
+    assert rows(printed)['a.json'][:-1] == ['9', '2', '16', '20', '16']
+
+
 @pytest.fixture
 def run_alone(data, run_main):
     """The command on the video b alone, with more arguments."""
