@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io.file_names import require_video
-from stdpose_mm.io.video_list import is_video_list, list_videos
+from stdpose_mm.io.video_list import choose_file, read_inputs
 from stdpose_mm.text import counted, ranges
 
 from .argument_types import fraction, positive
 from .command import Command
 from .options import BoxOptions
 from .parser import argument, option
-from .videos import choose_file, require_folder
+from .videos import require_folder
 
 if TYPE_CHECKING:
     from stdpose_mm.review import UnlabelledVideo
@@ -65,8 +65,9 @@ def plan(options: PlanOptions) -> None:
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
 
-    videos = list_videos(options.videos)
-    if is_video_list(options.videos):
+    inputs = read_inputs(options.videos)
+    videos = inputs.videos
+    if inputs.several:
         require_folder('--boxes', options.box_file)
     options.require_box_file(any(video.boxes for video in videos))
     box_frames = options.box_frames

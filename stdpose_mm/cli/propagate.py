@@ -13,7 +13,7 @@ labels recomputes only what the corrections affect. See docs/guide/propagation.m
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,10 +26,10 @@ from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
 from stdpose_mm.io.video_list import (
     ListedVideo,
+    VideoInputs,
+    choose_file,
     files_of_none,
-    is_dataset,
-    is_video_list,
-    list_videos,
+    read_inputs,
 )
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted, listed
@@ -40,15 +40,7 @@ from .learn import learn_with_progress
 from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
 from .parser import argument, option
 from .propagation_advice import format_accuracy, list_advice
-from .videos import (
-    VideoOptions,
-    VideoResult,
-    choose_file,
-    for_one_video,
-    require_folder,
-    require_result_folders,
-    run_several,
-)
+from .videos import VideoOptions, VideoResult, require_result_folders, run_videos
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
@@ -143,6 +135,44 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             **{name: folders(*paths) for name, paths in self.result_paths.items()},
         }
 
+    @property
+    def shared_folders(self) -> Mapping[str, Paths]:
+        return {**super().shared_folders, '--loaded-into-cvat': self.loaded_into_cvat}
+
+    def check_inputs(self, inputs: VideoInputs) -> None:
+        super().check_inputs(inputs)
+        if not inputs.several:
+            self.require_box_file()
+            return
+        self.require_no_labels_video()
+        require_result_folders(self.result_paths, inputs.videos)
+        refuse_input_folders(
+            {f'--{name.replace("_", "-")}': path for name, path in self.outputs.items()},
+            {
+                'the videos': self.inputs,
+                'LABELS': inputs.labels,
+                **self.shared_folders,
+                **self.result_paths,
+            },
+        )
+
+    def complete(self, video: ListedVideo) -> PropagateOptions:
+        labels, labels_video = video.find_labels(self.labels)
+        if labels is None:
+            raise InputError(
+                f'the labels of {video.video} are missing, give a folder of label files as LABELS, '
+                'or the field labels in the dataset file'
+            )
+        options = replace(
+            self,
+            labels=labels,
+            labels_video=labels_video,
+            boxes=str(choose_file(video, video.boxes, self.box_file) or self.boxes),
+            loaded_into_cvat=choose_file(video, None, self.loaded_into_cvat),
+        )
+        options.require_box_file()
+        return options
+
     def validate(self) -> None:
         is_auto = self.method == 'auto'
         refuse_idle('--learn', self.learn is not None and not is_auto, '--method auto')
@@ -160,91 +190,36 @@ def propagate(options: PropagateOptions) -> None:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    videos, options.labels = _split_inputs(options.inputs)
+    inputs = read_inputs(options.inputs, with_labels=True)
+    options.labels = inputs.labels
     options.validate()
-    if is_video_list(videos):
-        _propagate_several(options, list_videos(videos))
-        return
-    options.require_box_file()
-    own = for_one_video(options, videos[0])
-    result = propagate_video(own, load_models(own))
-    print('\n'.join([*result.summary, *result.advice]))
+    options.check_inputs(inputs)
+    if inputs.several and options.learn is not None:
+        options = _learn_from_several(options, inputs.videos)
 
-
-def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Split the positional arguments into videos and LABELS; a dataset file names its labels."""
-    if len(inputs) > 1:
-        return list(inputs[:-1]), Path(inputs[-1])
-    if not is_dataset(inputs[0]):
-        raise InputError(
-            f'LABELS are missing after {inputs[0]}, give a video and then its label file, or a '
-            'dataset file (.csv, .jsonl)'
-        )
-    return list(inputs), None
-
-
-def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo]) -> None:
-    options.require_no_labels_video()
-    require_folder('--boxes', options.box_file)
-    require_folder('--loaded-into-cvat', options.loaded_into_cvat)
-    require_result_folders(options.result_paths, videos)
-    refuse_input_folders(
-        {f'--{name.replace("_", "-")}': path for name, path in options.outputs.items()},
-        {
-            'the videos': options.inputs,
-            'LABELS': options.labels,
-            '--boxes': options.box_file,
-            '--loaded-into-cvat': options.loaded_into_cvat,
-            **options.result_paths,
-        },
-    )
-
-    def prepare(own: PropagateOptions, video: ListedVideo) -> PropagateOptions:
-        labels = choose_file(video, video.labels, options.labels)
-        if labels is None:
-            raise InputError(
-                f'the labels of {video.video} are missing, give a folder of label files as LABELS, '
-                'or the field labels in the dataset file'
-            )
-        # A label file for all videos names the video of each label.
-        is_shared = video.labels is None and labels == options.labels
-        own = replace(
-            own,
-            labels=labels,
-            labels_video=video.labels_video or (video.name if is_shared else None),
-            boxes=str(choose_file(video, video.boxes, options.box_file) or options.boxes),
-            loaded_into_cvat=choose_file(video, None, options.loaded_into_cvat),
-        )
-        own.require_box_file()
-        return own
-
-    def load() -> PropagationModels:
+    def load(options: PropagateOptions) -> PropagationModels:
         models = load_models(options)
-        if is_first_process() and options.labels is not None and options.labels.is_dir():
-            unused = [path.name for path in files_of_none(videos, options.labels)]
-            if unused:
-                names = listed(unused, 5)
-                print(f'{options.labels}: no video belongs to {names}', file=sys.stderr)
+        labels = inputs.labels if inputs.several and is_first_process() else None
+        unused = files_of_none(inputs.videos, labels) if labels and labels.is_dir() else []
+        if unused:
+            names = listed([path.name for path in unused], 5)
+            print(f'{labels}: no video belongs to {names}', file=sys.stderr)
         return models
 
-    if options.learn is not None:
-        options = _learn_from_several(options, videos, prepare)
-    run_several(options, videos, prepare, load, partial(propagate_video, several=True))
+    run_videos(options, inputs, load, partial(propagate_video, several=inputs.several))
 
 
 def _learn_from_several(
-    options: PropagateOptions,
-    videos: Sequence[ListedVideo],
-    prepare: Callable[[PropagateOptions, ListedVideo], PropagateOptions],
+    options: PropagateOptions, videos: Sequence[ListedVideo]
 ) -> PropagateOptions:
     """Train one network on the labels of all videos, and add it to the evidence if it helps."""
     refuse_idle('--launcher', options.launcher != 'none', '--pose-onnx instead of --learn')
     propagator = load_models(options).propagator
     states = []
     for video in videos:
-        own = prepare(replace(options, video=video.video), video)
-        frames = own.open_video(own.labels)
-        states.append(_init_state(own, propagator, frames, _read_labels(own, frames)))
+        of_video = replace(options, video=video.video).complete(video)
+        frames = of_video.open_video(of_video.labels)
+        states.append(_init_state(of_video, propagator, frames, _read_labels(of_video, frames)))
     out = learned_network(options.out, several=True)
     assert options.learn is not None
     outcome = learn_with_progress(propagator, states, out, options.learn, only_if_helpful=True)

@@ -66,6 +66,59 @@ class ListedVideo:
         """The name of the file without its suffix, or of the folder."""
         return self.video.resolve().name if self.video.is_dir() else self.video.stem
 
+    def find_labels(self, given: Path | None) -> tuple[Path | None, str | None]:
+        """Find the label file of one of several videos, and the name of the video in that file.
+
+        Args:
+            given: One file for all videos, or a folder with one file for each.
+
+        Raises:
+            InputError: See :func:`choose_file`.
+        """
+        file = choose_file(self, self.labels, given)
+        # A label file for all videos names the video of each label.
+        is_shared = self.labels is None and file is not None and file == given
+        return file, self.labels_video or (self.name if is_shared else None)
+
+
+@dataclass(frozen=True)
+class VideoInputs:
+    """What the positional arguments of a command name.
+
+    Args:
+        videos: The videos.
+        labels: The label file, or a folder of label files; None without one.
+        several: Whether the videos are a list, which may hold only one: more than one argument, a
+            dataset file, or a folder of videos (a folder without pictures that contains video files
+            or folders of pictures).
+    """
+
+    videos: list[ListedVideo]
+    labels: Path | None
+    several: bool
+
+
+def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
+    """Read the positional arguments of a command.
+
+    Args:
+        given: The arguments.
+        with_labels: Whether LABELS follow the videos, unless a dataset file names them.
+
+    Raises:
+        InputError: If LABELS are missing, or a dataset file cannot be read.
+    """
+    labels = None
+    if with_labels and not (len(given) == 1 and is_dataset(given[0])):
+        *given, last = given
+        labels = Path(last)
+        if not given:
+            raise InputError(
+                f'LABELS are missing after {last}, give a video and then its label file, or a '
+                'dataset file (.csv, .jsonl)'
+            )
+    return VideoInputs(list_videos(given), labels, is_video_list(given))
+
 
 def is_dataset(path: str | Path) -> bool:
     """Tell whether a path is a dataset file: JSON lines, or CSV with a column ``video``."""
@@ -83,11 +136,7 @@ def is_dataset(path: str | Path) -> bool:
 
 
 def is_video_list(given: Sequence[str]) -> bool:
-    """Tell whether command-line arguments are a list of videos, which may hold only one.
-
-    A list is more than one argument, a dataset file, or a folder of videos: a folder without
-    pictures that contains video files or folders of pictures.
-    """
+    """Tell whether command-line arguments are a list of videos; see :class:`VideoInputs`."""
     return len(given) > 1 or is_dataset(given[0]) or bool(_videos_in(Path(given[0])))
 
 
@@ -104,6 +153,22 @@ def list_videos(given: Sequence[str]) -> list[ListedVideo]:
         else:
             videos += [ListedVideo(video) for video in _videos_in(path) or [path]]
     return videos
+
+
+def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
+    """Choose the label file, or the file with boxes, of a video.
+
+    Args:
+        video: The video.
+        named: The file that a dataset file names.
+        given: One file for all videos, or a folder with one file for each.
+
+    Raises:
+        InputError: If the folder has no file for that video, or several.
+    """
+    if named is None and given is not None and given.is_dir():
+        return find_file_of(video, given)
+    return named or given
 
 
 def find_file_of(video: ListedVideo | str, folder: Path) -> Path:

@@ -110,10 +110,24 @@ def test_what_is_finished_is_not_done_again(run, tmp_path):
     run(out)
     before = times(out)
     code, printed, errors = run(out)
-    assert (code, errors) == (0, [])
+    assert code == 0
+    assert errors == [f'[{n}/3] {name}.json: done before' for n, name in enumerate(NAMES, 1)]
     assert printed.splitlines()[-1] == '3 videos: 0 done, 3 done before, 0 failed'
     assert rows(printed)['b.json'] == ['10', '2', '18', '42', 'done', 'before']
     assert times(out) == before
+
+
+def test_shards_do_all_videos_once(run, tmp_path):
+    assert run(tmp_path / 'all')[0] == 0
+    out, done = tmp_path / 'out', []
+    for shard in ('1/2', '2/2'):
+        code, printed, _ = run(out, '--shard', shard)
+        assert code == 0
+        done.append(sorted(rows(printed)))
+    # The largest video alone: a and b are larger together.
+    assert done == [['c.json'], ['a.json', 'b.json']]
+    assert contents(out) == contents(tmp_path / 'all')
+    assert run(out, '--shard', '1/2')[1].endswith('1 video: 0 done, 1 done before, 0 failed\n')
 
 
 # This process has the video open, and Windows would not let it be replaced.
@@ -434,7 +448,15 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
         (['V/a.mp4', '--out', 'D/o'], 'LABELS are missing after V/a.mp4'),
         (
             ['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--launcher', 'slurm'],
-            '--launcher would have no effect',
+            '--launcher or --shard would have no effect',
+        ),
+        (
+            ['V', 'L', '--out', 'D/o', '--shard', '3/2'],
+            'expected I/N with I in 1..N, such as 2/8, got',
+        ),
+        (
+            ['V', 'L', '--out', 'D/o', '--shard', '1/2', '--launcher', 'slurm'],
+            '--launcher and --shard both share out the videos',
         ),
     ],
 )
