@@ -35,7 +35,7 @@ from stdpose_mm.constants import (
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.outputs import keep_edited
-from stdpose_mm.io.video_list import ListedVideo, VideoInputs, choose_file, read_inputs
+from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
@@ -137,7 +137,7 @@ class InferOptions(VideoOptions):
             self.require_people()
 
     def complete(self, video: ListedVideo) -> InferOptions:
-        boxes = choose_file(video, video.boxes, self.box_file)
+        boxes = video.find_file(self.box_file, video.boxes)
         options = self if boxes is None else replace(self, boxes=str(boxes))
         options.require_people()
         return options
@@ -185,13 +185,21 @@ class InferenceModels(NamedTuple):
 
 def load_models(options: InferOptions) -> InferenceModels:
     """Load the networks of a command."""
+    detector = options.build_detector()
     if options.has_learned:
-        return _load_learned(options)
+        import numpy as np
+
+        from stdpose_mm.inference.frame_pose_estimator import FramePoseEstimator
+        from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+
+        learned = LearnedNetwork(Path(options.checkpoint))
+        trained_joints = np.ones(learned.skeleton.num_keypoints, bool)
+        estimator = FramePoseEstimator(learned, options.batch_size)
+        return InferenceModels(estimator, learned.skeleton, trained_joints, detector)
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.inference.torch_window_backend import load_backend
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 
-    detector = options.build_detector()
     network = load_backend(
         options.config,
         options.checkpoint,
@@ -200,21 +208,8 @@ def load_models(options: InferOptions) -> InferenceModels:
         options.batch_size,
         options.runtime,
     )
-    estimator = VideoPoseEstimator(network, options.crops, options.batch_size)
-    return InferenceModels(estimator, network.skeleton, network.trained_joints, detector)
-
-
-def _load_learned(options: InferOptions) -> InferenceModels:
-    import numpy as np
-
-    from stdpose_mm.inference.frame_pose_estimator import FramePoseEstimator
-    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-
-    detector = options.build_detector()
-    network = LearnedNetwork(Path(options.checkpoint))
-    estimator = FramePoseEstimator(network, options.batch_size)
-    trained_joints = np.ones(network.skeleton.num_keypoints, bool)
-    return InferenceModels(estimator, network.skeleton, trained_joints, detector)
+    windows = VideoPoseEstimator(network, options.crops, options.batch_size)
+    return InferenceModels(windows, network.skeleton, network.trained_joints, detector)
 
 
 def infer_video(

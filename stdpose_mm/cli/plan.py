@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io.file_names import require_video
-from stdpose_mm.io.video_list import choose_file, read_inputs
+from stdpose_mm.io.video_list import read_inputs
 from stdpose_mm.text import counted, ranges
 
 from .argument_types import fraction, positive
@@ -74,7 +74,7 @@ def plan(options: PlanOptions) -> None:
     planned = []
     for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1):
         require_video(video.video)
-        boxes = choose_file(video, video.boxes, options.box_file)
+        boxes = video.find_file(options.box_file, video.boxes)
         frames = open_frames(video.video)
         tracks = None if boxes is None else read_tracks(boxes, frames, box_frames)
         motions = measure_motion(frames, tracks)

@@ -24,15 +24,9 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
-from stdpose_mm.io.video_list import (
-    ListedVideo,
-    VideoInputs,
-    choose_file,
-    files_of_none,
-    read_inputs,
-)
+from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.processes import is_first_process
-from stdpose_mm.text import counted, listed
+from stdpose_mm.text import counted
 
 from .argument_types import fraction, minutes, whole
 from .command import Command
@@ -145,6 +139,12 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             self.require_box_file()
             return
         self.require_no_labels_video()
+        is_shared = self.launcher != 'none' or self.shard is not None
+        refuse_idle(
+            '--launcher or --shard',
+            is_shared and self.learn is not None,
+            '--pose-onnx instead of --learn',
+        )
         require_result_folders(self.result_paths, inputs.videos)
         refuse_input_folders(
             {f'--{name.replace("_", "-")}': path for name, path in self.outputs.items()},
@@ -167,8 +167,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             self,
             labels=labels,
             labels_video=labels_video,
-            boxes=str(choose_file(video, video.boxes, self.box_file) or self.boxes),
-            loaded_into_cvat=choose_file(video, None, self.loaded_into_cvat),
+            boxes=str(video.find_file(self.box_file, video.boxes) or self.boxes),
+            loaded_into_cvat=video.find_file(self.loaded_into_cvat),
         )
         options.require_box_file()
         return options
@@ -196,24 +196,13 @@ def propagate(options: PropagateOptions) -> None:
     options.check_inputs(inputs)
     if inputs.several and options.learn is not None:
         options = _learn_from_several(options, inputs.videos)
-
-    def load(options: PropagateOptions) -> PropagationModels:
-        models = load_models(options)
-        labels = inputs.labels if inputs.several and is_first_process() else None
-        unused = files_of_none(inputs.videos, labels) if labels and labels.is_dir() else []
-        if unused:
-            names = listed([path.name for path in unused], 5)
-            print(f'{labels}: no video belongs to {names}', file=sys.stderr)
-        return models
-
-    run_videos(options, inputs, load, partial(propagate_video, several=inputs.several))
+    run_videos(options, inputs, load_models, partial(propagate_video, several=inputs.several))
 
 
 def _learn_from_several(
     options: PropagateOptions, videos: Sequence[ListedVideo]
 ) -> PropagateOptions:
     """Train one network on the labels of all videos, and add it to the evidence if it helps."""
-    refuse_idle('--launcher', options.launcher != 'none', '--pose-onnx instead of --learn')
     propagator = load_models(options).propagator
     states = []
     for video in videos:

@@ -27,13 +27,7 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
 from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format, means_folder
-from stdpose_mm.io.video_list import (
-    ListedVideo,
-    choose_file,
-    is_dataset,
-    is_video_list,
-    read_inputs,
-)
+from stdpose_mm.io.video_list import ListedVideo, is_dataset, read_inputs
 
 from .argument_types import fraction, port
 from .command import Command
@@ -145,7 +139,7 @@ def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
 def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
     """Split the positional arguments into videos and LABELS, which may be missing."""
     *videos, last = inputs
-    if not videos or shows_frames(last) or is_video_list([last]):
+    if not videos or shows_frames(last) or read_inputs([last]).several:
         return list(inputs), None
     return videos, Path(last)
 
@@ -230,7 +224,7 @@ def _inputs_of(
         labels_video=labels_video,
         project=place(options.project, project, project),
         out=place(options.out, f'{stem}_reviewed.json', f'{video.name}.json'),
-        loaded_into_cvat=choose_file(video, None, options.loaded_into_cvat),
+        loaded_into_cvat=video.find_file(options.loaded_into_cvat),
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stdpose_mm.constants import LABEL_SUFFIXES, LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io import write_json
-from stdpose_mm.io.file_names import require_video
+from stdpose_mm.io.file_names import has_suffix, require_video
 from stdpose_mm.io.output_guards import Output, Paths, guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format, keep_edited, means_folder
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs
@@ -27,7 +27,7 @@ from stdpose_mm.processes import (
     tasks_of_process,
     work_together,
 )
-from stdpose_mm.text import counted
+from stdpose_mm.text import counted, listed
 
 from .argument_types import shard
 from .options import BoxOptions, CvatTolerance, refuse_idle
@@ -86,6 +86,13 @@ class VideoOptions(CvatTolerance, BoxOptions):
         """The requested outputs by field name."""
         written = (item.name for item in fields(self) if item.metadata.get('writes'))
         return {name: value for name in written if (value := getattr(self, name)) is not None}
+
+    @property
+    def writes_cvat(self) -> bool:
+        """Whether the labels of one video are written for CVAT."""
+        if self.format is None:
+            return has_suffix(self.out, WRITE_FORMATS['cvat'])
+        return self.format == 'cvat'
 
     @property
     def label_files(self) -> list[Output]:
@@ -273,16 +280,6 @@ def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False
     return replace(options, video=video.video, **placed)
 
 
-def _require_cvat_output(jobs: Sequence[VideoOptions]) -> None:
-    jobs[0].require_cvat_output(
-        any(
-            job.format == 'cvat'
-            or (job.format is None and job.out.lower().endswith(WRITE_FORMATS['cvat']))
-            for job in jobs
-        )
-    )
-
-
 def require_folder(name: str, paths: Paths) -> None:
     """Refuse a file where several videos need a folder with one file each.
 
@@ -342,10 +339,10 @@ def run_videos(
         KeyboardInterrupt: After Ctrl-C, with a message.
     """
     if inputs.several:
-        _run_several(options, inputs.videos, load, work)
+        _run_several(options, inputs, load, work)
         return
     of_video = place_outputs(options, inputs.videos[0])
-    _require_cvat_output([of_video])
+    of_video.require_cvat_output(of_video.writes_cvat)
     of_video.check_outputs()
     result = work(of_video, load(of_video))
     print('\n'.join([*result.summary, *result.advice]))
@@ -355,7 +352,7 @@ def run_videos(
 
 def _run_several(
     options: Options,
-    videos: Sequence[ListedVideo],
+    inputs: VideoInputs,
     load: Callable[[Options], Models],
     work: Callable[[Options, Models], VideoResult],
 ) -> None:
@@ -368,7 +365,7 @@ def _run_several(
     """
     from stdpose_mm.io.video import open_frames
 
-    jobs = _place_all(options, videos)
+    jobs = _place_all(options, inputs.videos)
     records = {
         name: VideoRecord(Path(options.out, RECORD_FOLDER, f'{name}.json'), placed.outputs)
         for name, (placed, _) in jobs.items()
@@ -379,23 +376,23 @@ def _run_several(
         1 if options.shard is None and records[name].read() else _size_of(video.video)
         for name, (_, video) in jobs.items()
     ]
-    inputs: dict[str, str] = {}
+    fingerprints: dict[str, str] = {}
 
     def run(name: str) -> tuple[FinishedVideo, bool]:
         """Return the record of a video, and whether it has just been finished."""
         started = time.monotonic()
         of_video = jobs[name][0].complete(jobs[name][1])
         of_video.check_outputs()
-        inputs[name] = of_video.fingerprint_inputs(open_frames(of_video.video))
+        fingerprints[name] = of_video.fingerprint_inputs(open_frames(of_video.video))
         record = records[name]
         finished = record.read()
-        if finished is not None and record.is_current(inputs[name]):
+        if finished is not None and record.is_current(fingerprints[name]):
             return finished, False
         with record.begun() as unsure:
             with keep_edited(unsure, None) as notes:
                 result = work(of_video, models)
             result.advice[:0] = notes
-            return record.finish(inputs[name], result, time.monotonic() - started), True
+            return record.finish(fingerprints[name], result, time.monotonic() - started), True
 
     def run_and_report(name: str) -> tuple[FinishedVideo, bool]:
         place = f'[{share.index(name) + 1}/{len(share)}] {name}'
@@ -416,27 +413,32 @@ def _run_several(
 
     with joined_processes(options.launcher, options.device):
         models = load(options)
-        names = list(jobs)
-        share = [names[n] for n in tasks_of_process(costs, *(options.shard or rank_and_count()))]
+        if inputs.unused and is_first_process():
+            names = listed([path.name for path in inputs.unused], 5)
+            print(f'{inputs.unused[0].parent}: no video belongs to {names}', file=sys.stderr)
+        order = list(jobs)
+        share = [order[n] for n in tasks_of_process(costs, *(options.shard or rank_and_count()))]
         try:
             results, failed = work_together(share, run_and_report)
         except KeyboardInterrupt:
-            finished = sum(record.is_finished(inputs.get(name)) for name, record in records.items())
+            finished = sum(
+                record.is_finished(fingerprints.get(name)) for name, record in records.items()
+            )
             raise KeyboardInterrupt(
                 f'interrupted, {finished} of {len(jobs)} videos are finished; the same command '
                 'continues from here'
             ) from None
         if is_first_process():
             _summarize(
-                [name for name in names if name in results or name in failed], results, failed
+                [name for name in order if name in results or name in failed], results, failed
             )
 
 
 def _size_of(video: Path) -> int:
-    """Return roughly how many bytes the pictures of a video take; 0 if it does not exist."""
-    if video.is_dir():
-        return len(os.listdir(video)) * _PICTURE_SIZE
-    return video.stat().st_size if video.exists() else 0
+    """Return roughly how many bytes the pictures of a video take; 0 if it cannot be read."""
+    with suppress(OSError):
+        return len(os.listdir(video)) * _PICTURE_SIZE if video.is_dir() else video.stat().st_size
+    return 0
 
 
 def _place_all(
@@ -444,9 +446,8 @@ def _place_all(
 ) -> dict[str, tuple[Options, ListedVideo]]:
     """Map the name of each output in the output folder to the options of its video."""
     for option_name, folder in options.outputs.items():
-        if os.path.isfile(folder) or (
-            not means_folder(folder) and folder.lower().endswith(_FILE_SUFFIXES)
-        ):
+        is_named_as_file = folder.lower().endswith(_FILE_SUFFIXES) and not os.path.isdir(folder)
+        if os.path.isfile(folder) or is_named_as_file:
             raise InputError(
                 f'--{option_name.replace("_", "-")} {folder} is a file, but several videos need a '
                 f'folder, give one such as {Path(folder).with_suffix("")}'
@@ -464,7 +465,7 @@ def _place_all(
                 'dataset file with different names as out'
             )
         jobs[str(name)] = placed, video
-    _require_cvat_output([placed for placed, _ in jobs.values()])
+    options.require_cvat_output(any(placed.writes_cvat for placed, _ in jobs.values()))
     return jobs
 
 

@@ -66,6 +66,20 @@ class ListedVideo:
         """The name of the file without its suffix, or of the folder."""
         return self.video.resolve().name if self.video.is_dir() else self.video.stem
 
+    def find_file(self, given: Path | None, listed: Path | None = None) -> Path | None:
+        """Find the label file, or the file with boxes, of the video.
+
+        Args:
+            given: One file for all videos, or a folder with one file for each.
+            listed: The file that a dataset file names.
+
+        Raises:
+            InputError: If the folder has no file for that video, or several.
+        """
+        if listed is None and given is not None and given.is_dir():
+            return find_file_of(self, given)
+        return listed or given
+
     def find_labels(self, given: Path | None) -> tuple[Path | None, str | None]:
         """Find the label file of one of several videos, and the name of the video in that file.
 
@@ -73,9 +87,9 @@ class ListedVideo:
             given: One file for all videos, or a folder with one file for each.
 
         Raises:
-            InputError: See :func:`choose_file`.
+            InputError: See :meth:`find_file`.
         """
-        file = choose_file(self, self.labels, given)
+        file = self.find_file(given, self.labels)
         # A label file for all videos names the video of each label.
         is_shared = self.labels is None and file is not None and file == given
         return file, self.labels_video or (self.name if is_shared else None)
@@ -91,11 +105,13 @@ class VideoInputs:
         several: Whether the videos are a list, which may hold only one: more than one argument, a
             dataset file, or a folder of videos (a folder without pictures that contains video files
             or folders of pictures).
+        unused: Files in the folder of labels that belong to none of several videos.
     """
 
     videos: list[ListedVideo]
     labels: Path | None
     several: bool
+    unused: list[Path]
 
 
 def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
@@ -117,7 +133,15 @@ def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
                 f'LABELS are missing after {last}, give a video and then its label file, or a '
                 'dataset file (.csv, .jsonl)'
             )
-    return VideoInputs(list_videos(given), labels, is_video_list(given))
+    videos: list[ListedVideo] = []
+    several = len(given) > 1
+    for path in map(Path, given):
+        listed = is_dataset(path)
+        in_folder = [] if listed else _videos_in(path)
+        several |= listed or bool(in_folder)
+        videos += _read_dataset(path) if listed else map(ListedVideo, in_folder or [path])
+    unused = files_of_none(videos, labels) if several and labels and labels.is_dir() else []
+    return VideoInputs(videos, labels, several, unused)
 
 
 def is_dataset(path: str | Path) -> bool:
@@ -133,42 +157,6 @@ def is_dataset(path: str | Path) -> bool:
             header = re.sub('[\0\ufffd]', '', file.readline())
             return 'video' in re.split('[,;\t]', header.strip())
     return True
-
-
-def is_video_list(given: Sequence[str]) -> bool:
-    """Tell whether command-line arguments are a list of videos; see :class:`VideoInputs`."""
-    return len(given) > 1 or is_dataset(given[0]) or bool(_videos_in(Path(given[0])))
-
-
-def list_videos(given: Sequence[str]) -> list[ListedVideo]:
-    """List the videos that command-line arguments name; see :func:`is_video_list`.
-
-    Raises:
-        InputError: If a dataset file cannot be read.
-    """
-    videos: list[ListedVideo] = []
-    for path in map(Path, given):
-        if is_dataset(path):
-            videos += _read_dataset(path)
-        else:
-            videos += [ListedVideo(video) for video in _videos_in(path) or [path]]
-    return videos
-
-
-def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
-    """Choose the label file, or the file with boxes, of a video.
-
-    Args:
-        video: The video.
-        named: The file that a dataset file names.
-        given: One file for all videos, or a folder with one file for each.
-
-    Raises:
-        InputError: If the folder has no file for that video, or several.
-    """
-    if named is None and given is not None and given.is_dir():
-        return find_file_of(video, given)
-    return named or given
 
 
 def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
