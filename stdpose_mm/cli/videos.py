@@ -27,7 +27,7 @@ from stdpose_mm.processes import (
     tasks_of_process,
     work_together,
 )
-from stdpose_mm.text import counted, listed
+from stdpose_mm.text import counted
 
 from .argument_types import shard
 from .options import BoxOptions, CvatTolerance, refuse_idle
@@ -385,8 +385,7 @@ def _run_several(
         of_video.check_outputs()
         fingerprints[name] = of_video.fingerprint_inputs(open_frames(of_video.video))
         record = records[name]
-        finished = record.read()
-        if finished is not None and record.is_current(fingerprints[name]):
+        if finished := record.read(fingerprints[name], is_current=True):
             return finished, False
         with record.begun() as unsure:
             with keep_edited(unsure, None) as notes:
@@ -413,20 +412,17 @@ def _run_several(
 
     with joined_processes(options.launcher, options.device):
         models = load(options)
-        if inputs.unused and is_first_process():
-            names = listed([path.name for path in inputs.unused], 5)
-            print(f'{inputs.unused[0].parent}: no video belongs to {names}', file=sys.stderr)
+        if inputs.note is not None and is_first_process():
+            print(inputs.note, file=sys.stderr)
         order = list(jobs)
         share = [order[n] for n in tasks_of_process(costs, *(options.shard or rank_and_count()))]
         try:
             results, failed = work_together(share, run_and_report)
         except KeyboardInterrupt:
-            finished = sum(
-                record.is_finished(fingerprints.get(name)) for name, record in records.items()
-            )
+            finished = [n for n, record in records.items() if record.read(fingerprints.get(n))]
             raise KeyboardInterrupt(
-                f'interrupted, {finished} of {len(jobs)} videos are finished; the same command '
-                'continues from here'
+                f'interrupted, {len(finished)} of {len(jobs)} videos are finished; the same '
+                'command continues from here'
             ) from None
         if is_first_process():
             _summarize(
@@ -503,21 +499,20 @@ class VideoRecord:
         self._path = path
         self._files = {name: Path(file) for name, file in outputs.items()}
 
-    def read(self) -> FinishedVideo | None:
-        """Return the record of the finished video; None if the video is not finished."""
+    def read(self, inputs: str | None = None, is_current: bool = False) -> FinishedVideo | None:
+        """Return the record of the finished video; None if the video is not finished.
+
+        Args:
+            inputs: If given, the video counts as finished only if it was made from these.
+            is_current: Whether the outputs must exist, unchanged.
+        """
         try:
-            return FinishedVideo(**(self._content() or {}))
+            finished = FinishedVideo(**(self._content() or {}))
         except TypeError:
             return None
-
-    def is_finished(self, inputs: str | None) -> bool:
-        """Tell whether the video is finished and, if inputs are given, was made from these."""
-        finished = self.read()
-        return finished is not None and inputs in (None, finished.inputs)
-
-    def is_current(self, inputs: str) -> bool:
-        """Tell whether the outputs exist unchanged and were made from these inputs."""
-        return self.is_finished(inputs) and self._known_outputs() == self._written()
+        if inputs not in (None, finished.inputs):
+            return None
+        return None if is_current and finished.outputs != self._written() else finished
 
     @contextmanager
     def begun(self) -> Iterator[Path | None]:
@@ -534,7 +529,7 @@ class VideoRecord:
                 since, unless an earlier run was killed during this video.
         """
         before, written = self._content(), self._written()
-        known = self._known_outputs()
+        known = (before or {}).get('outputs', {})
         changed = [name for name, content in written.items() if known.get(name) != content]
         if changed and (self.read() is not None or not self._path.exists()):
             how = 'was changed since it was' if changed[0] in known else 'was not'
@@ -568,10 +563,6 @@ class VideoRecord:
         except (OSError, ValueError):
             return None
         return content if isinstance(content, dict) else None
-
-    def _known_outputs(self) -> dict[str, str]:
-        """Return the outputs of the last run that finished the video."""
-        return (self._content() or {}).get('outputs', {})
 
     def _written(self) -> dict[str, str]:
         from stdpose_mm.io.fingerprint import path_fingerprint

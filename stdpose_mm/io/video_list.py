@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.text import listed
 
 from .file_names import (
     PICTURE_SUFFIXES,
@@ -105,13 +106,13 @@ class VideoInputs:
         several: Whether the videos are a list, which may hold only one: more than one argument, a
             dataset file, or a folder of videos (a folder without pictures that contains video files
             or folders of pictures).
-        unused: Files in the folder of labels that belong to none of several videos.
+        note: A sentence if the folder of labels holds files of none of several videos.
     """
 
     videos: list[ListedVideo]
     labels: Path | None
     several: bool
-    unused: list[Path]
+    note: str | None = None
 
 
 def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
@@ -136,12 +137,17 @@ def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
     videos: list[ListedVideo] = []
     several = len(given) > 1
     for path in map(Path, given):
-        listed = is_dataset(path)
-        in_folder = [] if listed else _videos_in(path)
-        several |= listed or bool(in_folder)
-        videos += _read_dataset(path) if listed else map(ListedVideo, in_folder or [path])
-    unused = files_of_none(videos, labels) if several and labels and labels.is_dir() else []
-    return VideoInputs(videos, labels, several, unused)
+        if is_dataset(path):
+            several, of_path = True, _read_dataset(path)
+        else:
+            of_path = [*map(ListedVideo, _videos_in(path))]
+            several |= bool(of_path)
+        videos += of_path or [ListedVideo(path)]
+    note = None
+    if several and labels is not None and labels.is_dir():
+        unused = [path.name for path in files_of_none(videos, labels)]
+        note = f'{labels}: no video belongs to {listed(unused, 5)}' if unused else None
+    return VideoInputs(videos, labels, several, note)
 
 
 def is_dataset(path: str | Path) -> bool:
