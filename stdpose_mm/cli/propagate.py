@@ -139,12 +139,9 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             self.require_box_file()
             return
         self.require_no_labels_video()
-        is_shared = self.launcher != 'none' or self.shard is not None
-        refuse_idle(
-            '--launcher or --shard',
-            is_shared and self.learn is not None,
-            '--pose-onnx instead of --learn',
-        )
+        if self.learn is not None:
+            refuse_idle('--launcher', self.launcher != 'none', '--pose-onnx instead of --learn')
+            refuse_idle('--shard', self.shard is not None, '--pose-onnx instead of --learn')
         require_result_folders(self.result_paths, inputs.videos)
         refuse_input_folders(
             {f'--{name.replace("_", "-")}': path for name, path in self.outputs.items()},

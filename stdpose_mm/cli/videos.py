@@ -140,8 +140,8 @@ class VideoOptions(CvatTolerance, BoxOptions):
                 videos need a folder.
         """
         if not inputs.several:
-            is_shared = self.launcher != 'none' or self.shard is not None
-            refuse_idle('--launcher or --shard', is_shared, 'several videos')
+            refuse_idle('--launcher', self.launcher != 'none', 'several videos')
+            refuse_idle('--shard', self.shard is not None, 'several videos')
             return
         if self.launcher != 'none' and self.shard is not None:
             raise InputError('--launcher and --shard both share out the videos, give one')

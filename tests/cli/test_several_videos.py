@@ -448,7 +448,15 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
         (['V/a.mp4', '--out', 'D/o'], 'LABELS are missing after V/a.mp4'),
         (
             ['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--launcher', 'slurm'],
-            '--launcher or --shard would have no effect',
+            '--launcher would have no effect',
+        ),
+        (
+            ['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--shard', '1/2'],
+            '--shard would have no effect',
+        ),
+        (
+            ['V', 'L', '--out', 'D/o', '--shard', '1/2', '--learn'],
+            '--shard would have no effect: give --pose-onnx instead of --learn',
         ),
         (
             ['V', 'L', '--out', 'D/o', '--shard', '3/2'],
