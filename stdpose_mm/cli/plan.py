@@ -79,13 +79,13 @@ def plan(options: PlanOptions) -> None:
         tracks = None if boxes is None else read_tracks(boxes, frames, box_frames)
         motions = measure_motion(frames, tracks)
         planned.append(UnlabelledVideo(motions, len(frames), options.method))
-    found = choose_first_labels(planned, options.target, options.max_labels)
-    for video, chosen in zip(videos, found.frames, strict=True):
+    choice = choose_first_labels(planned, options.target, options.max_labels)
+    for video, chosen in zip(videos, choice.frames, strict=True):
         noun = 'frame' if len(chosen) == 1 else 'frames'
         frames_named = f'{noun} {ranges(chosen)}' if chosen else 'no frame'
         print(f'{video.video}: label {frames_named}')
     print(
-        f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected to '
+        f'{counted(choice.number, "label")}: {choice.expected_right:.1%} of joints are expected to '
         f'be right with {options.method}'
     )
     print('; '.join(_format_ratio(planned, share) for share in SHARES))
@@ -94,8 +94,8 @@ def plan(options: PlanOptions) -> None:
 def _format_ratio(planned: Sequence[UnlabelledVideo], share: float) -> str:
     from stdpose_mm.review import choose_first_labels
 
-    found = choose_first_labels(planned, share)
-    return f'{share:.0%} would take {counted(found.number, "label")}'
+    choice = choose_first_labels(planned, share)
+    return f'{share:.0%} would take {counted(choice.number, "label")}'
 
 
 main = Command(PlanOptions, plan, __doc__, 'plan.py')

@@ -288,11 +288,11 @@ def propagate_video(
             'unlabelled'
         )
         counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
-    judged, measured = _judge(options, propagator, state, dense)
+    calibrated, measured = _calibrate(options, propagator, state, dense)
     out = Path(options.out)
     with keep_edited(None if several else out, options.cache_folder) as notes:
-        _write_outputs(options, frames, dense, judged, method, measured)
-    advice = [*measured, *list_advice(judged, options.check, options.suggest)]
+        _write_outputs(options, frames, dense, calibrated, method, measured)
+    advice = [*measured, *list_advice(calibrated, options.check, options.suggest)]
     return VideoResult(
         counts,
         summary=[
@@ -301,7 +301,7 @@ def propagate_video(
             _format_written(out, dense),
             *notes,
             *took,
-            *(f'{one.path}: the project file of {out}' for one in options.label_files[1:]),
+            *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
         ],
         # For a single video, the summary names every network.
         advice=[*warnings, *advice] if several else advice,
@@ -359,7 +359,7 @@ def _init_state(
     )
 
 
-def _judge(
+def _calibrate(
     options: PropagateOptions,
     propagator: VideoPosePropagator,
     state: PropagationState,
@@ -377,9 +377,9 @@ def _judge(
 
     from stdpose_mm.review import LabelAccuracy, calibrate_scores, recalibrate
 
-    judged = calibrate_scores(dense, options.method)
+    calibrated = calibrate_scores(dense, options.method)
     if not options.measure:
-        return judged, []
+        return calibrated, []
     hidden = propagator.labels_to_hide(state, options.measure)
     accuracy: LabelAccuracy | None = LabelAccuracy.join(
         tqdm(
@@ -391,15 +391,15 @@ def _judge(
         )
     )
     if accuracy is not None:
-        judged = recalibrate(judged, accuracy.calibrator)
-    return judged, format_accuracy(accuracy, judged)
+        calibrated = recalibrate(calibrated, accuracy.calibrator)
+    return calibrated, format_accuracy(accuracy, calibrated)
 
 
 def _write_outputs(
     options: PropagateOptions,
     frames: FrameSource,
     dense: VideoLabels,
-    judged: VideoLabels,
+    calibrated: VideoLabels,
     method: str,
     measured: Sequence[str],
 ) -> None:
@@ -409,7 +409,7 @@ def _write_outputs(
         options: The options of this video.
         frames: The video.
         dense: The labels to write.
-        judged: The same labels with probabilities as scores.
+        calibrated: The same labels with probabilities as scores.
         method: Description of the method.
         measured: Sentences on the measured accuracy.
     """
@@ -437,7 +437,7 @@ def _write_outputs(
                 Path(options.report),
                 frames,
                 dense,
-                checks=frames_to_check(judged, FRAMES_IN_REPORT),
+                checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
                 video=video,
                 method=method,
                 measured=measured,

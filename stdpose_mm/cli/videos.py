@@ -136,8 +136,8 @@ class VideoOptions(CvatTolerance, BoxOptions):
         """Refuse options that do not fit the number of videos.
 
         Raises:
-            InputError: If an option is for several videos only, or names a file where several
-                videos need a folder.
+            InputError: If an option is for several videos only, or an option or output names a file
+                where several videos need a folder.
         """
         if not inputs.several:
             refuse_idle('--launcher', self.launcher != 'none', 'several videos')
@@ -147,6 +147,13 @@ class VideoOptions(CvatTolerance, BoxOptions):
             raise InputError('--launcher and --shard both share out the videos, give one')
         for name, path in self.shared_folders.items():
             require_folder(name, path)
+        for name, folder in self.outputs.items():
+            is_named_as_file = folder.lower().endswith(_FILE_SUFFIXES) and not os.path.isdir(folder)
+            if os.path.isfile(folder) or is_named_as_file:
+                raise InputError(
+                    f'--{name.replace("_", "-")} {folder} is a file, but several videos need a '
+                    f'folder, give one such as {Path(folder).with_suffix("")}'
+                )
 
     def complete(self, video: ListedVideo) -> Self:
         """Return the options of one of several videos, with its own input files.
@@ -441,13 +448,6 @@ def _place_all(
     options: Options, videos: Sequence[ListedVideo]
 ) -> dict[str, tuple[Options, ListedVideo]]:
     """Map the name of each output in the output folder to the options of its video."""
-    for option_name, folder in options.outputs.items():
-        is_named_as_file = folder.lower().endswith(_FILE_SUFFIXES) and not os.path.isdir(folder)
-        if os.path.isfile(folder) or is_named_as_file:
-            raise InputError(
-                f'--{option_name.replace("_", "-")} {folder} is a file, but several videos need a '
-                f'folder, give one such as {Path(folder).with_suffix("")}'
-            )
     jobs: dict[str, tuple[Options, ListedVideo]] = {}
     # The outputs of a video differ only in suffixes, and some file systems ignore case.
     taken: dict[str, Path] = {}

@@ -174,14 +174,14 @@ def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
     Raises:
         InputError: If there is none, or more than one.
     """
-    name, own = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
+    name, file = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
     named = [path for path in sorted(folder.iterdir()) if _belong_together(name, path)]
-    others = [path for path in named if path.resolve() != own.resolve()]
+    others = [path for path in named if path.resolve() != file.resolve()]
     files = [path for path in others if path.is_file()] or others
     if not files:
-        raise InputError(f'{folder} holds no file for {own}, expected one such as {name}.json')
+        raise InputError(f'{folder} holds no file for {file}, expected one such as {name}.json')
     if len(files) > 1:
-        both = f'{files[0]} and {files[1]} both belong to {own}'
+        both = f'{files[0]} and {files[1]} both belong to {file}'
         raise InputError(f'{both}, keep one of them or name it in a dataset file')
     return files[0]
 

@@ -432,6 +432,7 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
     ('arguments', 'sentence'),
     [
         (['V', 'L', '--out', 'D/dense.json'], '--out D/dense.json is a file, but several videos'),
+        (['V', 'L', '--out', 'D/n.json', '--learn', '0.01'], '--out D/n.json is a file, but sev'),
         (['V', 'L', '--out', 'D/o', '--report', 'r.html'], '--report r.html is a file, but sev'),
         (['V', 'L', '--out', 'D/o', '--save-video', 'v.mp4'], 'give one such as v'),
         (['V/a.mp4', 'V/../videos/A.mp4', 'L', '--out', 'D/o'], 'would both be written as A.json'),
