@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Distribute videos over processes: dist_videos.sh TOOL PROCESSES [arguments of the tool]
-# TOOL is propagate, infer or misc/make_pseudo_labels. With --device cuda each process uses one GPU.
+# TOOL is propagate or infer. With --device cuda each process uses one GPU.
 # NNODES, NODE_RANK, MASTER_ADDR and PORT are for several machines.
 set -euo pipefail
 tool=${1:?usage: dist_videos.sh TOOL PROCESSES [arguments of the tool]}

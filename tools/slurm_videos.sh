@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Distribute videos under Slurm: slurm_videos.sh PARTITION JOB_NAME TOOL [arguments of the tool]
-# TOOL is propagate, infer or misc/make_pseudo_labels; add --device cuda to use the GPUs.
+# TOOL is propagate or infer; add --device cuda to use the GPUs.
 # GPUS (8), GPUS_PER_NODE (8 at most), CPUS_PER_TASK (5) and SRUN_ARGS choose the resources; GRES
 # replaces gpu:GPUS_PER_NODE in --gres; if it is empty, --gres is left out.
 set -euo pipefail

@@ -5,9 +5,7 @@ _base_ = 'stdpose_tiny_propagation_jhmdb_movenet_128x96.py'
 
 train_dataloader = dict(
     batch_size=12,
-    dataset=dict(
-        task='estimation', boxes='gt', interval=7, random_offset=False, keys_per_sample=1
-    ),
+    dataset=dict(task='estimation', boxes='gt', interval=7, random_offset=False, keys_per_sample=1),
 )
 estimation = dict(dataset=dict(task='estimation', boxes='gt'))
 val_dataloader = estimation

@@ -59,3 +59,11 @@ def picture_size(text: str) -> tuple[int, int]:
             f'expected width and height in pixels such as 1280x720, got {text!r}'
         )
     return int(size[1]), int(size[2])
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Parse a share of the videos such as 2/8 to (1, 8): its position, from 0, and their number."""
+    share = re.fullmatch('([1-9][0-9]{0,5})/([1-9][0-9]{0,5})', text)
+    if share is None or int(share[1]) > int(share[2]):
+        raise argparse.ArgumentTypeError(f'expected I/N with I in 1..N, such as 2/8, got {text!r}')
+    return int(share[1]) - 1, int(share[2])

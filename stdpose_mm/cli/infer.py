@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -35,7 +35,7 @@ from stdpose_mm.constants import (
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.outputs import keep_edited
-from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
+from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
@@ -44,14 +44,7 @@ from .argument_types import positive
 from .command import Command
 from .options import refuse_idle
 from .parser import REQUIRED, argument, option
-from .videos import (
-    VideoOptions,
-    VideoResult,
-    choose_file,
-    for_one_video,
-    require_folder,
-    run_several,
-)
+from .videos import VideoOptions, VideoResult, run_videos
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,6 +131,17 @@ class InferOptions(VideoOptions):
         refuse_idle('--device', self.device != 'cpu' and not runs_torch, 'a PyTorch network')
         refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
 
+    def check_inputs(self, inputs: VideoInputs) -> None:
+        super().check_inputs(inputs)
+        if not any(video.boxes for video in inputs.videos):
+            self.require_people()
+
+    def complete(self, video: ListedVideo) -> InferOptions:
+        boxes = video.find_file(self.box_file, video.boxes)
+        options = self if boxes is None else replace(self, boxes=str(boxes))
+        options.require_people()
+        return options
+
     def require_people(self) -> None:
         """Refuse the options of a video without a source of person boxes, or with two."""
         if self.boxes is not None and self.det_config is not None:
@@ -158,30 +162,9 @@ def infer(options: InferOptions) -> None:
         KeyboardInterrupt: If the run was interrupted and OUT is incomplete.
     """
     options.validate()
-    if is_video_list(options.inputs):
-        _infer_several(options, list_videos(options.inputs))
-        return
-    own = for_one_video(options, options.inputs[0])
-    own.require_people()
-    result = infer_video(own, load_models(own))
-    print('\n'.join(result.summary))
-    if result.incomplete is not None:
-        raise KeyboardInterrupt(result.incomplete)
-
-
-def _infer_several(options: InferOptions, videos: Sequence[ListedVideo]) -> None:
-    if not any(video.boxes for video in videos):
-        options.require_people()
-    require_folder('--boxes', options.box_file)
-
-    def prepare(own: InferOptions, video: ListedVideo) -> InferOptions:
-        boxes = choose_file(video, video.boxes, options.box_file)
-        own = own if boxes is None else replace(own, boxes=str(boxes))
-        own.require_people()
-        return own
-
-    work = partial(infer_video, several=True)
-    run_several(options, videos, prepare, partial(load_models, options), work)
+    inputs = read_inputs(options.inputs)
+    options.check_inputs(inputs)
+    run_videos(options, inputs, load_models, partial(infer_video, several=inputs.several))
 
 
 class InferenceModels(NamedTuple):
@@ -202,13 +185,21 @@ class InferenceModels(NamedTuple):
 
 def load_models(options: InferOptions) -> InferenceModels:
     """Load the networks of a command."""
+    detector = options.build_detector()
     if options.has_learned:
-        return _load_learned(options)
+        import numpy as np
+
+        from stdpose_mm.inference.frame_pose_estimator import FramePoseEstimator
+        from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+
+        learned = LearnedNetwork(Path(options.checkpoint))
+        trained_joints = np.ones(learned.skeleton.num_keypoints, bool)
+        estimator = FramePoseEstimator(learned, options.batch_size)
+        return InferenceModels(estimator, learned.skeleton, trained_joints, detector)
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.inference.torch_window_backend import load_backend
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 
-    detector = options.build_detector()
     network = load_backend(
         options.config,
         options.checkpoint,
@@ -217,21 +208,8 @@ def load_models(options: InferOptions) -> InferenceModels:
         options.batch_size,
         options.runtime,
     )
-    estimator = VideoPoseEstimator(network, options.crops, options.batch_size)
-    return InferenceModels(estimator, network.skeleton, network.trained_joints, detector)
-
-
-def _load_learned(options: InferOptions) -> InferenceModels:
-    import numpy as np
-
-    from stdpose_mm.inference.frame_pose_estimator import FramePoseEstimator
-    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-
-    detector = options.build_detector()
-    network = LearnedNetwork(Path(options.checkpoint))
-    estimator = FramePoseEstimator(network, options.batch_size)
-    trained_joints = np.ones(network.skeleton.num_keypoints, bool)
-    return InferenceModels(estimator, network.skeleton, trained_joints, detector)
+    windows = VideoPoseEstimator(network, options.crops, options.batch_size)
+    return InferenceModels(windows, network.skeleton, network.trained_joints, detector)
 
 
 def infer_video(

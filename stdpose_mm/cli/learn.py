@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video_list import ListedVideo, list_videos
+from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 
@@ -26,7 +26,6 @@ from .argument_types import minutes
 from .command import Command
 from .options import CacheOptions, LabelOptions
 from .parser import REQUIRED, argument, option
-from .videos import choose_file
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
@@ -65,38 +64,28 @@ def learn(options: LearnOptions) -> None:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 
-    if len(options.inputs) < 2:
-        raise InputError(
-            f'LABELS are missing after {options.inputs[0]}, give videos and then their label file '
-            'or a folder of label files'
-        )
-    *inputs, labels = options.inputs
+    inputs = read_inputs(options.inputs, with_labels=True)
     earlier = None if options.continue_from is None else LearnedNetwork(options.continue_from)
     propagator = VideoPosePropagator(device=options.device)
-    videos = list_videos(inputs)
-    states = [_open(propagator, options, video, Path(labels), len(videos) > 1) for video in videos]
+    states = [_open(propagator, options, video, inputs) for video in inputs.videos]
     learn_with_progress(propagator, states, options.out, options.minutes, earlier)
 
 
 def _open(
-    propagator: VideoPosePropagator,
-    options: LearnOptions,
-    video: ListedVideo,
-    labels: Path,
-    several: bool,
+    propagator: VideoPosePropagator, options: LearnOptions, video: ListedVideo, inputs: VideoInputs
 ) -> PropagationState:
-    """Open a video, one of several or not, with its labels."""
+    """Open a video with its labels."""
     from stdpose_mm.io.video import open_frames
 
-    file = choose_file(video, video.labels, labels)
-    assert file is not None
+    file, labels_video = inputs.labels, options.labels_video
+    if inputs.several:
+        file, labels_video = video.find_labels(inputs.labels)
+    if file is None:
+        raise InputError(f'the labels of {video.video} are missing, give its file in the list')
     frames = open_frames(video.video)
-    # A label file for all videos names the video of each label.
-    is_shared = several and file == labels
-    name = options.labels_video or video.labels_video or (video.name if is_shared else None)
-    found = options.read_labels(file, frames, name)
+    labels = options.read_labels(file, frames, options.labels_video or labels_video)
     return propagator.init_state(
-        frames, found, life_span=options.life_span, folder=options.cache_folder
+        frames, labels, life_span=options.life_span, folder=options.cache_folder
     )
 
 

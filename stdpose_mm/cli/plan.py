@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io.file_names import require_video
-from stdpose_mm.io.video_list import is_video_list, list_videos
+from stdpose_mm.io.video_list import read_inputs
 from stdpose_mm.text import counted, ranges
 
 from .argument_types import fraction, positive
 from .command import Command
 from .options import BoxOptions
 from .parser import argument, option
-from .videos import choose_file, require_folder
+from .videos import require_folder
 
 if TYPE_CHECKING:
     from stdpose_mm.review import UnlabelledVideo
@@ -65,26 +65,27 @@ def plan(options: PlanOptions) -> None:
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
 
-    videos = list_videos(options.videos)
-    if is_video_list(options.videos):
+    inputs = read_inputs(options.videos)
+    videos = inputs.videos
+    if inputs.several:
         require_folder('--boxes', options.box_file)
     options.require_box_file(any(video.boxes for video in videos))
     box_frames = options.box_frames
     planned = []
     for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1):
         require_video(video.video)
-        boxes = choose_file(video, video.boxes, options.box_file)
+        boxes = video.find_file(options.box_file, video.boxes)
         frames = open_frames(video.video)
         tracks = None if boxes is None else read_tracks(boxes, frames, box_frames)
         motions = measure_motion(frames, tracks)
         planned.append(UnlabelledVideo(motions, len(frames), options.method))
-    found = choose_first_labels(planned, options.target, options.max_labels)
-    for video, chosen in zip(videos, found.frames, strict=True):
+    choice = choose_first_labels(planned, options.target, options.max_labels)
+    for video, chosen in zip(videos, choice.frames, strict=True):
         noun = 'frame' if len(chosen) == 1 else 'frames'
         frames_named = f'{noun} {ranges(chosen)}' if chosen else 'no frame'
         print(f'{video.video}: label {frames_named}')
     print(
-        f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected to '
+        f'{counted(choice.number, "label")}: {choice.expected_right:.1%} of joints are expected to '
         f'be right with {options.method}'
     )
     print('; '.join(_format_ratio(planned, share) for share in SHARES))
@@ -93,8 +94,8 @@ def plan(options: PlanOptions) -> None:
 def _format_ratio(planned: Sequence[UnlabelledVideo], share: float) -> str:
     from stdpose_mm.review import choose_first_labels
 
-    found = choose_first_labels(planned, share)
-    return f'{share:.0%} would take {counted(found.number, "label")}'
+    choice = choose_first_labels(planned, share)
+    return f'{share:.0%} would take {counted(choice.number, "label")}'
 
 
 main = Command(PlanOptions, plan, __doc__, 'plan.py')

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from tqdm import tqdm
 
-from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
-
-
-def video_progress(names: Iterable[str], total: int) -> Iterable[str]:
-    """Return a progress bar over videos, shown only in the first process."""
-    return tqdm(names, total=total, unit=' videos', disable=not is_first_process())
 
 
 class FrameProgress:

@@ -13,7 +13,7 @@ labels recomputes only what the corrections affect. See docs/guide/propagation.m
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,31 +24,17 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
-from stdpose_mm.io.video_list import (
-    ListedVideo,
-    files_of_none,
-    is_dataset,
-    is_video_list,
-    list_videos,
-)
+from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.processes import is_first_process
-from stdpose_mm.text import counted, listed
+from stdpose_mm.text import counted
 
-from .argument_types import minutes, whole
+from .argument_types import fraction, minutes, whole
 from .command import Command
 from .learn import learn_with_progress
 from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
 from .parser import argument, option
 from .propagation_advice import format_accuracy, list_advice
-from .videos import (
-    VideoOptions,
-    VideoResult,
-    choose_file,
-    for_one_video,
-    require_folder,
-    require_result_folders,
-    run_several,
-)
+from .videos import VideoOptions, VideoResult, require_result_folders, run_videos
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
@@ -82,6 +68,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             found near the interpolated boxes by a detector, or read from a file (labels,
             MOTChallenge) with the same track ids.
         fill_left_out: In labelled frames, also propagate the joints that the label leaves out.
+        min_score: Leave propagated joints that score less than S unlabelled, and people without any
+            other joint out, for a training set.
         report: Also write a page (.html) that shows what to check; with several videos, a folder.
         check: Print the N frames that are most likely wrong.
         suggest: Print the N frames whose labels would improve the result most.
@@ -108,6 +96,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     )
     boxes: str = option(INTERPOLATE, metavar='{interpolate,detector,FILE}')
     fill_left_out: bool = option(False)
+    min_score: float = option(0.0, type=fraction, metavar='S')
     report: str | None = option(writes=True, is_folder=None, metavar='FILE')
     check: int = option(0, type=whole, metavar='N')
     suggest: int = option(0, type=whole, metavar='N')
@@ -140,6 +129,47 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             **{name: folders(*paths) for name, paths in self.result_paths.items()},
         }
 
+    @property
+    def shared_folders(self) -> Mapping[str, Paths]:
+        return {**super().shared_folders, '--loaded-into-cvat': self.loaded_into_cvat}
+
+    def check_inputs(self, inputs: VideoInputs) -> None:
+        super().check_inputs(inputs)
+        if not inputs.several:
+            self.require_box_file()
+            return
+        self.require_no_labels_video()
+        if self.learn is not None:
+            refuse_idle('--launcher', self.launcher != 'none', '--pose-onnx instead of --learn')
+            refuse_idle('--shard', self.shard is not None, '--pose-onnx instead of --learn')
+        require_result_folders(self.result_paths, inputs.videos)
+        refuse_input_folders(
+            {f'--{name.replace("_", "-")}': path for name, path in self.outputs.items()},
+            {
+                'the videos': self.inputs,
+                'LABELS': inputs.labels,
+                **self.shared_folders,
+                **self.result_paths,
+            },
+        )
+
+    def complete(self, video: ListedVideo) -> PropagateOptions:
+        labels, labels_video = video.find_labels(self.labels)
+        if labels is None:
+            raise InputError(
+                f'the labels of {video.video} are missing, give a folder of label files as LABELS, '
+                'or the field labels in the dataset file'
+            )
+        options = replace(
+            self,
+            labels=labels,
+            labels_video=labels_video,
+            boxes=str(video.find_file(self.box_file, video.boxes) or self.boxes),
+            loaded_into_cvat=video.find_file(self.loaded_into_cvat),
+        )
+        options.require_box_file()
+        return options
+
     def validate(self) -> None:
         is_auto = self.method == 'auto'
         refuse_idle('--learn', self.learn is not None and not is_auto, '--method auto')
@@ -157,91 +187,25 @@ def propagate(options: PropagateOptions) -> None:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    videos, options.labels = _split_inputs(options.inputs)
+    inputs = read_inputs(options.inputs, with_labels=True)
+    options.labels = inputs.labels
     options.validate()
-    if is_video_list(videos):
-        _propagate_several(options, list_videos(videos))
-        return
-    options.require_box_file()
-    own = for_one_video(options, videos[0])
-    result = propagate_video(own, load_models(own))
-    print('\n'.join([*result.summary, *result.advice]))
-
-
-def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Split the positional arguments into videos and LABELS; a dataset file names its labels."""
-    if len(inputs) > 1:
-        return list(inputs[:-1]), Path(inputs[-1])
-    if not is_dataset(inputs[0]):
-        raise InputError(
-            f'LABELS are missing after {inputs[0]}, give a video and then its label file, or a '
-            'dataset file (.csv, .jsonl)'
-        )
-    return list(inputs), None
-
-
-def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo]) -> None:
-    options.require_no_labels_video()
-    require_folder('--boxes', options.box_file)
-    require_folder('--loaded-into-cvat', options.loaded_into_cvat)
-    require_result_folders(options.result_paths, videos)
-    refuse_input_folders(
-        {f'--{name.replace("_", "-")}': path for name, path in options.outputs.items()},
-        {
-            'the videos': options.inputs,
-            'LABELS': options.labels,
-            '--boxes': options.box_file,
-            '--loaded-into-cvat': options.loaded_into_cvat,
-            **options.result_paths,
-        },
-    )
-
-    def prepare(own: PropagateOptions, video: ListedVideo) -> PropagateOptions:
-        labels = choose_file(video, video.labels, options.labels)
-        if labels is None:
-            raise InputError(
-                f'the labels of {video.video} are missing, give a folder of label files as LABELS, '
-                'or the field labels in the dataset file'
-            )
-        # A label file for all videos names the video of each label.
-        is_shared = video.labels is None and labels == options.labels
-        own = replace(
-            own,
-            labels=labels,
-            labels_video=video.labels_video or (video.name if is_shared else None),
-            boxes=str(choose_file(video, video.boxes, options.box_file) or options.boxes),
-            loaded_into_cvat=choose_file(video, None, options.loaded_into_cvat),
-        )
-        own.require_box_file()
-        return own
-
-    def load() -> PropagationModels:
-        models = load_models(options)
-        if is_first_process() and options.labels is not None and options.labels.is_dir():
-            unused = [path.name for path in files_of_none(videos, options.labels)]
-            if unused:
-                names = listed(unused, 5)
-                print(f'{options.labels}: no video belongs to {names}', file=sys.stderr)
-        return models
-
-    if options.learn is not None:
-        options = _learn_from_several(options, videos, prepare)
-    run_several(options, videos, prepare, load, partial(propagate_video, several=True))
+    options.check_inputs(inputs)
+    if inputs.several and options.learn is not None:
+        options = _learn_from_several(options, inputs.videos)
+    run_videos(options, inputs, load_models, partial(propagate_video, several=inputs.several))
 
 
 def _learn_from_several(
-    options: PropagateOptions,
-    videos: Sequence[ListedVideo],
-    prepare: Callable[[PropagateOptions, ListedVideo], PropagateOptions],
+    options: PropagateOptions, videos: Sequence[ListedVideo]
 ) -> PropagateOptions:
     """Train one network on the labels of all videos, and add it to the evidence if it helps."""
-    refuse_idle('--launcher', options.launcher != 'none', '--pose-onnx instead of --learn')
     propagator = load_models(options).propagator
     states = []
     for video in videos:
-        own = prepare(replace(options, video=video.video), video)
-        frames = own.open_video(own.labels)
-        states.append(_init_state(own, propagator, frames, _read_labels(own, frames)))
+        of_video = replace(options, video=video.video).complete(video)
+        frames = of_video.open_video(of_video.labels)
+        states.append(_init_state(of_video, propagator, frames, _read_labels(of_video, frames)))
     out = learned_network(options.out, several=True)
     assert options.learn is not None
     outcome = learn_with_progress(propagator, states, out, options.learn, only_if_helpful=True)
@@ -292,6 +256,8 @@ def propagate_video(
     """
     from tqdm import tqdm
 
+    from stdpose_mm.structures.propagated_labels import keep_certain
+
     from .progress import FrameProgress
 
     hide_bars = not is_first_process()
@@ -313,20 +279,29 @@ def propagate_video(
         took = bar.describe_time()
     # The time is taken before the gaps of hidden labels are filled.
     used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
-    judged, measured = _judge(options, propagator, state, dense)
+    counts = _count(dense)
+    if options.min_score:
+        dense = keep_certain(dense, options.min_score)
+        certain = _count(dense)['propagated']
+        took.append(
+            f'{counted(counts["propagated"] - certain, "joint")} below {options.min_score:g} left '
+            'unlabelled'
+        )
+        counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
+    calibrated, measured = _calibrate(options, propagator, state, dense)
     out = Path(options.out)
     with keep_edited(None if several else out, options.cache_folder) as notes:
-        _write_outputs(options, frames, dense, judged, method, measured)
-    advice = [*measured, *list_advice(judged, options.check, options.suggest)]
+        _write_outputs(options, frames, dense, calibrated, method, measured)
+    advice = [*measured, *list_advice(calibrated, options.check, options.suggest)]
     return VideoResult(
-        _count(dense),
+        counts,
         summary=[
             f'method: {method}',
             *used,
             _format_written(out, dense),
             *notes,
             *took,
-            *(f'{one.path}: the project file of {out}' for one in options.label_files[1:]),
+            *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
         ],
         # For a single video, the summary names every network.
         advice=[*warnings, *advice] if several else advice,
@@ -384,7 +359,7 @@ def _init_state(
     )
 
 
-def _judge(
+def _calibrate(
     options: PropagateOptions,
     propagator: VideoPosePropagator,
     state: PropagationState,
@@ -402,9 +377,9 @@ def _judge(
 
     from stdpose_mm.review import LabelAccuracy, calibrate_scores, recalibrate
 
-    judged = calibrate_scores(dense, options.method)
+    calibrated = calibrate_scores(dense, options.method)
     if not options.measure:
-        return judged, []
+        return calibrated, []
     hidden = propagator.labels_to_hide(state, options.measure)
     accuracy: LabelAccuracy | None = LabelAccuracy.join(
         tqdm(
@@ -416,15 +391,15 @@ def _judge(
         )
     )
     if accuracy is not None:
-        judged = recalibrate(judged, accuracy.calibrator)
-    return judged, format_accuracy(accuracy, judged)
+        calibrated = recalibrate(calibrated, accuracy.calibrator)
+    return calibrated, format_accuracy(accuracy, calibrated)
 
 
 def _write_outputs(
     options: PropagateOptions,
     frames: FrameSource,
     dense: VideoLabels,
-    judged: VideoLabels,
+    calibrated: VideoLabels,
     method: str,
     measured: Sequence[str],
 ) -> None:
@@ -434,7 +409,7 @@ def _write_outputs(
         options: The options of this video.
         frames: The video.
         dense: The labels to write.
-        judged: The same labels with probabilities as scores.
+        calibrated: The same labels with probabilities as scores.
         method: Description of the method.
         measured: Sentences on the measured accuracy.
     """
@@ -462,7 +437,7 @@ def _write_outputs(
                 Path(options.report),
                 frames,
                 dense,
-                checks=frames_to_check(judged, FRAMES_IN_REPORT),
+                checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
                 video=video,
                 method=method,
                 measured=measured,

@@ -27,13 +27,13 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
 from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format, means_folder
-from stdpose_mm.io.video_list import ListedVideo, is_dataset, is_video_list, list_videos
+from stdpose_mm.io.video_list import ListedVideo, is_dataset, read_inputs
 
 from .argument_types import fraction, port
 from .command import Command
 from .options import CacheOptions, LabelOptions, PropagatorOptions, folders
 from .parser import argument, option
-from .videos import choose_file, require_folder, require_result_folders
+from .videos import require_folder, require_result_folders
 
 if TYPE_CHECKING:
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
@@ -139,7 +139,7 @@ def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
 def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
     """Split the positional arguments into videos and LABELS, which may be missing."""
     *videos, last = inputs
-    if not videos or shows_frames(last) or is_video_list([last]):
+    if not videos or shows_frames(last) or read_inputs([last]).several:
         return list(inputs), None
     return videos, Path(last)
 
@@ -151,47 +151,46 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
         InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs`.
     """
     videos, labels = _split_inputs(options.inputs)
-    several = is_video_list(videos)
-    listed = list_videos(videos) if several else [ListedVideo(Path(videos[0]))]
-    if several:
+    given = read_inputs(videos)
+    if given.several:
         options.require_no_labels_video()
         for name, folder in (('--out', options.out), ('--project', options.project)):
             if folder is not None and os.path.isfile(folder):
                 raise InputError(f'{name} {folder} is a file, but several videos need a folder')
         require_folder('--loaded-into-cvat', options.loaded_into_cvat)
-        require_result_folders(options.result_paths, listed)
-    inputs = [_inputs_of(options, video, labels, several) for video in listed]
+        require_result_folders(options.result_paths, given.videos)
+    inputs = [_inputs_of(options, video, labels, given.several) for video in given.videos]
     taken: dict[Path, ReviewInputs] = {}
-    for one in inputs:
-        for path in (one.project, one.out):
-            other = taken.setdefault(path.resolve(), one)
-            if other is not one or one.project.resolve() == one.out.resolve():
+    for item in inputs:
+        for path in (item.project, item.out):
+            other = taken.setdefault(path.resolve(), item)
+            if other is not item or item.project.resolve() == item.out.resolve():
                 raise InputError(
-                    f'{other.video} and {one.video} would both be written to {path}, give other '
+                    f'{other.video} and {item.video} would both be written to {path}, give other '
                     'names to --out and --project or to the videos'
                 )
-        given = {
-            'the video': one.video,
-            'LABELS': one.labels,
-            '--loaded-into-cvat': one.loaded_into_cvat,
+        files = {
+            'the video': item.video,
+            'LABELS': item.labels,
+            '--loaded-into-cvat': item.loaded_into_cvat,
             '--config': options.config,
             '--checkpoint': options.checkpoint,
             '--skeleton': options.skeleton,
-            **options.evidence_files(one.name),
+            **options.evidence_files(item.name),
         }
-        outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
-        outputs.append(Output('--project', one.project))
+        outputs = label_outputs('--out', item.out, choose_format(item.out, None, '--out'))
+        outputs.append(Output('--project', item.project))
         read = {name: folders(*paths) for name, paths in options.result_paths.items()}
-        guard_outputs(outputs, given, {'LABELS': folders(one.labels), **read})
-    for one in inputs:
+        guard_outputs(outputs, files, {'LABELS': folders(item.labels), **read})
+    for item in inputs:
         # The first save would replace this file; once there are edits, the page may have saved it.
-        if one.project.exists() or not one.out.exists():
+        if item.project.exists() or not item.out.exists():
             continue
         advice = 'give another --out, or move it away'
-        if one.labels is None:
+        if item.labels is None:
             advice = 'give it as LABELS to continue from it, or give another --out'
         raise InputError(
-            f'{one.out} exists but was not saved by this project ({one.project} holds no edits), '
+            f'{item.out} exists but was not saved by this project ({item.project} holds no edits), '
             f'and saving would replace it: {advice}'
         )
     return inputs
@@ -202,11 +201,13 @@ def _inputs_of(
 ) -> ReviewInputs:
     from stdpose_mm.review_app.project import ReviewInputs
 
-    own = choose_file(video, video.labels, labels) if several else labels
+    file, labels_video = labels, options.labels_video
+    if several:
+        file, labels_video = video.find_labels(labels)
     if not is_dataset(video.video):
-        require_video(video.video, own)
+        require_video(video.video, file)
     # A folder of label files is treated like one file.
-    beside = video.video if own is None else own
+    beside = video.video if file is None else file
     # One label file may hold several videos.
     stem = video.name if several else beside.name if beside.is_dir() else file_stem(beside)
 
@@ -216,15 +217,14 @@ def _inputs_of(
         return Path(given, name) if several or means_folder(given) else Path(given)
 
     project = f'{stem}{JOURNAL_SUFFIX}'
-    is_shared = several and video.labels is None and labels is not None and own == labels
     return ReviewInputs(
         name=video.name,
         video=video.video,
-        labels=own,
-        labels_video=video.labels_video or (video.name if is_shared else options.labels_video),
+        labels=file,
+        labels_video=labels_video,
         project=place(options.project, project, project),
         out=place(options.out, f'{stem}_reviewed.json', f'{video.name}.json'),
-        loaded_into_cvat=choose_file(video, None, options.loaded_into_cvat),
+        loaded_into_cvat=video.find_file(options.loaded_into_cvat),
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stdpose_mm.constants import LABEL_SUFFIXES, LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io import write_json
-from stdpose_mm.io.file_names import require_video
+from stdpose_mm.io.file_names import has_suffix, require_video
 from stdpose_mm.io.output_guards import Output, Paths, guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format, keep_edited, means_folder
-from stdpose_mm.io.video_list import ListedVideo, find_file_of
+from stdpose_mm.io.video_list import ListedVideo, VideoInputs
 from stdpose_mm.processes import (
     is_first_process,
     joined_processes,
@@ -29,10 +29,13 @@ from stdpose_mm.processes import (
 )
 from stdpose_mm.text import counted
 
+from .argument_types import shard
 from .options import BoxOptions, CvatTolerance, refuse_idle
 from .parser import REQUIRED, option
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.io.video import FrameSource
 
@@ -44,6 +47,9 @@ SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
 
 _FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_SUFFIXES, '.html', '.htm', '.pdf')
 """Suffixes that show that a name is meant as a file, where a folder is expected."""
+
+_PICTURE_SIZE = 100_000
+"""Size of a picture in bytes, roughly, to compare folders of pictures with video files."""
 
 
 @dataclass(kw_only=True)
@@ -60,6 +66,8 @@ class VideoOptions(CvatTolerance, BoxOptions):
         det_checkpoint: Weights of the detector.
         device: Device that runs the networks.
         launcher: How the processes that share several videos were started; pytorch means torchrun.
+        shard: Work only on the I-th of N shares of several videos (1/N to N/N), for processes that
+            are started one by one, on any machines.
     """
 
     inputs: list[str] = field(default_factory=list)
@@ -70,13 +78,21 @@ class VideoOptions(CvatTolerance, BoxOptions):
     det_checkpoint: str | None = option(metavar='FILE')
     device: str = option('cpu')
     launcher: str = option('none', choices=LAUNCHERS)
+    shard: tuple[int, int] | None = option(type=shard, metavar='I/N')
     video: Path = field(default_factory=Path)
 
     @property
     def outputs(self) -> dict[str, str]:
         """The requested outputs by field name."""
-        written = (one.name for one in fields(self) if one.metadata.get('writes'))
+        written = (item.name for item in fields(self) if item.metadata.get('writes'))
         return {name: value for name in written if (value := getattr(self, name)) is not None}
+
+    @property
+    def writes_cvat(self) -> bool:
+        """Whether the labels of one video are written for CVAT."""
+        if self.format is None:
+            return has_suffix(self.out, WRITE_FORMATS['cvat'])
+        return self.format == 'cvat'
 
     @property
     def label_files(self) -> list[Output]:
@@ -95,10 +111,10 @@ class VideoOptions(CvatTolerance, BoxOptions):
         """The files that the options of one video name, by option."""
         ignored = {*self.outputs, 'inputs', 'cache', 'device'}
         return {
-            one.name: value
-            for one in fields(self)
-            if one.name not in ignored and 'choices' not in one.metadata
-            if isinstance(value := getattr(self, one.name), (str, Path))
+            item.name: value
+            for item in fields(self)
+            if item.name not in ignored and 'choices' not in item.metadata
+            if isinstance(value := getattr(self, item.name), (str, Path))
         }
 
     @property
@@ -110,6 +126,42 @@ class VideoOptions(CvatTolerance, BoxOptions):
     def label_folders(self) -> Mapping[str, Paths]:
         """Folders whose label files are all read, by their names on the command line."""
         return {}
+
+    @property
+    def shared_folders(self) -> Mapping[str, Paths]:
+        """Folders with a file for each of several videos, by their names on the command line."""
+        return {'--boxes': self.box_file}
+
+    def check_inputs(self, inputs: VideoInputs) -> None:
+        """Refuse options that do not fit the number of videos.
+
+        Raises:
+            InputError: If an option is for several videos only, or an option or output names a file
+                where several videos need a folder.
+        """
+        if not inputs.several:
+            refuse_idle('--launcher', self.launcher != 'none', 'several videos')
+            refuse_idle('--shard', self.shard is not None, 'several videos')
+            return
+        if self.launcher != 'none' and self.shard is not None:
+            raise InputError('--launcher and --shard both share out the videos, give one')
+        for name, path in self.shared_folders.items():
+            require_folder(name, path)
+        for name, folder in self.outputs.items():
+            is_named_as_file = folder.lower().endswith(_FILE_SUFFIXES) and not os.path.isdir(folder)
+            if os.path.isfile(folder) or is_named_as_file:
+                raise InputError(
+                    f'--{name.replace("_", "-")} {folder} is a file, but several videos need a '
+                    f'folder, give one such as {Path(folder).with_suffix("")}'
+                )
+
+    def complete(self, video: ListedVideo) -> Self:
+        """Return the options of one of several videos, with its own input files.
+
+        Raises:
+            InputError: If a file is missing or ambiguous.
+        """
+        raise NotImplementedError
 
     def build_detector(self) -> PersonDetector | None:
         """Build the person detector; None without one."""
@@ -157,9 +209,9 @@ class VideoOptions(CvatTolerance, BoxOptions):
         """
         from stdpose_mm.io.fingerprint import code_fingerprint, fingerprint
 
-        ignored = {*self.outputs, 'inputs', 'video', 'cache', 'launcher'}
+        ignored = {*self.outputs, 'inputs', 'video', 'cache', 'launcher', 'shard'}
         options = {
-            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ignored
+            item.name: getattr(self, item.name) for item in fields(self) if item.name not in ignored
         }
         options |= {
             name: _content(value, is_config=name == 'config')
@@ -193,7 +245,6 @@ def _content(value: str | Path, is_config: bool = False) -> Any:
 
 Options = TypeVar('Options', bound=VideoOptions)
 Models = TypeVar('Models')
-Result = TypeVar('Result')
 
 
 @dataclass(frozen=True)
@@ -236,40 +287,18 @@ def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False
     return replace(options, video=video.video, **placed)
 
 
-def for_one_video(options: Options, video: str) -> Options:
-    """Return the options of a command on one video, after checking its outputs.
-
-    Raises:
-        InputError: If an output cannot be written, or an option is only for several videos.
-    """
-    refuse_idle('--launcher', options.launcher != 'none', 'several videos')
-    own = place_outputs(options, ListedVideo(Path(video)))
-    _require_cvat_output([own])
-    own.check_outputs()
-    return own
-
-
-def _require_cvat_output(jobs: Sequence[VideoOptions]) -> None:
-    jobs[0].require_cvat_output(
-        any(
-            job.format == 'cvat'
-            or (job.format is None and job.out.lower().endswith(WRITE_FORMATS['cvat']))
-            for job in jobs
-        )
-    )
-
-
-def require_folder(name: str, path: str | Path | None) -> None:
+def require_folder(name: str, paths: Paths) -> None:
     """Refuse a file where several videos need a folder with one file each.
 
     Raises:
-        InputError: If ``path`` is given and is not a folder.
+        InputError: If a path is given and is not a folder.
     """
-    if path is not None and not os.path.isdir(path):
-        raise InputError(
-            f'{name} {path} is not a folder, but there are several videos, give a folder with one '
-            'file for each'
-        )
+    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths or ():
+        if not os.path.isdir(path):
+            raise InputError(
+                f'{name} {path} is not a folder, but there are several videos, give a folder with '
+                'one file for each'
+            )
 
 
 def require_result_folders(
@@ -296,122 +325,143 @@ def require_result_folders(
                 )
 
 
-def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
-    """Choose the label file, or the file with boxes, of a video.
-
-    Args:
-        video: The video.
-        named: The file that a dataset file names.
-        given: One file for all videos, or a folder with one file for each.
-
-    Raises:
-        InputError: If the folder has no file for that video, or several.
-    """
-    if named is None and given is not None and given.is_dir():
-        return find_file_of(video, given)
-    return named or given
-
-
-def run_several(
+def run_videos(
     options: Options,
-    videos: Sequence[ListedVideo],
-    prepare: Callable[[Options, ListedVideo], Options],
-    load: Callable[[], Models],
+    inputs: VideoInputs,
+    load: Callable[[Options], Models],
     work: Callable[[Options, Models], VideoResult],
 ) -> None:
-    """Work on several videos and print one summary.
-
-    If a launcher started several processes, each takes a share with about the same number of
-    frames; the outputs do not depend on the number of processes. A video is skipped if its outputs
-    exist and were made from the same inputs. A video that fails does not stop the others.
+    """Work on one video, or on several as :func:`_run_several` does, and print what was done.
 
     Args:
         options: The options of the command.
-        videos: The videos.
-        prepare: Completes the options of a video.
+        inputs: The videos.
         load: Loads networks before the first video, so that errors that affect all videos appear
             first.
         work: Does the work for the options of one video.
 
     Raises:
-        InputError: If an output folder is a file, two videos have the same output, or an option is
-            about outputs that are not written; after all others are done, in the first process, if
-            a video has failed.
+        InputError: If an output cannot be written or belongs to two videos, an option is about
+            outputs that are not written, or the work cannot be done.
         KeyboardInterrupt: After Ctrl-C, with a message.
     """
-    jobs = _place_all(options, videos)
+    if inputs.several:
+        _run_several(options, inputs, load, work)
+        return
+    of_video = place_outputs(options, inputs.videos[0])
+    of_video.require_cvat_output(of_video.writes_cvat)
+    of_video.check_outputs()
+    result = work(of_video, load(of_video))
+    print('\n'.join([*result.summary, *result.advice]))
+    if result.incomplete is not None:
+        raise KeyboardInterrupt(result.incomplete)
+
+
+def _run_several(
+    options: Options,
+    inputs: VideoInputs,
+    load: Callable[[Options], Models],
+    work: Callable[[Options, Models], VideoResult],
+) -> None:
+    """Work on several videos and print one summary; see :func:`run_videos`.
+
+    If a launcher started several processes, or for ``--shard``, each process takes a share of about
+    the same size; the outputs do not depend on the number of processes. A video is skipped if its
+    outputs exist and were made from the same inputs. A video that fails does not stop the others;
+    it is an error after all are done, with a launcher in the first process.
+    """
+    from stdpose_mm.io.video import open_frames
+
+    jobs = _place_all(options, inputs.videos)
     records = {
-        name: VideoRecord(Path(options.out, RECORD_FOLDER, f'{name}.json'), own.outputs)
-        for name, (own, _) in jobs.items()
+        name: VideoRecord(Path(options.out, RECORD_FOLDER, f'{name}.json'), placed.outputs)
+        for name, (placed, _) in jobs.items()
     }
-    surveys: dict[str, _Survey] = {}
+    # All processes of a launcher look at the records before the first of them starts to work.
+    # Processes of other shards may be at work.
+    costs = [
+        1 if options.shard is None and records[name].read() else _size_of(video.video)
+        for name, (_, video) in jobs.items()
+    ]
+    fingerprints: dict[str, str] = {}
 
-    def survey(name: str) -> _Survey:
-        from stdpose_mm.io.video import open_frames
-
-        own = prepare(*jobs[name])
-        own.check_outputs()
-        frames = open_frames(own.video)
-        inputs = own.fingerprint_inputs(frames)
-        if records[name].is_current(inputs):
-            return _Survey(own, inputs, len(frames), records[name].read())
-        records[name].refuse_foreign_outputs()
-        return _Survey(own, inputs, len(frames))
-
-    def do(name: str) -> FinishedVideo:
-        started, one, record = time.monotonic(), surveys[name], records[name]
-        unsure = record.find_unsure_labels()
-        with record.begun():
+    def run(name: str) -> tuple[FinishedVideo, bool]:
+        """Return the record of a video, and whether it has just been finished."""
+        started = time.monotonic()
+        of_video = jobs[name][0].complete(jobs[name][1])
+        of_video.check_outputs()
+        fingerprints[name] = of_video.fingerprint_inputs(open_frames(of_video.video))
+        record = records[name]
+        if finished := record.read(fingerprints[name], is_current=True):
+            return finished, False
+        with record.begun() as unsure:
             with keep_edited(unsure, None) as notes:
-                result = work(one.options, models)
+                result = work(of_video, models)
             result.advice[:0] = notes
-            return record.finish(one.inputs, result, time.monotonic() - started)
+            return record.finish(fingerprints[name], result, time.monotonic() - started), True
+
+    def run_and_report(name: str) -> tuple[FinishedVideo, bool]:
+        place = f'[{share.index(name) + 1}/{len(share)}] {name}'
+        try:
+            finished, is_new = run(name)
+        except Exception as error:
+            sentence = explain_error(error)
+            if sentence is None:
+                traceback.print_exc()
+                bug = f'{type(error).__name__}: {one_line(error)}'
+                sentence = f'{bug}, a bug; its traceback is above'
+            print(f'{place} failed: {sentence}', file=sys.stderr)
+            raise InputError(sentence) from error
+        counts = ', '.join(f'{number} {what}' for what, number in finished.counts.items())
+        took = f'{counts}, {finished.seconds:.1f} s' if is_new else 'done before'
+        print(f'{place}: {took}', file=sys.stderr)
+        return finished, is_new
 
     with joined_processes(options.launcher, options.device):
-        models = load()
+        models = load(options)
+        if inputs.note is not None and is_first_process():
+            print(inputs.note, file=sys.stderr)
+        order = list(jobs)
+        share = [order[n] for n in tasks_of_process(costs, *(options.shard or rank_and_count()))]
         try:
-            surveys, failed = _survey_all(list(jobs), survey)
-            done, failed_at_work = _work_on_all(surveys, do)
+            results, failed = work_together(share, run_and_report)
         except KeyboardInterrupt:
-            finished = sum(
-                record.is_finished(surveys[name].inputs if name in surveys else None)
-                for name, record in records.items()
-            )
+            finished = [n for n, record in records.items() if record.read(fingerprints.get(n))]
             raise KeyboardInterrupt(
-                f'interrupted, {finished} of {len(jobs)} videos are finished; the same command '
-                'continues from here'
+                f'interrupted, {len(finished)} of {len(jobs)} videos are finished; the same '
+                'command continues from here'
             ) from None
         if is_first_process():
-            before = {name: one.finished for name, one in surveys.items() if one.finished}
-            _summarize(list(jobs), before, done, failed | failed_at_work)
+            _summarize(
+                [name for name in order if name in results or name in failed], results, failed
+            )
+
+
+def _size_of(video: Path) -> int:
+    """Return roughly how many bytes the pictures of a video take; 0 if it cannot be read."""
+    with suppress(OSError):
+        return len(os.listdir(video)) * _PICTURE_SIZE if video.is_dir() else video.stat().st_size
+    return 0
 
 
 def _place_all(
     options: Options, videos: Sequence[ListedVideo]
 ) -> dict[str, tuple[Options, ListedVideo]]:
     """Map the name of each output in the output folder to the options of its video."""
-    for option_name, folder in options.outputs.items():
-        if os.path.isfile(folder) or (
-            not means_folder(folder) and folder.lower().endswith(_FILE_SUFFIXES)
-        ):
-            raise InputError(
-                f'--{option_name.replace("_", "-")} {folder} is a file, but several videos need a '
-                f'folder, give one such as {Path(folder).with_suffix("")}'
-            )
     jobs: dict[str, tuple[Options, ListedVideo]] = {}
     # The outputs of a video differ only in suffixes, and some file systems ignore case.
     taken: dict[str, Path] = {}
     for video in videos:
-        own = place_outputs(options, video, in_folders=True)
-        name = Path(own.out).relative_to(options.out)
+        placed = place_outputs(options, video, in_folders=True)
+        name = Path(placed.out).relative_to(options.out)
         other = taken.setdefault(str(name.with_suffix('')).casefold(), video.video)
         if other is not video.video:
             raise InputError(
                 f'{other} and {video.video} would both be written as {name}, list them in a '
                 'dataset file with different names as out'
             )
-        jobs[str(name)] = own, video
-    _require_cvat_output([own for own, _ in jobs.values()])
+        jobs[str(name)] = placed, video
+    options.require_cvat_output(any(placed.writes_cvat for placed, _ in jobs.values()))
     return jobs
 
 
@@ -449,58 +499,47 @@ class VideoRecord:
         self._path = path
         self._files = {name: Path(file) for name, file in outputs.items()}
 
-    def read(self) -> FinishedVideo | None:
-        """Return the record of the finished video; None if the video is not finished."""
+    def read(self, inputs: str | None = None, is_current: bool = False) -> FinishedVideo | None:
+        """Return the record of the finished video; None if the video is not finished.
+
+        Args:
+            inputs: If given, the video counts as finished only if it was made from these.
+            is_current: Whether the outputs must exist, unchanged.
+        """
         try:
-            return FinishedVideo(**(self._content() or {}))
+            finished = FinishedVideo(**(self._content() or {}))
         except TypeError:
             return None
-
-    def is_finished(self, inputs: str | None) -> bool:
-        """Tell whether the video is finished and, if inputs are given, was made from these."""
-        finished = self.read()
-        return finished is not None and inputs in (None, finished.inputs)
-
-    def is_current(self, inputs: str) -> bool:
-        """Tell whether the outputs exist unchanged and were made from these inputs."""
-        return self.is_finished(inputs) and self._known_outputs() == self._written()
-
-    def refuse_foreign_outputs(self) -> None:
-        """Raise :class:`InputError` if an output exists that this command did not write.
-
-        If a run was killed during this video, the origin of its files is unknown, and no file is
-        refused; see :meth:`find_unsure_labels`.
-        """
-        if self._path.exists() and self.read() is None:
-            return
-        known = self._known_outputs()
-        for name, content in self._written().items():
-            if known.get(name) != content:
-                how = 'was changed since it was' if name in known else 'was not'
-                raise InputError(
-                    f'{self._files[name]} {how} written by this command, move it away or choose '
-                    'another folder'
-                )
-
-    def find_unsure_labels(self) -> Path | None:
-        """Return the label file if a killed run or an editor may have written it; else None."""
-        labels = self._files['out']
-        if self.read() is not None or not labels.exists():
+        if inputs not in (None, finished.inputs):
             return None
-        from stdpose_mm.io.fingerprint import path_fingerprint
-
-        return None if path_fingerprint(labels) == self._known_outputs().get('out') else labels
+        return None if is_current and finished.outputs != self._written() else finished
 
     @contextmanager
-    def begun(self) -> Iterator[None]:
+    def begun(self) -> Iterator[Path | None]:
         """Record that the outputs may be in any state while the block runs.
 
         If the block raises before it has written anything, the old record is restored.
+
+        Yields:
+            The label file if an earlier run was killed during this video and this run, or an
+            editor, may have written the file since; else None.
+
+        Raises:
+            InputError: If an output exists that this command did not write, or that was changed
+                since, unless an earlier run was killed during this video.
         """
-        known, before = self._known_outputs(), self._content()
+        before, written = self._content(), self._written()
+        known = (before or {}).get('outputs', {})
+        changed = [name for name, content in written.items() if known.get(name) != content]
+        if changed and (self.read() is not None or not self._path.exists()):
+            how = 'was changed since it was' if changed[0] in known else 'was not'
+            raise InputError(
+                f'{self._files[changed[0]]} {how} written by this command, move it away or choose '
+                'another folder'
+            )
         write_json(self._path, {'begun': True, 'outputs': known})
         try:
-            yield
+            yield self._files['out'] if 'out' in changed else None
         except BaseException:
             if self._written().items() <= known.items():
                 if before is None:
@@ -525,87 +564,15 @@ class VideoRecord:
             return None
         return content if isinstance(content, dict) else None
 
-    def _known_outputs(self) -> dict[str, str]:
-        """Return the outputs of the last run that finished the video."""
-        return (self._content() or {}).get('outputs', {})
-
     def _written(self) -> dict[str, str]:
         from stdpose_mm.io.fingerprint import path_fingerprint
 
         return {name: path_fingerprint(path) for name, path in self._files.items() if path.exists()}
 
 
-@dataclass(frozen=True)
-class _Survey:
-    """State of one of several videos before the work begins.
-
-    Args:
-        options: Its options.
-        inputs: See :meth:`VideoOptions.fingerprint_inputs`.
-        num_frames: Length of the video.
-        finished: Its record if nothing is left to do, else None.
-    """
-
-    options: Any
-    inputs: str
-    num_frames: int
-    finished: FinishedVideo | None = None
-
-
-def _survey_all(
-    names: Sequence[str], survey: Callable[[str], _Survey]
-) -> tuple[dict[str, _Survey], dict[str, str]]:
-    from tqdm import tqdm
-
-    rank, num_processes = rank_and_count()
-    # This may take a long time, since the content of every video is read.
-    share = tqdm(
-        names[rank::num_processes],
-        desc='checking',
-        unit=' videos',
-        leave=False,
-        disable=not is_first_process(),
-    )
-    return work_together(share, lambda name: _do_one(survey, name))
-
-
-def _work_on_all(
-    surveys: Mapping[str, _Survey], do: Callable[[str], FinishedVideo]
-) -> tuple[dict[str, FinishedVideo], dict[str, str]]:
-    missing = [name for name, one in surveys.items() if one.finished is None]
-    costs = [surveys[name].num_frames for name in missing]
-    share = [missing[n] for n in tasks_of_process(costs, *rank_and_count())]
-
-    def do_and_tell(name: str) -> FinishedVideo:
-        place = f'[{share.index(name) + 1}/{len(share)}] {name}'
-        try:
-            finished = _do_one(do, name)
-        except InputError as error:
-            print(f'{place} failed: {error}', file=sys.stderr)
-            raise
-        counts = ', '.join(f'{number} {what}' for what, number in finished.counts.items())
-        print(f'{place}: {counts}, {finished.seconds:.1f} s', file=sys.stderr)
-        return finished
-
-    return work_together(share, do_and_tell)
-
-
-def _do_one(work: Callable[[str], Result], name: str) -> Result:
-    """Do the work for one video; turn all errors, even bugs, into an :class:`InputError`."""
-    try:
-        return work(name)
-    except Exception as error:
-        sentence = explain_error(error)
-        if sentence is None:
-            traceback.print_exc()
-            sentence = f'{type(error).__name__}: {one_line(error)}, a bug; its traceback is above'
-        raise InputError(sentence) from error
-
-
 def _summarize(
     names: Sequence[str],
-    before: Mapping[str, FinishedVideo],
-    done: Mapping[str, FinishedVideo],
+    results: Mapping[str, tuple[FinishedVideo, bool]],
     failed: Mapping[str, str],
 ) -> None:
     """Print one line for each video, the requested advice, and the totals.
@@ -613,23 +580,23 @@ def _summarize(
     Raises:
         InputError: If a video has failed.
     """
-    finished = {**before, **done}
-    columns = list(next(iter(finished.values())).counts) if finished else []
+    columns = list(next(iter(results.values()))[0].counts) if results else []
     width = max(len('video'), *map(len, names))
     print('  '.join([f'{"video":<{width}}', *(f'{column:>10}' for column in columns), 'seconds']))
     for name in names:
         if name in failed:
             print(f'{name:<{width}}  failed: {failed[name]}')
             continue
-        one = finished[name]
-        cells = [f'{one.counts[column]:>10}' for column in columns]
-        seconds = 'done before' if name in before else f'{one.seconds:7.1f}'
+        finished, is_new = results[name]
+        cells = [f'{finished.counts[column]:>10}' for column in columns]
+        seconds = f'{finished.seconds:7.1f}' if is_new else 'done before'
         print('  '.join([f'{name:<{width}}', *cells, seconds]))
     for name in names:
-        for line in finished[name].advice if name in finished else ():
+        for line in results[name][0].advice if name in results else ():
             print(f'{name}: {line}')
+    num_new = sum(is_new for _, is_new in results.values())
     print(
-        f'{counted(len(names), "video")}: {len(done)} done, {len(before)} done before, '
+        f'{counted(len(names), "video")}: {num_new} done, {len(results) - num_new} done before, '
         f'{len(failed)} failed'
     )
     if failed:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.text import listed
 
 from .file_names import (
     PICTURE_SUFFIXES,
@@ -66,6 +67,88 @@ class ListedVideo:
         """The name of the file without its suffix, or of the folder."""
         return self.video.resolve().name if self.video.is_dir() else self.video.stem
 
+    def find_file(self, given: Path | None, listed: Path | None = None) -> Path | None:
+        """Find the label file, or the file with boxes, of the video.
+
+        Args:
+            given: One file for all videos, or a folder with one file for each.
+            listed: The file that a dataset file names.
+
+        Raises:
+            InputError: If the folder has no file for that video, or several.
+        """
+        if listed is None and given is not None and given.is_dir():
+            return find_file_of(self, given)
+        return listed or given
+
+    def find_labels(self, given: Path | None) -> tuple[Path | None, str | None]:
+        """Find the label file of one of several videos, and the name of the video in that file.
+
+        Args:
+            given: One file for all videos, or a folder with one file for each.
+
+        Raises:
+            InputError: See :meth:`find_file`.
+        """
+        file = self.find_file(given, self.labels)
+        # A label file for all videos names the video of each label.
+        is_shared = self.labels is None and file is not None and file == given
+        return file, self.labels_video or (self.name if is_shared else None)
+
+
+@dataclass(frozen=True)
+class VideoInputs:
+    """What the positional arguments of a command name.
+
+    Args:
+        videos: The videos.
+        labels: The label file, or a folder of label files; None without one.
+        several: Whether the videos are a list, which may hold only one: more than one argument, a
+            dataset file, or a folder of videos (a folder without pictures that contains video files
+            or folders of pictures).
+        note: A sentence if the folder of labels holds files of none of several videos.
+    """
+
+    videos: list[ListedVideo]
+    labels: Path | None
+    several: bool
+    note: str | None = None
+
+
+def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
+    """Read the positional arguments of a command.
+
+    Args:
+        given: The arguments.
+        with_labels: Whether LABELS follow the videos, unless a dataset file names them.
+
+    Raises:
+        InputError: If LABELS are missing, or a dataset file cannot be read.
+    """
+    labels = None
+    if with_labels and not (len(given) == 1 and is_dataset(given[0])):
+        *given, last = given
+        labels = Path(last)
+        if not given:
+            raise InputError(
+                f'LABELS are missing after {last}, give a video and then its label file, or a '
+                'dataset file (.csv, .jsonl)'
+            )
+    videos: list[ListedVideo] = []
+    several = len(given) > 1
+    for path in map(Path, given):
+        if is_dataset(path):
+            several, of_path = True, _read_dataset(path)
+        else:
+            of_path = [*map(ListedVideo, _videos_in(path))]
+            several |= bool(of_path)
+        videos += of_path or [ListedVideo(path)]
+    note = None
+    if several and labels is not None and labels.is_dir():
+        unused = [path.name for path in files_of_none(videos, labels)]
+        note = f'{labels}: no video belongs to {listed(unused, 5)}' if unused else None
+    return VideoInputs(videos, labels, several, note)
+
 
 def is_dataset(path: str | Path) -> bool:
     """Tell whether a path is a dataset file: JSON lines, or CSV with a column ``video``."""
@@ -82,30 +165,6 @@ def is_dataset(path: str | Path) -> bool:
     return True
 
 
-def is_video_list(given: Sequence[str]) -> bool:
-    """Tell whether command-line arguments are a list of videos, which may hold only one.
-
-    A list is more than one argument, a dataset file, or a folder of videos: a folder without
-    pictures that contains video files or folders of pictures.
-    """
-    return len(given) > 1 or is_dataset(given[0]) or bool(_videos_in(Path(given[0])))
-
-
-def list_videos(given: Sequence[str]) -> list[ListedVideo]:
-    """List the videos that command-line arguments name; see :func:`is_video_list`.
-
-    Raises:
-        InputError: If a dataset file cannot be read.
-    """
-    videos: list[ListedVideo] = []
-    for path in map(Path, given):
-        if is_dataset(path):
-            videos += _read_dataset(path)
-        else:
-            videos += [ListedVideo(video) for video in _videos_in(path) or [path]]
-    return videos
-
-
 def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
     """Find the file in a folder that has the name of a video, up to the suffix.
 
@@ -115,14 +174,14 @@ def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
     Raises:
         InputError: If there is none, or more than one.
     """
-    name, given = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
+    name, file = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
     named = [path for path in sorted(folder.iterdir()) if _belong_together(name, path)]
-    others = [path for path in named if path.resolve() != given.resolve()]
+    others = [path for path in named if path.resolve() != file.resolve()]
     files = [path for path in others if path.is_file()] or others
     if not files:
-        raise InputError(f'{folder} holds no file for {given}, expected one such as {name}.json')
+        raise InputError(f'{folder} holds no file for {file}, expected one such as {name}.json')
     if len(files) > 1:
-        both = f'{files[0]} and {files[1]} both belong to {given}'
+        both = f'{files[0]} and {files[1]} both belong to {file}'
         raise InputError(f'{both}, keep one of them or name it in a dataset file')
     return files[0]
 

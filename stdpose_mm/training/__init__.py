@@ -1,1 +1,1 @@
-"""Training without the MMEngine runner: a network that learns from labels, and pseudo-labels."""
+"""Training without the MMEngine runner: a network that learns from labels."""

@@ -15,7 +15,7 @@ from support.tools import load_tool
 
 TOOLS = {
     *('analysis_tools/benchmark_propagation', 'analysis_tools/browse_dataset'),
-    *('analysis_tools/get_flops', 'misc/make_pseudo_labels', 'dataset_converters/detect_people'),
+    *('analysis_tools/get_flops', 'dataset_converters/detect_people'),
     *('dataset_converters/posetrack17_to_posetrack18', 'dataset_converters/split_videos'),
     'dataset_converters/make_synthetic_posetrack',
 }

@@ -45,7 +45,6 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('infer', 'det_checkpoint'): ['--config', 'model.py', '--det-config', 'det.py'],
     ('infer', 'checkpoint'): ['--config', 'model.py', '--boxes', 'labels.json'],
-    ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
     ('analysis_tools/benchmark_propagation', 'checkpoint'): ['--config', 'model.py'],
 }
 """Command and argument -> what must be given for the file to be read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,32 +50,6 @@ def test_evaluate(run_main, fill_disk, tmp_path, name):
         f'evaluate_posetrack.py: {tmp_path / name} cannot be written: No space left on device'
     ]
     assert not files(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ('full', 'written', 'sentence'),
-    [
-        (
-            'annotations/b.json',
-            {'annotations/a.json'},
-            '1 of 2 videos failed, the others are done; the first: b: ',
-        ),
-        ('summary.json', {'annotations/a.json', 'annotations/b.json'}, ''),
-    ],
-)
-def test_pseudo_labels(run_main, fill_disk, tmp_path, folder, label_file, full, written, sentence):
-    labels, out = tmp_path / 'labels', tmp_path / 'out'
-    labels.mkdir()
-    for video in ('a', 'b'):
-        shutil.copy(label_file, labels / f'{video}.json')
-    tool = load_tool('misc/make_pseudo_labels')
-    arguments = (labels, '--image-root', folder.parent, '--method', 'linear', '--out', out)
-    fill_disk(full)
-    code, printed, (line,) = run_main(tool.main, *arguments)
-    assert (code, printed) == (2, '')
-    start = f'make_pseudo_labels.py: {sentence}{out / full} cannot be written: '
-    assert line == f'{start}No space left on device'
-    assert files(out) == written
 
 
 # In the order of writing.

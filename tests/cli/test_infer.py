@@ -16,11 +16,12 @@ import torch
 
 from stdpose_mm import detection
 from stdpose_mm.cli import infer
-from stdpose_mm.cli.videos import for_one_video
+from stdpose_mm.cli.videos import place_outputs
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.engine import config_files
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
+from stdpose_mm.io.video_list import ListedVideo
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
 from support.paths import ROOT
@@ -399,7 +400,7 @@ def test_a_config_counts_by_its_content_under_a_name_too(model_files, movie, tmp
         '--out',
         tmp_path / 'o.json',
     )
-    options = for_one_video(infer.main.parse([*map(str, words)]), str(movie))
+    options = place_outputs(infer.main.parse([*map(str, words)]), ListedVideo(movie))
     fingerprints = []
     for text in ('a = 1', 'a = 2'):
         (tmp_path / 'configs' / 'mine.py').write_text(text)
@@ -469,7 +470,6 @@ HELD = """
 import os, sys, time
 import signal
 from stdpose_mm.cli import infer
-from stdpose_mm.cli.videos import for_one_video
 from stdpose_mm.detection import WholePicture, box_sources
 
 noted, install = [], signal.signal

@@ -110,10 +110,24 @@ def test_what_is_finished_is_not_done_again(run, tmp_path):
     run(out)
     before = times(out)
     code, printed, errors = run(out)
-    assert (code, errors) == (0, [])
+    assert code == 0
+    assert errors == [f'[{n}/3] {name}.json: done before' for n, name in enumerate(NAMES, 1)]
     assert printed.splitlines()[-1] == '3 videos: 0 done, 3 done before, 0 failed'
     assert rows(printed)['b.json'] == ['10', '2', '18', '42', 'done', 'before']
     assert times(out) == before
+
+
+def test_shards_do_all_videos_once(run, tmp_path):
+    assert run(tmp_path / 'all')[0] == 0
+    out, done = tmp_path / 'out', []
+    for shard in ('1/2', '2/2'):
+        code, printed, _ = run(out, '--shard', shard)
+        assert code == 0
+        done.append(sorted(rows(printed)))
+    # The largest video alone: a and b are larger together.
+    assert done == [['c.json'], ['a.json', 'b.json']]
+    assert contents(out) == contents(tmp_path / 'all')
+    assert run(out, '--shard', '1/2')[1].endswith('1 video: 0 done, 1 done before, 0 failed\n')
 
 
 # This process has the video open, and Windows would not let it be replaced.
@@ -159,6 +173,31 @@ def test_a_file_of_somebody_else_is_not_overwritten(run, data, tmp_path, beginni
         'another folder\n' in printed
     )
     assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
+
+
+def test_joints_that_score_too_little_are_left_unlabelled(run, data, tmp_path):
+    file = data / 'labels' / 'a.json'
+    fields = json.loads(file.read_text())
+    # In frame 4, only the head of person 0 is labelled.
+    fields['annotations'][2]['keypoints'][3:] = [0] * 6
+    file.write_text(json.dumps(fields))
+    options = ['--min-score', 0.85, '--life-span', 'labels']
+    code, printed, _ = run(tmp_path / 'out', *options)
+    assert code == 0
+    dense = read_labels(tmp_path / 'out' / 'a.json')
+    labelled = {(p.track_id, p.frame_index): p.labelled.tolist() for p in dense.persons}
+    # A frame from a label scores 2^(-1/7) = 0.91, two frames 0.82; the hands have none in frame 4.
+    head, every = [True, False, False], [True] * 3
+    assert labelled == {
+        **{(0, frame): every for frame in (0, 1, 7, 8)},
+        **{(0, frame): head for frame in (3, 4, 5)},
+        **{(1, frame): every for frame in (0, 1, 3, 4, 5, 7, 8)},
+    }
+    unsure = next(p for p in dense.persons if (p.track_id, p.frame_index) == (0, 3))
+    np.testing.assert_allclose(unsure.scores, 2.0 ** (np.array([-1, -3, -3]) / 7))
+    # Of the 36 joints that are propagated, 8 + 12 are left.
+    assert printed.splitlines()[0].split()[-3:] == ['propagated', 'unsure', 'seconds']
+    assert rows(printed)['a.json'][:-1] == ['9', '2', '16', '20', '16']
 
 
 @pytest.fixture
@@ -393,6 +432,7 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
     ('arguments', 'sentence'),
     [
         (['V', 'L', '--out', 'D/dense.json'], '--out D/dense.json is a file, but several videos'),
+        (['V', 'L', '--out', 'D/n.json', '--learn', '0.01'], '--out D/n.json is a file, but sev'),
         (['V', 'L', '--out', 'D/o', '--report', 'r.html'], '--report r.html is a file, but sev'),
         (['V', 'L', '--out', 'D/o', '--save-video', 'v.mp4'], 'give one such as v'),
         (['V/a.mp4', 'V/../videos/A.mp4', 'L', '--out', 'D/o'], 'would both be written as A.json'),
@@ -410,6 +450,22 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
         (
             ['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--launcher', 'slurm'],
             '--launcher would have no effect',
+        ),
+        (
+            ['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--shard', '1/2'],
+            '--shard would have no effect',
+        ),
+        (
+            ['V', 'L', '--out', 'D/o', '--shard', '1/2', '--learn'],
+            '--shard would have no effect: give --pose-onnx instead of --learn',
+        ),
+        (
+            ['V', 'L', '--out', 'D/o', '--shard', '3/2'],
+            'expected I/N with I in 1..N, such as 2/8, got',
+        ),
+        (
+            ['V', 'L', '--out', 'D/o', '--shard', '1/2', '--launcher', 'slurm'],
+            '--launcher and --shard both share out the videos',
         ),
     ],
 )

@@ -11,14 +11,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
+from stdpose_mm.cli import propagate
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.datasets.transforms import GenerateWindowTarget
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_posetrack18
-from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 from support.paths import ROOT
 from support.tiny_set import NUM_FRAMES, TinySet, pose
 
@@ -212,11 +211,10 @@ def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
     settings = ClipSettings(frames=15, width=128, height=96, people=(1, 2))
     write_dataset(tmp_path, train_videos=2, val_videos=0, settings=settings, workers=1)
     files = find_label_files(tmp_path / 'annotations' / 'train')
-    made = PseudoLabelSettings('linear', min_score=0.8, interval=7)
-    propagator = LinearPropagator()
-    summary = make_pseudo_labels(files, tmp_path / 'pseudo', propagator, made, tmp_path)
-    assert summary['videos'] == 2
-    assert summary['poses_propagated'] > 0
+    options = ['--keep-every', '7', '--min-score', '0.8', '--life-span', 'labels']
+    inputs = [str(tmp_path / kind / 'train') for kind in ('images', 'annotations')]
+    out = str(tmp_path / 'pseudo' / 'annotations')
+    assert propagate.main([*inputs, '--out', out, '--method', 'linear', *options]) == 0
 
     init_default_scope('mmpose')
     config = Config.fromfile(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ import pytest
 from stdpose_mm.cli import propagate
 from stdpose_mm.io.video import write_video
 from support import warm_commands
+from support.paths import ROOT
+from support.ports import held_port
 
 pytestmark = pytest.mark.slow
 
@@ -97,6 +102,39 @@ def test_killed_in_the_middle_and_resumed(data, tmp_path, run_main):
     )
     assert contents(out) == contents(alone)
     assert {name: (out / name).stat().st_mtime_ns for name in finished} == times
+
+
+def test_processes_of_slurm_share_the_videos_too(data, tmp_path, run_main):
+    out, alone = tmp_path / 'out', tmp_path / 'alone'
+    assert run_main(propagate.main, *arguments(data, alone), '--cache', 'off')[0] == 0
+    with held_port() as port:
+        variables = {
+            'SLURM_NTASKS': '2',
+            'SLURM_NODELIST': 'localhost',
+            'MASTER_ADDR': '127.0.0.1',
+            'MASTER_PORT': str(port),
+        }
+        processes = [
+            subprocess.Popen(
+                [sys.executable, 'tools/propagate.py', *arguments(data, out), '--launcher=slurm'],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    **variables,
+                    **dict.fromkeys(('SLURM_PROCID', 'SLURM_LOCALID'), str(rank)),
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(2)
+        ]
+        printed = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert [text.count('] ') for _, text in printed] == [4, 4]
+    assert printed[0][0].endswith('8 videos: 8 done, 0 done before, 0 failed\n')
+    assert '8 videos' not in printed[1][0]
+    assert contents(out) == contents(alone)
 
 
 def done(records: Path) -> list[str]:

@@ -12,8 +12,7 @@ from stdpose_mm.io.video_list import (
     ListedVideo,
     files_of_none,
     find_file_of,
-    is_video_list,
-    list_videos,
+    read_inputs,
 )
 
 
@@ -25,7 +24,7 @@ def make(folder: Path, *names: str) -> Path:
 
 
 def names_of(*given: Path) -> list[str]:
-    return [video.name for video in list_videos([str(path) for path in given])]
+    return [video.name for video in read_inputs([str(path) for path in given]).videos]
 
 
 def test_videos_of_a_folder_are_listed_in_natural_order(tmp_path: Path) -> None:
@@ -40,9 +39,9 @@ def test_what_is_a_list(tmp_path: Path) -> None:
     one, labels = str(tmp_path / 'set' / 'a.mp4'), tmp_path / 'labels.csv'
     labels.write_text('scorer,anna,anna\nbodyparts,nose,nose\n')
     for given in (one, str(tmp_path / 'pictures'), str(labels)):
-        assert not is_video_list([given])
-    assert is_video_list([one, one])
-    assert is_video_list([str(tmp_path / 'set')])
+        assert not read_inputs([given]).several
+    assert read_inputs([one, one]).several
+    assert read_inputs([str(tmp_path / 'set')]).several
 
 
 def test_a_folder_that_cannot_be_read_is_no_video(
@@ -86,9 +85,9 @@ def test_a_folder_that_cannot_be_read_is_no_video(
 )
 def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding='utf-8')
-    assert is_video_list([str(tmp_path / name)])
+    assert read_inputs([str(tmp_path / name)]).several
     labels, out = tmp_path / 'labels/a.json', PurePosixPath('1/a.json')
-    assert list_videos([str(tmp_path / name)]) == [
+    assert read_inputs([str(tmp_path / name)]).videos == [
         ListedVideo(tmp_path / 'clips/a.mp4', labels, None, None, out),
         ListedVideo(
             Path('/far/b, c.mp4'), tmp_path / 'all.json', 'b', tmp_path / 'boxes/b.txt', None
@@ -125,7 +124,7 @@ def test_a_wrong_dataset_file_is_one_sentence(
     if text != 'nothing':
         (tmp_path / name).write_bytes(text.encode('latin-1'))
     with pytest.raises(InputError, match=sentence):
-        list_videos([str(tmp_path / name)])
+        read_inputs([str(tmp_path / name)]).videos
 
 
 @pytest.mark.parametrize('name', ['clip.json', 'clip.json.gz', 'clip.xml', 'clip.h5', 'clip'])

@@ -10,7 +10,7 @@ The command writes COCO-style detections, which datasets with ``boxes='detected'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +65,6 @@ def run(options: DetectOptions) -> None:
         InputError: If an option or a file cannot be used.
     """
     require_packages('detect_people.py', 'torch')
-    from stdpose_mm.cli.progress import video_progress
     from stdpose_mm.detection import build_person_detector
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels.detections import write_detections
@@ -75,16 +74,14 @@ def run(options: DetectOptions) -> None:
         detector = build_person_detector(
             options.det_config, options.det_checkpoint, options.device, options.score_thr
         )
-        detections = detect_people(
-            videos, detector, options.image_root, options.video_root, video_progress
-        )
+        detections = detect_people(videos, detector, options.image_root, options.video_root)
         if is_first_process():
             write_detections(detections, options.out)
             frames = detections.values()
             print(
                 f'{options.out}: {counted(len(frames), "frame")} of '
                 f'{counted(len(videos), "video")}, '
-                f'{counted(sum(len(people.scores) for people in frames), "detection")}'
+                f'{counted(sum(len(boxes.scores) for boxes in frames), "detection")}'
             )
 
 
@@ -93,7 +90,6 @@ def detect_people(
     detector: PersonDetector,
     image_root: Path | None,
     video_root: Path | None = None,
-    progress: Callable[[Iterable[str], int], Iterable[str]] = lambda names, total: names,
 ) -> Detections:
     """Detect the people in every labelled frame of videos.
 
@@ -104,8 +100,6 @@ def detect_people(
         detector: The detector.
         image_root: Folder that the frames' file names are relative to.
         video_root: Folder that the labels' video files are relative to; None to read pictures.
-        progress: Wraps the iteration over the names of the videos of this process; it also gets
-            their number.
 
     Returns:
         Picture id -> detections, in the order of the videos.
@@ -113,22 +107,27 @@ def detect_people(
     Raises:
         InputError: If two pictures have the same id, or the pictures of a video cannot be read.
     """
+    from tqdm import tqdm
+
     from stdpose_mm.io.labelled_videos import open_video
     from stdpose_mm.io.labels.detections import require_distinct_ids
 
     ids = {video.name: image_ids(video) for video in videos}
     require_distinct_ids({name: of_video.values() for name, of_video in ids.items()})
     share = tasks_of_process([len(ids[video.name]) for video in videos], *rank_and_count())
-    by_name = {videos[number].name: videos[number] for number in share}
+    share_of_process = {videos[number].name: videos[number] for number in share}
 
     def detect(name: str) -> dict[int | str, FrameBoxes]:
-        frames = open_video(by_name[name], image_root, video_root, pictures_needed=True)
+        frames = open_video(share_of_process[name], image_root, video_root, pictures_needed=True)
         return {image_id: detector(frames[index]) for index, image_id in ids[name].items()}
 
-    detected, failed = work_together(progress(by_name, len(by_name)), detect)
+    bar = tqdm(share_of_process, unit=' videos', disable=not is_first_process())
+    detections, failed = work_together(bar, detect)
     if failed:
         raise InputError(failed[min(failed)])
-    return {image_id: boxes for video in videos for image_id, boxes in detected[video.name].items()}
+    return {
+        image_id: boxes for video in videos for image_id, boxes in detections[video.name].items()
+    }
 
 
 def image_ids(video: VideoLabels) -> dict[int, int | str]:

@@ -71,7 +71,7 @@ class BaseWindowDataset(BaseDataset):
     (:func:`~stdpose_mm.structures.windows.fill_window`). These are shown without labels. Their
     labels are training targets, for parts of the model that learn from every frame.
 
-    Propagated labels (``source`` 'propagated', as written by ``tools/misc/make_pseudo_labels.py``)
+    Propagated labels (``source`` 'propagated', as written by ``stdpose propagate``)
     are used only as training targets, with the weight ``propagated_weight``; they are never shown
     as given labels. In a video with propagated labels, all labelled frames are key frames of
     ``task='propagation'``, and the auxiliary frames are those labelled by hand, whatever

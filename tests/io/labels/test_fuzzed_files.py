@@ -15,7 +15,7 @@ from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.detection.box_files import read_boxes
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_frame_list, write_labels
-from stdpose_mm.io.video_list import list_videos
+from stdpose_mm.io.video_list import read_inputs
 from support.foreign_labels import (
     labelme,
     labelme_shape,
@@ -97,7 +97,7 @@ def read_or_refuse(path: Path, format: str | None = None) -> None:
         elif path.stem == 'frames':
             read_frame_list(path)
         elif path.stem == 'videos':
-            list_videos([str(path)])
+            read_inputs([str(path)])
         else:
             read_all_labels(path, format)
     except InputError as error:

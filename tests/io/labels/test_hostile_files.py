@@ -28,7 +28,7 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
-from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
+from stdpose_mm.io.video_list import ListedVideo, find_file_of, read_inputs
 from stdpose_mm.structures import VideoFrame
 from support.damaged_files import changed
 from support.label_samples import person, sample
@@ -152,7 +152,7 @@ def test_a_video_that_is_no_name(tmp_path: Path, value: Any) -> None:
         ('pipe.json', read_frame_list),
         ('pipe.mp4', open_frames),
         ('pipe.png', lambda pipe: open_frames(pipe.parent)),
-        ('pipe.jsonl', lambda pipe: list_videos([str(pipe)])),
+        ('pipe.jsonl', lambda pipe: read_inputs([str(pipe)])),
     ],
 )
 def test_a_pipe_is_refused(tmp_path: Path, name: str, read: Callable) -> None:
