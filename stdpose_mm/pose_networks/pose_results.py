@@ -27,6 +27,7 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
+from .load_pose_network import PoseNetworkFiles
 from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
@@ -161,6 +162,16 @@ class PoseResults(HeatmapSource):
                 'nothing new, expected poses that another program has estimated, give that file'
             )
         return labels
+
+
+def load_results(files: PoseNetworkFiles, device: str) -> PoseResults:
+    """Load poses."""
+    return PoseResults(files.path)
+
+
+def result_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
+    """List the files of poses, see :meth:`PoseNetworkFiles.read_files`."""
+    return files_behind(files.path if video is None else find_results(files.path, video))
 
 
 class _Source:

@@ -19,6 +19,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.onnx_session import thread_limit
 
 from .described_network import DescribedNetwork
+from .load_pose_network import PoseNetworkFiles
 from .network_description import NetworkDescription
 
 TASK_MEMBER = 'pose_landmarks_detector.tflite'
@@ -199,3 +200,9 @@ def _quiet_runtime() -> Iterator[None]:
         finally:
             os.dup2(kept, _STDERR)
             os.close(kept)
+
+
+def load_tflite(files: PoseNetworkFiles, device: str) -> TFLitePoseNetwork:
+    """Load a network from a TensorFlow Lite file."""
+    description = NetworkDescription.of_network(files.path, files.companion)
+    return TFLitePoseNetwork(files.path, description)

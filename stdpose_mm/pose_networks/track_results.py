@@ -16,8 +16,10 @@ from stdpose_mm.io.video_list import find_file_of
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
+from .load_pose_network import PoseNetworkFiles
 from .point_tracks import PointTracks, TrackQueries
 from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
+from .pose_results import files_behind
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -75,7 +77,7 @@ class TrackResults(HeatmapSource):
 
     def files_of(self, video: str) -> dict[str, Path]:
         """See :meth:`HeatmapSource.files_of`."""
-        return track_files(self.path, self.queries, video)
+        return _files_of_video(self.path, self.queries, video)
 
     def require_video(self, frames: FrameSource) -> None:
         """See :meth:`HeatmapSource.require_video`."""
@@ -173,13 +175,27 @@ def _read(path: Path, queries: Path, digest: str) -> PointTracks:
     return PointTracks.read(path, queries)
 
 
-def track_files(path: Path, queries: Path, video: str) -> dict[str, Path]:
+def load_tracks(files: PoseNetworkFiles, device: str) -> TrackResults:
+    """Load tracks."""
+    return TrackResults(files.path, Path(files.companion) if files.companion else None)
+
+
+def track_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
+    """List the files of tracks and queries, see :meth:`PoseNetworkFiles.read_files`."""
+    path, queries = files.path, Path(files.companion or files.file)
+    if video is not None:
+        return _files_of_video(path, queries, video)
+    read = enumerate(map(files_behind, dict.fromkeys((path, queries))))
+    return {f'{at}/{name}': file for at, each in read for name, file in each.items()}
+
+
+def _files_of_video(path: Path, queries: Path, video: str) -> dict[str, Path]:
     """Find the files of the tracks and of the queries of a video.
 
     Raises:
         InputError: If there are none.
     """
     return {
-        name: find_file_of(video, each) if each.is_dir() else each
-        for name, each in (('tracks', path), ('queries', queries))
+        name: find_file_of(video, place) if place.is_dir() else place
+        for name, place in (('tracks', path), ('queries', queries))
     }
