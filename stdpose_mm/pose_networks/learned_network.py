@@ -185,9 +185,9 @@ class LearnedNetwork(DescribedNetwork):
         for start in range(0, len(indices), _BATCH_SIZE):
             batch = slice(start, start + _BATCH_SIZE)
             pictures = [frames[index] for index in indices[batch]]
-            found = self._look_twice(pictures, boxes[batch], members, prior[batch])
-            places.append(found[0])
-            probability.append(found[1])
+            estimates = self._look_twice(pictures, boxes[batch], members, prior[batch])
+            places.append(estimates[0])
+            probability.append(estimates[1])
         return np.concatenate(places), np.concatenate(probability)
 
     def find(

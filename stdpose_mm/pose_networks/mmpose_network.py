@@ -148,8 +148,8 @@ def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
     if file is None or Path(file).is_file():
         return dataset
     # The path is relative to MMPose's repository.
-    found = find_installed_config(Path(file).name, [('mmpose', 'configs/_base_/datasets')])
-    return dataset if found is None else ConfigDict(dataset, metainfo={'from_file': str(found)})
+    path = find_installed_config(Path(file).name, [('mmpose', 'configs/_base_/datasets')])
+    return dataset if path is None else ConfigDict(dataset, metainfo={'from_file': str(path)})
 
 
 def _cell_affine(decoder: Any, shape: Sequence[int], per_joint: int) -> np.ndarray:

@@ -105,7 +105,7 @@ def find_zoo_model(name: str) -> ZooModel:
     zoo = read_model_zoo()
     model = zoo.get(name.lower())
     if model is None:
-        usable = [known for known, each in zoo.items() if each.is_usable]
+        usable = [known for known, candidate in zoo.items() if candidate.is_usable]
         near = [known for known in usable if known.startswith(name.lower())]
         near = [*dict.fromkeys(near + get_close_matches(name.lower(), usable))]
         raise InputError(

@@ -91,7 +91,7 @@ class NetworkDescription:
             value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
             kinds = (int,) if name == 'input_size' else (int, float)
-            fits = all(type(each) in kinds and least <= each < _INF for each in values)
+            fits = all(type(number) in kinds and least <= number < _INF for number in values)
             if not (fits and len(values) == count) and (name, value) != ('input_size', None):
                 raise InputError(f'{name} must be {expected}, got {value!r}')
         try:

@@ -95,7 +95,7 @@ class TrackResults(HeatmapSource):
         tracks = self._tracks(frames)
         sides = boxes[:, 2:].max(axis=1)[:, None]
         rows, size = np.array(indices), (DRAWN_SIDE, DRAWN_SIDE)
-        found = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
+        maps = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
         for (start, places), (end, others) in permutations(labels.items(), 2):
             number = tracks.starting_at(start, places)
             points, visible = tracks.points[rows][:, number], tracks.visible[rows][:, number]
@@ -109,14 +109,14 @@ class TrackResults(HeatmapSource):
             trust = trust * (_UNSEEN + (1 - _UNSEEN) * visible)
             used = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
             used &= (number >= 0) & (rows != start)[:, None]
-            for row, (affine, on) in enumerate(zip(found.to_heatmap, used, strict=True)):
+            for row, (affine, on) in enumerate(zip(maps.to_heatmap, used, strict=True)):
                 cells = np.where(on[:, None], points[row], 0) @ affine[:, :2].T + affine[:, 2]
                 drawn, inside = draw_gaussians(cells, on.astype(np.float32), size, _SIGMA)
                 height = np.where(on, _HEIGHT * trust[row], 0)[:, None, None]
                 drawn *= height.astype(np.float32)
-                found.heatmaps[row] = np.maximum(found.heatmaps[row], drawn)
-                found.known[row] |= inside > 0
-        return found
+                maps.heatmaps[row] = np.maximum(maps.heatmaps[row], drawn)
+                maps.known[row] |= inside > 0
+        return maps
 
     def _tracks(self, frames: FrameSource) -> PointTracks:
         """Return the tracks of a video.
@@ -186,7 +186,7 @@ def track_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
     if video is not None:
         return _files_of_video(path, queries, video)
     read = enumerate(map(files_behind, dict.fromkeys((path, queries))))
-    return {f'{at}/{name}': file for at, each in read for name, file in each.items()}
+    return {f'{at}/{name}': file for at, listed in read for name, file in listed.items()}
 
 
 def _files_of_video(path: Path, queries: Path, video: str) -> dict[str, Path]:
