@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stdpose_mm.cli.argument_types import positive, seed
 from stdpose_mm.cli.parser import option
+from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, stands_for_many
 from stdpose_mm.pose_networks import PoseNetworkFiles
@@ -79,12 +80,13 @@ def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -
         InputError: If there are such results, or they cannot be read.
     """
     for files in networks:
-        path = Path(files.file)
-        is_of_one = (files.tracks and path.is_file()) or (files.results and _holds_one_video(path))
+        is_of_one = (files.kind == 'tracks' and files.path.is_file()) or (
+            files.kind == 'results' and _holds_one_video(files.path)
+        )
         if num_videos > 1 and is_of_one:
             raise InputError(
-                f'{files.kind} {files.file} are of one video, but there are {num_videos}, give a '
-                'folder that holds a file for each'
+                f'{EVIDENCE_KINDS[files.kind].what} {files.file} are of one video, but there are '
+                f'{num_videos}, give a folder that holds a file for each'
             )
 
 

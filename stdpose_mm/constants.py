@@ -267,20 +267,98 @@ use onnxruntime's operators; OpenVINO accepts them, but computes different heatm
 
 BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.values()))))
 
-POSE_FORM = 'FILE[=PRESET]'
-"""Form of an option that names a pose network in one file."""
 
-POSES_FORM = 'FILE_OR_FOLDER'
-"""Form of an option that names poses estimated by another program."""
+class EvidenceKind(NamedTuple):
+    """Declaration of a kind of evidence that the user gives to ``auto``.
 
-TRACKS_FORM = 'FILE_OR_FOLDER[=QUERIES]'
-"""Form of an option that names tracks of a point tracker."""
+    Functions are named as ``module:function`` below :mod:`stdpose_mm.pose_networks` and imported
+    when they are used.
 
-POSE_NETWORK_SUFFIXES = {
-    'onnx': ('.onnx',),
-    'tflite': ('.tflite', '.task'),
+    Args:
+        option: Its option on the command line.
+        form: Form of the option's value. With an equals sign, a companion follows the file.
+        help: Help of the option.
+        load: Builds, for a device, the :class:`~stdpose_mm.pose_networks.HeatmapSource` of the
+            user's :class:`~stdpose_mm.pose_networks.PoseNetworkFiles`.
+        files: Lists the files behind them for a video, or for all videos if the video is None.
+        what: What a file is, in messages.
+        suffixes: Suffixes of the files, by which the kind is known; without any, the user names it.
+        packages: Modules that must be installed.
+        of_videos: Whether a file belongs to one video, so that several need a folder.
+    """
+
+    option: str
+    form: str
+    help: str
+    load: str
+    files: str
+    what: str = 'pose network'
+    suffixes: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    of_videos: bool = False
+
+
+EVIDENCE_KINDS = {
+    'zoo': EvidenceKind(
+        'pose',
+        'NAME',
+        'Pose network of MMPose that auto uses as additional evidence: its name or alias, such as '
+        'human, animal or hand (`stdpose networks` lists them). Its files are downloaded once. '
+        'This option and the next six may be repeated',
+        load='mmpose_network:load_mmpose',
+        files='model_zoo:zoo_files',
+        packages=('torch', 'mmpose'),
+    ),
+    'config': EvidenceKind(
+        'pose_config',
+        'CONFIG',
+        'Top-down model of MMPose that auto uses as additional evidence: its config, or the name '
+        'of a config that comes with MMPose',
+        load='mmpose_network:load_mmpose',
+        files='model_zoo:config_files',
+        packages=('torch', 'mmpose'),
+    ),
+    'onnx': EvidenceKind(
+        'pose_onnx',
+        'FILE[=PRESET]',
+        'Pose network in an ONNX file that auto uses as additional evidence; PRESET, or a file of '
+        'the same name ending in .json, describes its inputs and outputs',
+        load='learned_network:load_onnx',
+        files='network_description:described_files',
+        suffixes=('.onnx',),
+    ),
+    'tflite': EvidenceKind(
+        'pose_tflite',
+        'FILE[=PRESET]',
+        'The same in a TensorFlow Lite file (.tflite, or .task of MediaPipe)',
+        load='tflite_pose_network:load_tflite',
+        files='network_description:described_files',
+        suffixes=('.tflite', '.task'),
+    ),
+    'results': EvidenceKind(
+        'pose_results',
+        'FILE_OR_FOLDER',
+        'Poses that another program has estimated in the video, in any label format; auto uses '
+        'them like those of a pose network. For several videos, a folder with one file for each',
+        load='pose_results:load_results',
+        files='pose_results:result_files',
+        what='the poses',
+        of_videos=True,
+    ),
+    'tracks': EvidenceKind(
+        'track_results',
+        'FILE_OR_FOLDER[=QUERIES]',
+        'Tracks of the labelled joints by a point tracker such as CoTracker3 or TAPIR (.npz, .npy, '
+        '.pt, .csv), which auto uses as evidence. QUERIES is the file of `stdpose queries` that '
+        "the tracker was given, unless the tracks' file holds the queries too. For several videos, "
+        'a folder',
+        load='track_results:load_tracks',
+        files='track_results:track_files',
+        what='the tracks',
+        of_videos=True,
+    ),
 }
-"""Kind of network file, as in the names of options -> its suffixes."""
+"""Kinds of evidence for ``auto`` by the word after the equals sign in ``FILE=tracks``."""
 
 CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)

@@ -18,7 +18,7 @@ def test_files_of_one_video_are_refused_for_several(tmp_path: Path, kind: str) -
     person = {'id': 1, 'name': 'person', 'keypoints': ['nose'], 'skeleton': []}
     image = {'id': 1, 'file_name': 'clip/0.jpg'}
     path.write_text(json.dumps({'images': [image], 'annotations': [], 'categories': [person]}))
-    require_every_video([PoseNetworkFiles(str(path), **{kind: True})], 1)
+    require_every_video([PoseNetworkFiles(str(path), kind=kind)], 1)
     with pytest.raises(InputError, match=r'clip\.json are of one video, but there are 2'):
-        require_every_video([PoseNetworkFiles(str(path), **{kind: True})], 2)
-    require_every_video([PoseNetworkFiles(str(tmp_path), **{kind: True})], 2)
+        require_every_video([PoseNetworkFiles(str(path), kind=kind)], 2)
+    require_every_video([PoseNetworkFiles(str(tmp_path), kind=kind)], 2)

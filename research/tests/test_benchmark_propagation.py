@@ -81,11 +81,11 @@ def test_a_model_may_have_networks_beside_it(tmp_path, monkeypatch):
     )
     assert (alone.fuser, alone.pose_networks) == ('fuser.onnx', ())
     assert beside.fuser == 'fuser.onnx'
-    assert beside.pose_networks == (PoseNetworkFiles('dot.onnx', preset='rtmpose-coco'),)
+    assert beside.pose_networks == (PoseNetworkFiles('dot.onnx', 'rtmpose-coco'),)
     assert without_fuser.fuser is None
     assert without_fuser.pose_networks == (
         PoseNetworkFiles('dot.onnx'),
-        PoseNetworkFiles('poses', results=True),
+        PoseNetworkFiles('poses', kind='results'),
     )
 
 
@@ -98,7 +98,7 @@ def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):
         f'own={tmp_path}=stdpose,{matcher}=matcher,poses=results:{SHIPPED_WEIGHTS}'
     )
     assert (entry.stdpose, entry.matcher) == (str(tmp_path), str(matcher))
-    assert entry.pose_networks == (PoseNetworkFiles('poses', results=True),)
+    assert entry.pose_networks == (PoseNetworkFiles('poses', kind='results'),)
     assert (entry.fuser, entry.use_stdpose) == (str(SHIPPED_WEIGHTS), True)
     row = BenchmarkEntry.parse_evidence(f'own={tmp_path}=stdpose,{matcher}=matcher')
     crops = np.random.default_rng(0).integers(0, 255, (1, CROP_SIDE, CROP_SIDE, 3), np.uint8)

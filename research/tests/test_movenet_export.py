@@ -164,7 +164,7 @@ def test_heatmaps_are_those_of_the_graph(tmp_path, crops):
 def test_the_file_is_a_pose_network_for_the_joints_of_coco(grey: int, value: int, tmp_path):
     graph = Graph()
     export_movenet(graph.write(tmp_path), tmp_path / 'movenet.onnx')
-    files = PoseNetworkFiles(str(tmp_path / 'movenet.onnx'), preset='movenet')
+    files = PoseNetworkFiles(str(tmp_path / 'movenet.onnx'), 'movenet')
     network = cast(PoseNetwork, load_pose_network(files))
     poses = network.estimate([np.full((60, 60, 3), grey, np.uint8)], np.array([[20, 20, 20, 20]]))
     expected = graph.compute(np.full((1, 3, SIDE, SIDE), value, np.float32))

@@ -146,7 +146,7 @@ def extract_training_gaps(
     names = distinct_file_names([video.name for video in videos], 'video')
     # The names that read_files gives do not depend on the folder of the files.
     networks = [
-        ('results' if files.results else files.preset, files.read_files())
+        (files.companion if files.kind in ('onnx', 'tflite') else files.kind, files.read_files())
         for files in source.networks
     ]
     same = [EVIDENCE, source.matcher, MOST_COVERED, source.generated, networks]

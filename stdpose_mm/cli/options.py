@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from stdpose_mm.constants import (
     CVAT_TOLERANCE,
+    EVIDENCE_KINDS,
     FRAME_OPTIONS,
     LIFE_SPANS,
-    POSE_FORM,
-    POSE_NETWORK_SUFFIXES,
-    POSES_FORM,
     PRECISIONS,
     PROPAGATION_METHODS,
-    TRACKS_FORM,
     FrameSubject,
     LifeSpan,
 )
@@ -222,36 +219,31 @@ def _frame_options(
     return read_frame_list(list_file, subject)
 
 
+Options = TypeVar('Options', bound=type)
+
+
+def _with_evidence(options: Options) -> Options:
+    """Declare the option of each kind of evidence in the body of a dataclass."""
+    kinds = {kind.option: kind for kind in EVIDENCE_KINDS.values()}
+    options.__annotations__ = dict.fromkeys(kinds, list[str]) | options.__annotations__
+    for name, kind in kinds.items():
+        setattr(options, name, option([], metavar=kind.form, help=kind.help))
+    return options
+
+
 @dataclass(kw_only=True)
+@_with_evidence
 class PoseNetworkOptions:
-    """Pose networks of other projects, and poses and tracks that other programs have found.
+    """The evidence for auto that the user gives, with an option for each of ``EVIDENCE_KINDS``.
 
     Args:
-        pose: Pose network of MMPose that auto uses as additional evidence: its name or alias, such
-            as human, animal or hand (`stdpose networks` lists them). Its files are downloaded once.
-            This option and the next six may be repeated.
-        pose_config: Top-down model of MMPose that auto uses as additional evidence: its config, or
-            the name of a config that comes with MMPose.
         pose_checkpoint: Weights of --pose-config.
-        pose_onnx: Pose network in an ONNX file that auto uses as additional evidence; PRESET, or a
-            file of the same name ending in .json, describes its inputs and outputs.
-        pose_tflite: The same in a TensorFlow Lite file (.tflite, or .task of MediaPipe).
-        pose_results: Poses that another program has estimated in the video, in any label format;
-            auto uses them like those of a pose network. For several videos, a folder with one file
-            for each.
-        track_results: Tracks of the labelled joints by a point tracker such as CoTracker3 or TAPIR
-            (.npz, .npy, .pt, .csv), which auto uses as evidence. QUERIES is the file of `stdpose
-            queries` that the tracker was given, unless the tracks' file holds the queries too. For
-            several videos, a folder.
     """
 
-    pose: list[str] = option([], metavar='NAME')
-    pose_config: list[str] = option([], metavar='CONFIG')
     pose_checkpoint: list[str] = option([], metavar='FILE')
-    pose_onnx: list[str] = option([], metavar=POSE_FORM)
-    pose_tflite: list[str] = option([], metavar=POSE_FORM)
-    pose_results: list[str] = option([], metavar=POSES_FORM)
-    track_results: list[str] = option([], metavar=TRACKS_FORM)
+    if TYPE_CHECKING:
+        # The option to which --learn adds its network.
+        pose_onnx: list[str]
 
     @property
     def pose_networks(self) -> list[PoseNetworkFiles]:
@@ -262,31 +254,33 @@ class PoseNetworkOptions:
         """
         from stdpose_mm.pose_networks import PoseNetworkFiles
 
-        if len(self.pose_config) != len(self.pose_checkpoint):
+        evidence = [
+            PoseNetworkFiles.parse(text, name)
+            for name, kind in EVIDENCE_KINDS.items()
+            for text in getattr(self, kind.option)
+        ]
+        configs = [number for number, files in enumerate(evidence) if files.kind == 'config']
+        if len(configs) != len(self.pose_checkpoint):
             raise InputError(
-                f'--pose-config is given {counted(len(self.pose_config), "time")} and '
+                f'--pose-config is given {counted(len(configs), "time")} and '
                 f'--pose-checkpoint {counted(len(self.pose_checkpoint), "time")}, give one '
                 'checkpoint for each config'
             )
-        found = [*map(PoseNetworkFiles, self.pose)]
-        found += map(PoseNetworkFiles, self.pose_config, self.pose_checkpoint)
-        for kind, texts in (('onnx', self.pose_onnx), ('tflite', self.pose_tflite)):
-            for files in map(PoseNetworkFiles.parse, texts):
-                suffixes = POSE_NETWORK_SUFFIXES[kind]
-                if Path(files.file).suffix not in suffixes:
-                    raise InputError(
-                        f'--pose-{kind} takes files that end in {" or ".join(suffixes)}, got '
-                        f'{files.file}'
-                    )
-                found.append(files)
-        found += [PoseNetworkFiles(path, results=True) for path in self.pose_results]
-        return [*found, *map(PoseNetworkFiles.parse_tracks, self.track_results)]
+        for number, weights in zip(configs, self.pose_checkpoint, strict=True):
+            evidence[number] = replace(evidence[number], companion=weights)
+        return evidence
 
     @property
     def result_paths(self) -> dict[str, list[str]]:
         """Files and folders of finished poses and tracks, by the option that names them."""
-        tracks = [files.file for files in self.pose_networks if files.tracks]
-        return {'--pose-results': self.pose_results, '--track-results': tracks}
+        evidence = self.pose_networks
+        return {
+            f'--{kind.option.replace("_", "-")}': [
+                each.file for each in evidence if each.kind == name
+            ]
+            for name, kind in EVIDENCE_KINDS.items()
+            if kind.of_videos
+        }
 
     def evidence_files(self, name: str) -> dict[str, list[Path]]:
         """List the files of pose networks, and of finished poses and tracks of a video, by name.
@@ -295,7 +289,7 @@ class PoseNetworkOptions:
             InputError: If the results lack poses or tracks of this video.
         """
         return {
-            f'{files.kind} {files.file}': [*files.read_files(name).values()]
+            f'{EVIDENCE_KINDS[files.kind].what} {files.file}': [*files.read_files(name).values()]
             for files in self.pose_networks
         }
 

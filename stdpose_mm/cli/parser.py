@@ -72,7 +72,8 @@ class CliParser(argparse.ArgumentParser):
         for one in fields(options):
             if 'names' not in one.metadata:
                 continue
-            settings = {**_converter(hints[one.name], one), 'help': texts[one.name], **one.metadata}
+            settings = {**_converter(hints[one.name], one), **one.metadata}
+            settings['help'] = settings.get('help') or texts[one.name]
             names = settings.pop('names') or (f'--{one.name.replace("_", "-")}',)
             if names[0].startswith('-'):
                 settings |= {'dest': one.name, **_default(one)}

@@ -65,19 +65,19 @@ class FrameEstimate:
         """Return whether there was a picture."""
         return self.origin in ('seen', 'carried')
 
-    def select(self, kept: np.ndarray) -> FrameEstimate:
+    def select(self, chosen: np.ndarray) -> FrameEstimate:
         """Keep some of the people.
 
         Args:
-            kept: [N] bool: the people to keep.
+            chosen: [N] bool: the people to keep.
         """
         return replace(
             self,
-            people=self.people.select(kept),
-            keypoints=self.keypoints[kept],
-            scores=self.scores[kept],
-            heatmaps=None if self.heatmaps is None else self.heatmaps[kept],
-            crops=tuple(compress(self.crops, kept)),
+            people=self.people.select(chosen),
+            keypoints=self.keypoints[chosen],
+            scores=self.scores[chosen],
+            heatmaps=None if self.heatmaps is None else self.heatmaps[chosen],
+            crops=tuple(compress(self.crops, chosen)),
         )
 
     def to_frame(self, frames: FrameSource) -> VideoFrame:
@@ -112,6 +112,28 @@ class FrameEstimate:
             )
             for n, track_id in enumerate(self.people.track_ids.tolist())
         ]
+
+
+def split_by_frame(
+    frames: Iterable[tuple[int, FrameBoxes | None, np.ndarray | None]],
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+) -> Iterator[FrameEstimate]:
+    """Split the poses of all people in some frames.
+
+    Args:
+        frames: Index of each frame, its people, or None if it cannot be read, and its picture.
+        keypoints: [N, K, 2] pixels of all people, in order.
+        scores: [N, K].
+    """
+    start = 0
+    for index, people, picture in frames:
+        if people is None:
+            yield unknown_frame(index, keypoints.shape[1])
+            continue
+        rows = slice(start, start + len(people))
+        start = rows.stop
+        yield FrameEstimate(index, people, keypoints[rows], scores[rows], picture=picture)
 
 
 def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy as np
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.structures import Skeleton
 
-from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
+from .frame_estimate import FrameEstimate, interpolate_unreadable, split_by_frame
 from .threads import prefetch
+from .window_backend import fill_batches
 
 
 class FrameNetwork(Protocol):
@@ -67,24 +69,14 @@ class FramePoseEstimator:
         """
         limit = 2 * self.batch_size if max_waiting is None else max_waiting
         with closing(prefetch(frames)) as read:
-            yield from interpolate_unreadable(self._estimate(read, limit, keep_pictures))
-
-    def _estimate(
-        self, frames: Iterable[BoxedFrame], limit: int, keep_pictures: bool
-    ) -> Iterator[FrameEstimate]:
-        waiting: list[BoxedFrame] = []
-        for frame in frames:
-            waiting.append(frame)
-            crops = sum(len(one.people) for one in waiting if one.picture is not None)
-            if crops >= self.batch_size or len(waiting) >= limit:
-                yield from self._look(waiting, keep_pictures)
-                waiting = []
-        yield from self._look(waiting, keep_pictures)
+            batches = fill_batches(read, _num_crops, self.batch_size, limit)
+            estimates = (self._look(batch, keep_pictures) for batch in batches)
+            yield from interpolate_unreadable(chain.from_iterable(estimates))
 
     def _look(self, frames: Sequence[BoxedFrame], keep_pictures: bool) -> Iterator[FrameEstimate]:
         """Estimate the poses of some frames together."""
         num_joints = self.network.skeleton.num_keypoints
-        keypoints, scores = np.zeros((0, num_joints, 2)), np.zeros((0, num_joints))
+        keypoints, scores = [np.zeros((0, num_joints, 2))], [np.zeros((0, num_joints))]
         crops = [
             (frame.picture, box)
             for frame in frames
@@ -93,15 +85,15 @@ class FramePoseEstimator:
         ]
         for start in range(0, len(crops), self.batch_size):
             pictures, boxes = zip(*crops[start : start + self.batch_size], strict=True)
-            found = self.network.find(pictures, np.stack(boxes))
-            keypoints = np.concatenate([keypoints, found[0]])
-            scores = np.concatenate([scores, found[1]])
-        start = 0
-        for index, picture, people in frames:
-            if picture is None:
-                yield unknown_frame(index, num_joints)
-                continue
-            own = slice(start, start + len(people))
-            start = own.stop
-            kept = picture if keep_pictures else None
-            yield FrameEstimate(index, people, keypoints[own], scores[own], picture=kept)
+            poses = self.network.find(pictures, np.stack(boxes))
+            keypoints.append(poses[0])
+            scores.append(poses[1])
+        seen = (
+            (index, None if picture is None else people, picture if keep_pictures else None)
+            for index, picture, people in frames
+        )
+        yield from split_by_frame(seen, np.concatenate(keypoints), np.concatenate(scores))
+
+
+def _num_crops(frame: BoxedFrame) -> int:
+    return 0 if frame.picture is None else len(frame.people)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from typing import cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.errors import require_choice
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, estimation_window, key_index
 
-from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
+from .frame_estimate import FrameEstimate, interpolate_unreadable, split_by_frame
 from .threads import prefetch
 from .window_backend import Crop, FrameFeatures, PoseCodec, WindowBackend
 
@@ -98,10 +98,12 @@ class VideoPoseEstimator:
     ) -> _Frame:
         if picture is None:
             return _Frame(index, NO_PEOPLE, is_readable=False)
-        codec = self.backend.codec
-        crops = tuple(codec.crop_at(box) for box in people.boxes)
-        images = [codec.crop_image(picture, crop) for crop in crops]
+        crops = tuple(self.backend.codec.crop_at(box) for box in people.boxes)
+        images = self._crop_images(picture, crops)
         return _Frame(index, people, crops, images, picture=picture if keep_picture else None)
+
+    def _crop_images(self, picture: np.ndarray, crops: Sequence[Crop]) -> list[_Image]:
+        return [_Image(self.backend.codec.crop_image(picture, crop)) for crop in crops]
 
     def _crop_windows(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
         """Crop the windows of the people of every frame, the key frame first."""
@@ -123,19 +125,35 @@ class VideoPoseEstimator:
         if not frame.is_readable:
             return frame
         pictures = {index: picture for index, picture, _ in recent}
-        own = np.arange(len(frame.crops))
         window = estimation_window(
             frame.index, min(pictures), max(pictures), num_frames=self.backend.num_frames
         )
         # At the ends of the video a window contains the same frame several times.
-        first_image = {frame.index: 0}
+        images = {frame.index: frame.images}
         for index in window.frames:
-            beside = pictures.get(index)
-            if index not in first_image and beside is not None:
-                first_image[index] = len(frame.images)
-                frame.images += [self.backend.codec.crop_image(beside, c) for c in frame.crops]
-        frame.rows = np.stack([own + first_image.get(index, 0) for index in window.frames], axis=1)
+            if index not in images:
+                images[index] = frame.images
+                if (beside := pictures.get(index)) is not None:
+                    images[index] = self._crop_images(beside, frame.crops)
+        frame.windows = [*zip(*(images[index] for index in window.frames), strict=True)]
+        frame.images = [*dict.fromkeys(chain.from_iterable(images.values()))]
         return frame
+
+
+@dataclass(eq=False)
+class _Image:
+    """The crop of a person in a frame.
+
+    Args:
+        pixels: uint8 [H', W', 3]; None once it is encoded.
+        features: Its features; None before.
+    """
+
+    pixels: np.ndarray | None
+    features: FrameFeatures | None = None
+
+
+_Window = Sequence[_Image]
 
 
 @dataclass(eq=False)
@@ -146,23 +164,21 @@ class _Frame:
         index: 0-based frame.
         people: Its N people.
         crops: Regions of the N people in the frame.
-        images: Cropped images uint8 [H', W', 3] to encode; the first N show the frame itself.
-        rows: [N, T] indices of the images that form the people's windows; None if windows share the
-            images of the neighbouring frames.
+        images: What is encoded; the first N show the people in the frame itself.
+        windows: The T images of each person's window; None if windows share the images of the
+            neighbouring frames.
         picture: Kept for the result, None otherwise, since many frames may wait for a full batch.
         is_readable: Whether there was a picture.
-        first: Number of its first image, counted from the start of the video.
         heatmaps: Final heatmaps [K, h, w] of its people, appended one by one.
     """
 
     index: int
     people: FrameBoxes
     crops: tuple[Crop, ...] = ()
-    images: list[np.ndarray] = field(default_factory=list)
-    rows: np.ndarray | None = None
+    images: list[_Image] = field(default_factory=list)
+    windows: Sequence[_Window] | None = None
     picture: np.ndarray | None = None
     is_readable: bool = True
-    first: int = 0
     heatmaps: list[np.ndarray] = field(default_factory=list)
 
 
@@ -193,13 +209,8 @@ class _Pipeline:
         self._unwindowed: deque[_Frame] = deque()
         self._unfinished: deque[_Frame] = deque()
         self._beside: deque[_Frame] = deque(maxlen=self._num_frames)
-        # Images to encode, and the features of earlier images in batches, each with the number of
-        # its first image.
-        self._images: deque[np.ndarray] = deque()
-        self._features: deque[tuple[int, FrameFeatures]] = deque()
-        self._encoded = self._added = 0
-        # Windows to fuse: rows of image numbers, and the frame of each window.
-        self._windows: deque[tuple[np.ndarray, _Frame]] = deque()
+        self._images: deque[_Image] = deque()
+        self._windows: deque[tuple[_Window, _Frame]] = deque()
 
     def run(self, frames: Iterable[_Frame]) -> Iterator[FrameEstimate]:
         """Estimate the poses of all frames, in order."""
@@ -210,10 +221,7 @@ class _Pipeline:
         yield from self._advance(flush=True)
 
     def _add(self, frame: _Frame) -> None:
-        frame.first = self._added
-        self._added += len(frame.images)
         self._images.extend(frame.images)
-        frame.images = []
         self._unwindowed.append(frame)
         self._beside.append(frame)
         self._make_windows()
@@ -223,25 +231,23 @@ class _Pipeline:
         while self._unwindowed:
             frame = self._unwindowed[0]
             waits = len(self._unwindowed) <= self._ahead
-            if frame.rows is None and waits and not at_end:
+            if frame.windows is None and waits and not at_end:
                 return
-            rows = self._shared_rows(frame) if frame.rows is None else frame.rows + frame.first
-            self._windows.extend((row, frame) for row in rows)
+            windows = self._shared_windows(frame) if frame.windows is None else frame.windows
+            self._windows.extend((window, frame) for window in windows)
             self._unfinished.append(self._unwindowed.popleft())
 
-    def _shared_rows(self, frame: _Frame) -> np.ndarray:
-        """Return the images [N, T] of a frame's people in the frames before, at and after it."""
-        own = frame.first + np.arange(len(frame.people))
-        rows = np.stack([own] * self._num_frames, axis=1)
+    def _shared_windows(self, frame: _Frame) -> list[_Window]:
+        """Build the windows of a frame's people from the frames before, at and after it."""
         near = {beside.index: beside for beside in self._beside}
         window = estimation_window(frame.index, min(near), max(near), num_frames=self._num_frames)
-        for side, index in enumerate(window.frames):
+        ids = frame.people.track_ids.tolist()
+        columns = []
+        for index in window.frames:
             beside = near.get(index, frame)
-            same = frame.people.track_ids[:, None] == beside.people.track_ids
-            found = same.any(axis=1)
-            if found.any():
-                rows[found, side] = beside.first + same[found].argmax(axis=1)
-        return rows
+            image_of = dict(zip(beside.people.track_ids.tolist(), beside.images, strict=False))
+            columns.append([*map(image_of.get, ids, frame.images)])
+        return [*zip(*columns, strict=True)]
 
     def _advance(self, flush: bool) -> Iterator[FrameEstimate]:
         """Process all full batches, or with ``flush`` all images; yield the finished frames."""
@@ -254,40 +260,27 @@ class _Pipeline:
 
     def _encode(self) -> None:
         number = min(self._batch_size, len(self._images))
-        batch = np.stack([self._images.popleft() for _ in range(number)])
-        self._features.append((self._encoded, self._backend.encode(batch)))
-        self._encoded += number
+        batch = [self._images.popleft() for _ in range(number)]
+        features = self._backend.encode(np.stack([i.pixels for i in batch if i.pixels is not None]))
+        for row, image in enumerate(batch):
+            image.pixels, image.features = None, features.take(slice(row, row + 1))
 
     def _fuse(self, flush: bool) -> None:
         """Fuse the windows whose images are all encoded into final heatmaps."""
         while self._windows:
-            complete = takewhile(lambda window: window[0].max() < self._encoded, self._windows)
+            complete = takewhile(lambda pair: all(i.features for i in pair[0]), self._windows)
             batch = list(islice(complete, self._batch_size))
             if not batch or (len(batch) < self._batch_size and not flush):
                 return
             for _ in batch:
                 self._windows.popleft()
-            images, rows = np.unique(np.stack([row for row, _ in batch]), return_inverse=True)
-            maps = self._backend.fuse(self._features_of(images), rows.reshape(-1, self._num_frames))
-            for (_, frame), own in zip(batch, maps, strict=True):
-                frame.heatmaps.append(own)
-            self._drop_features()
-
-    def _features_of(self, images: np.ndarray) -> FrameFeatures:
-        """Collect the features of images, given by ascending numbers [M]."""
-        batches = []
-        for first, features in self._features:
-            here = images[(images >= first) & (images < first + len(features))] - first
-            if len(here):
-                batches.append(features.take(here.tolist()))
-        return FrameFeatures.concatenate(batches)
-
-    def _drop_features(self) -> None:
-        """Drop the batches of features that no later window needs."""
-        needed = [frame.first for frame in list(self._beside)[-2 * self._ahead :]]
-        needed += [int(row.min()) for row, _ in self._windows]
-        while self._features and self._features[0][0] + len(self._features[0][1]) <= min(needed):
-            self._features.popleft()
+            images = dict.fromkeys(chain.from_iterable(window for window, _ in batch))
+            row_of = {image: row for row, image in enumerate(images)}
+            rows = np.array([[row_of[image] for image in window] for window, _ in batch])
+            features = FrameFeatures.concatenate([i.features for i in images if i.features])
+            maps = self._backend.fuse(features, rows)
+            for (_, frame), heatmaps in zip(batch, maps, strict=True):
+                frame.heatmaps.append(heatmaps)
 
     def _finished(self) -> Iterator[FrameEstimate]:
         ready: list[_Frame] = []
@@ -301,22 +294,11 @@ class _Pipeline:
         keypoints, scores = np.zeros((0, num_joints, 2)), np.zeros((0, num_joints))
         if heatmaps:
             keypoints, scores = self._codec.decode(np.stack(heatmaps), crops)
-        start = 0
-        for frame in ready:
-            stop = start + len(frame.people)
-            if not frame.is_readable:
-                yield unknown_frame(frame.index, num_joints)
+        seen = ((f.index, f.people if f.is_readable else None, f.picture) for f in ready)
+        for frame, estimate in zip(ready, split_by_frame(seen, keypoints, scores), strict=True):
+            if not (self._keep_heatmaps and frame.is_readable):
+                yield estimate
                 continue
-            estimate = FrameEstimate(
-                frame.index,
-                frame.people,
-                keypoints[start:stop],
-                scores[start:stop],
-                picture=frame.picture,
-            )
-            if self._keep_heatmaps:
-                width, height = self._backend.codec.heatmap_size
-                maps = np.array(frame.heatmaps, np.float32).reshape(-1, num_joints, height, width)
-                estimate = replace(estimate, heatmaps=maps, crops=frame.crops)
-            yield estimate
-            start = stop
+            width, height = self._backend.codec.heatmap_size
+            maps = np.array(frame.heatmaps, np.float32).reshape(-1, num_joints, height, width)
+            yield replace(estimate, heatmaps=maps, crops=frame.crops)

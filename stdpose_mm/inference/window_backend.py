@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,13 +150,13 @@ def equal_slices(number: int, size: int) -> list[slice]:
 
 
 def fill_batches(
-    items: Iterable[Item], size_of: Callable[[Item], int], least: int
+    items: Iterable[Item], size_of: Callable[[Item], int], least: int, most: float = math.inf
 ) -> Iterator[list[Item]]:
-    """Group consecutive items until the sizes in a group add up to at least ``least``."""
+    """Group consecutive items until their sizes add up to ``least``, or there are ``most``."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)
-        if sum(map(size_of, batch)) >= least:
+        if sum(map(size_of, batch)) >= least or len(batch) >= most:
             yield batch
             batch = []
     if batch:

@@ -20,7 +20,8 @@ from stdpose_mm.structures import expand, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN
 from stdpose_mm.text import counted
 
-from .described_network import DescribedNetwork
+from .described_network import DescribedNetwork, OnnxPoseNetwork
+from .load_pose_network import PoseNetworkFiles
 from .network_description import NetworkDescription
 
 ONNX_RECORD = 'stdpose_mm.learned'
@@ -184,9 +185,9 @@ class LearnedNetwork(DescribedNetwork):
         for start in range(0, len(indices), _BATCH_SIZE):
             batch = slice(start, start + _BATCH_SIZE)
             pictures = [frames[index] for index in indices[batch]]
-            found = self._look_twice(pictures, boxes[batch], members, prior[batch])
-            places.append(found[0])
-            probability.append(found[1])
+            estimates = self._look_twice(pictures, boxes[batch], members, prior[batch])
+            places.append(estimates[0])
+            probability.append(estimates[1])
         return np.concatenate(places), np.concatenate(probability)
 
     def find(
@@ -247,6 +248,15 @@ class LearnedNetwork(DescribedNetwork):
             prior = np.full((len(inputs), self.skeleton.num_keypoints, 2), np.nan)
         given = {'crops': inputs, 'prior': prior.astype(np.float32)}
         return self._session.run(self._session.outputs, given)
+
+
+def load_onnx(files: PoseNetworkFiles, device: str) -> DescribedNetwork:
+    """Load a network from an ONNX file: one that has learned from labels, or a described one."""
+    path, preset = files.path, files.companion
+    is_alone = preset is None and path.is_file()
+    if is_alone and ONNX_RECORD in start_session(path, 'another pose network').metadata:
+        return LearnedNetwork(path)
+    return OnnxPoseNetwork(path, NetworkDescription.of_network(path, preset))
 
 
 def has_few_joints(labelled: np.ndarray) -> np.ndarray:

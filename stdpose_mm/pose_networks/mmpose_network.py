@@ -27,6 +27,7 @@ from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.models.pretrained import model_weights
 from stdpose_mm.structures import to_corners
 
+from .load_pose_network import PoseNetworkFiles
 from .pose_network import PoseHeatmaps, PoseNetwork, finish_heatmaps, scaling, simcc_heatmaps
 
 _NOT_FOR_CROPS = ('LoadImage', 'GenerateTarget', 'PackPoseInputs')
@@ -130,6 +131,12 @@ class MMPoseNetwork(PoseNetwork):
         return heatmaps, _cell_affine(decoder, heatmaps.shape[2:], per_joint)
 
 
+def load_mmpose(files: PoseNetworkFiles, device: str) -> MMPoseNetwork:
+    """Load a model by its name or its config."""
+    config, checkpoint = files.read_files().values()
+    return MMPoseNetwork(config, checkpoint, device)
+
+
 def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
     """Resolve the metainfo file that a data set names, if it comes with MMPose."""
     known = DATASETS.get(dataset.get('type', ''))
@@ -141,8 +148,8 @@ def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
     if file is None or Path(file).is_file():
         return dataset
     # The path is relative to MMPose's repository.
-    found = find_installed_config(Path(file).name, [('mmpose', 'configs/_base_/datasets')])
-    return dataset if found is None else ConfigDict(dataset, metainfo={'from_file': str(found)})
+    path = find_installed_config(Path(file).name, [('mmpose', 'configs/_base_/datasets')])
+    return dataset if path is None else ConfigDict(dataset, metainfo={'from_file': str(path)})
 
 
 def _cell_affine(decoder: Any, shape: Sequence[int], per_joint: int) -> np.ndarray:

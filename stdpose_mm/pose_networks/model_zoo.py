@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from stdpose_mm.checkpoint_files import cached_checkpoint, fetch_checkpoint
-from stdpose_mm.engine.config_files import read_metafiles
-from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.file_names import installed_repositories
+from stdpose_mm.errors import InputError, note, require_packages
+from stdpose_mm.io.file_names import find_installed_config, installed_repositories
 from stdpose_mm.text import either
+
+from .load_pose_network import PoseNetworkFiles
 
 _USABLE = ('rtmpose', 'simcc', 'topdown_heatmap')
 """Folders of MMPose's configs whose models ``MMPoseNetwork`` can run."""
@@ -84,6 +85,8 @@ class ZooModel:
 
 def read_model_zoo() -> dict[str, ZooModel]:
     """Read the models that come with MMPose, by name and alias in lower case."""
+    from stdpose_mm.engine.config_files import read_metafiles
+
     zoo: dict[str, ZooModel] = {}
     for folder in installed_repositories('mmpose'):
         for fields in read_metafiles(folder):
@@ -102,7 +105,7 @@ def find_zoo_model(name: str) -> ZooModel:
     zoo = read_model_zoo()
     model = zoo.get(name.lower())
     if model is None:
-        usable = [known for known, each in zoo.items() if each.is_usable]
+        usable = [known for known, candidate in zoo.items() if candidate.is_usable]
         near = [known for known in usable if known.startswith(name.lower())]
         near = [*dict.fromkeys(near + get_close_matches(name.lower(), usable))]
         raise InputError(
@@ -117,3 +120,18 @@ def find_zoo_model(name: str) -> ZooModel:
             'lists'
         )
     return model
+
+
+def zoo_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
+    """List config and weights of a name, which are fetched; see `PoseNetworkFiles.read_files`."""
+    require_packages(f'pose network {files.file}', 'torch', 'mmpose')
+    model = find_zoo_model(files.file)
+    return {'0': model.config, '1': model.fetch()}
+
+
+def config_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
+    """List config and weights of a network, see :meth:`PoseNetworkFiles.read_files`."""
+    config = files.path
+    if not config.is_file():
+        config = find_installed_config(files.file, (('mmpose', 'configs'),)) or config
+    return {'0': config, '1': Path(files.companion or '')}

@@ -13,6 +13,8 @@ import yaml
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.structures import Skeleton
 
+from .load_pose_network import PoseNetworkFiles
+
 _KNOWN: dict[str, dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name('known_networks.yaml').read_text(encoding='utf-8')
 )
@@ -89,13 +91,32 @@ class NetworkDescription:
             value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
             kinds = (int,) if name == 'input_size' else (int, float)
-            fits = all(type(each) in kinds and least <= each < _INF for each in values)
+            fits = all(type(number) in kinds and least <= number < _INF for number in values)
             if not (fits and len(values) == count) and (name, value) != ('input_size', None):
                 raise InputError(f'{name} must be {expected}, got {value!r}')
         try:
             Skeleton(self.joints)
         except ValueError as error:
             raise InputError(f'joints: {error}') from error
+
+    @classmethod
+    def of_network(cls, path: Path, preset: str | None) -> NetworkDescription:
+        """Return the description of a network: a preset, or the JSON file beside the network.
+
+        Raises:
+            InputError: If there is none, or the network does not exist.
+        """
+        if not path.is_file():
+            raise InputError(f'pose network {path} does not exist, give an ONNX or .tflite file')
+        sidecar = path.with_suffix('.json')
+        if preset is None and sidecar.is_file():
+            return cls.read(sidecar)
+        if preset not in PRESETS:
+            raise InputError(
+                f'there is no {sidecar.name} that describes {path} and no preset {preset!r}, write '
+                f'the file or name a preset ({path}=PRESET): {", ".join(PRESETS)}'
+            )
+        return PRESETS[preset]
 
     @classmethod
     def read(cls, path: Path) -> NetworkDescription:
@@ -136,3 +157,11 @@ PRESETS = {
     name: NetworkDescription.from_fields(content) for name, content in _KNOWN['presets'].items()
 }
 """Descriptions of well-known networks by name."""
+
+
+def described_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
+    """List the files of a network, see :meth:`PoseNetworkFiles.read_files`."""
+    path = files.path
+    sidecar = path.with_suffix('.json')
+    is_described = files.companion is None and (sidecar.exists() or not path.exists())
+    return {'0': path, '1': sidecar} if is_described else {'0': path}

@@ -27,6 +27,7 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
+from .load_pose_network import PoseNetworkFiles
 from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
@@ -109,18 +110,18 @@ class PoseResults(HeatmapSource):
             InputError: If there are no poses of this video, or they do not fit its frames.
         """
         people = self._people(frames)
-        found = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
+        maps = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
         for row, (index, box) in enumerate(zip(indices, boxes, strict=True)):
             person = _choose(people.get(index, ()), box)
             if person is None:
                 continue
-            affine, labelled = found.to_heatmap[row], person.labelled.astype(np.float32)
+            affine, labelled = maps.to_heatmap[row], person.labelled.astype(np.float32)
             cells = person.keypoints @ affine[:, :2].T + affine[:, 2]
             drawn, weights = draw_gaussians(cells, labelled, (DRAWN_SIDE, DRAWN_SIDE), _SIGMA)
             heights = np.ones(len(drawn)) if person.scores is None else person.scores.clip(0, 1)
-            found.heatmaps[row] = drawn * (_HEIGHT * heights)[:, None, None]
-            found.known[row] = weights > 0
-        return found
+            maps.heatmaps[row] = drawn * (_HEIGHT * heights)[:, None, None]
+            maps.known[row] = weights > 0
+        return maps
 
     def _people(self, frames: FrameSource) -> dict[int, list[PersonLabel]]:
         """Return the people that were estimated in each frame of a video."""
@@ -161,6 +162,16 @@ class PoseResults(HeatmapSource):
                 'nothing new, expected poses that another program has estimated, give that file'
             )
         return labels
+
+
+def load_results(files: PoseNetworkFiles, device: str) -> PoseResults:
+    """Load poses."""
+    return PoseResults(files.path)
+
+
+def result_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
+    """List the files of poses, see :meth:`PoseNetworkFiles.read_files`."""
+    return files_behind(files.path if video is None else find_results(files.path, video))
 
 
 class _Source:
@@ -206,16 +217,16 @@ def files_behind(path: Path) -> dict[str, Path]:
         path: A file, a folder or a text file with one path a line.
     """
     if path.is_dir():
-        files = (file for file in path.rglob('*') if file.is_file())
-        return {file.relative_to(path).as_posix(): file for file in sorted(files)}
-    found = {'': path}
+        inside = (file for file in path.rglob('*') if file.is_file())
+        return {file.relative_to(path).as_posix(): file for file in sorted(inside)}
+    files = {'': path}
     if path.suffix in ('.yaml', '.yml'):
         # The YAML file of a YOLO data set, which has a text file for each picture.
         beside = sorted(path.parent.rglob('*.txt'))
-        found |= {file.relative_to(path.parent).as_posix(): file for file in beside}
+        files |= {file.relative_to(path.parent).as_posix(): file for file in beside}
     elif path.is_file() and stands_for_many(path):
-        found |= {video_name(file): file for file in listed_files(path)}
-    return found
+        files |= {video_name(file): file for file in listed_files(path)}
+    return files
 
 
 def _require_there(path: Path) -> None:

@@ -19,6 +19,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.onnx_session import thread_limit
 
 from .described_network import DescribedNetwork
+from .load_pose_network import PoseNetworkFiles
 from .network_description import NetworkDescription
 
 TASK_MEMBER = 'pose_landmarks_detector.tflite'
@@ -116,15 +117,15 @@ class TFLitePoseNetwork(DescribedNetwork):
             try:
                 self._interpreter.set_tensor(self._input['index'], picture)
                 self._interpreter.invoke()
-                found = self._interpreter.get_tensor(self._output['index'])
+                maps = self._interpreter.get_tensor(self._output['index'])
             except (ValueError, RuntimeError) as error:
                 raise InputError(
                     f'{self.name} cannot be run ({one_line(error)}), give another network'
                 ) from error
         if self._output['dtype'] == np.float32:
-            return found
+            return maps
         scale, zero = self._output['quantization']
-        return (found.astype(np.float32) - zero) * np.float32(scale)
+        return (maps.astype(np.float32) - zero) * np.float32(scale)
 
 
 def _read_network(path: Path) -> bytes:
@@ -192,10 +193,16 @@ def _require_numbers(path: Path, node: Mapping[str, Any]) -> None:
 def _quiet_runtime() -> Iterator[None]:
     """Keep the runtime from announcing its CPU kernels on stderr, which no setting prevents."""
     with _STDERR_LOCK, open(os.devnull, 'w') as nothing:
-        kept = os.dup(_STDERR)
+        stderr = os.dup(_STDERR)
         os.dup2(nothing.fileno(), _STDERR)
         try:
             yield
         finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
+            os.dup2(stderr, _STDERR)
+            os.close(stderr)
+
+
+def load_tflite(files: PoseNetworkFiles, device: str) -> TFLitePoseNetwork:
+    """Load a network from a TensorFlow Lite file."""
+    description = NetworkDescription.of_network(files.path, files.companion)
+    return TFLitePoseNetwork(files.path, description)

@@ -16,8 +16,10 @@ from stdpose_mm.io.video_list import find_file_of
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
+from .load_pose_network import PoseNetworkFiles
 from .point_tracks import PointTracks, TrackQueries
 from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
+from .pose_results import files_behind
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -75,7 +77,7 @@ class TrackResults(HeatmapSource):
 
     def files_of(self, video: str) -> dict[str, Path]:
         """See :meth:`HeatmapSource.files_of`."""
-        return track_files(self.path, self.queries, video)
+        return _files_of_video(self.path, self.queries, video)
 
     def require_video(self, frames: FrameSource) -> None:
         """See :meth:`HeatmapSource.require_video`."""
@@ -93,7 +95,7 @@ class TrackResults(HeatmapSource):
         tracks = self._tracks(frames)
         sides = boxes[:, 2:].max(axis=1)[:, None]
         rows, size = np.array(indices), (DRAWN_SIDE, DRAWN_SIDE)
-        found = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
+        maps = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
         for (start, places), (end, others) in permutations(labels.items(), 2):
             number = tracks.starting_at(start, places)
             points, visible = tracks.points[rows][:, number], tracks.visible[rows][:, number]
@@ -107,14 +109,14 @@ class TrackResults(HeatmapSource):
             trust = trust * (_UNSEEN + (1 - _UNSEEN) * visible)
             used = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
             used &= (number >= 0) & (rows != start)[:, None]
-            for row, (affine, on) in enumerate(zip(found.to_heatmap, used, strict=True)):
+            for row, (affine, on) in enumerate(zip(maps.to_heatmap, used, strict=True)):
                 cells = np.where(on[:, None], points[row], 0) @ affine[:, :2].T + affine[:, 2]
                 drawn, inside = draw_gaussians(cells, on.astype(np.float32), size, _SIGMA)
                 height = np.where(on, _HEIGHT * trust[row], 0)[:, None, None]
                 drawn *= height.astype(np.float32)
-                found.heatmaps[row] = np.maximum(found.heatmaps[row], drawn)
-                found.known[row] |= inside > 0
-        return found
+                maps.heatmaps[row] = np.maximum(maps.heatmaps[row], drawn)
+                maps.known[row] |= inside > 0
+        return maps
 
     def _tracks(self, frames: FrameSource) -> PointTracks:
         """Return the tracks of a video.
@@ -173,13 +175,27 @@ def _read(path: Path, queries: Path, digest: str) -> PointTracks:
     return PointTracks.read(path, queries)
 
 
-def track_files(path: Path, queries: Path, video: str) -> dict[str, Path]:
+def load_tracks(files: PoseNetworkFiles, device: str) -> TrackResults:
+    """Load tracks."""
+    return TrackResults(files.path, Path(files.companion) if files.companion else None)
+
+
+def track_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
+    """List the files of tracks and queries, see :meth:`PoseNetworkFiles.read_files`."""
+    path, queries = files.path, Path(files.companion or files.file)
+    if video is not None:
+        return _files_of_video(path, queries, video)
+    read = enumerate(map(files_behind, dict.fromkeys((path, queries))))
+    return {f'{at}/{name}': file for at, listed in read for name, file in listed.items()}
+
+
+def _files_of_video(path: Path, queries: Path, video: str) -> dict[str, Path]:
     """Find the files of the tracks and of the queries of a video.
 
     Raises:
         InputError: If there are none.
     """
     return {
-        name: find_file_of(video, each) if each.is_dir() else each
-        for name, each in (('tracks', path), ('queries', queries))
+        name: find_file_of(video, place) if place.is_dir() else place
+        for name, place in (('tracks', path), ('queries', queries))
     }

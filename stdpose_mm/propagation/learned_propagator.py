@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 from scipy.special import gammaincinv
@@ -16,7 +15,7 @@ from stdpose_mm.structures import NOT_LABELLED, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
-from .gaps import Gap, GapKey
+from .gaps import Gap
 
 AGREEMENT = 0.1
 """Distance in pose sizes below which two estimates of a joint are taken for the same place and
@@ -34,6 +33,12 @@ joints have nearly the same odds."""
 
 _GROSS = 0.5
 """Error in pose sizes above which errors count the same, so that few joints do not decide."""
+
+_OF_BASE = (
+    *('skeleton', 'reads_second_labels', 'reads_other_people'),
+    *('warn_of_evidence', 'require_evidence', 'describe_use', 'files_of'),
+)
+"""Attributes and methods of :class:`BasePropagator` that are those of the other method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,31 +64,13 @@ class LearnedPropagator(BasePropagator):
     finished: MutableMapping[str, GapPoses] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ('skeleton', 'reads_second_labels', 'reads_other_people'):
+        for name in _OF_BASE:
             object.__setattr__(self, name, getattr(self.base, name))
 
     def describe(self, skeleton: Skeleton) -> str:
         """See :meth:`BasePropagator.describe`."""
         poses = self.network.record.num_poses
         return f'{self.base.describe(skeleton)}; with a network that learned from {poses} labels'
-
-    def warn_of_evidence(self, skeleton: Skeleton) -> None:
-        """See :meth:`BasePropagator.warn_of_evidence`."""
-        self.base.warn_of_evidence(skeleton)
-
-    def require_evidence(self, frames: FrameSource) -> None:
-        """See :meth:`BasePropagator.require_evidence`."""
-        self.base.require_evidence(frames)
-
-    def describe_use(
-        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
-    ) -> list[str]:
-        """See :meth:`BasePropagator.describe_use`."""
-        return self.base.describe_use(warn_for_video, among)
-
-    def files_of(self, video: str) -> Sequence[Mapping[str, Path]]:
-        """See :meth:`BasePropagator.files_of`."""
-        return self.base.files_of(video)
 
     def hiding(self, frames: FrameSource, hidden: Collection[int]) -> LearnedPropagator:
         """See :meth:`BasePropagator.hiding`: only members look that have not seen these labels."""

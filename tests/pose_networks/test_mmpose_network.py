@@ -36,7 +36,7 @@ def checkpoints(tmp_path_factory):
 def networks(checkpoints):
     """Family -> network with random weights."""
     return {
-        family: load_pose_network(PoseNetworkFiles(config, checkpoint=checkpoints[family]))
+        family: load_pose_network(PoseNetworkFiles(config, checkpoints[family]))
         for family, config in FAMILIES.items()
     }
 
@@ -74,7 +74,7 @@ def test_joints_are_found_in_a_development_installation(checkpoints, tmp_path, m
         return found(name, *rest)
 
     monkeypatch.setattr(importlib.util, 'find_spec', find_spec)
-    files = PoseNetworkFiles(str(config), checkpoint=checkpoints['rtmpose'])
+    files = PoseNetworkFiles(str(config), checkpoints['rtmpose'])
     network = load_pose_network(files)
     assert network.skeleton.keypoint_names == ('snout', *JOINT_SETS['coco'][1:])
 
@@ -151,7 +151,7 @@ def test_models_without_heatmaps_of_one_person_are_refused(config, sentence, tmp
     checkpoint = tmp_path / 'empty.pth'
     torch.save({'state_dict': {}, 'meta': {}}, checkpoint)
     with pytest.raises(InputError, match=sentence) as caught:
-        load_pose_network(PoseNetworkFiles(config, checkpoint=str(checkpoint)))
+        load_pose_network(PoseNetworkFiles(config, str(checkpoint)))
     assert '\n' not in str(caught.value)
 
 
@@ -162,14 +162,14 @@ def test_models_without_heatmaps_of_one_person_are_refused(config, sentence, tmp
 def test_weights_of_another_model_and_missing_ones_are_refused(checkpoints, weights, sentence):
     checkpoint = checkpoints['vitpose'].replace('vitpose', weights)
     with pytest.raises(InputError, match=sentence):
-        load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=checkpoint))
+        load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint))
 
 
 def test_a_checkpoint_names_its_own_joints(tmp_path):
     checkpoint = tmp_path / 'own.pth'
     names = {n: f'joint_{n}' for n in range(17)}
     write_random_checkpoint(FAMILIES['rtmpose'], checkpoint, keypoint_id2name=names)
-    network = load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=str(checkpoint)))
+    network = load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], str(checkpoint)))
     assert network.skeleton.keypoint_names == tuple(names.values())
 
 
@@ -182,5 +182,5 @@ def test_joints_of_clothes_are_those_of_the_part(tmp_path):
         'model = dict(backbone=dict(depth=18), head=dict(in_channels=512))\n'
     )
     write_random_checkpoint(str(config), checkpoint)
-    network = load_pose_network(PoseNetworkFiles(str(config), checkpoint=str(checkpoint)))
+    network = load_pose_network(PoseNetworkFiles(str(config), str(checkpoint)))
     assert network.skeleton.num_keypoints == 4

@@ -69,7 +69,7 @@ def test_a_network_is_fetched_once(tmp_path, served, monkeypatch):
         'training data (with their own terms): COCO, MPII'
     ]
     (config,) = tmp_path.rglob(f'{NAME}.py')
-    by_path = PoseNetworkFiles(str(config), checkpoint=str(kept))
+    by_path = PoseNetworkFiles(str(config), str(kept))
     assert files.read_files() == again == by_path.read_files()
 
 

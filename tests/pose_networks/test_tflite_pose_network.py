@@ -139,7 +139,7 @@ def test_blazepose_has_a_square_of_almost_twice_the_persons_size(tmp_path):
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason='no shared/data beside the repository')
 def test_efficientpose_sees_nothing_in_an_empty_picture():
     network = load_pose_network(
-        PoseNetworkFiles(str(WEIGHTS / 'EfficientPoseRT.tflite'), preset='efficientpose-rt')
+        PoseNetworkFiles(str(WEIGHTS / 'EfficientPoseRT.tflite'), 'efficientpose-rt')
     )
     found = network.estimate([np.zeros((150, 200, 3), np.uint8)], BOX[None])
     assert found.heatmaps.shape == (1, 16, 112, 112)
@@ -283,7 +283,7 @@ def test_the_runtime_prints_nothing(tmp_path):
     path = write_tflite(tmp_path / 'net.tflite', [Output((0,) * 16)], size=(224, 224))
     code = (
         'import sys; from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network; '
-        'load_pose_network(PoseNetworkFiles(sys.argv[1], preset="efficientpose-rt")); '
+        'load_pose_network(PoseNetworkFiles(sys.argv[1], "efficientpose-rt")); '
         'print("loaded", file=sys.stderr)'
     )
     done = subprocess.run(

@@ -222,23 +222,23 @@ def test_a_changed_file_has_another_fingerprint(tmp_path):
         tracks[4] += step
         np.savez(tmp_path / 'clip.npz', tracks=tracks)
         QUERIES.write(tmp_path / 'queries.npz')
-        files = PoseNetworkFiles.parse_tracks(f'{tmp_path}/clip.npz={tmp_path}/queries.npz')
+        files = PoseNetworkFiles.parse(f'{tmp_path}/clip.npz={tmp_path}/queries.npz', 'tracks')
         found.append(fingerprint(load_pose_network(files), files.read_files('clip')))
     assert found[0] != found[1]
     assert found[0] == found[2]
 
 
 def test_files_on_the_command_line(tmp_path):
-    assert PoseNetworkFiles.parse_tracks('a.npz') == PoseNetworkFiles('a.npz', tracks=True)
-    both = PoseNetworkFiles('a.npy', tracks=True, queries='q.npz')
-    assert PoseNetworkFiles.parse_tracks('a.npy=q.npz') == both
+    assert PoseNetworkFiles.parse('a.npz', 'tracks') == PoseNetworkFiles('a.npz', kind='tracks')
+    both = PoseNetworkFiles('a.npy', 'q.npz', kind='tracks')
+    assert PoseNetworkFiles.parse('a.npy=q.npz', 'tracks') == both
     assert PoseNetworkFiles.parse('a.npy=q.npz=tracks') == both
-    assert PoseNetworkFiles.parse('a/=tracks') == PoseNetworkFiles('a/', tracks=True)
+    assert PoseNetworkFiles.parse('a/=tracks') == PoseNetworkFiles('a/', kind='tracks')
     path = tmp_path / 'a=b.npz'
     path.write_bytes(b'')
-    assert PoseNetworkFiles.parse_tracks(str(path)) == PoseNetworkFiles(str(path), tracks=True)
+    assert PoseNetworkFiles.parse(str(path), 'tracks') == PoseNetworkFiles(str(path), kind='tracks')
 
 
 def test_missing_queries_are_named():
     with pytest.raises(InputError, match=r'none\.npz cannot be read as arrays of tracks'):
-        load_pose_network(PoseNetworkFiles('tracks.npy', tracks=True, queries='none.npz'))
+        load_pose_network(PoseNetworkFiles('tracks.npy', 'none.npz', kind='tracks'))

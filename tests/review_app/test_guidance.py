@@ -122,7 +122,7 @@ def with_results(open_page: Callable, tmp_path: Path) -> Callable[[float], Page]
     def open_beside(pixels: float) -> Page:
         found = [label(n, 1, pixels, source='propagated') for n in range(NUM_FRAMES)]
         write_labels(labels_of(*found), tmp_path / 'found.json', 'coco')
-        files = PoseNetworkFiles(str(tmp_path / 'found.json'), results=True)
+        files = PoseNetworkFiles(str(tmp_path / 'found.json'), kind='results')
         propagator = VideoPosePropagator(pose_networks=[files], use_stdpose=False)
         labels = labels_of(*(label(n, 1) for n in (0, 20, 39)))
         folder = tmp_path / 'cache'

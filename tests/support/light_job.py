@@ -23,7 +23,6 @@ ROOMS = (
 )
 NEED_MORE = (
     'stdpose_mm.pose_networks.mmpose_network',
-    'stdpose_mm.pose_networks.model_zoo',
     'stdpose_mm.propagation.window',
     'stdpose_mm.tracking.person_tracker',
 )
