@@ -313,7 +313,7 @@ def propagate_video(
         took = bar.describe_time()
     # The time is taken before the gaps of hidden labels are filled.
     used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
-    judged, measured = _judge(options, propagator, state, dense)
+    judged, measured = _calibrate(options, propagator, state, dense)
     out = Path(options.out)
     with keep_edited(None if several else out, options.cache_folder) as notes:
         _write_outputs(options, frames, dense, judged, method, measured)
@@ -384,7 +384,7 @@ def _init_state(
     )
 
 
-def _judge(
+def _calibrate(
     options: PropagateOptions,
     propagator: VideoPosePropagator,
     state: PropagationState,
