@@ -188,7 +188,7 @@ def learn_in_page(client: ReviewClient) -> bool:
         return False
     client.learn()
     client.settle()
-    print(client.get('/guidance')['learning']['said'], flush=True)
+    print(client.get('/guidance')['learning']['message'], flush=True)
     return True
 
 

@@ -403,25 +403,27 @@ class VideoPosePropagator:
                 if not state.tracks[person_id]:
                     del state.tracks[person_id]
 
-    def swap_persons(self, state: PropagationState, frame_idx: int, one: int, other: int) -> None:
+    def swap_persons(
+        self, state: PropagationState, frame_idx: int, first_id: int, second_id: int
+    ) -> None:
         """Exchange the labels of two identities, and their boxes, from a frame on.
 
         Args:
             state: The video.
             frame_idx: 0-based frame from which on they are exchanged.
-            one: Identity of a person with labels. If only one of the two is present before the
-                frame, the other one is marked absent in the frame unless it is labelled there.
-            other: Identity of another person with labels.
+            first_id: Identity of a person with labels. If only one of the two is present before
+                the frame, the other one is marked absent in the frame unless it is labelled there.
+            second_id: Identity of another person with labels.
 
         Raises:
             InputError: If the frame is not in the video, or there are not two such people.
         """
         _require_frame(state, frame_idx)
-        if one == other:
-            raise InputError(f'person {one} cannot be swapped with itself, name two people')
-        for person_id in (one, other):
+        if first_id == second_id:
+            raise InputError(f'person {first_id} cannot be swapped with itself, name two people')
+        for person_id in (first_id, second_id):
             _require_person(state, person_id)
-        _set_boxes(state, swap_tracks(state.tracks, state.boxes, frame_idx, one, other))
+        _set_boxes(state, swap_tracks(state.tracks, state.boxes, frame_idx, first_id, second_id))
 
     def split_person(self, state: PropagationState, frame_idx: int, person_id: int) -> int:
         """Split a person in two: from a frame on, labels and boxes go to a new person.
@@ -461,8 +463,8 @@ class VideoPosePropagator:
         """
         if person_id == into:
             raise InputError(f'person {into} cannot be merged with itself, name two people')
-        for one in (person_id, into):
-            _require_person(state, one)
+        for track_id in (person_id, into):
+            _require_person(state, track_id)
         _set_boxes(state, merge_tracks(state.tracks, state.boxes, person_id, into))
 
     def remove_person(self, state: PropagationState, person_id: int) -> None:
@@ -506,21 +508,21 @@ class VideoPosePropagator:
         Raises:
             InputError: If a frame cannot be read.
         """
-        kept: MutableMapping[str, FrameBoxes] = {}
+        finished: MutableMapping[str, FrameBoxes] = {}
         if state.folder is not None:
-            kept = CacheFolder(state.folder).open(
+            finished = CacheFolder(state.folder).open(
                 ('detections', detector, state.frames),
                 state.frames.name,
-                lambda found: {'boxes': found.boxes, 'scores': found.scores},
+                lambda people: {'boxes': people.boxes, 'scores': people.scores},
                 lambda arrays: FrameBoxes(**arrays),
             )
         for frame_idx in range(len(state.frames)):
             if all(frame_idx in track for track in state.tracks.values()):
                 continue
-            found = kept.get(str(frame_idx))
-            if found is None:
-                found = kept[str(frame_idx)] = detector(state.frames[frame_idx])
-            state.detections[frame_idx] = found
+            people = finished.get(str(frame_idx))
+            if people is None:
+                people = finished[str(frame_idx)] = detector(state.frames[frame_idx])
+            state.detections[frame_idx] = people
             yield frame_idx
 
     def propagate_in_video(
@@ -694,8 +696,8 @@ class VideoPosePropagator:
         listener: WorkListener | None,
     ) -> LabelAccuracy:
         """Fill in the hidden labels of a frame from all others and compare."""
-        found = self._fill(state, tracks, skeleton, hidden, listener)
-        return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
+        filled = self._fill(state, tracks, skeleton, hidden, listener)
+        return compare_hidden_labels(hidden, tracks, filled, skeleton, self.method)
 
     def _fill(
         self,
@@ -820,7 +822,8 @@ def _add(state: PropagationState, person_id: int, label: PersonLabel) -> None:
 
 def _set_boxes(state: PropagationState, boxes: Boxes) -> None:
     """Replace the boxes of some people; a run in progress continues with the earlier ones."""
-    state.boxes = {person: found for person, found in {**state.boxes, **boxes}.items() if found}
+    merged = {**state.boxes, **boxes}
+    state.boxes = {person: by_frame for person, by_frame in merged.items() if by_frame}
 
 
 def _copied(tracks: Tracks) -> dict[int, dict[int, PersonLabel]]:

@@ -24,7 +24,9 @@ def absent_label(frame_idx: int, person_id: int, num_keypoints: int) -> PersonLa
     return PersonLabel(frame_idx, np.zeros((num_keypoints, 2)), np.zeros(num_keypoints), person_id)
 
 
-def swap_tracks(tracks: Tracks, boxes: Boxes, frame_idx: int, one: int, other: int) -> Boxes:
+def swap_tracks(
+    tracks: Tracks, boxes: Boxes, frame_idx: int, first_id: int, second_id: int
+) -> Boxes:
     """Swap the labels and boxes of two people from a frame on.
 
     Args:
@@ -32,27 +34,27 @@ def swap_tracks(tracks: Tracks, boxes: Boxes, frame_idx: int, one: int, other: i
             the other one is marked absent in the frame unless it is labelled there.
         boxes: Person id -> {frame index: box}.
         frame_idx: The first frame in which they are swapped.
-        one: A person with labels.
-        other: Another person with labels.
+        first_id: A person with labels.
+        second_id: Another person with labels.
 
     Returns:
         The boxes of these two people after the swap.
     """
-    people = {person_id: tracks[person_id] for person_id in (one, other)}
+    people = {person_id: tracks[person_id] for person_id in (first_id, second_id)}
     is_gone = {person_id: _is_gone(track, frame_idx) for person_id, track in people.items()}
     names = {person_id: _track_name(track) for person_id, track in people.items()}
-    for person_id, source in ((one, other), (other, one)):
-        kept, _ = _split_at(people[person_id], frame_idx)
+    for person_id, source in ((first_id, second_id), (second_id, first_id)):
+        before, _ = _split_at(people[person_id], frame_idx)
         _, later = _split_at(people[source], frame_idx)
         taken = {n: _of_person(p, person_id, names[person_id]) for n, p in later.items()}
-        if kept and is_gone[source] and not is_gone[person_id] and frame_idx not in taken:
-            taken[frame_idx] = absent_label(frame_idx, person_id, _num_keypoints(kept))
-        tracks[person_id] = kept | taken
+        if before and is_gone[source] and not is_gone[person_id] and frame_idx not in taken:
+            taken[frame_idx] = absent_label(frame_idx, person_id, _num_keypoints(before))
+        tracks[person_id] = before | taken
         if not tracks[person_id]:
             del tracks[person_id]
-    before, after = _split_at(boxes.get(one, {}), frame_idx)
-    before_other, after_other = _split_at(boxes.get(other, {}), frame_idx)
-    return {one: before | after_other, other: before_other | after}
+    before, after = _split_at(boxes.get(first_id, {}), frame_idx)
+    before_other, after_other = _split_at(boxes.get(second_id, {}), frame_idx)
+    return {first_id: before | after_other, second_id: before_other | after}
 
 
 def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) -> tuple[int, Boxes]:
@@ -71,8 +73,8 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
     Raises:
         InputError: If there are not labels on both sides of the frame.
     """
-    kept, moved = _split_at(tracks[person_id], frame_idx)
-    for labels, where in ((kept, 'before'), (moved, 'from')):
+    earlier, moved = _split_at(tracks[person_id], frame_idx)
+    for labels, where in ((earlier, 'before'), (moved, 'from')):
         if not any(label.is_located for label in labels.values()):
             raise InputError(
                 f'person {person_id} has no label {where} frame {frame_idx}'
@@ -80,9 +82,9 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
             )
     # Boxes of a removed person may still exist.
     new_id = next(unused_track_ids({*tracks, *boxes}))
-    count = _num_keypoints(kept)
-    kept[frame_idx] = absent_label(frame_idx, person_id, count)
-    tracks[person_id] = kept
+    count = _num_keypoints(earlier)
+    earlier[frame_idx] = absent_label(frame_idx, person_id, count)
+    tracks[person_id] = earlier
     tracks[new_id] = {n: _of_person(p, new_id, '') for n, p in moved.items()}
     if min(moved) > 0:
         tracks[new_id][0] = absent_label(0, new_id, count)
@@ -116,15 +118,15 @@ def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Box
             'one of the two labels first'
         )
     first = {
-        one: min((n for n, p in track.items() if not p.is_absent), default=-1)
-        for one, track in ((person_id, ending), (into, staying))
+        person: min((n for n, p in track.items() if not p.is_absent), default=-1)
+        for person, track in ((person_id, ending), (into, staying))
     }
     name = _track_name(staying) or _track_name(ending)
     merged: dict[int, PersonLabel] = {}
-    for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
+    for person, other, track in ((person_id, into, ending), (into, person_id, staying)):
         for frame_idx, label in track.items():
             # A mark of absence before a person's first label says nothing about the other person.
-            is_before = label.is_absent and first[other] <= frame_idx < first[one]
+            is_before = label.is_absent and first[other] <= frame_idx < first[person]
             if not is_before and (frame_idx not in merged or merged[frame_idx].is_absent):
                 merged[frame_idx] = _of_person(label, into, name)
     del tracks[person_id]

@@ -323,7 +323,7 @@ def _probability(
     from scipy.special import expit
 
     constant, *others = coefficients
-    odds = sum((one * term for one, term in zip(others, terms, strict=False)), np.array(constant))
+    odds = sum((w * term for w, term in zip(others, terms, strict=False)), np.array(constant))
     return np.asarray(expit(odds + np.log(paths + _LEAST) @ np.array(others[len(terms) :])))
 
 

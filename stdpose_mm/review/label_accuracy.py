@@ -108,8 +108,8 @@ class LabelAccuracy:
             likelihood = np.log(np.where(self.right, scores, 1 - scores)).sum()
             return float(shift**2 / (2 * SHIFT_VARIANCE) - JOINT_WEIGHT * likelihood)
 
-        found = minimize_scalar(surprise, bounds=(-5, 5), method='bounded')
-        return ScoreCalibrator(offset=float(found.x))
+        minimum = minimize_scalar(surprise, bounds=(-5, 5), method='bounded')
+        return ScoreCalibrator(offset=float(minimum.x))
 
     def describe(self) -> str:
         """Report the shares of right and of expected right joints, and the worst joints."""
@@ -162,9 +162,9 @@ def choose_hidden_labels(
                     by_frame.setdefault(place[1], []).append(HiddenLabel(track_id, *place))
     # No more labels are checked than needed.
     usable = (
-        found
+        hidden
         for frame in sorted(by_frame, key=_scatter)
-        if (found := [label for label in by_frame[frame] if is_usable(label)])
+        if (hidden := [label for label in by_frame[frame] if is_usable(label)])
     )
     return sorted(islice(usable, most), key=lambda labels: labels[0].frame_index)
 

@@ -49,8 +49,8 @@ class LabelPlans:
             if saved[best] <= _NOTHING:
                 break
             # Rounding must not change the order of equal steps.
-            each = min(float(saved[best]), steps[-1][2] if steps else np.inf)
-            steps.append((number, int(further[best]), each))
+            gain = min(float(saved[best]), steps[-1][2] if steps else np.inf)
+            steps.append((number, int(further[best]), gain))
             number = int(further[best])
         return steps
 
@@ -101,13 +101,13 @@ def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
     frames: list[tuple[int, ...]] = [()]
     for plan in plans:
         number = min(len(errors) + len(plan.errors) - 1, max_frames + 1)
-        best, own = np.full(number, np.inf), np.zeros(number, dtype=np.int64)
+        best, chosen = np.full(number, np.inf), np.zeros(number, dtype=np.int64)
         for k, left in enumerate(plan.errors[:number]):
             total = errors[: number - k] + left
             some = slice(k, k + len(total))
-            own[some] = np.where(total < best[some], k, own[some])
+            chosen[some] = np.where(total < best[some], k, chosen[some])
             best[some] = np.minimum(best[some], total)
-        frames = [frames[k - of_plan] + plan.frames[of_plan] for k, of_plan in enumerate(own)]
+        frames = [frames[k - of_plan] + plan.frames[of_plan] for k, of_plan in enumerate(chosen)]
         errors = best
     return LabelPlans(errors, tuple(frames))
 
@@ -150,5 +150,5 @@ def errors_by_labels(plans: Sequence[LabelPlans]) -> np.ndarray:
         [N + 1], from no label to all that help.
     """
     steps = sorted((-saved, stop - start) for plan in plans for start, stop, saved in plan.steps)
-    saved = [each for each, number in steps for _ in range(number)]
+    saved = [gain for gain, number in steps for _ in range(number)]
     return sum(plan.errors[0] for plan in plans) + np.cumsum([0.0, *saved])

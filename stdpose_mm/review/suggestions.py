@@ -81,9 +81,9 @@ def errors_beside_labels(dense: VideoLabels) -> list[TrackErrors]:
     tracks = TrackErrors.from_scores(dense)
     frames = {person.frame_index for person in dense.persons if person.source == 'given'}
     for track, poses in zip(tracks, dense.tracks().values(), strict=True):
-        own = [frame for frame, person in poses.items() if person.source == 'given']
+        labelled = [frame for frame, person in poses.items() if person.source == 'given']
         for frame in sorted(frames):
-            if not own or not own[0] <= frame <= own[-1]:
+            if not labelled or not labelled[0] <= frame <= labelled[-1]:
                 track.label(frame)
     return tracks
 
@@ -198,12 +198,12 @@ def _make_chunk(tracks: Sequence[TrackErrors], gaps: Sequence[TrackGap]) -> _Chu
         first, last = gap.times[0], gap.times[-1]
         inside = frames[(frames >= first) & (frames <= last)]
         # A label before the gap counts as its start, and a label after it as its stop.
-        own = np.searchsorted(inside, ends, side='right')
-        own[ends > last] = len(inside) + 1
+        rows = np.searchsorted(inside, ends, side='right')
+        rows[ends > last] = len(inside) + 1
         if len(inside):
-            costs += gap.errors_between(inside)[np.ix_(own, own)]
+            costs += gap.errors_between(inside)[np.ix_(rows, rows)]
         else:
-            stop = int(np.argmax(own))
+            stop = int(np.argmax(rows))
             untouched[stop - 1, stop] += gap.errors.sum()
     costs += np.cumsum(np.cumsum(untouched[::-1], axis=0)[::-1], axis=1)
     return _Chunk(frames.tolist(), costs)

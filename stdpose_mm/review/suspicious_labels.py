@@ -78,21 +78,21 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     exchanged = find_exchanged_people(tracks)
     named = {(frame, person) for frame, *pair in exchanged for person in pair}
     outside = find_joints_outside(tracks, size)
-    told = 'judging by the labels before and after: check them before you go on'
+    advice = 'judging by the labels before and after: check them before you go on'
     places = {
         f'{counted(len(outside), "joint")} outside the picture: {{}}': [
-            f'{joints[joint]} of {who} {one} in frame {frame}' for frame, one, joint in outside
+            f'{joints[joint]} of {who} {i} in frame {frame}' for frame, i, joint in outside
         ],
-        f'left and right of {{}} seem to be swapped, {told}': [
-            f'{who} {one} in frame {frame}' for frame, one in find_exchanged_sides(tracks, skeleton)
+        f'left and right of {{}} seem to be swapped, {advice}': [
+            f'{who} {i} in frame {frame}' for frame, i in find_exchanged_sides(tracks, skeleton)
         ],
-        f'{{}} seem to be swapped, {told}': [
-            f'{who} {one} and {who} {other} in frame {frame}' for frame, one, other in exchanged
+        f'{{}} seem to be swapped, {advice}': [
+            f'{who} {a} and {who} {b} in frame {frame}' for frame, a, b in exchanged
         ],
-        f'{{}}, {told}': [
-            f'{who} {one} in frame {frame} may be {who} {other}'
-            for frame, one, other in find_labels_of_others(tracks)
-            if (frame, one) not in named
+        f'{{}}, {advice}': [
+            f'{who} {i} in frame {frame} may be {who} {other}'
+            for frame, i, other in find_labels_of_others(tracks)
+            if (frame, i) not in named
         ],
     }
     sentences = [text.format(listed(some, MAX_NAMED)) for text, some in places.items() if some]
@@ -103,8 +103,8 @@ def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[str]:
     """Report people who seem to be labelled twice, in one sentence, if there are any."""
     who = skeleton.category
     doubled = [
-        f'{who} {one} and {who} {other} in frame{"s" if len(frames) > 1 else ""} {ranges(frames)}'
-        for (one, other), frames in sorted(find_doubled_people(tracks).items())
+        f'{who} {a} and {who} {b} in frame{"s" if len(frames) > 1 else ""} {ranges(frames)}'
+        for (a, b), frames in sorted(find_doubled_people(tracks).items())
     ]
     if not doubled:
         return []
@@ -132,50 +132,49 @@ def find_exchanged_sides(tracks: Tracks, skeleton: Skeleton) -> list[tuple[int, 
     """Find labels in which left and right seem to be exchanged: (frame, track id)."""
     mirrored = np.array(skeleton.flip_indices)
     is_paired = mirrored != np.arange(len(mirrored))
-    found = []
+    exchanged_labels = []
     for _, of_person in groupby(_labels_on_lines(tracks), lambda label: label.track_id):
         labels = list(of_person)
         ratios = np.full(len(labels) + 2, np.inf)
         for place, label in enumerate(labels, 1):
             common = label.known & label.placed & label.placed[mirrored] & is_paired
-            own, exchanged = (
+            distance, exchanged = (
                 float(np.linalg.norm(keypoints - label.expected, axis=1)[common].sum())
                 for keypoints in (label.keypoints, label.keypoints[mirrored])
             )
-            if common.sum() >= MIN_JOINTS and exchanged < MAX_EXCHANGED_RATIO * own:
-                ratios[place] = exchanged / own
+            if common.sum() >= MIN_JOINTS and exchanged < MAX_EXCHANGED_RATIO * distance:
+                ratios[place] = exchanged / distance
         # The line beside an exchanged label is itself wrong.
         nearby = np.minimum(ratios[:-2], ratios[2:])
         is_worst = np.isfinite(ratios[1:-1]) & (ratios[1:-1] <= nearby)
-        found += [
-            (labels[place].frame, labels[place].track_id) for place in np.flatnonzero(is_worst)
-        ]
-    return sorted(found)
+        worst = [labels[place] for place in np.flatnonzero(is_worst)]
+        exchanged_labels += [(label.frame, label.track_id) for label in worst]
+    return sorted(exchanged_labels)
 
 
 def find_exchanged_people(tracks: Tracks) -> list[tuple[int, int, int]]:
     """Find people who fit each other's lines better than their own: (frame, one, the other)."""
-    found = []
+    pairs = []
     by_frame = sorted(_labels_on_lines(tracks), key=lambda label: label[:2])
     for frame, labels in groupby(by_frame, lambda label: label.frame):
         _, ids, keypoints, placed, expected, known = zip(*labels, strict=True)
         means = _mean_distances(keypoints, placed, expected, known)
-        own = np.diag(means)
-        is_exchanged = means + means.T < MAX_EXCHANGED_RATIO * (own[:, None] + own[None])
-        found += [(frame, ids[a], ids[b]) for a, b in np.argwhere(np.triu(is_exchanged, 1))]
-    return found
+        before = np.diag(means)
+        is_exchanged = means + means.T < MAX_EXCHANGED_RATIO * (before[:, None] + before[None])
+        pairs += [(frame, ids[a], ids[b]) for a, b in np.argwhere(np.triu(is_exchanged, 1))]
+    return pairs
 
 
 def find_labels_of_others(tracks: Tracks) -> list[tuple[int, int, int]]:
     """Find labels on the line of a person without a label there: (frame, track id, that person)."""
     frames = {i: sorted(track) for i, track in tracks.items() if track}
-    found = []
+    labels = []
     for label in _labels_on_lines(tracks):
         pose = [label.keypoints], [label.placed]
-        own = _mean_distances(*pose, [label.expected], [label.known])[0, 0]
+        distance = _mean_distances(*pose, [label.expected], [label.known])[0, 0]
         size = pose_extent(*map(np.stack, pose))[0, 2:].max()
         # Two different people are never so close that one could fit better.
-        if not own > MAX_DOUBLED_DISTANCE / MAX_EXCHANGED_RATIO * size:
+        if not distance > MAX_DOUBLED_DISTANCE / MAX_EXCHANGED_RATIO * size:
             continue
         others = [
             i
@@ -186,9 +185,9 @@ def find_labels_of_others(tracks: Tracks) -> list[tuple[int, int, int]]:
             lines = [_pose_at(tracks[i], frames[i], label.frame) for i in others]
             means = _mean_distances(*pose, *zip(*lines, strict=True))[0]
             mean, other = min(zip(np.nan_to_num(means, nan=np.inf), others, strict=True))
-            if mean < MAX_EXCHANGED_RATIO * own:
-                found.append((label.frame, label.track_id, other))
-    return sorted(found)
+            if mean < MAX_EXCHANGED_RATIO * distance:
+                labels.append((label.frame, label.track_id, other))
+    return sorted(labels)
 
 
 def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
@@ -202,28 +201,28 @@ def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
     for track_id in sorted(tracks):
         for frame, label in tracks[track_id].items():
             by_frame.setdefault(frame, {})[track_id] = label.keypoints, _placed(label)
-    found: dict[tuple[int, int], list[int]] = {}
+    doubled: dict[tuple[int, int], list[int]] = {}
     for frame in sorted(by_frame):
         for pair in _near_pairs(by_frame[frame]):
-            found.setdefault(pair, []).append(frame)
+            doubled.setdefault(pair, []).append(frame)
 
-    def coincide(one: int, other: int, span: range) -> bool:
+    def coincide(person: int, other: int, span: range) -> bool:
         """Return whether two tracks coincide wherever one of them is labelled."""
-        frames = sorted(frame for frame in {*placed[one], *placed[other]} if frame in span)
+        frames = sorted(frame for frame in {*placed[person], *placed[other]} if frame in span)
         poses = (
-            {i: _pose_at(tracks[i], every[i], frame) for i in (one, other)} for frame in frames
+            {i: _pose_at(tracks[i], every[i], frame) for i in (person, other)} for frame in frames
         )
         return len(frames) > 1 and all(map(_near_pairs, poses))
 
     every = {i: sorted(tracks[i]) for i in tracks}
     placed = {i: [f for f in every[i] if _placed(tracks[i][f]).any()] for i in tracks}
-    for one, other in combinations(sorted(i for i in tracks if placed[i]), 2):
+    for person, other in combinations(sorted(i for i in tracks if placed[i]), 2):
         # A track ends at the frame that marks the person as absent.
-        end = min(max(tracks[one]), max(tracks[other])) + 1
-        span = range(max(placed[one][0], placed[other][0]), end)
-        if (one, other) not in found and span and coincide(one, other, span):
-            found[one, other] = [*span]
-    return found
+        end = min(max(tracks[person]), max(tracks[other])) + 1
+        span = range(max(placed[person][0], placed[other][0]), end)
+        if (person, other) not in doubled and span and coincide(person, other, span):
+            doubled[person, other] = [*span]
+    return doubled
 
 
 def _near_pairs(poses: Mapping[int, _Pose]) -> list[tuple[int, int]]:

@@ -46,7 +46,7 @@ class _Run:
         self.given_up = False
         self._version = review.pose_version
         self._idle = 0.0
-        self._told = time.monotonic()
+        self._progress_sent = time.monotonic()
 
     @property
     def outdated(self) -> bool:
@@ -60,8 +60,8 @@ class _Run:
         if self.outdated:
             raise _OutdatedError
         now = time.monotonic()
-        if not self.measures and now - self._told > _SECONDS_BETWEEN_EVENTS:
-            self._told = now
+        if not self.measures and now - self._progress_sent > _SECONDS_BETWEEN_EVENTS:
+            self._progress_sent = now
             of = len(self.review.state.frames) - self._idle
             self.review.events.send('progress', done=round(frames_done - self._idle, 2), of=of)
 

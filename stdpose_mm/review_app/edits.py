@@ -32,8 +32,11 @@ Step = dict[str, Any]
 Joints = dict[str, list[float]]
 """Joint name -> [x, y, visibility]."""
 
-LabelPair = tuple[PersonLabel | None, PersonLabel | None]
-"""A label before and after an edit."""
+LabelKey = tuple[int, int]
+"""A person and a frame."""
+
+LabelPairs = dict[LabelKey, tuple[PersonLabel | None, PersonLabel | None]]
+"""Labels before and after an edit."""
 
 
 class StaleEditError(InputError):
@@ -285,7 +288,7 @@ def _is_int(value: Any) -> TypeGuard[int]:
 
 
 def _is_list_of(value: Any, type_: type) -> TypeGuard[list[Any]]:
-    return isinstance(value, list) and all(isinstance(one, type_) for one in value)
+    return isinstance(value, list) and all(isinstance(item, type_) for item in value)
 
 
 def _is_joint(value: Any) -> bool:
@@ -305,7 +308,7 @@ def read_skeleton(data: Mapping[str, Any]) -> Skeleton:
         InputError: If ``data`` is no such skeleton.
     """
     joints, limbs = data.get('joints'), data.get('limbs') or []
-    has_pairs = _is_list_of(limbs, list) and all(_is_int(one) for limb in limbs for one in limb)
+    has_pairs = _is_list_of(limbs, list) and all(_is_int(joint) for limb in limbs for joint in limb)
     if not _is_list_of(joints, str) or len(joints) > MAX_JOINTS or not has_pairs:
         raise InputError(
             'a skeleton needs {"joints": [names], "limbs": [[0, 1], ...]} with 1 to '
@@ -378,27 +381,29 @@ class Change:
     """The changes of an edit, for undoing it.
 
     Args:
-        labels: Person -> {frame: label before and after}.
+        labels: (person, frame) -> label before and after.
         skeletons: The skeleton before and after.
         new_person: The person that the edit has created, if any.
     """
 
-    labels: dict[int, dict[int, LabelPair]]
+    labels: LabelPairs
     skeletons: tuple[Skeleton | None, Skeleton | None]
     new_person: int | None = None
 
     @property
     def frames(self) -> range:
         """Return the frames from the first changed label to the last."""
-        frames = [frame for pairs in self.labels.values() for frame in pairs]
+        frames = [frame for _, frame in self.labels]
         return range(min(frames), max(frames) + 1) if frames else range(0)
+
+    @property
+    def people(self) -> list[int]:
+        """List the people whose labels are changed."""
+        return sorted({person for person, _ in self.labels})
 
     def reversed(self) -> Change:
         """Return the change that undoes this one."""
-        labels = {
-            person: {frame: (after, before) for frame, (before, after) in pairs.items()}
-            for person, pairs in self.labels.items()
-        }
+        labels = {key: (after, before) for key, (before, after) in self.labels.items()}
         before, after = self.skeletons
         return Change(labels, (after, before))
 
@@ -433,11 +438,10 @@ class EditHistory:
     def counts(self) -> Counts:
         """Count the existing labels (one per person and frame) that edits made, and the actions."""
         made = {
-            (person, frame)
+            key
             for entry, change in self._done
             if entry['steps'][-1]['do'] not in ('swap', 'merge', 'split')
-            for person, pairs in change.labels.items()
-            for frame, (_, after) in pairs.items()
+            for key, (_, after) in change.labels.items()
             if after is not None
         }
         tracks = self._state.tracks
@@ -475,7 +479,7 @@ class EditHistory:
                     f'another page has made edits since, so this page cannot {edit["type"]}'
                 )
             if change is not None and change.labels:
-                people = sorted(change.labels)
+                people = change.people
                 frames = [change.frames.start, change.frames.stop]
         return {
             'id': request['id'],
@@ -505,17 +509,16 @@ class EditHistory:
             return change
         state, skeleton, known = self._state, self._state.skeleton, set(self._state.tracks)
         people = {step[name] for step in steps for name in PEOPLE if name in step}
-        before = {person: dict(state.tracks.get(person, {})) for person in sorted(people)}
+        before = self._labels_of(people)
         try:
             for step in steps:
                 perform_step(step, self._propagator, state)
         except BaseException:
-            self.roll_back(Change(self._compare(before), (skeleton, state.skeleton)))
+            self.roll_back(Change(self._compare(before, people), (skeleton, state.skeleton)))
             raise
-        new_person = next(iter(state.tracks.keys() - known), None)
-        if new_person is not None:
-            before[new_person] = {}
-        return Change(self._compare(before), (skeleton, state.skeleton), new_person)
+        created = state.tracks.keys() - known
+        labels = self._compare(before, people | created)
+        return Change(labels, (skeleton, state.skeleton), next(iter(created), None))
 
     def roll_back(self, change: Change) -> None:
         """Undo a change of :meth:`perform` that was not committed."""
@@ -534,31 +537,23 @@ class EditHistory:
         self._entries.append(entry)
         self.new_persons[entry['id']] = change.new_person
 
-    def _compare(
-        self, before: Mapping[int, Mapping[int, PersonLabel]]
-    ) -> dict[int, dict[int, LabelPair]]:
+    def _labels_of(self, people: set[int]) -> dict[LabelKey, PersonLabel]:
+        tracks = self._state.tracks
+        return {(i, frame): label for i in people for frame, label in tracks.get(i, {}).items()}
+
+    def _compare(self, before: dict[LabelKey, PersonLabel], people: set[int]) -> LabelPairs:
         """Pair the earlier and the current labels where they differ."""
-        changed: dict[int, dict[int, LabelPair]] = {}
-        for person, earlier in before.items():
-            now = self._state.tracks.get(person, {})
-            frames = sorted(earlier.keys() | now.keys())
-            pairs = {frame: (earlier.get(frame), now.get(frame)) for frame in frames}
-            pairs = {frame: (one, two) for frame, (one, two) in pairs.items() if one is not two}
-            if pairs:
-                changed[person] = pairs
-        return changed
+        after = self._labels_of(people)
+        pairs = {key: (before.get(key), after.get(key)) for key in sorted(before | after)}
+        return {key: (old, new) for key, (old, new) in pairs.items() if old is not new}
 
     def _apply(self, change: Change) -> None:
         # Restoring labels needs a skeleton, even if none is left afterwards.
         self._state.skeleton = change.skeletons[1] or change.skeletons[0]
-        after = {
-            (person, frame): label
-            for person, pairs in change.labels.items()
-            for frame, (_, label) in pairs.items()
-        }
+        after = {key: label for key, (_, label) in change.labels.items()}
         self._propagator.restore_labels(self._state, after)
         self._state.skeleton = change.skeletons[1]
 
 
-def _overlap(one: Sequence[int] | None, other: Sequence[int] | None) -> bool:
-    return one is None or other is None or max(one[0], other[0]) < min(one[1], other[1])
+def _overlap(frames: Sequence[int] | None, others: Sequence[int] | None) -> bool:
+    return frames is None or others is None or max(frames[0], others[0]) < min(frames[1], others[1])

@@ -185,14 +185,14 @@ class Guidance:
             frames = range(len(poses.sources))
             dense = track.with_persons([poses.label(frame, person) for frame in frames])
             calibrated = calibrate_scores(dense, self._method).persons
-            found = [label.scores for label in calibrated if label.scores is not None]
-            scores = np.stack(found) if len(found) == len(scores) else scores
+            rows = [label.scores for label in calibrated if label.scores is not None]
+            scores = np.stack(rows) if len(rows) == len(scores) else scores
         return 1.0 - np.clip(scores, 0.0, 1.0)
 
     def _make_report(self, revision: int, everyone: Mapping[int, PersonPoses]) -> GuidanceReport:
         people = sorted(everyone)
         tracks = [self._errors[person] for person in people]
-        number = sum(int((everyone[one].visibility > NOT_LABELLED).sum()) for one in people)
+        number = sum(int((everyone[person].visibility > NOT_LABELLED).sum()) for person in people)
         wrong = sum(float(track.errors.sum()) for track in tracks)
         # Only frames in doubt are listed: even the worst frames of a video may be good.
         in_doubt = [
@@ -201,18 +201,18 @@ class Guidance:
             )
             for track in tracks
         ]
-        frames = {int(f) for one in in_doubt for f in one.times[one.errors.any(axis=1)]}
+        frames = {int(f) for track in in_doubt for f in track.times[track.errors.any(axis=1)]}
         checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
-        found = rank_gains(tracks, NUM_SUGGESTIONS)
+        suggestions = rank_gains(tracks, NUM_SUGGESTIONS)
         is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
         wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
         best: Place | None = None
-        if found:
-            frame, gain = found[0].frame_index, found[0].gain
-            own = [float(track.gains()[frame]) for track in tracks]
+        if suggestions:
+            frame, gain = suggestions[0].frame_index, suggestions[0].gain
+            gains = [float(track.gains()[frame]) for track in tracks]
             best = {
                 'frame': frame,
-                'person': people[int(np.argmax(own))],
+                'person': people[int(np.argmax(gains))],
                 'reason': f'a label here is expected to correct {gain:.1f} joints around it',
             }
         return GuidanceReport(
@@ -221,18 +221,18 @@ class Guidance:
             next=best,
             checks=checks,
             num_doubtful=len(frames),
-            suggestions=[one.frame_index for one in found],
+            suggestions=[suggestion.frame_index for suggestion in suggestions],
             wrong_after=wrong_after,
             measured=self._measured,
         )
 
     def _check(self, frame: int, everyone: Iterable[int]) -> Check:
-        own = {person: self._errors[person].errors[frame] for person in everyone}
-        expected = sum(float(wrong.sum()) for wrong in own.values())
-        person = max(own, key=lambda one: (own[one].sum(), -one))
+        errors = {person: self._errors[person].errors[frame] for person in everyone}
+        expected = sum(float(wrong.sum()) for wrong in errors.values())
+        person = max(errors, key=lambda track_id: (errors[track_id].sum(), -track_id))
         return {
             'frame': frame,
             'person': person,
             'reason': f'about {expected:.1f} wrong joints are expected here',
-            'score': round(1.0 - float(own[person].max()), 3),
+            'score': round(1.0 - float(errors[person].max()), 3),
         }

@@ -266,13 +266,13 @@ def _line(entry: Any) -> bytes:
     return json.dumps(entry, allow_nan=False).encode() + b'\n'
 
 
-def same_labels(one: VideoLabels, other: VideoLabels) -> bool:
-    """Tell whether edits of the given labels of ``one`` can be applied to those of ``other``.
+def same_labels(labels: VideoLabels, others: VideoLabels) -> bool:
+    """Tell whether edits of the given labels of ``labels`` can be applied to those of ``others``.
 
     Fields that are only kept for writing, such as picture names, may differ.
     """
-    names, other_names = one.skeleton.keypoint_names, other.skeleton.keypoint_names
-    return names == other_names and _values_by_pose(one) == _values_by_pose(other)
+    names, other_names = labels.skeleton.keypoint_names, others.skeleton.keypoint_names
+    return names == other_names and _values_by_pose(labels) == _values_by_pose(others)
 
 
 def _values_by_pose(labels: VideoLabels) -> dict[tuple[int, int | None], list[Any]]:

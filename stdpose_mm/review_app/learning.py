@@ -170,7 +170,7 @@ class ProjectLearner:
             'stopping': self._stopping,
             'done': round(self._done, 3),
             'right': self._right,
-            'said': None if answer is None else answer.sentence,
+            'message': None if answer is None else answer.sentence,
             'failed': answer is not None and answer.failed,
             'labels': None if network is None else network.record.num_poses,
         }
@@ -193,17 +193,17 @@ class ProjectLearner:
             folder, reviews = TemporaryDirectory(ignore_cleanup_errors=True), self._like(review)
             self._job = LearningJob(
                 self._make_propagator,
-                [_copy(one) for one in reviews],
+                [_copy(like) for like in reviews],
                 None if network is None else network.path,
                 LEARN_MINUTES,
-                max(LEAST_STEPS, STEPS_PER_POSE * sum(len(_labelled(one)) for one in reviews)),
+                max(LEAST_STEPS, STEPS_PER_POSE * sum(len(_labelled(like)) for like in reviews)),
                 Path(folder.name),
             )
             self._stopping, self._done, self._right, self._answer = False, 0.0, None, None
             arguments = self._job, folder
             self._thread = Thread(target=self._learn, args=arguments, name='learning', daemon=True)
             self._thread.start()
-        self._tell()
+        self._publish()
 
     def stop(self) -> None:
         """End the training and keep the best network so far."""
@@ -211,7 +211,7 @@ class ProjectLearner:
             if self._job is not None:
                 self._job.stop.touch()
                 self._stopping = True
-        self._tell()
+        self._publish()
 
     def close(self) -> None:
         """End the process at once."""
@@ -226,11 +226,11 @@ class ProjectLearner:
         if self._propagator.method != 'auto':
             raise InputError('learning needs the method auto, start the review without --method')
         require_packages('learning from labels', 'torch', 'onnx', extra='learn')
-        require_enough(sum(len(set(_labelled(one))) for one in self._like(review)))
+        require_enough(sum(len(set(_labelled(like))) for like in self._like(review)))
 
     def _like(self, review: VideoReview) -> list[VideoReview]:
         """List the opened videos that have the same joints as this one."""
-        return [one for one in self._reviews() if _joints(one) == _joints(review)]
+        return [other for other in self._reviews() if _joints(other) == _joints(review)]
 
     def _learn(self, job: LearningJob, folder: TemporaryDirectory[str]) -> None:
         # The folder is there as long as the job is, so that stop() can write to it.
@@ -245,24 +245,24 @@ class ProjectLearner:
                 answer = LearningAnswer(sentence_of(error), failed=True)
             with self._lock:
                 self._answer, self._job, self._stopping = answer, None, False
-        self._tell()
+        self._publish()
 
     def _run_process(self, job: LearningJob) -> LearningAnswer:
-        own, other = _PROCESSES.Pipe(duplex=False)
-        process = _PROCESSES.Process(target=learn_in_process, args=(job, other), daemon=True)
-        with self._lock, other:
+        receiver, sender = _PROCESSES.Pipe(duplex=False)
+        process = _PROCESSES.Process(target=learn_in_process, args=(job, sender), daemon=True)
+        with self._lock, sender:
             if self._closed:
                 raise InputError('the server is stopping')
             process.start()
             self._process = process
-        told = time.monotonic()
-        with own:
+        published = time.monotonic()
+        with receiver:
             try:
-                while not isinstance(message := own.recv(), LearningAnswer):
+                while not isinstance(message := receiver.recv(), LearningAnswer):
                     self._done, self._right = message
-                    if time.monotonic() - told > _SECONDS_BETWEEN_EVENTS:
-                        told = time.monotonic()
-                        self._tell()
+                    if time.monotonic() - published > _SECONDS_BETWEEN_EVENTS:
+                        published = time.monotonic()
+                        self._publish()
                 return message
             except EOFError:
                 process.join()
@@ -278,7 +278,7 @@ class ProjectLearner:
         for review in self._reviews():
             review.compute_again()
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         for review in self._reviews():
             review.events.send('learning', **self.describe(review))
 
@@ -300,7 +300,7 @@ def _copy(review: VideoReview) -> Callable[[], PropagationState]:
     with review.lock:
         values = {
             **vars(review.state),
-            'tracks': {one: dict(track) for one, track in review.state.tracks.items()},
+            'tracks': {person: dict(track) for person, track in review.state.tracks.items()},
         }
     del values['caches']
     return partial(PropagationState, **values)

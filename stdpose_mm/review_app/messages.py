@@ -183,8 +183,8 @@ class Learning(TypedDict):
     """State of learning from the labels.
 
     ``refused`` says why it cannot begin, ``right`` is the share of hidden joints that the network
-    finds, ``said`` is the sentence on the last result, and ``labels`` is the number of labels that
-    the network in use has learned from.
+    finds, ``message`` is the sentence on the last result, and ``labels`` is the number of labels
+    that the network in use has learned from.
     """
 
     refused: str | None
@@ -192,7 +192,7 @@ class Learning(TypedDict):
     stopping: bool
     done: float
     right: float | None
-    said: str | None
+    message: str | None
     failed: bool
     labels: int | None
 

@@ -43,7 +43,7 @@ class PictureReader:
         self._frames = copy.copy(frames)
         self._max_bytes = max_bytes
         self.num_bytes = 0
-        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._encoded: OrderedDict[Key, bytes] = OrderedDict()
         self._asked: dict[Key, list[Future[bytes]]] = {}
         self._ahead: list[Key] = []
         self._is_block = False
@@ -74,9 +74,9 @@ class PictureReader:
         key = frame, width
         with self._woken:
             self._plan_ahead(frame, width)
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                future.set_result(self._kept[key])
+            if key in self._encoded:
+                self._encoded.move_to_end(key)
+                future.set_result(self._encoded[key])
             elif self._closed:
                 future.set_exception(_ending())
                 return future
@@ -113,7 +113,7 @@ class PictureReader:
             self._is_block = True
 
     def _missing(self, frames: range, width: int) -> list[Key]:
-        return [(n, width) for n in frames if (n, width) not in self._kept]
+        return [(n, width) for n in frames if (n, width) not in self._encoded]
 
     def _next(self) -> Key | None:
         """Wait for the next picture to encode; None at the end."""
@@ -128,7 +128,7 @@ class PictureReader:
                         return key
                 while self._ahead:
                     key = self._ahead.pop(0)
-                    if key not in self._kept:
+                    if key not in self._encoded:
                         return key
                 self._woken.wait()
             return None
@@ -158,10 +158,10 @@ class PictureReader:
                 future.set_exception(answer)
 
     def _keep(self, key: Key, picture: bytes) -> None:
-        self._kept[key] = picture
+        self._encoded[key] = picture
         self.num_bytes += len(picture)
-        while self.num_bytes > self._max_bytes and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
+        while self.num_bytes > self._max_bytes and len(self._encoded) > 1:
+            _, dropped = self._encoded.popitem(last=False)
             self.num_bytes -= len(dropped)
 
 

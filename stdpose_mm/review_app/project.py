@@ -135,7 +135,7 @@ def _starting_labels(
     Raises:
         InputError: If they cannot be read, or the journal's edits began with other labels.
     """
-    kept = journal.labels
+    initial = journal.labels
     if inputs.labels is not None:
         labels = read_labels(
             inputs.labels,
@@ -153,20 +153,20 @@ def _starting_labels(
                 'between them'
             )
         labels = match_labels(labels, frames, options.frame_options, options.labels_size)
-        if kept is not None and not same_labels(kept, labels):
+        if initial is not None and not same_labels(initial, labels):
             raise journal.other_input(LABEL_FILE)
         return labels
-    if kept is not None and kept.persons:
+    if initial is not None and initial.persons:
         options.say(f'{journal.path}: using the labels with which its edits began')
-    elif kept is not None and options.skeleton is not None:
-        begun, given = kept.skeleton, options.skeleton
+    elif initial is not None and options.skeleton is not None:
+        begun, given = initial.skeleton, options.skeleton
         if begun.keypoint_names != given.keypoint_names:
             raise InputError(
                 f'{journal.path} holds edits that began with other joints than --skeleton, leave '
                 '--skeleton out to continue with these edits, or give another file with --project '
                 'to start over'
             )
-    return kept
+    return initial
 
 
 class ReviewProject:
@@ -276,7 +276,7 @@ class ReviewProject:
 
     def _in_order(self) -> list[VideoReview]:
         """List the opened videos, beginning with the one that was viewed last."""
-        opened = sorted(self._reviews.items(), key=lambda one: (one[0] != self._latest, one[0]))
+        opened = sorted(self._reviews.items(), key=lambda item: (item[0] != self._latest, item[0]))
         return [review for _, review in opened]
 
     def _open_all(self) -> None:

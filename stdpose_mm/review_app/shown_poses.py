@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,10 +54,10 @@ class PersonPoses:
         """Mark poses for recomputation and remember the old ones."""
         if not frames:
             return
-        here = slice(frames.start, frames.stop)
-        shown = self.visibility[here, :, None] > NOT_LABELLED
-        self.before = dict(zip(frames, np.where(shown, self.keypoints[here], np.nan), strict=True))
-        self.pending[here] = True
+        rows = slice(frames.start, frames.stop)
+        shown = self.visibility[rows, :, None] > NOT_LABELLED
+        self.before = dict(zip(frames, np.where(shown, self.keypoints[rows], np.nan), strict=True))
+        self.pending[rows] = True
 
     def show_absent(self, frames: int | slice) -> None:
         """Show that the person is absent."""
@@ -76,13 +76,13 @@ class PersonPoses:
         if label.is_absent:
             self.show_absent(frame)
             return
-        said = ~label.propagated
+        determined = ~label.propagated
         # Joints whose labels were removed keep their positions until they are recomputed.
-        self.joint_sources[frame][~said & (self.joint_sources[frame] == GIVEN)] = PROPAGATED
-        self.keypoints[frame][said] = label.keypoints[said]
-        self.visibility[frame][said] = label.visibility[said]
-        self.scores[frame][said] = label.labelled[said]
-        self.joint_sources[frame][said] = np.where(label.labelled, GIVEN, ABSENT)[said]
+        self.joint_sources[frame][~determined & (self.joint_sources[frame] == GIVEN)] = PROPAGATED
+        self.keypoints[frame][determined] = label.keypoints[determined]
+        self.visibility[frame][determined] = label.visibility[determined]
+        self.scores[frame][determined] = label.labelled[determined]
+        self.joint_sources[frame][determined] = np.where(label.labelled, GIVEN, ABSENT)[determined]
         has_given = label.given.any() or not label.propagated.any()
         self.sources[frame] = GIVEN if has_given else PROPAGATED
         if label.bbox is not None:
@@ -161,9 +161,9 @@ class PersonPoses:
             columns: Number of columns; if there are fewer frames, a frame fills several.
             joints: Names of the joints to describe one by one, or nothing.
         """
-        here = slice(frames.start, frames.stop)
-        shown = self.visibility[here] > NOT_LABELLED
-        scores = np.where(shown, self.scores[here], np.inf)
+        inside = slice(frames.start, frames.stop)
+        shown = self.visibility[inside] > NOT_LABELLED
+        scores = np.where(shown, self.scores[inside], np.inf)
         firsts = np.arange(columns) * len(frames) // columns
         # [columns, K], infinite where the joint has no position.
         if columns <= len(frames):
@@ -246,29 +246,30 @@ class ShownPoses:
         """
         if change.skeletons[0] is not change.skeletons[1]:
             self.of.clear()
-        earlier: dict[int, Mapping[int, PersonLabel]] = dict(self._state.tracks)
-        for person, pairs in change.labels.items():
-            track = self._state.tracks.get(person, {})
-            before = {frame: pair[0] for frame, pair in pairs.items()}
-            merged = sorted({**track, **before}.items())
-            earlier[person] = {frame: label for frame, label in merged if label is not None}
+        tracks, edited = self._state.tracks, change.people
+        earlier = {**tracks, **{person: dict(tracks.get(person, {})) for person in edited}}
+        for (person, frame), (before, _) in change.labels.items():
+            earlier[person].pop(frame, None)
+            if before is not None:
+                earlier[person][frame] = before
         affected = self._propagator.affected_frames(self._state, earlier)
-        for person, pairs in change.labels.items():
-            if person not in self._state.tracks:
+        for person in edited:
+            if person not in tracks:
                 self.of.pop(person, None)
                 continue
             poses = self.of.get(person) or self._add(person)
             frames = affected.get(person, range(0))
             poses.outdate(frames)
-            for frame, (_, after) in pairs.items():
-                poses.show_label(frame, after)
             self._urgent = [task for task in self._urgent if task[0] != person]
             self._urgent.append((person, frames))
+        for (person, frame), (_, after) in change.labels.items():
+            if person in self.of:
+                self.of[person].show_label(frame, after)
         for person, frames in affected.items():
             # These are poses of others that depend on the positions of the edited people.
-            if person in self.of and person not in change.labels:
+            if person in self.of and person not in edited:
                 self.of[person].pending[frames.start : frames.stop] = True
-        ranges = [affected[person] for person in change.labels if person in affected]
+        ranges = [affected[person] for person in edited if person in affected]
         return sorted(ranges, key=lambda frames: change.frames.start not in frames)
 
     def outdate_all(self) -> None:
@@ -324,8 +325,8 @@ class ShownPoses:
         later = frames[frames >= start]
         first = int((later if len(later) else frames)[0])
         window = range(first, min(first + length, len(waiting)))
-        here = slice(window.start, window.stop)
-        people = [person for person, poses in self.of.items() if poses.pending[here].any()]
+        inside = slice(window.start, window.stop)
+        people = [person for person, poses in self.of.items() if poses.pending[inside].any()]
         return sorted(people), window
 
     def _poses_of(self, label: PersonLabel) -> PersonPoses | None:

@@ -193,8 +193,10 @@ class VideoReview:
             return {
                 'columns': columns,
                 'persons': [
-                    poses.describe_lane(one, frames, columns, names if one == person else ())
-                    for one, poses in sorted(self.shown.of.items())
+                    poses.describe_lane(
+                        track_id, frames, columns, names if track_id == person else ()
+                    )
+                    for track_id, poses in sorted(self.shown.of.items())
                 ],
                 'checks': report.checks,
                 'suggestions': report.suggestions,
@@ -263,7 +265,7 @@ class VideoReview:
         touched = self.shown.follow(change)
         # Poses of other people may also depend on these labels.
         waiting = [person for person, poses in self.shown.of.items() if poses.pending.any()]
-        for person in (*change.labels, *waiting):
+        for person in (*change.people, *waiting):
             self.guidance.forget(person)
         return touched
 

@@ -64,18 +64,6 @@ def test_added_labels_are_propagated_frame_by_frame(linear, state):
     assert results[4].scores[1].tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize(('method', 'first'), [('linear', 3), ('spline', 1)])
-def test_the_affected_frames_are_those_of_the_method(folder, method, first):
-    """A spline bends with the labels behind the next ones, too."""
-    propagator = VideoPosePropagator(method=method)
-    state = propagator.init_state(folder)
-    for frame in (0, 2, 5, 8):
-        propagator.add_labels(state, frame, 1, POSE + frame)
-    before = dict(state.tracks[1])
-    propagator.add_labels(state, 5, 1, POSE + 7)
-    assert propagator.affected_frames(state, {1: before}) == {1: range(first, 8)}
-
-
 NOWHERE = [np.nan, np.nan]
 
 
@@ -93,34 +81,6 @@ def test_nan_and_visibility_0_mean_not_labelled(linear, state):
     assert first.visibility.tolist() == [[2, 0, 2], [1, 0, 2]]
 
 
-def test_one_joint_corrects_a_label_and_keeps_the_others(linear, state):
-    linear.add_labels(state, 0, 1, POSE, bbox=[1, 2, 30, 40])
-    linear.add_labels(state, 0, 1, [NOWHERE, NOWHERE, [25, 30]])
-    first = next(linear.propagate_in_video(state))
-    assert first.keypoints[0].tolist() == [[10, 10], [20, 10], [25, 30]]
-    assert first.keypoint_sources.tolist() == [['given'] * 3]
-    assert first.bboxes[0].tolist() == [1, 2, 30, 40]
-
-
-def test_one_joint_in_an_unlabelled_frame_leaves_the_others_to_propagation(linear, state):
-    for frame in (0, 8):
-        linear.add_labels(state, frame, 1, POSE + frame)
-    linear.add_labels(state, 4, 1, [NOWHERE, NOWHERE, [50, 60]])
-    results = run(linear, state)
-    np.testing.assert_allclose(results[4].keypoints[0], [*(POSE[:2] + 4), [50, 60]])
-    assert results[4].keypoint_sources.tolist() == [['propagated', 'propagated', 'given']]
-    assert results[4].source == ('given',)
-    np.testing.assert_allclose(results[6].keypoints[0, :2], POSE[:2] + 6)
-
-
-def test_replacing_a_label_leaves_out_what_it_does_not_have(linear, state):
-    linear.add_labels(state, 0, 1, POSE)
-    linear.add_labels(state, 0, 1, [NOWHERE, [1, 2], NOWHERE], replace=True)
-    first = next(linear.propagate_in_video(state))
-    assert first.visibility.tolist() == [[0, 2, 0]]
-    assert first.keypoint_sources.tolist() == [['absent', 'given', 'absent']]
-
-
 def test_joints_left_out_of_a_file_are_filled_when_asked_for(linear, folder, label, video):
     labels = video([label(0, POSE), label(4, POSE + 4, [2, 2, 0]), label(8, POSE + 8)], 9)
     left_out, filled = (
@@ -130,20 +90,6 @@ def test_joints_left_out_of_a_file_are_filled_when_asked_for(linear, folder, lab
     assert left_out.keypoint_sources.tolist() == [['given', 'given', 'absent']]
     assert filled.keypoint_sources.tolist() == [['given', 'given', 'propagated']]
     np.testing.assert_allclose(filled.keypoints[0], POSE + 4)
-
-
-def test_what_was_said_of_a_joint_may_be_taken_back(linear, folder):
-    state = linear.init_state(folder, skeleton=Skeleton(('a', 'b', 'c')))
-    for frame in (0, 4, 8):
-        linear.add_labels(state, frame, 1, POSE + frame**2)
-    linear.remove_labels(state, 4, 1, ['a', 'c'])
-    pose = run(linear, state)[4]
-    assert pose.keypoint_sources.tolist() == [['propagated', 'given', 'propagated']]
-    np.testing.assert_allclose(pose.keypoints[0, 0], POSE[0] + 32)
-    with pytest.raises(InputError, match=r"no joint 'nose', choose from a, b, c$"):
-        linear.remove_labels(state, 4, 1, ['nose'])
-    linear.remove_labels(state, 4, 1, ['b'])
-    assert run(linear, state)[4].source == ('propagated',)
 
 
 def test_the_box_stays_when_all_joints_are_taken_back(linear, folder):
@@ -177,19 +123,6 @@ def test_a_correction_redoes_the_gaps_of_its_joint_and_person_only(folder):
     }
 
 
-def test_a_person_may_be_marked_absent_and_come_back(linear, state):
-    linear.add_labels(state, 0, 1, POSE)
-    linear.add_labels(state, 0, 2, POSE)
-    linear.mark_absent(state, 3, 1)
-    linear.add_labels(state, 6, 1, POSE + 9)
-    results = run(linear, state)
-    assert ''.join(result.source[0][0] for result in results) == 'gppgaagpp'
-    assert {result.source[1] for result in results[1:]} == {'propagated'}
-    np.testing.assert_array_equal(results[2].keypoints[0], POSE)
-    assert results[4].visibility[0].tolist() == [0, 0, 0]
-    assert results[4].bboxes[0].tolist() == [0, 0, 0, 0]
-
-
 def test_messages_about_pictures_in_memory_read_well(linear, pictures):
     state = linear.init_state(list(pictures))
     with pytest.raises(InputError, match='but the list of pictures has 9 frames'):
@@ -201,18 +134,6 @@ def test_life_spans_by_labels(linear, folder):
     linear.add_labels(state, 2, 1, POSE)
     linear.add_labels(state, 4, 1, POSE)
     assert ''.join(r.source[0][0] for r in run(linear, state)) == 'aagpgaaaa'
-
-
-def test_labels_may_be_taken_back(linear, state):
-    linear.add_labels(state, 0, 1, POSE)
-    linear.add_labels(state, 4, 1, POSE + 100)
-    linear.remove_labels(state, 4, 1)
-    np.testing.assert_array_equal(run(linear, state)[4].keypoints[0], POSE)
-    with pytest.raises(InputError, match=r'person 1 has no label in frame 4, choose .* frames 0$'):
-        linear.remove_labels(state, 4, 1)
-    linear.remove_labels(state, 0, 1)
-    with pytest.raises(InputError, match='no given labels'):
-        run(linear, state)
 
 
 def test_an_unknown_person_is_one_sentence(linear, state):

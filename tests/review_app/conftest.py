@@ -54,7 +54,7 @@ def projects(video: Path, folder: Path) -> Iterator[Callable[..., ReviewProject]
                     folder / f'{name}_reviewed.json',
                 )
             )
-        options.setdefault('say', said.append)
+        options.setdefault('say', notes.append)
         project = ReviewProject(
             inputs, propagator or VideoPosePropagator(method=method), ReviewOptions(**options)
         )
@@ -62,8 +62,8 @@ def projects(video: Path, folder: Path) -> Iterator[Callable[..., ReviewProject]
         project.open()
         return project
 
-    said: list[str] = []
-    run.said = said  # type: ignore[attr-defined]
+    notes: list[str] = []
+    run.notes = notes  # type: ignore[attr-defined]
     yield run
     Page.close_all(but=num_pages)
     for project in running:
@@ -100,7 +100,7 @@ def open_page(start: Callable[..., ReviewProject]) -> Callable[..., Page]:
         page.revision = page.get()['revision']
         return page
 
-    open_.said = start.said  # type: ignore[attr-defined]
+    open_.notes = start.notes  # type: ignore[attr-defined]
     return open_
 
 

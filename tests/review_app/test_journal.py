@@ -84,24 +84,6 @@ def test_a_range_of_labels_that_a_journal_takes_back_is_taken_back(
     assert [again.poses(n)[1]['source'] for n in (0, 20, 39)] == ['given', *['propagated'] * 2]
 
 
-def test_an_edit_can_be_undone_by_its_name_after_a_restart(page: Page, reopen: Callable[[], Page]):
-    before = page.joint(10, 1)
-    page.edit('set_joints', id='mine', person=1, frame=10, joints={'head': [1, 1, 2]})
-    again = reopen()
-    again.edit('undo', of='mine')
-    assert again.joint(10, 1) == before
-
-
-def test_an_edit_that_was_done_before_a_restart_is_not_done_again(
-    page: Page, reopen: Callable[[], Page]
-):
-    answer = page.try_edit('add_person', id='mine', frame=3, joints={'head': [1, 1, 2]}).json()
-    again = reopen().try_edit('add_person', id='mine', frame=3, joints={'head': [1, 1, 2]})
-    assert again.status_code == 200
-    assert again.json()['person'] == answer['person'] == 3
-    assert again.json()['revision'] == 1
-
-
 def test_the_file_of_labels_stays_and_a_project_file_begins_with_an_edit(
     page: Page, tmp_path: Path
 ):
@@ -123,7 +105,7 @@ def test_a_line_that_was_not_finished_is_cut_off_in_a_sentence(
     journal_of(tmp_path).write_bytes(whole + line[:20])
     again = reopen()
     assert again.revision == 1
-    assert any('was incomplete' in sentence for sentence in open_page.said)  # type: ignore[attr-defined]
+    assert any('was incomplete' in sentence for sentence in open_page.notes)  # type: ignore[attr-defined]
     again.edit('accept', person=2, frame=11)
     assert reopen().revision == 2
 
@@ -150,14 +132,14 @@ def test_an_edit_that_cannot_be_written_is_refused_and_not_shown(
 
 
 def test_two_servers_that_begin_at_once_do_not_mix(tmp_path: Path):
-    one, other = (Journal(tmp_path / 'new.jsonl', {'video': 'v'}) for _ in range(2))
-    one.append({'id': 'a'})
+    first, second = (Journal(tmp_path / 'new.jsonl', {'video': 'v'}) for _ in range(2))
+    first.append({'id': 'a'})
     with pytest.raises(InputError, match='open in another review server'):
-        other.append({'id': 'b'})
-    one.close()
+        second.append({'id': 'b'})
+    first.close()
     with pytest.raises(InputError, match='start it again'):
-        other.append({'id': 'b'})
-    assert Journal(one.path, {'video': 'v'}).entries == [{'id': 'a'}]
+        second.append({'id': 'b'})
+    assert Journal(first.path, {'video': 'v'}).entries == [{'id': 'a'}]
 
 
 def test_on_windows_a_byte_behind_the_end_is_locked(
@@ -175,14 +157,14 @@ def test_on_windows_a_byte_behind_the_end_is_locked(
     monkeypatch.setattr(sys, 'platform', 'win32')
     windows = SimpleNamespace(LK_NBLCK=2, locking=locking)
     monkeypatch.setitem(sys.modules, 'msvcrt', windows)
-    one, other = (Journal(tmp_path / 'new.jsonl', {'video': 'v'}) for _ in range(2))
-    one.append({'id': 'a'})
+    first, second = (Journal(tmp_path / 'new.jsonl', {'video': 'v'}) for _ in range(2))
+    first.append({'id': 'a'})
     with pytest.raises(InputError, match='open in another review server'):
-        other.append({'id': 'b'})
-    one.close()
+        second.append({'id': 'b'})
+    first.close()
     assert locked[0] > 2**30
-    assert one.path.read_bytes().count(b'\n') == 2
-    assert one.path.stat().st_size < 1000
+    assert first.path.read_bytes().count(b'\n') == 2
+    assert first.path.stat().st_size < 1000
 
 
 def test_what_is_no_json_is_not_written(tmp_path: Path):
@@ -254,7 +236,7 @@ def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
     assert without_progress(again) == before
     assert exported(again) == written
     assert journal_of(tmp_path).read_bytes() == journal
-    assert any('using the labels' in said for said in open_page.said)  # type: ignore[attr-defined]
+    assert any('using the labels' in sentence for sentence in open_page.notes)  # type: ignore[attr-defined]
     again.edit('undo')
     assert open_page().revision == len(EDITS) + 1
 
@@ -316,7 +298,7 @@ def test_the_joints_that_an_unlabelled_video_began_with_are_kept(open_page: Call
         assert again.revision == 1
     with pytest.raises(InputError, match=r'other joints than .* leave --skeleton out to continue'):
         open_page(skeleton=posetrack)
-    assert open_page.said == []  # type: ignore[attr-defined]
+    assert open_page.notes == []  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize('skeleton', [None, 'hand'])
@@ -434,21 +416,21 @@ def test_kept_labels_are_those_that_were_given(labels: VideoLabels):
     back = journal.labels
     assert same_labels(labels, back)
     expected = given_labels(labels)
-    assert [one.index for one in back.frames] == [one.index for one in expected.frames]
-    for one, other in zip(back.persons, expected.persons, strict=True):
-        ids = [{**person.extra, 'id': None, 'category_id': None} for person in (one, other)]
+    assert [frame.index for frame in back.frames] == [frame.index for frame in expected.frames]
+    for person, other in zip(back.persons, expected.persons, strict=True):
+        ids = [{**label.extra, 'id': None, 'category_id': None} for label in (person, other)]
         assert ids[0] == ids[1]
-        assert content_of(replace(one, extra={})) == content_of(replace(other, extra={}))
+        assert content_of(replace(person, extra={})) == content_of(replace(other, extra={}))
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
 
 
-@pytest.mark.parametrize('kept', [[], 'text', {'video': 'clip'}, {'video': 1, 'posetrack18': {}}])
+@pytest.mark.parametrize('labels', [[], 'text', {'video': 'clip'}, {'video': 1, 'posetrack18': {}}])
 def test_kept_labels_that_are_none_are_refused(
-    page: Page, open_page: Callable, tmp_path: Path, kept: object
+    page: Page, open_page: Callable, tmp_path: Path, labels: object
 ):
     page.edit('mark_absent', person=1, frame=10)
     first, _, edit = journal_of(tmp_path).read_text().splitlines()
-    broken = json.dumps({'given_labels': kept})
+    broken = json.dumps({'given_labels': labels})
     journal_of(tmp_path).write_text(f'{first}\n{broken}\n{edit}\n')
     with pytest.raises(InputError, match=r'labels\.review\.jsonl: given_labels'):
         open_page()

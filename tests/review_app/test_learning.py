@@ -43,7 +43,7 @@ def network(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     videos = [LabelledVideo(open_frames(video), walk().tracks())]
     learn_network(videos, SKELETON, path, minutes=1, steps=8)
     model = onnx.load(path)
-    (entry,) = [one for one in model.metadata_props if one.key == ONNX_RECORD]
+    (entry,) = [field for field in model.metadata_props if field.key == ONNX_RECORD]
     record = json.loads(entry.value)
     sure = {'slope': 0.0, 'offset': 6.0, 'weight': 0.0}
     record['calibrators'] = [sure] * len(record['calibrators'])
@@ -75,11 +75,13 @@ def fake(
 ) -> Iterator[FakeLearning]:
     folder = tmp_path / 'fake'
     folder.mkdir()
-    one = FakeLearning(folder, network)
+    learner = FakeLearning(folder, network)
     monkeypatch.setattr(learning, '_PROCESSES', quick_processes)
-    monkeypatch.setattr(learning, 'learn_in_process', partial(fake_learning.learn, one.plan_file))
-    yield one
-    one.go_on()
+    monkeypatch.setattr(
+        learning, 'learn_in_process', partial(fake_learning.learn, learner.plan_file)
+    )
+    yield learner
+    learner.go_on()
 
 
 class LearningPage(Page):
@@ -94,15 +96,15 @@ class LearningPage(Page):
 
     def wait_for(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         until = time.monotonic() + 60
-        while not condition(found := self.learning):
-            assert time.monotonic() < until, found
+        while not condition(state := self.learning):
+            assert time.monotonic() < until, state
             time.sleep(0.01)
-        return found
+        return state
 
     def wait_until_learned(self) -> dict[str, Any]:
-        found = self.wait_for(lambda found: not found['running'])
+        state = self.wait_for(lambda state: not state['running'])
         self.settle()
-        return found
+        return state
 
 
 @pytest.fixture
@@ -140,16 +142,16 @@ def test_a_network_that_helps_is_used_and_kept_beside_the_output(
         'stopping': False,
         'done': 0.0,
         'right': None,
-        'said': None,
+        'message': None,
         'failed': False,
         'labels': None,
     }
     assert page.learn().json()['running']
-    found = page.wait_for(lambda found: found['right'] is not None)
-    assert (found['done'], found['right']) == (0.5, 0.75)
+    state = page.wait_for(lambda state: state['right'] is not None)
+    assert (state['done'], state['right']) == (0.5, 0.75)
     fake.go_on()
-    found = page.wait_until_learned()
-    assert (found['said'], found['failed'], found['labels']) == ('learned; it is used', False, 8)
+    state = page.wait_until_learned()
+    assert (state['message'], state['failed'], state['labels']) == ('learned; it is used', False, 8)
     assert (tmp_path / 'labels_reviewed.learned.onnx').read_bytes() == network.read_bytes()
     assert not np.allclose(xy(before), xy(page.all_poses()))
 
@@ -181,7 +183,7 @@ def test_edits_during_training_are_kept_and_learned_from_the_next_time(
 ):
     page = open_page()
     page.learn()
-    page.wait_for(lambda found: fake.is_begun)
+    page.wait_for(lambda state: fake.is_begun)
     page.edit('accept', person=1, frame=12)
     assert fake.job['frames'] == [[*LABELLED]]
     assert fake.job['steps'] == 400
@@ -205,7 +207,7 @@ def test_a_network_that_does_not_help_leaves_everything_as_it_was(
     before = page.state()
     page.learn()
     fake.go_on()
-    assert page.wait_until_learned()['said'] == 'learned; it is not used'
+    assert page.wait_until_learned()['message'] == 'learned; it is not used'
     assert page.state() == before
     assert not [*tmp_path.glob('*.onnx')]
 
@@ -213,10 +215,10 @@ def test_a_network_that_does_not_help_leaves_everything_as_it_was(
 def test_stopping_keeps_the_best_so_far(open_page, fake: FakeLearning):
     page = open_page()
     page.learn()
-    page.wait_for(lambda found: fake.is_begun)
+    page.wait_for(lambda state: fake.is_begun)
     assert page.learn('stop').json()['stopping']
-    found = page.wait_until_learned()
-    assert (found['said'], found['labels']) == ('stopped: learned; it is used', 8)
+    state = page.wait_until_learned()
+    assert (state['message'], state['labels']) == ('stopped: learned; it is used', 8)
 
 
 def test_a_training_that_can_be_stopped_has_its_folder(
@@ -249,7 +251,7 @@ def test_one_training_at_a_time(open_page, fake: FakeLearning):
 def test_closing_the_server_ends_the_process_at_once(open_page, fake: FakeLearning, tmp_path: Path):
     page = open_page()
     page.learn()
-    page.wait_for(lambda found: fake.is_begun)
+    page.wait_for(lambda state: fake.is_begun)
     started = time.monotonic()
     page.project.close()
     assert time.monotonic() - started < 5
@@ -262,7 +264,7 @@ def test_closing_the_server_ends_the_process_at_once(open_page, fake: FakeLearni
 def test_a_training_takes_longer_the_more_labels_there_are(open_page, fake: FakeLearning):
     page = open_page(walk(range(20)))
     page.learn()
-    page.wait_for(lambda found: fake.is_begun)
+    page.wait_for(lambda state: fake.is_begun)
     assert fake.job['steps'] == 500
 
 
@@ -272,11 +274,11 @@ def test_a_process_that_dies_is_told_and_changes_nothing(open_page, fake: FakeLe
     before = page.state()
     page.learn()
     fake.go_on()
-    found = page.wait_until_learned()
-    assert found['failed']
-    assert found['said'].startswith('the learning ended early (exit code 7)')
+    state = page.wait_until_learned()
+    assert state['failed']
+    assert state['message'].startswith('the learning ended early (exit code 7)')
     assert page.state() == before
-    assert found['refused'] is None
+    assert state['refused'] is None
 
 
 def test_a_full_disk_is_told_and_the_earlier_network_goes_on(
@@ -293,9 +295,9 @@ def test_a_full_disk_is_told_and_the_earlier_network_goes_on(
 
     monkeypatch.setattr('shutil.copyfile', refuse)
     page.learn()
-    found = page.wait_until_learned()
-    assert (found['failed'], found['labels']) == (True, 8)
-    assert 'No space left on device' in found['said']
+    state = page.wait_until_learned()
+    assert (state['failed'], state['labels']) == (True, 8)
+    assert 'No space left on device' in state['message']
     assert page.state() == before
     monkeypatch.undo()
     again = open_page()
@@ -331,7 +333,7 @@ def test_all_videos_with_the_same_joints_teach_one_network(
     other = partial(page.get, video=1)
     before = other('/poses', first=7, last=7)
     page.learn()
-    page.wait_for(lambda found: fake.is_begun)
+    page.wait_for(lambda state: fake.is_begun)
     assert fake.job['frames'] == 2 * [[*LABELLED]]
     fake.go_on()
     page.wait_until_learned()
@@ -379,6 +381,6 @@ def test_the_process_itself_learns(open_page, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(learning, 'STEPS_PER_POSE', 0)
     page = open_page()
     page.learn()
-    found = page.wait_until_learned()
-    assert not found['failed'], found
-    assert found['said'].startswith('learned from 8 labelled poses: in ')
+    state = page.wait_until_learned()
+    assert not state['failed'], state
+    assert state['message'].startswith('learned from 8 labelled poses: in ')

@@ -266,7 +266,7 @@ def test_estimates_become_labels_where_they_are_certain(open_page: Callable):
     assert page.poses(5)[1]['sources'] == 'gpg'
     assert page.joint(5, 1, 'left_hand') == [14, 20]
     assert page.joint(5, 1, 'head') == [20, 4]
-    assert any('estimated poses' in sentence for sentence in open_page.said)  # type: ignore[attr-defined]
+    assert any('estimated poses' in sentence for sentence in open_page.notes)  # type: ignore[attr-defined]
 
 
 def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, two_people):
@@ -332,33 +332,33 @@ def test_one_video_that_cannot_be_opened_ends_the_command(start: Callable, tmp_p
 def test_the_timeline_has_lanes_and_lowest_scores_in_columns(page: Page):
     page.edit('mark_absent', person=2, frame=30)
     timeline = page.get('/timeline', columns=4, person=1)
-    one, two = timeline['persons']
-    assert one['runs'] == [
+    first, second = timeline['persons']
+    assert first['runs'] == [
         [0, 0, 'given'],
         [1, 19, 'propagated'],
         [20, 20, 'given'],
         [21, 38, 'propagated'],
         [39, 39, 'given'],
     ]
-    assert two['runs'][-2:] == [[30, 38, 'absent'], [39, 39, 'given']]
+    assert second['runs'][-2:] == [[30, 38, 'absent'], [39, 39, 'given']]
     scores = [page.poses(n)[1]['keypoints'][1][3] for n in range(NUM_FRAMES)]
     lowest = [min(scores[n : n + 10]) for n in range(0, NUM_FRAMES, 10)]
-    assert one['heat'] == pytest.approx(lowest)
-    assert one['joints']['left_hand'] == pytest.approx(lowest)
-    assert two['joints'] is None
+    assert first['heat'] == pytest.approx(lowest)
+    assert first['joints']['left_hand'] == pytest.approx(lowest)
+    assert second['joints'] is None
     lane = page.get('/timeline', columns=6, first=29, last=31)['persons'][1]
     assert [value is None for value in lane['heat']] == [False, False, True, True, True, True]
 
 
 def test_the_timeline_tells_the_labels_of_single_joints(page: Page):
     page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2]})
-    one, two = page.get('/timeline', person=1)['persons']
+    first, second = page.get('/timeline', person=1)['persons']
     given = {
-        joint: [first for first, _, source in runs if source == 'given']
-        for joint, runs in one['joint_runs'].items()
+        joint: [start for start, _, source in runs if source == 'given']
+        for joint, runs in first['joint_runs'].items()
     }
     assert given == {'head': [0, 10, 20, 39], 'left_hand': [0, 20, 39], 'right_hand': [0, 20, 39]}
-    assert two['joint_runs'] == {}
+    assert second['joint_runs'] == {}
 
 
 def test_guidance_names_the_longest_gap_until_all_is_labelled(open_page: Callable):
@@ -371,8 +371,10 @@ def test_guidance_names_the_longest_gap_until_all_is_labelled(open_page: Callabl
     assert guidance['next']['person'] == 1
     # Frames are in doubt that are more likely wrong than right.
     assert 0 < len(guidance['doubtful']) <= guidance['num_doubtful'] < 39 - 4
-    assert all(one['score'] < 0.5 for one in guidance['doubtful'])
-    assert all((one['person'], 4 < one['frame'] < 39) == (1, True) for one in guidance['doubtful'])
+    assert all(check['score'] < 0.5 for check in guidance['doubtful'])
+    assert all(
+        (check['person'], 4 < check['frame'] < 39) == (1, True) for check in guidance['doubtful']
+    )
     for frame in range(5, 39, 3):
         page.edit('accept', person=1, frame=frame)
     guidance = page.get('/guidance')
@@ -408,5 +410,5 @@ def test_a_person_who_is_labelled_twice_is_said(start: Callable):
     places = np.array([[10.0, 10], [30, 10], [10, 30], [30, 30]])
     twice = tuple(PersonLabel(0, places, np.full(4, 2), number) for number in (0, 1))
     start(VideoLabels('clip', skeleton, (VideoFrame(0),), twice))
-    (said,) = start.said
-    assert 'person 0 and person 1 in frame 0 lie on each other' in said
+    (note,) = start.notes
+    assert 'person 0 and person 1 in frame 0 lie on each other' in note

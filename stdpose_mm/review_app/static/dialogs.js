@@ -34,8 +34,8 @@ export async function showProject(store, open, onError) {
   const { project, video } = store.state;
   byId('project-name').textContent = project.name;
   byId('videos').replaceChildren(
-    ...project.videos.map((/** @type {any} */ one) => {
-      const isGone = one.state === 'unavailable';
+    ...project.videos.map((/** @type {any} */ listed) => {
+      const isGone = listed.state === 'unavailable';
       const choose = make(
         'button',
         {
@@ -43,31 +43,31 @@ export async function showProject(store, open, onError) {
           disabled: isGone,
           onclick: () => {
             byId('project').close();
-            open(one.id);
+            open(listed.id);
           },
         },
-        one.name,
+        listed.name,
       );
-      if (one.id === video?.id) choose.setAttribute('aria-current', 'true');
+      if (listed.id === video?.id) choose.setAttribute('aria-current', 'true');
       return make(
         'tr',
         {},
         make('th', { scope: 'row' }, choose),
-        make('td', { class: 'number' }, String(one.frames ?? '')),
-        make('td', { class: 'number' }, String(one.people ?? '')),
-        make('td', { class: 'number' }, String(one.labels ?? '')),
+        make('td', { class: 'number' }, String(listed.frames ?? '')),
+        make('td', { class: 'number' }, String(listed.people ?? '')),
+        make('td', { class: 'number' }, String(listed.labels ?? '')),
         make(
           'td',
           {},
-          make('span', { class: `badge ${one.state.replaceAll(' ', '-')}` }, one.state),
-          one.error ? make('div', { class: 'reason' }, one.error) : null,
+          make('span', { class: `badge ${listed.state.replaceAll(' ', '-')}` }, listed.state),
+          listed.error ? make('div', { class: 'reason' }, listed.error) : null,
         ),
       );
     }),
   );
   const dialog = byId('project');
   if (!dialog.open) dialog.showModal();
-  if (!project.videos.some((/** @type {any} */ one) => one.state === 'loading')) return;
+  if (!project.videos.some((/** @type {any} */ listed) => listed.state === 'loading')) return;
   setTimeout(() => {
     if (dialog.open) showProject(store, open, onError);
   }, AGAIN_MS);
@@ -151,7 +151,7 @@ const WHO = /** @type {Record<string, {title: string, text: string, verb: string
  */
 export function askForOther(store, what, submit) {
   const { person, persons, shown, video } = store.state;
-  const others = persons.filter((/** @type {number} */ one) => one !== person);
+  const others = persons.filter((/** @type {number} */ other) => other !== person);
   if (person === null || !others.length) {
     say(`To ${what}, choose one of at least two`);
     return;
@@ -160,8 +160,8 @@ export function askForOther(store, what, submit) {
   byId('other-title').textContent = `${title}: ${nameOf(store.state, person)} and …`;
   byId('other-text').textContent = `Frame ${shown}. ${text}`;
   byId('other-choice').replaceChildren(
-    ...others.map((/** @type {number} */ one) =>
-      make('option', { value: String(one) }, capital(nameOf(store.state, one))),
+    ...others.map((/** @type {number} */ other) =>
+      make('option', { value: String(other) }, capital(nameOf(store.state, other))),
     ),
   );
   byId('other-until').hidden = what !== 'swap';
@@ -226,9 +226,9 @@ export function askForSkeleton(store, submit) {
   };
   byId('skeleton-own').onclick = () => {
     try {
-      const own = skeletonOfText(byId('skeleton-text').value);
+      const skeleton = skeletonOfText(byId('skeleton-text').value);
       dialog.close();
-      submit({ type: 'set_skeleton', ...own });
+      submit({ type: 'set_skeleton', ...skeleton });
     } catch (error) {
       byId('skeleton-problem').textContent = /** @type {Error} */ (error).message;
     }
@@ -244,7 +244,7 @@ export function askForSkeleton(store, submit) {
 function skeletonOfJson(data) {
   // CVAT gives categories without joints an empty list.
   const category = (Array.isArray(data?.categories) ? data.categories : [data]).find(
-    (/** @type {any} */ one) => Array.isArray(one?.keypoints) && one.keypoints.length > 0,
+    (/** @type {any} */ entry) => Array.isArray(entry?.keypoints) && entry.keypoints.length > 0,
   );
   if (category) {
     const pairs = category.skeleton ?? [];

@@ -74,9 +74,9 @@ export class EditQueue {
 
   /** Queue the edits that an earlier page of this tab could not send. */
   open() {
-    const kept = sessionStorage.getItem(this.#key());
-    if (kept && !this.#queue.length) this.#queue.push(...JSON.parse(kept));
-    for (const one of this.#queue) this.#pages.add(one.page);
+    const stored = sessionStorage.getItem(this.#key());
+    if (stored && !this.#queue.length) this.#queue.push(...JSON.parse(stored));
+    for (const entry of this.#queue) this.#pages.add(entry.page);
     this.#changed();
     this.#pump();
   }
@@ -95,8 +95,8 @@ export class EditQueue {
 
   #changed() {
     if (this.#queue.length) {
-      const kept = this.#queue.map((one) => ({ ...one, held: false }));
-      sessionStorage.setItem(this.#key(), JSON.stringify(kept));
+      const stored = this.#queue.map((entry) => ({ ...entry, held: false }));
+      sessionStorage.setItem(this.#key(), JSON.stringify(stored));
     } else sessionStorage.removeItem(this.#key());
     this.store.update({ waiting: this.#queue.length });
   }
@@ -208,16 +208,16 @@ export class EditQueue {
     this.#sending = null;
   }
 
-  /** @param {Waiting} one */
-  #done(one) {
+  /** @param {Waiting} entry */
+  #done(entry) {
     this.#queue.shift();
     const { poses, video } = this.store.state;
-    if (one.held && video.id === one.video) poses.release(one.edit.frame);
+    if (entry.held && video.id === entry.video) poses.release(entry.edit.frame);
     this.#changed();
   }
 
-  /** @param {Waiting} one @param {unknown} error */
-  #failed(one, error) {
+  /** @param {Waiting} entry @param {unknown} error */
+  #failed(entry, error) {
     // A server that was just started answers 503 until it has opened the video.
     const isOpening = error instanceof Refused && error.status === 503;
     const isStranger = error instanceof Refused && error.status === 403;
@@ -230,9 +230,9 @@ export class EditQueue {
       this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT_MS);
       return;
     }
-    this.#done(one);
+    this.#done(entry);
     const { poses } = this.store.state;
-    if (one.edit.frame !== undefined) poses.expire(one.edit.frame, one.edit.frame);
+    if (entry.edit.frame !== undefined) poses.expire(entry.edit.frame, entry.edit.frame);
     if (error instanceof Refused && error.status === 409) this.on.stale();
     else this.on.refused(error instanceof Error ? error.message : String(error));
   }

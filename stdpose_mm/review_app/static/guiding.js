@@ -16,8 +16,8 @@ const DOUBTFUL = 0.5;
 function givenRuns(store) {
   const { timeline, person, alone, joint } = store.state;
   const lanes = timeline?.persons ?? [];
-  const own = lanes.filter((/** @type {any} */ lane) => lane.id === person);
-  const chosen = own.length ? own : lanes;
+  const ofPerson = lanes.filter((/** @type {any} */ lane) => lane.id === person);
+  const chosen = ofPerson.length ? ofPerson : lanes;
   return chosen
     .flatMap((/** @type {any} */ lane) => alone ? lane.joint_runs[joint] : lane.runs)
     .filter((/** @type {any} */ run) => run[2] === 'given')
@@ -56,12 +56,12 @@ export function middleOfGap(store) {
   let before = -1;
   let after = video.frames;
   const runs = givenRuns(store);
-  const here = runs.some(([first, last]) => first <= frame && frame <= last);
+  const inside = runs.some(([first, last]) => first <= frame && frame <= last);
   for (const [first, last] of runs) {
-    if (last < frame || (here && first <= frame)) before = Math.max(before, Math.min(last, video.frames));
+    if (last < frame || (inside && first <= frame)) before = Math.max(before, Math.min(last, video.frames));
     else if (first > frame) {
       // Runs of given frames that touch leave no gap between them.
-      if (here && first === before + 1) before = last;
+      if (inside && first === before + 1) before = last;
       else {
         after = first;
         break;
@@ -86,9 +86,9 @@ export async function nextDoubtOfJoint(store) {
   /** @type {(number|null)[]} */
   const scores = persons.find((/** @type {any} */ lane) => lane.id === person)?.joints?.[joint] ?? [];
   const isDoubt = (/** @type {number} */ column) => (scores[column] ?? 1) < DOUBTFUL;
-  let here = Math.floor((frame * columns) / video.frames);
-  while (isDoubt(here)) here++;
-  const after = scores.findIndex((_, column) => column > here && isDoubt(column));
+  let current = Math.floor((frame * columns) / video.frames);
+  while (isDoubt(current)) current++;
+  const after = scores.findIndex((_, column) => column > current && isDoubt(column));
   const first = after < 0 ? scores.findIndex((_, column) => isDoubt(column)) : after;
   if (first < 0) return null;
   let worst = first;
@@ -116,9 +116,9 @@ export class DoubtTour {
     if (this.#revision !== revision) this.#seen.clear();
     this.#revision = revision;
     const open = list.filter(
-      (/** @type {any} */ one) =>
-        !this.#seen.has(`${one.person}/${one.frame}`) &&
-        !(one.frame === frame && one.person === person),
+      (/** @type {any} */ check) =>
+        !this.#seen.has(`${check.person}/${check.frame}`) &&
+        !(check.frame === frame && check.person === person),
     );
     if (!open.length) {
       this.#seen.clear();

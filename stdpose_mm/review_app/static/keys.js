@@ -71,9 +71,9 @@ export function showBindings(bindings) {
         make(
           'dl',
           {},
-          ...members.flatMap((/** @type {Binding} */ one) => [
-            make('dt', {}, ...one.shown.split(' ').map((key) => make('kbd', {}, key))),
-            make('dd', {}, one.what),
+          ...members.flatMap((/** @type {Binding} */ binding) => [
+            make('dt', {}, ...binding.shown.split(' ').map((key) => make('kbd', {}, key))),
+            make('dd', {}, binding.what),
           ]),
         ),
       ),

@@ -267,10 +267,10 @@ async function fetchGuidance() {
 
 let wasLearning = false;
 function followLearning() {
-  const { running, said, failed } = state.learning;
+  const { running, message, failed } = state.learning;
   showLearning(store);
   if (wasLearning && !running) {
-    showState('learned', said, failed ? 'bad' : 'info');
+    showState('learned', message, failed ? 'bad' : 'info');
     // All poses may now come from another network.
     reload();
   }
@@ -856,13 +856,13 @@ function prepareViews() {
   }, 300);
   store.watch(['video', 'frame'], remember);
   store.watch(['connection', 'waiting'], () => {
-    const kept = state.waiting
+    const waiting = state.waiting
       ? ` ${state.waiting} edit${state.waiting > 1 ? 's are' : ' is'} kept here and will be sent.`
       : ' All edits are in its journal.';
     const texts = /** @type {Record<string, string|null>} */ ({
       ok: null,
-      gone: `The server does not answer; the page keeps trying.${kept} If it was stopped, start the same command again.`,
-      refused: `The server does not know this page: open the address that the command has printed.${kept}`,
+      gone: `The server does not answer; the page keeps trying.${waiting} If it was stopped, start the same command again.`,
+      refused: `The server does not know this page: open the address that the command has printed.${waiting}`,
     });
     showState('connection', texts[state.connection], 'bad');
   });
@@ -897,8 +897,8 @@ async function start() {
   store.update({ target });
   byId('target').value = String(Math.round(1000 * target) / 10);
   const wanted = new URLSearchParams(location.hash.slice(1));
-  const usable = project.videos.filter((/** @type {any} */ one) => one.state !== 'unavailable');
-  const chosen = usable.find((/** @type {any} */ one) => String(one.id) === wanted.get('video'));
+  const usable = project.videos.filter((/** @type {any} */ listed) => listed.state !== 'unavailable');
+  const chosen = usable.find((/** @type {any} */ listed) => String(listed.id) === wanted.get('video'));
   if (chosen || project.videos.length === 1) {
     await openVideo((chosen ?? project.videos[0]).id, Number(wanted.get('frame')) || 0);
     if (!document.querySelector('dialog[open]')) view.canvas.focus();

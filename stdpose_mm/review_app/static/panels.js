@@ -41,16 +41,16 @@ export function showPeople(store) {
   const { persons, person, poses, shown, opened, guidance } = store.state;
   const inDoubt = new Set(
     (guidance?.doubtful ?? [])
-      .filter((/** @type {any} */ one) => one.frame === shown)
-      .map((/** @type {any} */ one) => one.person),
+      .filter((/** @type {any} */ check) => check.frame === shown)
+      .map((/** @type {any} */ check) => check.person),
   );
   byId('people-empty').hidden = persons.length > 0;
   const category = categoryOf(store.state);
   byId('people-title').textContent = category === 'person' ? 'People' : capital(category);
   renew(
     byId('people'),
-    persons.map((/** @type {number} */ one, /** @type {number} */ index) => {
-      const pose = poses?.of(shown, one);
+    persons.map((/** @type {number} */ id, /** @type {number} */ index) => {
+      const pose = poses?.of(shown, id);
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
@@ -59,33 +59,33 @@ export function showPeople(store) {
         'button',
         {
           class: 'row-main',
-          'aria-pressed': String(one === person),
-          dataset: { key: `person ${one}` },
-          onclick: () => store.update({ person: one, joint: null }),
+          'aria-pressed': String(id === person),
+          dataset: { key: `person ${id}` },
+          onclick: () => store.update({ person: id, joint: null }),
         },
         swatch,
-        make('span', { class: 'row-name' }, capital(nameOf(store.state, one))),
+        make('span', { class: 'row-name' }, capital(nameOf(store.state, id))),
         make(
           'span',
           { class: `source ${source}` },
-          pose ? `${MARKS[source]} ${inDoubt.has(one) ? 'in doubt' : source}${redone}` : '…',
+          pose ? `${MARKS[source]} ${inDoubt.has(id) ? 'in doubt' : source}${redone}` : '…',
         ),
         index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
-      const isOpen = opened === one;
+      const isOpen = opened === id;
       const lane = make(
         'button',
         {
           class: 'quiet',
           'aria-expanded': String(isOpen),
-          'aria-label': `Joints of ${nameOf(store.state, one)} in the timeline`,
+          'aria-label': `Joints of ${nameOf(store.state, id)} in the timeline`,
           title: 'Show the joints in the timeline',
-          dataset: { key: `lane ${one}` },
-          onclick: () => store.update({ opened: isOpen ? null : one }),
+          dataset: { key: `lane ${id}` },
+          onclick: () => store.update({ opened: isOpen ? null : id }),
         },
         isOpen ? '▾' : '▸',
       );
-      return make('li', { class: one === person ? 'row chosen' : 'row' }, lane, choose);
+      return make('li', { class: id === person ? 'row chosen' : 'row' }, lane, choose);
     }),
   );
 }
@@ -116,19 +116,19 @@ export function showJoints(store, cycle) {
       const name = skeleton.joints[index];
       // After an odd number of middle joints a place stays free, so that pairs are side by side.
       const isWide = place === middle - 1 && middle % 2 === 1;
-      const here = pose && pose.source !== 'absent' && isPlaced(pose, index);
+      const isShown = pose && pose.source !== 'absent' && isPlaced(pose, index);
       const letter = pose?.source === 'absent' || !pose ? 'a' : pose.sources[index];
-      const source = here ? SOURCES[letter] : 'absent';
-      const [, , visibility, score] = here ? pose.keypoints[index] : [0, 0, 0, 0];
+      const source = isShown ? SOURCES[letter] : 'absent';
+      const [, , visibility, score] = isShown ? pose.keypoints[index] : [0, 0, 0, 0];
       const fill = make('div');
-      fill.style.width = `${100 * (here ? score : 0)}%`;
-      const bar = make('span', { class: here && score < 0.5 ? 'score low' : 'score' }, fill);
+      fill.style.width = `${100 * (isShown ? score : 0)}%`;
+      const bar = make('span', { class: isShown && score < 0.5 ? 'score low' : 'score' }, fill);
       const choose = make(
         'button',
         {
           class: 'row-main',
           'aria-pressed': String(name === joint),
-          title: here
+          title: isShown
             ? `${readable(name)}: ${source}, ${VISIBILITY[visibility]}, score ${score.toFixed(2)}`
             : `${readable(name)}: ${VISIBILITY[0]}; choose it and click on the picture to place it`,
           dataset: { key: `joint ${name}` },
@@ -145,7 +145,7 @@ export function showJoints(store, cycle) {
           'aria-label': `${readable(name)} is ${VISIBILITY[visibility]}; change`,
           title: `${VISIBILITY[visibility]}: click to change (V)`,
           dataset: { key: `eye ${name}` },
-          disabled: !here,
+          disabled: !isShown,
           onclick: () => cycle(name),
         },
         ['·', '◐', '◉'][visibility],
@@ -213,14 +213,14 @@ export function showGuidance(store, go) {
   byId('go-doubt').disabled = !doubtful.length;
   byId('doubt-list').replaceChildren(
     ...(doubtful.length ? [] : [make('li', {}, 'No frame is in doubt')]),
-    ...doubtful.slice(0, 40).map((/** @type {any} */ one) =>
+    ...doubtful.slice(0, 40).map((/** @type {any} */ check) =>
       make(
         'li',
         {},
         make(
           'button',
-          { class: 'quiet', onclick: () => go(one.frame, one.person) },
-          `frame ${one.frame} · ${nameOf(store.state, one.person)} · score ${one.score.toFixed(2)}`,
+          { class: 'quiet', onclick: () => go(check.frame, check.person) },
+          `frame ${check.frame} · ${nameOf(store.state, check.person)} · score ${check.score.toFixed(2)}`,
         ),
       ),
     ),
@@ -230,7 +230,7 @@ export function showGuidance(store, go) {
 /** @param {Store} store */
 export function showLearning(store) {
   const { learning } = store.state;
-  const { running, stopping, done, right, refused, said, labels } = learning ?? {};
+  const { running, stopping, done, right, refused, message, labels } = learning ?? {};
   const button = byId('learn-button');
   button.textContent = running ? (stopping ? 'Stopping…' : 'Stop learning') : 'Learn from labels';
   button.disabled = !learning || (running ? stopping : refused !== null);
@@ -238,13 +238,13 @@ export function showLearning(store) {
   const why = running
     ? 'End the training and keep the best network so far'
     : (refused ?? 'Train a network on the labels of this project while you continue');
-  button.title = `${why} (Shift+L)${said && !running ? `. Last time: ${said}` : known}`;
+  button.title = `${why} (Shift+L)${message && !running ? `. Last time: ${message}` : known}`;
   byId('learn-progress').hidden = !running;
   byId('learn-progress').value = done ?? 0;
-  const found = typeof right === 'number' ? `, finds ${percent(right)}` : '';
+  const accuracy = typeof right === 'number' ? `, finds ${percent(right)}` : '';
   // At the end, hidden labels are filled in without and with the network, which takes a while.
   const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
-  byId('learn-found').textContent = running ? `${share}${found}` : '';
+  byId('learn-found').textContent = running ? `${share}${accuracy}` : '';
   byId('learn-found').title = 'Progress, and the share of joints of hidden labels that the network finds';
 }
 

@@ -233,8 +233,8 @@ export class PictureView {
   #draw() {
     const { video, frame, shown } = this.store.state;
     if (video && shown !== frame) {
-      const here = this.pictures.best(frame) || this.pictures.failure(frame);
-      if (here) this.store.update({ shown: frame });
+      const answer = this.pictures.best(frame) || this.pictures.failure(frame);
+      if (answer) this.store.update({ shown: frame });
     }
     const { context } = this;
     const ratio = devicePixelRatio || 1;

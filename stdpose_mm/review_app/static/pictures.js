@@ -23,7 +23,7 @@ export function chooseWidth(shown, full) {
 
 export class Pictures {
   /** @type {Map<string, {bitmap: ImageBitmap, frame: number, width: number}>} least recent first */
-  #kept = new Map();
+  #bitmaps = new Map();
   /** @type {Map<string, AbortController>} */
   #loading = new Map();
   /** @type {Map<number, string>} */
@@ -46,8 +46,8 @@ export class Pictures {
   /** @param {number} video @param {number} frameCount */
   open(video, frameCount) {
     for (const controller of this.#loading.values()) controller.abort();
-    for (const { bitmap } of this.#kept.values()) bitmap.close();
-    this.#kept.clear();
+    for (const { bitmap } of this.#bitmaps.values()) bitmap.close();
+    this.#bitmaps.clear();
     this.#loading.clear();
     this.#failed.clear();
     this.#wanted = [];
@@ -74,7 +74,7 @@ export class Pictures {
     }
     this.#wanted = order
       .map((offset) => ({ frame: frame + offset, width }))
-      .filter((one) => one.frame >= 0 && one.frame < this.#frameCount);
+      .filter((request) => request.frame >= 0 && request.frame < this.#frameCount);
     this.#pump();
   }
 
@@ -85,15 +85,15 @@ export class Pictures {
    */
   best(frame) {
     let best = null;
-    for (const one of this.#kept.values()) {
-      if (one.frame === frame && (!best || one.width > best.width)) best = one;
+    for (const picture of this.#bitmaps.values()) {
+      if (picture.frame === frame && (!best || picture.width > best.width)) best = picture;
     }
     return best?.bitmap ?? null;
   }
 
   /** @param {number} frame @param {number|null} width */
   has(frame, width) {
-    return this.#kept.has(`${frame}@${width}`);
+    return this.#bitmaps.has(`${frame}@${width}`);
   }
 
   /** Request again what was refused. */
@@ -109,7 +109,7 @@ export class Pictures {
   #pump() {
     const [first] = this.#wanted;
     if (!first) return;
-    const wanted = new Set(this.#wanted.map((one) => `${one.frame}@${one.width}`));
+    const wanted = new Set(this.#wanted.map((request) => `${request.frame}@${request.width}`));
     for (const [key, controller] of this.#loading) {
       if (!wanted.has(key)) {
         controller.abort();
@@ -117,7 +117,7 @@ export class Pictures {
       }
     }
     const firstKey = `${first.frame}@${first.width}`;
-    if (!this.#kept.has(firstKey) && !this.#loading.has(firstKey)) {
+    if (!this.#bitmaps.has(firstKey) && !this.#loading.has(firstKey)) {
       // The wanted picture must not queue behind pictures that are read ahead.
       if (this.#loading.size >= PARALLEL) {
         const [last] = [...this.#loading.keys()].slice(-1);
@@ -128,7 +128,7 @@ export class Pictures {
     for (const { frame, width } of this.#wanted) {
       if (this.#loading.size >= PARALLEL) return;
       const key = `${frame}@${width}`;
-      if (this.#kept.has(key) || this.#loading.has(key) || this.#failed.has(frame)) continue;
+      if (this.#bitmaps.has(key) || this.#loading.has(key) || this.#failed.has(frame)) continue;
       this.#load(frame, width, key);
     }
   }
@@ -159,15 +159,15 @@ export class Pictures {
 
   /** @param {string} key @param {number} frame @param {ImageBitmap} bitmap */
   #keep(key, frame, bitmap) {
-    this.#kept.set(key, { bitmap, frame, width: bitmap.width });
+    this.#bitmaps.set(key, { bitmap, frame, width: bitmap.width });
     this.#bytes += 4 * bitmap.width * bitmap.height;
-    const wanted = new Set(this.#wanted.map((one) => one.frame));
-    for (const [old, one] of this.#kept) {
+    const wanted = new Set(this.#wanted.map((request) => request.frame));
+    for (const [old, picture] of this.#bitmaps) {
       if (this.#bytes <= BYTES) break;
-      if (old === key || wanted.has(one.frame)) continue;
-      this.#kept.delete(old);
-      this.#bytes -= 4 * one.bitmap.width * one.bitmap.height;
-      one.bitmap.close();
+      if (old === key || wanted.has(picture.frame)) continue;
+      this.#bitmaps.delete(old);
+      this.#bytes -= 4 * picture.bitmap.width * picture.bitmap.height;
+      picture.bitmap.close();
     }
     this.onLoad();
   }

@@ -53,13 +53,13 @@ export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
  * @param {number} joint
  */
 export function limbBelow(skeleton, joint) {
-  const found = [joint];
-  for (const one of found) {
+  const limb = [joint];
+  for (const parentJoint of limb) {
     skeleton.parents.forEach((parent, child) => {
-      if (parent === one && !found.includes(child)) found.push(child);
+      if (parent === parentJoint && !limb.includes(child)) limb.push(child);
     });
   }
-  return found;
+  return limb;
 }
 
 /**

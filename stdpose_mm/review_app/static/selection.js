@@ -32,7 +32,7 @@ export class SelectionLayer {
   /** The pose with picked joints, and which of these have a place. */
   #chosen() {
     const { person, picked, video, hidden } = this.store.state;
-    const pose = this.skeletons.poses().find((one) => one.id === person);
+    const pose = this.skeletons.poses().find((pose) => pose.id === person);
     const joints =
       pose && !hidden
         ? placedJoints(pose).filter((joint) => picked.includes(video.skeleton.joints[joint]))
@@ -108,19 +108,19 @@ export class SelectionLayer {
       return this.skeletons.carry(view, frame.pose, frame.joints, about, null, () => {});
     }
     if (!event.ctrlKey && !event.metaKey) return null;
-    const found = this.skeletons.find(view, x, y, false);
-    if (!found) return this.#drawBand(view, x, y);
+    const hit = this.skeletons.find(view, x, y, false);
+    if (!hit) return this.#drawBand(view, x, y);
     const { joint, picked, person, video } = this.store.state;
     const gesture = this.skeletons.press(view, x, y, event);
     if (!gesture) return null;
-    const own = found.person === person ? [...picked, ...(joint === null ? [] : [joint])] : [];
-    const name = video.skeleton.joints[found.joint];
+    const names = hit.person === person ? [...picked, ...(joint === null ? [] : [joint])] : [];
+    const name = video.skeleton.joints[hit.joint];
     return {
       ...gesture,
       end: (moved, up) => {
         if (moved) return gesture.end(moved, up);
         gesture.cancel();
-        this.#pick(own.includes(name) ? own.filter((one) => one !== name) : [...own, name]);
+        this.#pick(names.includes(name) ? names.filter((joint) => joint !== name) : [...names, name]);
       },
     };
   }
@@ -153,7 +153,7 @@ export class SelectionLayer {
             })
             .map((joint) => video.skeleton.joints[joint]),
         }));
-        const rank = (/** @type {any} */ one) => (one.id === person && one.names.length ? Infinity : one.names.length);
+        const rank = (/** @type {any} */ group) => (group.id === person && group.names.length ? Infinity : group.names.length);
         const [best] = inside.sort((a, b) => rank(b) - rank(a));
         this.store.update({ joint: null, ...(best?.names.length ? { person: best.id } : {}) });
         this.#pick(best?.names ?? []);

@@ -266,11 +266,11 @@ export class SkeletonLayer {
    * @param {PointerEvent|null} event null when the pointer has left
    */
   hover(view, x, y, event) {
-    const found = event && this.find(view, x, y, event.pointerType === 'touch');
+    const hit = event && this.find(view, x, y, event.pointerType === 'touch');
     const last = this.hovered;
-    this.hovered = found;
-    view.canvas.classList.toggle('on-joint', Boolean(found) && !this.store.state.placing);
-    if (found?.person !== last?.person || found?.joint !== last?.joint) view.redraw();
+    this.hovered = hit;
+    view.canvas.classList.toggle('on-joint', Boolean(hit) && !this.store.state.placing);
+    if (hit?.person !== last?.person || hit?.joint !== last?.joint) view.redraw();
   }
 
   /**
@@ -282,8 +282,8 @@ export class SkeletonLayer {
    * @returns {import('./picture_view.js').Gesture|null}
    */
   press(view, x, y, event) {
-    const found = this.find(view, x, y, event.pointerType === 'touch');
-    if (found) return this.#drag(view, x, y, event, found);
+    const hit = this.find(view, x, y, event.pointerType === 'touch');
+    if (hit) return this.#drag(view, x, y, event, hit);
     const { alone, joint, person, poses, shown, video } = this.store.state;
     if (joint === null) return null;
     const pan = view.panning([x, y]);
@@ -309,34 +309,34 @@ export class SkeletonLayer {
    * @param {number} x
    * @param {number} y
    * @param {PointerEvent} event
-   * @param {{person: number, joint: number}} found
+   * @param {{person: number, joint: number}} hit
    * @returns {import('./picture_view.js').Gesture|null}
    */
-  #drag(view, x, y, event, found) {
+  #drag(view, x, y, event, hit) {
     const { alone, picked, person, video, moveMode } = this.store.state;
-    const pose = this.poses().find((one) => one.id === found.person);
+    const pose = this.poses().find((candidate) => candidate.id === hit.person);
     if (!pose) return null;
     const { skeleton } = video;
-    const name = skeleton.joints[found.joint];
+    const name = skeleton.joints[hit.joint];
     const whole = event.altKey || event.ctrlKey || event.metaKey;
     const mode = whole ? 'pose' : event.shiftKey ? 'limb' : moveMode;
-    const isPicked = mode === 'joint' && found.person === person && picked.includes(name);
+    const isPicked = mode === 'joint' && hit.person === person && picked.includes(name);
     const moving =
       mode === 'pose'
         ? placedJoints(pose)
         : mode === 'limb'
-          ? limbBelow(skeleton, found.joint).filter((joint) => isPlaced(pose, joint))
+          ? limbBelow(skeleton, hit.joint).filter((joint) => isPlaced(pose, joint))
           : isPicked
             ? placedJoints(pose).filter((joint) => picked.includes(skeleton.joints[joint]))
-            : [found.joint];
+            : [hit.joint];
     const start = view.toPicture(x, y);
     // The joint under the hand is highlighted now, not one that was chosen before.
-    this.store.update({ person: found.person, playing: false, joint: alone ? name : null });
+    this.store.update({ person: hit.person, playing: false, joint: alone ? name : null });
     if (!isPicked) this.store.update({ picked: [] });
     const shift = (/** @type {number[]} */ [px, py]) => {
       return ([jx, jy]) => [jx + px - start[0], jy + py - start[1]];
     };
-    return this.carry(view, pose, moving, shift, found.joint, () => this.store.update({ joint: name }));
+    return this.carry(view, pose, moving, shift, hit.joint, () => this.store.update({ joint: name }));
   }
 
   /**

@@ -8,7 +8,7 @@ const LARGE = 0.4;
 export class SubjectZoom {
   #isWanted = false;
   /** The view that this zoom has set; any other view was chosen by hand. */
-  #own = '';
+  #place = '';
 
   /**
    * @param {import('./store.js').Store} store
@@ -30,7 +30,7 @@ export class SubjectZoom {
     const { shown, frame, person, poses } = this.store.state;
     const { view } = this;
     const pose = shown === frame && poses?.of(shown, person);
-    if (!pose || !(this.#isWanted || this.#own === view.place)) return;
+    if (!pose || !(this.#isWanted || this.#place === view.place)) return;
     const bounds = boundsOf(pose);
     const isVisit = this.#isWanted;
     this.#isWanted = false;
@@ -39,7 +39,7 @@ export class SubjectZoom {
     if (isLarge && view.holds(bounds)) return;
     if (!bounds || this.#share(bounds, view.wholeScale) >= LARGE) view.fit();
     else view.fitBox(bounds);
-    this.#own = view.place;
+    this.#place = view.place;
   }
 
   /** @param {number[]} bounds @param {number} scale */

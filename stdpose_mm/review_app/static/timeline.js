@@ -97,7 +97,7 @@ export class Timeline {
 
   /** Scroll to the lane of the chosen person. */
   #showChosen() {
-    const row = this.#rows().find((one) => one.person === this.store.state.person);
+    const row = this.#rows().find((row) => row.person === this.store.state.person);
     if (!row) return;
     const { scrollTop, clientHeight } = this.scroller;
     this.scroller.scrollTop = clamp(scrollTop, row.top + row.height - clientHeight, row.top);
@@ -250,11 +250,11 @@ export class Timeline {
         kind: 'suggest',
         text: 'suggested for labelling',
       })),
-      ...timeline.checks.map((/** @type {any} */ one) => ({
-        frame: one.frame,
-        person: one.person,
+      ...timeline.checks.map((/** @type {any} */ check) => ({
+        frame: check.frame,
+        person: check.person,
         kind: 'check',
-        text: `check ${nameOf(this.store.state, one.person)}: ${one.reason}`,
+        text: `check ${nameOf(this.store.state, check.person)}: ${check.reason}`,
       })),
     ];
   }
@@ -268,9 +268,9 @@ export class Timeline {
     } else {
       const frame = this.#frameAt(x);
       const parts = [`frame ${frame}`];
-      const lane = row && timeline?.persons.find((/** @type {any} */ one) => one.id === row.person);
+      const lane = row && timeline?.persons.find((/** @type {any} */ candidate) => candidate.id === row.person);
       if (lane) {
-        const run = lane.runs.find((/** @type {any} */ one) => one[0] <= frame && frame <= one[1]);
+        const run = lane.runs.find((/** @type {any} */ run) => run[0] <= frame && frame <= run[1]);
         parts.push(`${nameOf(this.store.state, row.person)} ${run ? run[2] : 'absent'}`);
         const values = row.joint ? lane.joints?.[row.joint] : lane.heat;
         const score = values?.[this.#column(timeline, frame)];
@@ -364,7 +364,7 @@ export class Timeline {
       const isChosen = row.person === person && (row.joint === null || row.joint === joint);
       context.fillStyle = isChosen ? colours.raised : colours.panel;
       context.fillRect(0, top, this.width, row.height);
-      const lane = timeline?.persons.find((/** @type {any} */ one) => one.id === row.person);
+      const lane = timeline?.persons.find((/** @type {any} */ candidate) => candidate.id === row.person);
       const { colour } = styleOf(row.index);
       if (row.joint) {
         context.fillStyle = colours.quiet;
