@@ -52,9 +52,9 @@ def swap_tracks(
         tracks[person_id] = before | taken
         if not tracks[person_id]:
             del tracks[person_id]
-    before, after = _split_at(boxes.get(first_id, {}), frame_idx)
-    before_other, after_other = _split_at(boxes.get(second_id, {}), frame_idx)
-    return {first_id: before | after_other, second_id: before_other | after}
+    first_boxes, first_moved = _split_at(boxes.get(first_id, {}), frame_idx)
+    second_boxes, second_moved = _split_at(boxes.get(second_id, {}), frame_idx)
+    return {first_id: first_boxes | second_moved, second_id: second_boxes | first_moved}
 
 
 def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) -> tuple[int, Boxes]:
