@@ -283,7 +283,6 @@ class EvidenceKind(NamedTuple):
         files: Lists the files behind them for a video, or for all videos if the video is None.
         what: What a file is, in messages.
         suffixes: Suffixes of the files, by which the kind is known; without any, the user names it.
-        packages: Modules that must be installed.
         of_videos: Whether a file belongs to one video, so that several need a folder.
     """
 
@@ -294,7 +293,6 @@ class EvidenceKind(NamedTuple):
     files: str
     what: str = 'pose network'
     suffixes: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
     of_videos: bool = False
 
 
@@ -305,18 +303,16 @@ EVIDENCE_KINDS = {
         'Pose network of MMPose that auto uses as additional evidence: its name or alias, such as '
         'human, animal or hand (`stdpose networks` lists them). Its files are downloaded once. '
         'This option and the next six may be repeated',
-        load='mmpose_network:load_mmpose',
+        load='model_zoo:load_mmpose',
         files='model_zoo:zoo_files',
-        packages=('torch', 'mmpose'),
     ),
     'config': EvidenceKind(
         'pose_config',
         'CONFIG',
         'Top-down model of MMPose that auto uses as additional evidence: its config, or the name '
         'of a config that comes with MMPose',
-        load='mmpose_network:load_mmpose',
+        load='model_zoo:load_mmpose',
         files='model_zoo:config_files',
-        packages=('torch', 'mmpose'),
     ),
     'onnx': EvidenceKind(
         'pose_onnx',

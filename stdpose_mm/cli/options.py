@@ -275,9 +275,7 @@ class PoseNetworkOptions:
         """Files and folders of finished poses and tracks, by the option that names them."""
         evidence = self.pose_networks
         return {
-            f'--{kind.option.replace("_", "-")}': [
-                each.file for each in evidence if each.kind == name
-            ]
+            f'--{kind.option.replace("_", "-")}': [f.file for f in evidence if f.kind == name]
             for name, kind in EVIDENCE_KINDS.items()
             if kind.of_videos
         }

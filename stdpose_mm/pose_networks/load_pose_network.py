@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stdpose_mm.constants import EVIDENCE_KINDS
-from stdpose_mm.errors import InputError, require_choice, require_packages
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.text import either
 
 from .pose_network import HeatmapSource
@@ -93,9 +93,7 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSo
     Raises:
         InputError: If a file is missing or cannot be used.
     """
-    kind = EVIDENCE_KINDS[files.kind]
-    require_packages(f'{kind.what} {files.file}', *kind.packages)
-    source: HeatmapSource = _resolve(kind.load)(files, device)
+    source: HeatmapSource = _resolve(EVIDENCE_KINDS[files.kind].load)(files, device)
     return source
 
 

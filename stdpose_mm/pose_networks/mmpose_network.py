@@ -27,7 +27,6 @@ from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.models.pretrained import model_weights
 from stdpose_mm.structures import to_corners
 
-from .load_pose_network import PoseNetworkFiles
 from .pose_network import PoseHeatmaps, PoseNetwork, finish_heatmaps, scaling, simcc_heatmaps
 
 _NOT_FOR_CROPS = ('LoadImage', 'GenerateTarget', 'PackPoseInputs')
@@ -129,12 +128,6 @@ class MMPoseNetwork(PoseNetwork):
         per_joint = heatmaps.shape[1] // self.skeleton.num_keypoints
         heatmaps = heatmaps[:, ::per_joint]
         return heatmaps, _cell_affine(decoder, heatmaps.shape[2:], per_joint)
-
-
-def load_mmpose(files: PoseNetworkFiles, device: str) -> MMPoseNetwork:
-    """Load a model by its name or its config."""
-    config, checkpoint = files.read_files().values()
-    return MMPoseNetwork(config, checkpoint, device)
 
 
 def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:

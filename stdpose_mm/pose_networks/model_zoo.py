@@ -14,6 +14,7 @@ from stdpose_mm.io.file_names import find_installed_config, installed_repositori
 from stdpose_mm.text import either
 
 from .load_pose_network import PoseNetworkFiles
+from .pose_network import PoseNetwork
 
 _USABLE = ('rtmpose', 'simcc', 'topdown_heatmap')
 """Folders of MMPose's configs whose models ``MMPoseNetwork`` can run."""
@@ -120,6 +121,15 @@ def find_zoo_model(name: str) -> ZooModel:
             'lists'
         )
     return model
+
+
+def load_mmpose(files: PoseNetworkFiles, device: str) -> PoseNetwork:
+    """Load a model by its name or its config."""
+    require_packages(f'pose network {files.file}', 'torch', 'mmpose')
+    from .mmpose_network import MMPoseNetwork
+
+    config, checkpoint = files.read_files().values()
+    return MMPoseNetwork(config, checkpoint, device)
 
 
 def zoo_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:

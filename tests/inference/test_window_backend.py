@@ -210,3 +210,11 @@ def test_batches_are_filled_by_the_sizes_of_neighbouring_items() -> None:
         ['ee', 'f'],
     ]
     assert [*fill_batches([], len, 5)] == []
+
+
+def test_a_batch_has_at_most_as_many_items_as_may_wait():
+    assert [*fill_batches(['', 'a', 'aaa', 'aa', ''], len, 3, most=2)] == [
+        ['', 'a'],
+        ['aaa'],
+        ['aa', ''],
+    ]
