@@ -44,12 +44,12 @@ def swap_tracks(
     is_gone = {person_id: _is_gone(track, frame_idx) for person_id, track in people.items()}
     names = {person_id: _track_name(track) for person_id, track in people.items()}
     for person_id, source in ((first_id, second_id), (second_id, first_id)):
-        before, _ = _split_at(people[person_id], frame_idx)
+        earlier, _ = _split_at(people[person_id], frame_idx)
         _, later = _split_at(people[source], frame_idx)
         taken = {n: _of_person(p, person_id, names[person_id]) for n, p in later.items()}
-        if before and is_gone[source] and not is_gone[person_id] and frame_idx not in taken:
-            taken[frame_idx] = absent_label(frame_idx, person_id, _num_keypoints(before))
-        tracks[person_id] = before | taken
+        if earlier and is_gone[source] and not is_gone[person_id] and frame_idx not in taken:
+            taken[frame_idx] = absent_label(frame_idx, person_id, _num_keypoints(earlier))
+        tracks[person_id] = earlier | taken
         if not tracks[person_id]:
             del tracks[person_id]
     first_boxes, first_moved = _split_at(boxes.get(first_id, {}), frame_idx)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.apis import VideoPosePropagator
@@ -274,10 +274,17 @@ def spots(tracks: Any) -> set[tuple[int, int]]:
     return {(person, frame) for person, track in tracks.items() for frame in track}
 
 
+def window(frame: int) -> dict[str, Any]:
+    """Swap people in two frames: a step that is rarely drawn where nobody has a label."""
+    place = {'frame': frame, 'length': 2, 'person': 0, 'distance': 1}
+    return {**place, 'form': ['swap', 'a', 'b', 'frame', 'last']}
+
+
 @given(
     method=st.sampled_from(['linear', 'linear', 'spline', 'shy']),
     session=st.lists(steps, min_size=30, max_size=40),
 )
+@example(method='linear', session=[window(5), window(0), window(3)])
 @settings(max_examples=10, deadline=None)
 def test_a_session_of_edits_is_that_of_a_plain_model_and_is_undone(
     method: str, session: list[dict[str, Any]]
