@@ -1,5 +1,5 @@
-# The tiny STDPose that starts from MoveNet on many generated clips, at distances from 5 to 15 frames
-# between labels: does the start alone make a better network for `auto`?
+# The tiny STDPose that starts from MoveNet on many generated clips, at distances from 5 to 15
+# frames between labels: does the start alone make a better network for `auto`?
 #   python tools/dataset_converters/make_synthetic_posetrack.py data/many_clips \
 #       --train-videos 500 --val-videos 20 --people 1 3 --footage mixed --seed 3000
 _base_ = 'stdpose_tiny_propagation_synthetic_many_clips.py'

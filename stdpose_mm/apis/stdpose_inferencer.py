@@ -79,8 +79,9 @@ class STDPoseInferencer(Pose2DInferencer):
       files still fill the network's batches, and a webcam is answered frame by frame. Results come
       one frame at a time and do not depend on it.
     - A frame that cannot be read is logged, and its poses are interpolated between the frames
-      around it. The ``origin`` of each result, also in the data sample's metainfo, is 'seen',
-      'carried' (see ``pose_every``), 'bridged', or 'unknown' where there is nothing to interpolate.
+      around it. The ``origin`` of each result, also in the data sample's metainfo, is
+      'predicted', 'held' (see ``pose_every``), 'interpolated', or 'unknown' where there is nothing
+      to interpolate.
 
     After ``import stdpose_mm``, ``MMPoseInferencer(pose2d=...)`` builds this class for configs of
     this package, see :mod:`stdpose_mm.mmpose_patches`.

@@ -284,7 +284,7 @@ def infer_video(
             'frames': len(frames),
             'unreadable_frames': results.unreadable,
             'pose_every': options.pose_every,
-            'frames_seen': results.seen,
+            'frames_predicted': results.predicted,
             # A network of single frames has no windows.
             'crops': getattr(models.estimator, 'crops', 'frame'),
             'precision': options.precision,
@@ -325,7 +325,7 @@ class _Results:
         estimates: Ascending by index.
         track_ids: Track ids found so far.
         unreadable: Frames so far that cannot be read.
-        seen: Number of frames that the model has processed.
+        predicted: Number of frames that the model has processed.
     """
 
     frames: FrameSource
@@ -334,14 +334,14 @@ class _Results:
     estimates: Iterable[FrameEstimate]
     track_ids: set[int] = field(default_factory=set)
     unreadable: list[int] = field(default_factory=list)
-    seen: int = 0
+    predicted: int = 0
 
     def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
         for estimate in self.estimates:
             persons = estimate.to_labels(self.models.trained_joints)
             self.labels.add(estimate.to_frame(self.frames), persons)
             self.track_ids.update(estimate.people.track_ids.tolist())
-            self.seen += estimate.origin == 'seen'
+            self.predicted += estimate.origin == 'predicted'
             if not estimate.is_readable:
                 self.unreadable.append(estimate.frame_index)
             yield estimate, persons

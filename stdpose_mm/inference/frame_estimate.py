@@ -38,9 +38,9 @@ class FrameEstimate:
         people: The N boxes that the poses were estimated in, with scores and track ids.
         keypoints: [N, K, 2] pixels of the picture.
         scores: [N, K] in 0..1.
-        origin: 'seen': the network estimated the poses from the picture; 'carried': optical flow
-            carried them from frames around that the network has seen; 'bridged': the picture cannot
-            be read, and the poses are interpolated between the frames around; 'unknown': the
+        origin: 'predicted': the network estimated the poses from the picture; 'held': optical flow
+            carried them from frames around that the network has seen; 'interpolated': the picture
+            cannot be read, and the poses are interpolated between the frames around; 'unknown': the
             picture cannot be read and is not interpolated, so N is 0.
         picture: BGR uint8 [H, W, 3]; None if it was not requested or cannot be read.
         heatmaps: [N, K, h, w] float32; None if they were not requested, the network has not seen
@@ -52,7 +52,7 @@ class FrameEstimate:
     people: FrameBoxes
     keypoints: np.ndarray
     scores: np.ndarray
-    origin: Literal['seen', 'carried', 'bridged', 'unknown'] = 'seen'
+    origin: Literal['predicted', 'held', 'interpolated', 'unknown'] = 'predicted'
     picture: np.ndarray | None = None
     heatmaps: np.ndarray | None = None
     crops: tuple[Crop, ...] = ()
@@ -63,7 +63,7 @@ class FrameEstimate:
     @property
     def is_readable(self) -> bool:
         """Return whether there was a picture."""
-        return self.origin in ('seen', 'carried')
+        return self.origin in ('predicted', 'held')
 
     def select(self, chosen: np.ndarray) -> FrameEstimate:
         """Keep some of the people.
@@ -92,13 +92,15 @@ class FrameEstimate:
     def to_labels(self, trained_joints: np.ndarray) -> list[PersonLabel]:
         """Convert the estimate to labels with the source 'propagated'.
 
-        ``extra`` contains the scores of boxes, and marks people who are 'bridged' or 'carried'.
+        ``extra`` contains the scores of boxes, and marks people who are 'interpolated' or 'held'.
 
         Args:
             trained_joints: [K] bool; joints that the model was not trained on are not labelled.
         """
         visibility = np.where(trained_joints, VISIBLE, NOT_LABELLED)
-        marks: dict[str, Any] = {self.origin: True} if self.origin in ('bridged', 'carried') else {}
+        marks: dict[str, Any] = (
+            {self.origin: True} if self.origin in ('interpolated', 'held') else {}
+        )
         return [
             PersonLabel(
                 frame_index=self.frame_index,
@@ -137,7 +139,7 @@ def split_by_frame(
 
 
 def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
-    """Interpolate frames of origin 'unknown' between two seen frames.
+    """Interpolate frames of origin 'unknown' between two predicted frames.
 
     Poses, boxes and scores of people who are in both frames are interpolated linearly in time; the
     scores are multiplied by ``INTERPOLATED_SCORE_FACTOR``. More than ``MAX_INTERPOLATED_FRAMES`` in
@@ -172,7 +174,7 @@ def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEst
 def _interpolate(
     before: FrameEstimate, after: FrameEstimate, missing: FrameEstimate
 ) -> FrameEstimate:
-    """Interpolate the frame ``missing`` between two seen frames."""
+    """Interpolate the frame ``missing`` between two predicted frames."""
     shared, first, second = np.intersect1d(
         before.people.track_ids, after.people.track_ids, return_indices=True
     )
@@ -194,7 +196,7 @@ def _interpolate(
         ),
         keypoints=line(before.keypoints, after.keypoints),
         scores=line(before.scores, after.scores) * INTERPOLATED_SCORE_FACTOR,
-        origin='bridged',
+        origin='interpolated',
     )
 
 

@@ -82,7 +82,7 @@ def test_every_frame_has_mmposes_result_and_track_ids(inferencer, pictures):
     assert len(results) == NUM_FRAMES
     for frame, result in enumerate(results):
         assert set(result) == {'visualization', 'predictions', 'origin'}
-        assert result['origin'] == ['seen']
+        assert result['origin'] == ['predicted']
         (people,) = result['predictions']
         assert [person['track_id'] for person in people] == [5, 2]
         for person, corners in zip(people, BOXES[frame], strict=True):
@@ -116,8 +116,8 @@ def test_flow_carries_poses_between_the_frames_that_the_model_sees(model_files, 
         list(STDPoseInferencer(config, weights, pose_every=n)(still, bboxes=people)) for n in (1, 3)
     )
     origins = [origin for result in third for origin in result['origin']]
-    expected = ['seen' if n % 3 == 0 else 'carried' for n in range(NUM_FRAMES)]
-    expected[-1] = 'seen'
+    expected = ['predicted' if n % 3 == 0 else 'held' for n in range(NUM_FRAMES)]
+    expected[-1] = 'predicted'
     assert origins == expected
     np.testing.assert_allclose(people_of(third), people_of(every), atol=TOLERANCE)
 
@@ -153,7 +153,7 @@ def test_mmpose_inferencer_gives_the_same(inferencer, model_files, movie, tmp_pa
     )
     results = list(results)
     assert [result['predictions'] for result in results] == expected
-    assert [result['origin'] for result in results] == [['seen']] * NUM_FRAMES
+    assert [result['origin'] for result in results] == [['predicted']] * NUM_FRAMES
     written = json.loads((tmp_path / 'out' / 'predictions' / 'clip.json').read_text())
     assert [frame['frame_id'] for frame in written] == list(range(NUM_FRAMES))
     assert [p['track_id'] for p in written[4]['instances']] == [5, 2]
@@ -361,10 +361,10 @@ def test_a_broken_picture_is_bridged(inferencer, folder, caplog):
     (folder / '000004.jpg').write_bytes(b'broken')
     results = list(inferencer(str(folder), bboxes=IDENTIFIED, return_vis=True))
     assert [result['origin'] for result in results] == [
-        ['bridged' if frame == 3 else 'seen'] for frame in range(NUM_FRAMES)
+        ['interpolated' if frame == 3 else 'predicted'] for frame in range(NUM_FRAMES)
     ]
-    before, bridged, after = people_of(results)[2:5]
-    np.testing.assert_allclose(bridged, (before + after) / 2, atol=1e-9)
+    before, interpolated, after = people_of(results)[2:5]
+    np.testing.assert_allclose(interpolated, (before + after) / 2, atol=1e-9)
     assert results[3]['visualization'][0].shape == (HEIGHT, WIDTH, 3)
 
 

@@ -93,7 +93,7 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
         'frames': 9,
         'unreadable_frames': [],
         'pose_every': 1,
-        'frames_seen': 9,
+        'frames_predicted': 9,
         'crops': 'window',
         'precision': 'float32',
         'smoothing': None,
@@ -126,11 +126,11 @@ def test_flow_carries_poses_between_the_frames_that_the_model_sees(run, movie, b
     out = tmp_path / 'poses.json'
     assert run(movie, '--out', out, '--boxes', boxes, '--pose-every', 4)[0] == 0
     dense = json.loads(out.read_text())
-    seen = dense['inference']['frames_seen']
+    seen = dense['inference']['frames_predicted']
     assert dense['inference']['pose_every'] == 4
     assert dense['inference']['unreadable_frames'] == []
     assert 3 <= seen < 9
-    carried = [annotation.get('carried', False) for annotation in dense['annotations']]
+    carried = [annotation.get('held', False) for annotation in dense['annotations']]
     assert len(carried) == 18
     assert sum(carried) == 2 * (9 - seen)
 
@@ -291,7 +291,7 @@ def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):
     assert [image['frame_index'] for image in dense['images'] if image.get('unreadable')] == [4]
     assert dense['images'][4]['file_name'] == 'clip/000005.jpg'
     labels = read_labels(out)
-    marked = [p for p in labels.persons if p.extra.get('bridged')]
+    marked = [p for p in labels.persons if p.extra.get('interpolated')]
     assert [(p.frame_index, p.track_id) for p in marked] == [(4, 3), (4, 8)]
     track = labels.tracks()[3]
     np.testing.assert_allclose(

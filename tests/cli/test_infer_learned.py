@@ -93,7 +93,7 @@ def test_it_finds_the_subject_in_boxes_of_a_file(run: Run, boxes: Path, tmp_path
     assert printed.startswith(f'{out}: 24 frames, 1 person, 24 poses\n')
     require_poses(out, track_id=4)
     dense = json.loads(out.read_text())
-    assert dense['inference']['frames_seen'] == NUM_FRAMES
+    assert dense['inference']['frames_predicted'] == NUM_FRAMES
     assert dense['annotations'][3]['keypoints'][2::3] == [2, 2, 2]
     assert dense['annotations'][3]['bbox'] == pytest.approx(box_at(3).tolist())
     assert len(open_frames(video)) == NUM_FRAMES
@@ -124,7 +124,7 @@ def test_its_poses_are_carried_and_smoothed_as_those_of_other_networks(
     assert run('--boxes', boxes, '--out', out, *more)[0] == 0
     require_poses(out, track_id=4, most=6)
     inference = json.loads(out.read_text())['inference']
-    assert inference['frames_seen'] < NUM_FRAMES
+    assert inference['frames_predicted'] < NUM_FRAMES
     assert inference['smoothing'].startswith('savitzky-golay')
 
 

@@ -34,7 +34,13 @@ def test_the_way_between_two_frames_is_straight():
     frames = [seen(6, 10.0), lost(7), lost(8), lost(9), seen(10, 30.0)]
     found = list(interpolate_unreadable(frames))
     assert [frame.frame_index for frame in found] == [6, 7, 8, 9, 10]
-    assert [frame.origin for frame in found] == ['seen', 'bridged', 'bridged', 'bridged', 'seen']
+    assert [frame.origin for frame in found] == [
+        'predicted',
+        'interpolated',
+        'interpolated',
+        'interpolated',
+        'predicted',
+    ]
     assert [frame.keypoints[0, 1, 0] for frame in found] == [10, 15, 20, 25, 30]
     assert found[1].people.boxes.tolist() == [[15, 0, 10, 20]]
     assert found[1].scores.tolist() == [[0.8 * INTERPOLATED_SCORE_FACTOR] * 2]
@@ -51,12 +57,12 @@ def test_only_people_on_both_sides_are_bridged():
     (_, middle, _) = interpolate_unreadable(
         [seen(0, track_ids=()), lost(1), seen(2, track_ids=(2,))]
     )
-    assert (middle.origin, len(middle)) == ('bridged', 0)
+    assert (middle.origin, len(middle)) == ('interpolated', 0)
 
 
 def test_nothing_is_known_beyond_the_ends():
     found = list(interpolate_unreadable([lost(0), lost(1), seen(2), lost(3)]))
-    assert [frame.origin for frame in found] == ['unknown', 'unknown', 'seen', 'unknown']
+    assert [frame.origin for frame in found] == ['unknown', 'unknown', 'predicted', 'unknown']
     assert not any(len(frame) for frame in found if frame.origin == 'unknown')
 
 
@@ -64,9 +70,9 @@ def test_nothing_is_known_beyond_the_ends():
 def test_a_long_run_is_not_bridged(length):
     frames = [seen(0), *map(lost, range(1, length + 1)), seen(length + 1), lost(length + 2)]
     found = list(interpolate_unreadable([*frames, seen(length + 3)]))
-    expected = 'bridged' if length == MAX_INTERPOLATED_FRAMES else 'unknown'
+    expected = 'interpolated' if length == MAX_INTERPOLATED_FRAMES else 'unknown'
     assert [frame.origin for frame in found[1 : length + 1]] == [expected] * length
-    assert found[length + 2].origin == 'bridged'
+    assert found[length + 2].origin == 'interpolated'
     assert [frame.frame_index for frame in found] == list(range(length + 4))
 
 

@@ -56,7 +56,7 @@ def test_everyone_is_estimated_in_their_own_box_and_picture() -> None:
     assert found[1].keypoints.shape == (0, 2, 2)
     assert [frame.people.track_ids.tolist() for frame in found] == [[5, 6], [], [5]]
     assert [(frame.origin, frame.picture, frame.heatmaps) for frame in found] == [
-        ('seen', None, None)
+        ('predicted', None, None)
     ] * 3
 
 
@@ -104,7 +104,7 @@ def test_a_frame_that_cannot_be_read_is_interpolated() -> None:
     lost = BoxedFrame(1, None, people(2))
     after = BoxedFrame(2, np.full((30, 40, 3), 20, np.uint8), people(5))
     found = list(FramePoseEstimator(network, 2).estimate([boxed(0, 1), lost, after]))
-    assert [frame.origin for frame in found] == ['seen', 'bridged', 'seen']
+    assert [frame.origin for frame in found] == ['predicted', 'interpolated', 'predicted']
     assert found[1].keypoints.tolist() == [[[3, 3], [13, 23]]]
     # Half of the mean of 0 and 0.2.
     np.testing.assert_allclose(found[1].scores, [[0.05, 0.025]])

@@ -210,7 +210,13 @@ def test_a_broken_frame_is_bridged_and_stands_in_nobodys_window(model, crops):
     frames = list(video(5, 2))
     frames[2] = (2, None, frames[2][2])
     found = estimate(model, frames, crops=crops)
-    assert [frame.origin for frame in found] == ['seen', 'seen', 'bridged', 'seen', 'seen']
+    assert [frame.origin for frame in found] == [
+        'predicted',
+        'predicted',
+        'interpolated',
+        'predicted',
+        'predicted',
+    ]
     middle = (found[1].keypoints + found[3].keypoints) / 2
     np.testing.assert_allclose(found[2].keypoints, middle)
     assert (found[2].scores < np.minimum(found[1].scores, found[3].scores)).all()
@@ -224,7 +230,7 @@ def test_broken_frames_at_the_ends_hold_nobody(model):
     frames = list(video(4))
     frames[0], frames[3] = (0, None, NO_PEOPLE), (3, None, frames[3][2])
     found = estimate(model, frames)
-    assert [frame.origin for frame in found] == ['unknown', 'seen', 'seen', 'unknown']
+    assert [frame.origin for frame in found] == ['unknown', 'predicted', 'predicted', 'unknown']
     assert found[3].keypoints.shape == (0, 3, 2)
     (alone,) = estimate(model, [(0, None, NO_PEOPLE)])
     assert (alone.origin, len(alone)) == ('unknown', 0)

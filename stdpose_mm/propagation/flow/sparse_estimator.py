@@ -74,7 +74,7 @@ class SparseEstimator:
         """Estimate the poses of everyone in every frame.
 
         See :meth:`PoseEstimator.estimate`. Estimates between those of the network have the origin
-        'carried' and no heatmaps. ``max_waiting`` counts the frames that the network sees.
+        'held' and no heatmaps. ``max_waiting`` counts the frames that the network sees.
         """
         gaps: deque[_Gap] = deque()
 
@@ -212,7 +212,7 @@ class _Gap:
                 frame.people,
                 poses[row, here],
                 scores[row, here],
-                'carried',
+                'held',
                 frame.picture,
             )
 
