@@ -581,7 +581,7 @@ def _summarize(
         InputError: If a video has failed.
     """
     columns = list(next(iter(results.values()))[0].counts) if results else []
-    width = max(len('video'), *map(len, names))
+    width = max(map(len, ('video', *names)))
     print('  '.join([f'{"video":<{width}}', *(f'{column:>10}' for column in columns), 'seconds']))
     for name in names:
         if name in failed:

@@ -128,6 +128,13 @@ def test_shards_do_all_videos_once(run, tmp_path):
     assert done == [['c.json'], ['a.json', 'b.json']]
     assert contents(out) == contents(tmp_path / 'all')
     assert run(out, '--shard', '1/2')[1].endswith('1 video: 0 done, 1 done before, 0 failed\n')
+    # More shards than videos: one of them has nothing to do.
+    idle = [run(out, '--shard', f'{i}/4')[:2] for i in (1, 2, 3, 4)]
+    assert [code for code, _ in idle] == [0, 0, 0, 0]
+    assert (
+        sum(printed.endswith('0 videos: 0 done, 0 done before, 0 failed\n') for _, printed in idle)
+        == 1
+    )
 
 
 # This process has the video open, and Windows would not let it be replaced.
