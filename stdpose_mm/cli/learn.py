@@ -40,7 +40,8 @@ class LearnOptions(CacheOptions, LabelOptions):
 
     Args:
         inputs: A video file or folder of pictures and a file with labels of some of its frames; or
-            several videos or folders of videos and the folder of their label files.
+            several videos or folders of videos and the folder of their label files; or a dataset
+            file (.csv, .jsonl) that names both.
         out: ONNX file to write the network to.
         minutes: Training time.
         continue_from: Network of an earlier `stdpose learn`, to continue from after labels were
