@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -53,7 +54,7 @@ _PICTURE_SIZE = 100_000
 
 
 @dataclass(kw_only=True)
-class VideoOptions(CvatTolerance, BoxOptions):
+class VideoOptions(CvatTolerance, BoxOptions, ABC):
     """Options of a command on one or several videos that writes labels.
 
     Args:
@@ -155,13 +156,13 @@ class VideoOptions(CvatTolerance, BoxOptions):
                     f'folder, give one such as {Path(folder).with_suffix("")}'
                 )
 
+    @abstractmethod
     def complete(self, video: ListedVideo) -> Self:
         """Return the options of one of several videos, with its own input files.
 
         Raises:
             InputError: If a file is missing or ambiguous.
         """
-        raise NotImplementedError
 
     def build_detector(self) -> PersonDetector | None:
         """Build the person detector; None without one."""
