@@ -1,9 +1,9 @@
-# make setup | demo | test | test-fast | test-light | test-sleap | test-research | coverage | lint |
+# make setup | demo | test | test-fast | test-light | test-sleap | test-research | coverage | lint | lint-page |
 # ci | docs | clean
 # PYTHON=... chooses the interpreter, ARGS=... adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-light test-sleap test-research coverage lint ci docs \
+.PHONY: help setup demo test test-fast test-light test-sleap test-research coverage lint lint-page ci docs \
 	clean
 
 # The first Python that runs: a pyenv shim may be on the path without a Python behind it.
@@ -31,6 +31,7 @@ help:
 	@echo 'make test-sleap  test the formats of SLEAP, DeepLabCut (.h5) and movement, with extra packages'
 	@echo 'make test-research  run the tests of research/, which is not part of the package'
 	@echo 'make lint   run ruff and mypy'
+	@echo 'make lint-page   check the types of the review page (needs Node.js)'
 	@echo 'make ci     run all checks that a change must pass: lint and every test'
 	@echo 'make docs   build the site in work_dirs/site, and check its links'
 	@echo 'make clean  remove caches and build products (not environments, not work_dirs)'
@@ -102,6 +103,10 @@ lint: setup
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy stdpose_mm tools demo research
 	$(VENV_PYTHON) -m mypy --platform win32 stdpose_mm
+
+# Needs Node.js, which nothing else does.
+lint-page:
+	npx --yes --package typescript@5.9.3 tsc --project jsconfig.json
 
 ci: lint test test-light test-sleap test-research
 

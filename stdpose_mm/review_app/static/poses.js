@@ -36,12 +36,12 @@ export const readable = (name) => name.replaceAll('_', ' ');
 
 /**
  * Name a person by the category of the labels, which may be a fly.
- * @param {{video: any}} state
+ * @param {Record<string, any>} state
  * @param {number} id
  */
 export const nameOf = (state, id) => `${categoryOf(state)} ${id}`;
 
-/** @param {{video: any}} state */
+/** @param {Record<string, any>} state */
 export const categoryOf = ({ video }) => readable(video?.skeleton?.category ?? 'person');
 
 /** @param {string} text */

@@ -334,7 +334,7 @@ export class SkeletonLayer {
     this.store.update({ person: hit.person, playing: false, joint: alone ? name : null });
     if (!isPicked) this.store.update({ picked: [] });
     const shift = (/** @type {number[]} */ [px, py]) => {
-      return ([jx, jy]) => [jx + px - start[0], jy + py - start[1]];
+      return (/** @type {number[]} */ [jx, jy]) => [jx + px - start[0], jy + py - start[1]];
     };
     return this.carry(view, pose, moving, shift, hit.joint, () => this.store.update({ joint: name }));
   }
