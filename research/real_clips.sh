@@ -2,13 +2,15 @@
 # Makes the tables of research/docs/real_clips.md, "STDPose alone on JHMDB", again: fetches MoveNet, trains STDPose on the
 # 147 training clips (51 minutes of one core) and tests it on the 74 held-out clips. Run it in the root of the repository, in its
 # environment, with the clips (videos/, annotations/) in data/jhmdb_clips. `baselines` as its argument makes the comparison
-# with the baselines at 128x96 in place of it (75 minutes).
+# with the baselines at 128x96 in place of it (75 minutes). `fuser` trains a fuser beside STDPoses of three folds of the
+# training clips and tests it with the STDPose of all of them, which is trained before (75 minutes more).
 set -euo pipefail
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=.
 # Freed memory stays with the process: a step takes half the time.
 export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296
 configs=research/configs
 folder=work_dirs/jhmdb_${1:-256x192}
+if [ "${1:-}" = fuser ]; then folder=work_dirs/jhmdb_256x192; fi
 movenet=stdpose_tiny_propagation_jhmdb_movenet
 
 if [ ! -f weights/movenet.onnx ]; then
@@ -21,11 +23,11 @@ if [ ! -d data/jhmdb_split ]; then
     --group-by source_group --group-letters 8
 fi
 
-# train NAME CONFIG STEPS SEED: the last checkpoint is $folder/NAME-SEED/iter_STEPS.pth.
+# train NAME CONFIG STEPS SEED [CFG_OPTION...]: the last checkpoint is $folder/NAME-SEED/iter_STEPS.pth.
 train() {
   python tools/train.py "$configs/$2.py" --no-validate --seed "$4" --work-dir "$folder/$1-$4" --cfg-options \
     train_cfg.max_iters="$3" param_scheduler.1.end="$3" param_scheduler.1.T_max=$(($3 - 60)) \
-    default_hooks.checkpoint.interval="$3"
+    default_hooks.checkpoint.interval="$3" "${@:5}"
 }
 
 # model NAME METHOD CONFIG STEPS SEED...: a row of the table, the mean of these seeds.
@@ -36,7 +38,35 @@ model() {
   models+=(--model "$1=$2:$configs/$3.py:$(IFS=,; echo "${weights[*]}")")
 }
 
+# Writes data/jhmdb_split/choose.txt, fit.txt and, for each of three folds of fit.txt, the clips of the other two.
+make_folds() {
+  python - <<'END'
+import json
+from collections import defaultdict
+from pathlib import Path
+
+split = Path('data/jhmdb_split')
+# The 30 clips on which all choices were made; no other clip has their sources.
+choose = '0006 0011 0019 0024 0055 0075 0100 0103 0109 0110 0121 0126 0144 0146 0147 0156 0161 0183 0186 0190 0199 '
+choose += '0222 0235 0262 0269 0273 0287 0302 0330 0331'
+lines = (split / 'train.txt').read_text().split()
+lists = {'choose': [line for line in lines if Path(line).stem.split('_')[1] in choose.split()]}
+lists['fit'] = [line for line in lines if line not in lists['choose']]
+groups = defaultdict(list)
+for line in lists['fit']:
+    groups[json.loads((split / line).read_text())['info']['source_group'][:8]].append(line)
+folds = [[], [], []]
+for group in sorted(groups.values(), key=len, reverse=True):
+    min(folds, key=len).extend(group)
+for number, fold in enumerate(folds):
+    lists[f'fold{number}_train'] = [line for line in lists['fit'] if line not in fold]
+for name, chosen in lists.items():
+    (split / f'{name}.txt').write_text('\n'.join(chosen) + '\n')
+END
+}
+
 models=()
+folds=()
 if [ "${1:-}" = baselines ]; then
   # Equal seconds: a step of the baselines takes longer.
   for seed in 0 1; do
@@ -48,6 +78,20 @@ if [ "${1:-}" = baselines ]; then
   model PoseWarper posewarper baselines/posewarper_tiny_propagation_jhmdb_movenet_128x96 660 0 1
   model DCPose dcpose baselines/dcpose_tiny_propagation_jhmdb_movenet_128x96 800 0 1
   methods=(flow)
+elif [ "${1:-}" = fuser ]; then
+  make_folds
+  for fold in 0 1 2; do
+    train "fold$fold" $movenet 1000 0 train_dataloader.dataset.ann_file="data/jhmdb_split/fold${fold}_train.txt"
+    python -m research.tools.export_stdpose $configs/$movenet.py "$folder/fold$fold-0/iter_1000.pth" \
+      "$folder/fold${fold}_onnx" --trained-on 78_clips
+    folds+=(--stdpose-folder "$folder/fold${fold}_onnx" "data/jhmdb_split/fold${fold}_train.txt")
+  done
+  python -m research.tools.finetune_fuser --work-dir "$folder/fuser" --video-root data/jhmdb_clips \
+    --labels data/jhmdb_split/fit.txt data/jhmdb_split/choose.txt "${folds[@]}"
+  python -m research.tools.export_stdpose $configs/$movenet.py "$folder/STDPose-0/iter_3000.pth" "$folder/onnx" \
+    --trained-on 147_clips
+  models=(--evidence "auto+STDPose+fuser=$folder/onnx=stdpose:$folder/fuser/fuser.onnx")
+  methods=(flow auto)
 else
   train STDPose $movenet 3000 0
   model STDPose stdpose $movenet 3000 0
