@@ -42,7 +42,7 @@ def test_a_flat_map_has_a_place_and_no_score():
 def test_a_network_finds_joints_in_pixels_of_the_picture():
     pictures = [np.zeros((120, 160, 3), np.uint8)] * 2
     joints, scores = PeakNetwork((0.7, -0.4), 0.6).find(pictures, np.ones((2, 4)))
-    np.testing.assert_allclose(joints, np.stack([POINTS + [0.7, -0.4]] * 2), atol=0.1)
+    np.testing.assert_allclose(joints, np.stack([POINTS + np.array([0.7, -0.4])] * 2), atol=0.1)
     np.testing.assert_allclose(scores, 0.6, atol=0.06)
 
 
