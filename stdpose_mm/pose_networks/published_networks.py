@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.downloads import download_path, fetch
@@ -27,6 +27,9 @@ class PublishedNetwork:
         preset: Name of the one of ``PRESETS`` that describes a pose network; '' for a detector.
     """
 
+    kind: ClassVar = 'ONNX'
+    is_usable: ClassVar = True
+
     names: tuple[str, ...]
     file: str
     input_size: tuple[int, int]
@@ -37,6 +40,16 @@ class PublishedNetwork:
     def name(self) -> str:
         """Its name."""
         return self.names[0]
+
+    @property
+    def dataset(self) -> str:
+        """The joint set that a pose network finds, one of ``JOINT_SETS``."""
+        return self.preset.partition('-')[2]
+
+    @property
+    def size(self) -> str:
+        """Height x width of its input."""
+        return '{1}x{0}'.format(*self.input_size)
 
     @property
     def path(self) -> Path:
