@@ -55,7 +55,7 @@ def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
             'give --method auto',
         ),
         (['propagate', '--learn', 'v.mp4', 'l', '--out', 'o.json'], "got 'v.mp4'"),
-        (['infer', 'v'], '--out, --checkpoint'),
+        (['infer', 'v'], 'required: --out'),
         (
             ['infer', 'v', '--config', 'c', '--checkpoint', 'w', '--out', 'o.json'],
             'the positions of the people are unknown',
