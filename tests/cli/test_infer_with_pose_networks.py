@@ -19,7 +19,6 @@ from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.bare_onnx import simcc_network
-from support.light_job import FORBIDDEN
 from support.paths import ROOT
 from support.published_files import publish
 
@@ -168,10 +167,9 @@ def test_it_needs_neither_pytorch_nor_openmmlab(
     clip: Path, boxes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / 'poses.json'
-    # They can neither be imported nor found.
     code = (
-        f'import sys; sys.modules.update(dict.fromkeys({FORBIDDEN!r})); '
-        'from stdpose_mm.cli.main import main; sys.exit(main(sys.argv[1:]))'
+        'import sys; from support.light_job import run_without_heavy_packages; '
+        'sys.exit(run_without_heavy_packages())'
     )
     arguments = [clip, '--pose', 'human', '--boxes', boxes, '--out', out, '--smooth', 'one-euro']
     with publish(tmp_path, monkeypatch, 'human'):

@@ -133,12 +133,10 @@ def test_the_command_lists_what_is_published_and_what_is_here(
     assert {line[-1] for line in lines[1:8]} >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
 
 
-WITHOUT_TORCH = f"""
+WITHOUT_TORCH = """
 import sys
-# They can neither be imported nor found.
-sys.modules.update(dict.fromkeys({FORBIDDEN!r}))
-from stdpose_mm.cli.main import main
-sys.exit(main(sys.argv[1:]))
+from support.light_job import run_without_heavy_packages
+sys.exit(run_without_heavy_packages())
 """
 
 
