@@ -162,9 +162,9 @@ class PoseNetwork(HeatmapSource):
         The score of a joint is the height of its heatmap, in 0..1.
         """
         maps = self.estimate(pictures, boxes)
-        cells, scores = decode_peaks(maps.heatmaps)
         if maps.joints is not None:
-            return maps.joints, scores
+            return maps.joints, maps.heatmaps.max(axis=(2, 3))
+        cells, scores = decode_peaks(maps.heatmaps)
         return unmap(cells, maps.to_heatmap), scores
 
 
