@@ -14,7 +14,7 @@ from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_r
 from stdpose_mm.errors import InputError, one_line, require_ratio
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
+from stdpose_mm.structures import FrameBoxes, box_iou
 
 SCORE_THRESHOLD = 0.2
 """Minimum score of detections, a usual value in the literature on PoseTrack."""
@@ -59,19 +59,12 @@ class PersonDetector(ABC):
         Args:
             picture: BGR uint8 [H, W, 3].
         """
-        import torch
-        from torchvision.ops import nms
-
         corners, scores = self._detect(picture)
-        selection = scores >= self.score_threshold
-        corners, scores = (
-            corners[selection].astype(np.float64),
-            scores[selection].astype(np.float64),
-        )
-        if not len(scores):
-            return NO_PEOPLE
-        selection = nms(torch.from_numpy(corners), torch.from_numpy(scores), self.nms_iou).numpy()
-        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        selection = np.flatnonzero(scores >= self.score_threshold)
+        scores = scores[selection].astype(np.float64)
+        boxes = corners[selection].astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        selection = suppress_overlaps(boxes, scores, self.nms_iou)
         return FrameBoxes(boxes[selection], scores[selection])
 
     @abstractmethod
@@ -253,6 +246,26 @@ class OnnxPersonDetector(PersonDetector):
                 f'5 + classes] for {self._size[1]}x{self._size[0]} pixels, export one of these'
             )
         return outputs
+
+
+def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarray:
+    """Select boxes by greedy non-maximum suppression.
+
+    Args:
+        boxes: [N, 4] x, y, width, height.
+        scores: [N].
+        max_iou: A box whose IoU with a selected box of a higher score is above this is left out.
+
+    Returns:
+        Positions of the selected boxes, highest scores first.
+    """
+    selection = []
+    rest = np.argsort(-scores, kind='stable')
+    while len(rest):
+        best, rest = rest[0], rest[1:]
+        selection.append(best)
+        rest = rest[box_iou(boxes[best], boxes[rest]) <= max_iou]
+    return np.array(selection, np.int64)
 
 
 def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:

@@ -9,12 +9,17 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from onnx import TensorProto, helper, numpy_helper, save
 
 from stdpose_mm.detection import PersonDetector, build_person_detector
+from stdpose_mm.detection.person_detector import NMS_IOU, suppress_overlaps
 from stdpose_mm.errors import InputError
+from stdpose_mm.structures import to_corners
 
 PICTURE = np.full((100, 200, 3), 50, np.uint8)
 
@@ -34,6 +39,21 @@ def test_boxes_are_sure_distinct_and_best_first():
     assert len(Fixed(score_threshold=0.05, nms_iou=0.7)(PICTURE).boxes) == 3
     assert Fixed(score_threshold=0.2)(PICTURE).boxes.tolist() == [[1, 1, 10, 10]]
     assert Fixed(score_threshold=0.9)(PICTURE).boxes.shape == (0, 4)
+
+
+BOXES = st.lists(
+    st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 12)] * 2, st.integers(0, 9)), max_size=30
+)
+
+
+@settings(max_examples=200)
+@given(BOXES, st.sampled_from([0, 0.2, 0.5, NMS_IOU, 1]))
+def test_overlaps_are_suppressed_as_by_torchvision(rows, max_iou):
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    boxes, scores = table[:, :4], table[:, 4] / 10
+    corners = torch.from_numpy(to_corners(boxes))
+    expected = torchvision.ops.nms(corners, torch.from_numpy(scores), max_iou)
+    assert suppress_overlaps(boxes, scores, max_iou).tolist() == expected.tolist()
 
 
 def test_thresholds_are_shares():
