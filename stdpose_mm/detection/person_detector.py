@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from os import PathLike
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_reader
-from stdpose_mm.errors import InputError, one_line, require_ratio
+from stdpose_mm.errors import InputError, one_line, require_choice, require_ratio
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import FrameBoxes, box_iou
@@ -33,6 +33,10 @@ _FREE_SIDE = 416
 _YOLOX_STRIDES = (8, 16, 32)
 _LEAST_COLUMNS = 6
 """Columns of YOLOX's output for one class: box, objectness, class."""
+
+DETECTOR_KINDS = ('rtmdet', 'yolox')
+"""Architectures of ONNX files, which differ in how they take pictures: RTMDet normalised RGB, YOLOX
+BGR in 0..255. MMDeploy gives both the same outputs, so that a file does not tell."""
 
 _EXPECTED = 'RTMDet or YOLOX'
 
@@ -73,8 +77,8 @@ class PersonDetector(ABC):
 
 
 def build_person_detector(
-    config_or_onnx: str | PathLike[str],
-    checkpoint: str | PathLike[str] | None = None,
+    config_or_onnx: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | None = None,
     device: str = 'cpu',
     score_threshold: float = SCORE_THRESHOLD,
     nms_iou: float = NMS_IOU,
@@ -83,8 +87,9 @@ def build_person_detector(
 
     Args:
         config_or_onnx: An MMDetection config (a file, or the name of one that comes with
-            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``), or an ONNX file: RTMDet
-            as MMDeploy exports it (outputs ``dets`` and ``labels``) or YOLOX (one raw output).
+            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``), or an ONNX file, see
+            :func:`split_kind`: RTMDet as MMDeploy exports it (outputs ``dets`` and ``labels``), or
+            YOLOX (one raw output; with ``=yolox`` also as MMDeploy exports it).
         checkpoint: Weights for the config; an ONNX file contains its weights.
         device: Device for MMDetection; ONNX files run on the CPU.
         score_threshold: Boxes that score less are left out.
@@ -93,7 +98,8 @@ def build_person_detector(
     Raises:
         InputError: If a file is missing or cannot be used, or a package is not installed.
     """
-    path = Path(config_or_onnx)
+    name, kind = split_kind(config_or_onnx)
+    path = Path(name)
     if not path.is_file():
         places = (('mmdet', 'configs'), ('mmpose', 'demo'))
         installed = find_installed_config(config_or_onnx, places)
@@ -110,13 +116,27 @@ def build_person_detector(
                 f'detector {path} is an ONNX file, which holds its weights, leave out the '
                 f'checkpoint {checkpoint} or give the MMDetection config that it was trained with'
             )
-        return OnnxPersonDetector(path, **thresholds)
+        return OnnxPersonDetector(path, kind, **thresholds)
     if checkpoint is None:
         raise InputError(
             f'detector config {path.name} needs a checkpoint: give the .pth file of its weights, '
             "or an ONNX file in place of the config, or the people's boxes"
         )
     return MMDetPersonDetector(path, Path(checkpoint), device, **thresholds)
+
+
+def split_kind(detector: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """Split ``FILE.onnx=KIND`` into the file and one of ``DETECTOR_KINDS``; None if not given.
+
+    Raises:
+        InputError: If the kind is unknown.
+    """
+    text = os.fspath(detector)
+    file, equals, kind = text.rpartition('=')
+    if not equals or not file.endswith('.onnx') or os.path.exists(text):
+        return text, None
+    require_choice(f'the kind of {file}', kind, DETECTOR_KINDS)
+    return file, kind
 
 
 class MMDetPersonDetector(PersonDetector):
@@ -178,7 +198,9 @@ class OnnxPersonDetector(PersonDetector):
     """RTMDet or YOLOX in an ONNX file, run by onnxruntime on the CPU.
 
     Args:
-        path: The file. Its outputs identify the architecture.
+        path: The file.
+        kind: One of ``DETECTOR_KINDS``; by default RTMDet if it has the outputs ``dets`` and
+            ``labels``, else YOLOX.
         kwargs: See :class:`PersonDetector`.
 
     Raises:
@@ -186,13 +208,14 @@ class OnnxPersonDetector(PersonDetector):
             the shapes of the outputs are checked with the first picture.
     """
 
-    def __init__(self, path: Path, **kwargs: float) -> None:
+    def __init__(self, path: Path, kind: str | None = None, **kwargs: float) -> None:
         super().__init__(**kwargs)
         self._path = path
         self._session = start_session(path, _EXPECTED)
         inputs, outputs = self._session.inputs, self._session.outputs
-        self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
-        self._outputs = ['dets', 'labels'] if self._is_rtmdet else list(outputs)
+        self._is_decoded = {'dets', 'labels'} <= set(outputs)
+        self._is_rtmdet = self._is_decoded and kind != 'yolox'
+        self._outputs = ['dets', 'labels'] if self._is_decoded else list(outputs)
         shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == 'float32' else ()
         if len(shape) != 4 or shape[0] not in (1, None) or shape[1] not in (3, None):
             taken = ' and '.join(f'{list(node.shape)} in {node.dtype}' for node in inputs)
@@ -200,7 +223,7 @@ class OnnxPersonDetector(PersonDetector):
                 f'{path} takes {taken}, expected one picture [1, 3, H, W] in float32, export '
                 f'{_EXPECTED} with this input'
             )
-        if not self._is_rtmdet and len(outputs) != 1:
+        if not self._is_decoded and (kind == 'rtmdet' or len(outputs) != 1):
             raise InputError(
                 f'{path} has the outputs {", ".join(outputs)}, expected dets and labels (RTMDet) '
                 'or a single one (YOLOX)'
@@ -212,7 +235,9 @@ class OnnxPersonDetector(PersonDetector):
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         padded, scale = _letterbox(picture, *self._size)
         if self._is_rtmdet:
-            dets, labels = self._run((padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD)
+            padded = (padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD
+        if self._is_decoded:
+            dets, labels = self._run(padded)
             people = dets[0][labels[0] == 0]
             corners, scores = people[:, :4], people[:, 4]
         else:
@@ -234,7 +259,7 @@ class OnnxPersonDetector(PersonDetector):
         outputs = self._session.run(self._outputs, inputs)
         first, last = outputs[0].shape, outputs[-1].shape
         rows = len(self._grid)
-        if self._is_rtmdet:
+        if self._is_decoded:
             fits = len(first) == 3 and first[::2] == (1, 5) and last == first[:2]
         else:
             fits = len(first) == 3 and first[:2] == (1, rows) and first[2] >= _LEAST_COLUMNS
