@@ -125,9 +125,9 @@ class InferOptions(VideoOptions):
             bool(needs_detector) and not has_detector,
             '--det-config',
         )
-        has_own_detector = has_detector and Path(str(self.det_config)).suffix != '.onnx'
+        detector = self.detector_file
         has_onnx = self.has_learned or Path(self.checkpoint).is_dir()
-        runs_torch = has_own_detector or not has_onnx
+        runs_torch = not has_onnx or not (detector is None or detector.is_onnx)
         refuse_idle('--device', self.device != 'cpu' and not runs_torch, 'a PyTorch network')
         refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
 

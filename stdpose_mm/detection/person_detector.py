@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_reader
-from stdpose_mm.errors import InputError, one_line, require_choice, require_ratio
+from stdpose_mm.errors import InputError, one_line, require_ratio
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import FrameBoxes, box_iou
+
+from .detector_files import PUBLISHED_DETECTORS, DetectorFile
 
 SCORE_THRESHOLD = 0.2
 """Minimum score of detections, a usual value in the literature on PoseTrack."""
@@ -33,10 +35,6 @@ _FREE_SIDE = 416
 _YOLOX_STRIDES = (8, 16, 32)
 _LEAST_COLUMNS = 6
 """Columns of YOLOX's output for one class: box, objectness, class."""
-
-DETECTOR_KINDS = ('rtmdet', 'yolox')
-"""Architectures of ONNX files, which differ in how they take pictures: RTMDet normalised RGB, YOLOX
-BGR in 0..255. MMDeploy gives both the same outputs, so that a file does not tell."""
 
 _EXPECTED = 'RTMDet or YOLOX'
 
@@ -86,36 +84,40 @@ def build_person_detector(
     """Build a detector from its files.
 
     Args:
-        config_or_onnx: An MMDetection config (a file, or the name of one that comes with
-            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``), or an ONNX file, see
-            :func:`split_kind`: RTMDet as MMDeploy exports it (outputs ``dets`` and ``labels``), or
-            YOLOX (one raw output; with ``=yolox`` also as MMDeploy exports it).
+        config_or_onnx: Name of a published detector, such as ``person`` or ``person-t``, which is
+            fetched once; an ONNX file: RTMDet as MMDeploy exports it (outputs ``dets`` and
+            ``labels``) or YOLOX (one raw output; with ``=yolox`` after the name also as MMDeploy
+            exports it); or an MMDetection config (a file, or the name of one that comes with
+            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``).
         checkpoint: Weights for the config; an ONNX file contains its weights.
         device: Device for MMDetection; ONNX files run on the CPU.
         score_threshold: Boxes that score less are left out.
         nms_iou: See ``NMS_IOU``.
 
     Raises:
-        InputError: If a file is missing or cannot be used, or a package is not installed.
+        InputError: If a file is missing, cannot be fetched or cannot be used, or a package is not
+            installed.
     """
-    name, kind = split_kind(config_or_onnx)
-    path = Path(name)
+    detector = DetectorFile.parse(config_or_onnx)
+    if detector.is_onnx and checkpoint is not None:
+        raise InputError(
+            f'detector {detector.name} is an ONNX file, which holds its weights, leave out the '
+            f'checkpoint {checkpoint} or give the MMDetection config that it was trained with'
+        )
+    path = detector.fetch()
     if not path.is_file():
         places = (('mmdet', 'configs'), ('mmpose', 'demo'))
-        installed = find_installed_config(config_or_onnx, places)
+        installed = find_installed_config(detector.name, places)
         if installed is None:
             raise InputError(
-                f'detector {path} does not exist, give an MMDetection config with a checkpoint, or '
-                'an ONNX file'
+                f'detector {path} does not exist, give a published one '
+                f'({", ".join(PUBLISHED_DETECTORS)}), an ONNX file, or an MMDetection config with '
+                'a checkpoint'
             )
         path = installed
     thresholds = {'score_threshold': score_threshold, 'nms_iou': nms_iou}
-    if path.suffix == '.onnx':
-        if checkpoint is not None:
-            raise InputError(
-                f'detector {path} is an ONNX file, which holds its weights, leave out the '
-                f'checkpoint {checkpoint} or give the MMDetection config that it was trained with'
-            )
+    if detector.is_onnx:
+        kind = 'yolox' if detector.is_published else detector.kind
         return OnnxPersonDetector(path, kind, **thresholds)
     if checkpoint is None:
         raise InputError(
@@ -123,20 +125,6 @@ def build_person_detector(
             "or an ONNX file in place of the config, or the people's boxes"
         )
     return MMDetPersonDetector(path, Path(checkpoint), device, **thresholds)
-
-
-def split_kind(detector: str | os.PathLike[str]) -> tuple[str, str | None]:
-    """Split ``FILE.onnx=KIND`` into the file and one of ``DETECTOR_KINDS``; None if not given.
-
-    Raises:
-        InputError: If the kind is unknown.
-    """
-    text = os.fspath(detector)
-    file, equals, kind = text.rpartition('=')
-    if not equals or not file.endswith('.onnx') or os.path.exists(text):
-        return text, None
-    require_choice(f'the kind of {file}', kind, DETECTOR_KINDS)
-    return file, kind
 
 
 class MMDetPersonDetector(PersonDetector):

@@ -1,0 +1,78 @@
+"""Files of person detectors, and those that the authors of RTMPose publish, by name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from stdpose_mm.errors import require_choice
+from stdpose_mm.io.downloads import fetch
+
+DETECTOR_KINDS = ('rtmdet', 'yolox')
+"""Architectures of ONNX files, which differ in how they take pictures: RTMDet normalised RGB, YOLOX
+BGR in 0..255. MMDeploy gives both the same outputs, so that a file does not tell."""
+
+DEFAULT_DETECTOR = 'person'
+
+_YOLOX_M = 'yolox_m_8xb8-300e_humanart-c2c7a14a'
+PUBLISHED_DETECTORS = {
+    DEFAULT_DETECTOR: _YOLOX_M,
+    'person-nano': 'yolox_nano_8xb8-300e_humanart-40f6f0d0',
+    'person-t': 'yolox_tiny_8xb8-300e_humanart-6f3252f9',
+    'person-s': 'yolox_s_8xb8-300e_humanart-3ef259a7',
+    'person-m': _YOLOX_M,
+    'person-l': 'yolox_l_8xb8-300e_humanart-ce1d7a62',
+    'person-x': 'yolox_x_8xb8-300e_humanart-a39d44ed',
+}
+"""Name -> file on the server; all are YOLOX. Nano and tiny take pictures of 416x416 pixels, the
+others of 640x640."""
+
+_TERMS = 'licence of MMPose: Apache-2.0; training data (with their own terms): Human-Art and COCO'
+
+
+@dataclass(frozen=True)
+class DetectorFile:
+    """File or name of a detector.
+
+    Args:
+        name: Path of an ONNX file or a config, or the name of a config or a published detector.
+        kind: One of ``DETECTOR_KINDS``; None if it is not given.
+    """
+
+    name: str
+    kind: str | None = None
+
+    @classmethod
+    def parse(cls, detector: str | os.PathLike[str]) -> DetectorFile:
+        """Read ``NAME``, ``FILE`` or ``FILE.onnx=KIND``.
+
+        Raises:
+            InputError: If the kind is unknown.
+        """
+        text = os.fspath(detector)
+        file, equals, kind = text.rpartition('=')
+        if os.path.isfile(text) or not equals or not file.endswith('.onnx'):
+            return cls(text)
+        require_choice(f'the kind of {file}', kind, DETECTOR_KINDS)
+        return cls(file, kind)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is the name of a published detector, and not that of a file here."""
+        return self.name in PUBLISHED_DETECTORS and not os.path.isfile(self.name)
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether it is a network in an ONNX file."""
+        return self.is_published or self.name.endswith('.onnx')
+
+    def fetch(self) -> Path:
+        """Return its path; a published detector is fetched first if it is missing.
+
+        Raises:
+            InputError: See :func:`~stdpose_mm.io.downloads.fetch`.
+        """
+        if not self.is_published:
+            return Path(self.name)
+        return fetch(f'rtmposev1/onnx_sdk/{PUBLISHED_DETECTORS[self.name]}.zip', self.name, _TERMS)
