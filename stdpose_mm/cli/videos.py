@@ -64,9 +64,9 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
         format: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix).
         save_video: Also write the video with the poses drawn on it and with its frame times and
             sound; with several videos, a folder.
-        det_config: Person detector: name of a published one, which is fetched once (person, person-nano
-            to person-x), ONNX file of RTMDet or YOLOX (FILE=yolox if MMDeploy exported YOLOX), or
-            MMDetection config.
+        det_config: Person detector: a published one by name (person, or person-nano to person-x),
+            which is fetched once; an ONNX file of RTMDet or YOLOX (FILE=yolox if MMDeploy exported
+            YOLOX); or an MMDetection config.
         det_checkpoint: Weights of the detector.
         device: Device that runs the networks.
         launcher: How the processes that share several videos were started; pytorch means torchrun.

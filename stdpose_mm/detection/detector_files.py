@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stdpose_mm.errors import require_choice
-from stdpose_mm.io.downloads import fetch
+from stdpose_mm.io.downloads import PublishedFile
 
 DETECTOR_KINDS = ('rtmdet', 'yolox')
 """Architectures of ONNX files, which differ in how they take pictures: RTMDet normalised RGB, YOLOX
@@ -15,20 +15,24 @@ BGR in 0..255. MMDeploy gives both the same outputs, so that a file does not tel
 
 DEFAULT_DETECTOR = 'person'
 
-_YOLOX_M = 'yolox_m_8xb8-300e_humanart-c2c7a14a'
-PUBLISHED_DETECTORS = {
-    DEFAULT_DETECTOR: _YOLOX_M,
-    'person-nano': 'yolox_nano_8xb8-300e_humanart-40f6f0d0',
-    'person-t': 'yolox_tiny_8xb8-300e_humanart-6f3252f9',
-    'person-s': 'yolox_s_8xb8-300e_humanart-3ef259a7',
-    'person-m': _YOLOX_M,
-    'person-l': 'yolox_l_8xb8-300e_humanart-ce1d7a62',
-    'person-x': 'yolox_x_8xb8-300e_humanart-a39d44ed',
-}
-"""Name -> file on the server; all are YOLOX. Nano and tiny take pictures of 416x416 pixels, the
-others of 640x640."""
+_SIZES = [
+    # Names, file, and side of the input in pixels.
+    (('person-nano',), 'nano_8xb8-300e_humanart-40f6f0d0', 416),
+    (('person-t',), 'tiny_8xb8-300e_humanart-6f3252f9', 416),
+    (('person-s',), 's_8xb8-300e_humanart-3ef259a7', 640),
+    (('person-m', DEFAULT_DETECTOR), 'm_8xb8-300e_humanart-c2c7a14a', 640),
+    (('person-l',), 'l_8xb8-300e_humanart-ce1d7a62', 640),
+    (('person-x',), 'x_8xb8-300e_humanart-a39d44ed', 640),
+]
 
-_TERMS = 'licence of MMPose: Apache-2.0; training data (with their own terms): Human-Art and COCO'
+PUBLISHED_DETECTORS = {
+    name: PublishedFile(
+        names, f'rtmposev1/onnx_sdk/yolox_{file}.zip', (side, side), 'Human-Art, COCO'
+    )
+    for names, file, side in _SIZES
+    for name in names
+}
+"""Detectors by name and alias; all are YOLOX, trained by the authors of MMPose."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,4 @@ class DetectorFile:
         Raises:
             InputError: See :func:`~stdpose_mm.io.downloads.fetch`.
         """
-        if not self.is_published:
-            return Path(self.name)
-        return fetch(f'rtmposev1/onnx_sdk/{PUBLISHED_DETECTORS[self.name]}.zip', self.name, _TERMS)
+        return PUBLISHED_DETECTORS[self.name].fetch() if self.is_published else Path(self.name)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_reader
-from stdpose_mm.errors import InputError, one_line, require_ratio
+from stdpose_mm.errors import InputError, one_line, require_packages, require_ratio
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import FrameBoxes, box_iou
@@ -141,6 +141,7 @@ class MMDetPersonDetector(PersonDetector):
         self, config: Path, checkpoint: Path, device: str = 'cpu', **kwargs: float
     ) -> None:
         super().__init__(**kwargs)
+        require_packages(f'detector {config.name}', 'torch', 'mmdet')
         require_checkpoint_file(checkpoint)
         from mmdet.apis import init_detector
 

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from http.client import HTTPException
@@ -39,6 +40,38 @@ _ANSWER_TIMEOUT = 20
 
 _MAX_BYTES = 2**31
 """Size of the largest network that is unpacked: that of the largest ONNX file in one piece."""
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A network that its authors publish.
+
+    Args:
+        names: Its name and its aliases.
+        file: Path of its zip file on the server.
+        input_size: (width, height) of its input in pixels.
+        trained_on: Data sets that it was trained on.
+    """
+
+    names: tuple[str, ...]
+    file: str
+    input_size: tuple[int, int]
+    trained_on: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.names[0]
+
+    @property
+    def path(self) -> Path:
+        """The path at which it is cached once it is fetched."""
+        return download_path(self.file)
+
+    def fetch(self) -> Path:
+        """Return its ONNX file, see :func:`fetch`."""
+        terms = 'licence of MMPose: Apache-2.0; training data (with their own terms): '
+        return fetch(self.file, self.name, terms + self.trained_on)
 
 
 def download_path(address: str) -> Path:

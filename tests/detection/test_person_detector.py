@@ -261,7 +261,7 @@ def test_outputs_of_rtmdet_and_yolox_are_read(tmp_path, shape, outputs):
 @pytest.mark.parametrize(
     ('files', 'sentence'),
     [
-        (('no.py', 'det.pth'), r'no\.py does not exist, give an MMDetection config'),
+        (('no.py', 'det.pth'), r'no\.py does not exist, give a published one \(person-nano, '),
         (('det.py',), 'det.py needs a checkpoint'),
         (
             ('net.onnx', 'det.pth'),
