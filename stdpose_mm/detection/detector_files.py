@@ -26,10 +26,13 @@ _SIZES = [
 ]
 
 PUBLISHED_DETECTORS = {
-    name: PublishedFile(
-        names, f'rtmposev1/onnx_sdk/yolox_{file}.zip', (side, side), 'Human-Art, COCO'
-    )
+    name: detector
     for names, file, side in _SIZES
+    for detector in [
+        PublishedFile(
+            names, f'rtmposev1/onnx_sdk/yolox_{file}.zip', (side, side), 'Human-Art, COCO'
+        )
+    ]
     for name in names
 }
 """Detectors by name and alias; all are YOLOX, trained by the authors of MMPose."""
