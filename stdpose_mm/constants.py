@@ -300,10 +300,11 @@ EVIDENCE_KINDS = {
     'zoo': EvidenceKind(
         'pose',
         'NAME',
-        'Pose network of MMPose that auto uses as additional evidence: its name or alias, such as '
-        'human, animal or hand (`stdpose networks` lists them). Its files are downloaded once. '
-        'This option and the next six may be repeated',
-        load='model_zoo:load_mmpose',
+        'Pose network that auto uses as additional evidence, by its name, such as human, body26, '
+        'hand or animal (`stdpose networks` lists them): with MMPose one of its model zoo, '
+        'otherwise an ONNX file. Its files are downloaded once. This option and the next six may '
+        'be repeated',
+        load='model_zoo:load_by_name',
         files='model_zoo:zoo_files',
     ),
     'config': EvidenceKind(

@@ -1,4 +1,4 @@
-r"""Compare the speed of `stdpose infer` and of MMPose with the same ONNX network and the same boxes.
+r"""Compare the speed of `stdpose infer` and of MMPose with one ONNX network and the same boxes.
 
     python -m research.tools.benchmark_onnx
     python -m research.tools.benchmark_onnx --config rtmpose-m_8xb256-420e_coco-256x192 --threads 2

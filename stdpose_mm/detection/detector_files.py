@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from stdpose_mm.errors import require_choice
 from stdpose_mm.io.downloads import PublishedFile
@@ -25,11 +26,19 @@ _SIZES = [
     (('person-x',), 'x_8xb8-300e_humanart-a39d44ed', 640),
 ]
 
+
+class PublishedDetector(PublishedFile):
+    """A published person detector."""
+
+    dataset: ClassVar = 'person'
+    """What it finds, in the place of a pose network's joint set."""
+
+
 PUBLISHED_DETECTORS = {
     name: detector
     for names, file, side in _SIZES
     for detector in [
-        PublishedFile(
+        PublishedDetector(
             names, f'rtmposev1/onnx_sdk/yolox_{file}.zip', (side, side), 'Human-Art, COCO'
         )
     ]

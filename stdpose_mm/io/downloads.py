@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 from urllib.request import urlopen
 
 from platformdirs import user_cache_path
@@ -53,6 +53,9 @@ class PublishedFile:
         trained_on: Data sets that it was trained on.
     """
 
+    kind: ClassVar = 'ONNX'
+    is_usable: ClassVar = True
+
     names: tuple[str, ...]
     file: str
     input_size: tuple[int, int]
@@ -62,6 +65,11 @@ class PublishedFile:
     def name(self) -> str:
         """Its name."""
         return self.names[0]
+
+    @property
+    def size(self) -> str:
+        """Height x width of its input."""
+        return '{1}x{0}'.format(*self.input_size)
 
     @property
     def path(self) -> Path:

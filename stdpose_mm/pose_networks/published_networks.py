@@ -24,6 +24,11 @@ class PublishedNetwork(PublishedFile):
 
     preset: str
 
+    @property
+    def dataset(self) -> str:
+        """The joint set that it finds, one of ``JOINT_SETS``."""
+        return self.preset.partition('-')[2]
+
     def load(self) -> OnnxPoseNetwork:
         """Load it; fetch it first if it is missing.
 
