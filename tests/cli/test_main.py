@@ -141,7 +141,6 @@ def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
             ['propagate', '{folder}', '{labels}', '--out', 'o', '--pose', 'human'],
             'pose network human',
         ),
-        (['networks'], 'the list of pose networks'),
         (['train', 'c.py'], 'a pose network'),
         (['export', 'c.py', 'w.pth', 'out'], 'the export'),
     ],
