@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from stdpose_mm.constants import DEFAULT_DETECTOR
 from stdpose_mm.errors import require_choice
 from stdpose_mm.io.downloads import PublishedFile
 
 DETECTOR_KINDS = ('rtmdet', 'yolox')
 """Architectures of ONNX files, which differ in how they take pictures: RTMDet normalised RGB, YOLOX
 BGR in 0..255. MMDeploy gives both the same outputs, so that a file does not tell."""
-
-DEFAULT_DETECTOR = 'person'
 
 _SIZES = [
     # Names, file, and side of the input in pixels.

@@ -15,6 +15,7 @@ import pytest
 
 from stdpose_mm.apis import PoseNetworkFiles, VideoPosePropagator
 from stdpose_mm.cli import networks, propagate
+from stdpose_mm.structures import Skeleton
 from support.light_job import FORBIDDEN
 from support.paths import ROOT
 from support.published_files import publish
@@ -111,7 +112,9 @@ def test_python_takes_a_name_too(
     tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with publish(tmp_path, monkeypatch, 'face-t'):
-        VideoPosePropagator(pose_networks=[PoseNetworkFiles('face-t')])
+        propagator = VideoPosePropagator(pose_networks=[PoseNetworkFiles('face-t')])
+    skeleton = Skeleton(('kpt-3', 'nose'))
+    assert 'heatmaps of face-t for 1 of 2 joints' in propagator.describe(skeleton)
 
 
 def test_the_command_lists_what_is_published_and_what_is_here(
@@ -131,12 +134,10 @@ def test_the_command_lists_what_is_published_and_what_is_here(
     assert {line[-1] for line in lines[1:8]} >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
 
 
-WITHOUT_TORCH = f"""
+WITHOUT_TORCH = """
 import sys
-# They can neither be imported nor found.
-sys.modules.update(dict.fromkeys({FORBIDDEN!r}))
-from stdpose_mm.cli.main import main
-sys.exit(main(sys.argv[1:]))
+from support.light_job import run_without_heavy_packages
+sys.exit(run_without_heavy_packages())
 """
 
 

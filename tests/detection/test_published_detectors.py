@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning'
 def crowd(columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """A picture of 208x208 pixels, which a detector sees twice as large, and its people's boxes."""
     picture = np.full((208, 208, 3), 20, np.uint8)
-    size = np.array(PERSON) // 2
+    size = np.array(PERSON)
     places = [[4 + 20 * x, 6 + 40 * y] for y in range(rows) for x in range(columns)]
     for x, y in places:
         picture[y : y + size[1], x : x + size[0]] = 230

@@ -171,6 +171,24 @@ def test_a_mirror_may_be_a_folder(served, monkeypatch):
         assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
 
 
+@posix
+def test_a_proxy_of_the_environment_is_used(served, monkeypatch):
+    """It has no other way to a server that does not exist."""
+    (served / 'http:').mkdir()
+    (served / 'folder').rename(served / 'http:/folder')
+    (served / 'http:' / 'nowhere.invalid').symlink_to('.')
+    with serve(served) as (address, requests):
+        monkeypatch.setenv(MIRROR_VARIABLE, 'http://nowhere.invalid')
+        monkeypatch.setenv('http_proxy', address)
+        for name in ('no_proxy', 'NO_PROXY'):
+            monkeypatch.delenv(name, raising=False)
+        # Python reads the environment at the first request of a process.
+        monkeypatch.setattr('urllib.request._opener', None)
+        with pytest.warns(InputWarning, match=r'from http://nowhere\.invalid/folder/net\.zip'):
+            assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+    assert requests == ['GET']
+
+
 WAITING = """
 import sys
 from stdpose_mm.io.downloads import fetch
