@@ -86,13 +86,13 @@ def test_from_a_video_to_tracked_poses(
     run_main: Run, tmp_path: Path, published: Publish, people: int
 ) -> None:
     clip, out = write_walk(tmp_path / 'clip.mp4', people), tmp_path / 'poses.json'
-    requests = published('human')
-    code, printed, errors = run_main(infer.main, clip, '--pose', 'human', '--out', out)
+    requests = published('human-s')
+    code, printed, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
     assert code == 0, errors
     assert printed.startswith(f'{out}: 20 frames, {people} people, {20 * people} poses\n')
     assert errors[0] == FOUND
     assert {line.partition(' (')[0] for line in errors[1:]} == {
-        'infer.py: fetching human-m',
+        'infer.py: fetching human-s',
         'infer.py: fetching person-m',
     }
     assert requests == ['GET', 'GET']
@@ -124,8 +124,8 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
     (tmp_path / 'videos').mkdir()
     for name, people in (('a', 2), ('b', 3)):
         write_walk(tmp_path / 'videos' / f'{name}.mp4', people)
-    published('human')
-    arguments = [tmp_path / 'videos', '--pose', 'human', '--out', tmp_path / 'out']
+    published('human-s')
+    arguments = [tmp_path / 'videos', '--pose', 'human-s', '--out', tmp_path / 'out']
     assert run_main(infer.main, *arguments, '--det-every', 5)[0] == 0
     for name, people in (('a', 2), ('b', 3)):
         require_tracks(tmp_path / 'out' / f'{name}.json', people)
@@ -136,12 +136,12 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
 @pytest.mark.parametrize(
     ('name', 'arguments', 'sentence'),
     [
-        ('animal', [], 'animal-m finds no joints of a human body, but only for people a detector'),
-        ('hand', [], 'hand-m finds no joints of a human body'),
-        ('human', ['--boxes', 'whole-picture', '--det-every', '2'], '--det-every or --min-track'),
-        ('human', ['--det-config', 'persona'], 'detector persona does not exist, give a published'),
-        ('human', ['--det-config', 'person', '--det-checkpoint', 'w.pth'], 'leave out the check'),
-        ('human', ['--det-config', 'net.onnx=magic'], 'must be one of rtmdet, yolox'),
+        ('animal-m', [], 'animal-m finds no joints of a human body, but only for people a detector'),
+        ('hand-m', [], 'hand-m finds no joints of a human body'),
+        ('human-s', ['--boxes', 'whole-picture', '--det-every', '2'], '--det-every or --min-track'),
+        ('human-s', ['--det-config', 'persona'], 'detector persona does not exist, give a published'),
+        ('human-s', ['--det-config', 'person', '--det-checkpoint', 'w.pth'], 'leave out the check'),
+        ('human-s', ['--det-config', 'net.onnx=magic'], 'must be one of rtmdet, yolox'),
     ],
 )
 def test_what_cannot_work_is_one_line(
@@ -166,8 +166,8 @@ def test_a_published_file_of_another_network_is_one_line(
     run_main: Run, tmp_path: Path, published: Publish
 ) -> None:
     clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
-    published('human', detector=simcc_network(17))
-    code, _, errors = run_main(infer.main, clip, '--pose', 'human', '--out', out)
+    published('human-s', detector=simcc_network(17))
+    code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
     assert code == 2
     assert 'has the outputs simcc_x, simcc_y, expected dets and labels' in errors[-1]
     assert not out.exists()
