@@ -136,10 +136,18 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
 @pytest.mark.parametrize(
     ('name', 'arguments', 'sentence'),
     [
-        ('animal-m', [], 'animal-m finds no joints of a human body, but only for people a detector'),
+        (
+            'animal-m',
+            [],
+            'animal-m finds no joints of a human body, but only for people a detector',
+        ),
         ('hand-m', [], 'hand-m finds no joints of a human body'),
         ('human-s', ['--boxes', 'whole-picture', '--det-every', '2'], '--det-every or --min-track'),
-        ('human-s', ['--det-config', 'persona'], 'detector persona does not exist, give a published'),
+        (
+            'human-s',
+            ['--det-config', 'persona'],
+            'detector persona does not exist, give a published',
+        ),
         ('human-s', ['--det-config', 'person', '--det-checkpoint', 'w.pth'], 'leave out the check'),
         ('human-s', ['--det-config', 'net.onnx=magic'], 'must be one of rtmdet, yolox'),
     ],
