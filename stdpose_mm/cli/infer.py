@@ -283,7 +283,8 @@ def load_frame_network(options: InferOptions) -> PoseNetwork:
         return LearnedNetwork(Path(options.checkpoint))
     (files,) = options.pose_networks
     network = load_pose_network(files, options.device)
-    assert isinstance(network, PoseNetwork)
+    if not isinstance(network, PoseNetwork):
+        raise InputError(f'{files.file} does not look at pictures, give a pose network')
     return network
 
 

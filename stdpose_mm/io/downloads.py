@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, ClassVar
+from typing import IO, ClassVar
 from urllib.request import urlopen
 
 from platformdirs import user_cache_path
@@ -134,7 +134,7 @@ def fetch(address: str, name: str, terms: str) -> Path:
     return file
 
 
-def _download(address: str, stream: BinaryIO, name: str, terms: str, archive: Path) -> str:
+def _download(address: str, stream: IO[bytes], name: str, terms: str, archive: Path) -> str:
     """Download a zip file to a stream; return its URL."""
     base = os.environ.get(MIRROR_VARIABLE) or PUBLISHED_AT
     url = f'{base.rstrip("/")}/{address}'
@@ -161,7 +161,7 @@ def _download(address: str, stream: BinaryIO, name: str, terms: str, archive: Pa
     return url
 
 
-def _unpack(source: Path | BinaryIO, out: Path, what: str) -> None:
+def _unpack(source: Path | IO[bytes], out: Path, what: str) -> None:
     """Unpack the network, and nothing else, from a zip file."""
     try:
         with zipfile.ZipFile(source) as archive:
