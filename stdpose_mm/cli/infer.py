@@ -200,10 +200,7 @@ def infer(options: InferOptions) -> None:
     finds_people = options.finds_people and not any(video.boxes for video in inputs.videos)
     if finds_people:
         options = replace(options, det_config=DEFAULT_DETECTOR)
-        note(
-            f'people are found by the detector {DEFAULT_DETECTOR}, give another as --det-config, '
-            'or --boxes'
-        )
+        note(f'people are found by --det-config {DEFAULT_DETECTOR}, give another one, or --boxes')
     options.check_inputs(inputs)
     load = partial(load_models, requires_people=finds_people)
     run_videos(options, inputs, load, partial(infer_video, several=inputs.several))

@@ -15,16 +15,6 @@ DETECTOR_KINDS = ('rtmdet', 'yolox')
 """Architectures of ONNX files, which differ in how they take pictures: RTMDet normalised RGB, YOLOX
 BGR in 0..255. MMDeploy gives both the same outputs, so that a file does not tell."""
 
-_SIZES = [
-    # Names, file, and side of the input in pixels.
-    (('person-nano',), 'nano_8xb8-300e_humanart-40f6f0d0', 416),
-    (('person-t',), 'tiny_8xb8-300e_humanart-6f3252f9', 416),
-    (('person-s',), 's_8xb8-300e_humanart-3ef259a7', 640),
-    (('person-m', DEFAULT_DETECTOR), 'm_8xb8-300e_humanart-c2c7a14a', 640),
-    (('person-l',), 'l_8xb8-300e_humanart-ce1d7a62', 640),
-    (('person-x',), 'x_8xb8-300e_humanart-a39d44ed', 640),
-]
-
 
 class PublishedDetector(PublishedFile):
     """A published person detector."""
@@ -33,16 +23,21 @@ class PublishedDetector(PublishedFile):
     """What it finds, in the place of a pose network's joint set."""
 
 
-PUBLISHED_DETECTORS = {
-    name: detector
-    for names, file, side in _SIZES
-    for detector in [
-        PublishedDetector(
-            names, f'rtmposev1/onnx_sdk/yolox_{file}.zip', (side, side), 'Human-Art, COCO'
-        )
-    ]
-    for name in names
-}
+def _yolox(names: tuple[str, ...], file: str, side: int) -> PublishedDetector:
+    """Make the row of a YOLOX, for square inputs with this side in pixels."""
+    path = f'rtmposev1/onnx_sdk/yolox_{file}.zip'
+    return PublishedDetector(names, path, (side, side), 'Human-Art, COCO')
+
+
+_TABLE = (
+    _yolox(('person-nano',), 'nano_8xb8-300e_humanart-40f6f0d0', 416),
+    _yolox(('person-t',), 'tiny_8xb8-300e_humanart-6f3252f9', 416),
+    _yolox(('person-s',), 's_8xb8-300e_humanart-3ef259a7', 640),
+    _yolox(('person-m', DEFAULT_DETECTOR), 'm_8xb8-300e_humanart-c2c7a14a', 640),
+    _yolox(('person-l',), 'l_8xb8-300e_humanart-ce1d7a62', 640),
+    _yolox(('person-x',), 'x_8xb8-300e_humanart-a39d44ed', 640),
+)
+PUBLISHED_DETECTORS = {name: detector for detector in _TABLE for name in detector.names}
 """Detectors by name and alias; all are YOLOX, trained by the authors of MMPose."""
 
 

@@ -31,8 +31,8 @@ class _Track:
 
     Attributes:
         track_id: Identity.
-        is_tentative: Whether the person was seen only once, after the first step.
         last_step: The step of the last detection.
+        is_tentative: Whether the person was seen only once, after the first step.
         position: [4] the quantities.
         velocity: [4] their changes per step.
         covariance: [3, 4] variances of the position, covariances with the velocity, and variances
@@ -40,43 +40,42 @@ class _Track:
     """
 
     track_id: int
-    is_tentative: bool
     last_step: int
+    is_tentative: bool
     position: np.ndarray
-    velocity: np.ndarray
-    covariance: np.ndarray
 
-    @property
-    def box(self) -> np.ndarray:
-        """The box [4] x, y, width, height."""
-        size = np.array([self.position[2] * self.position[3], self.position[3]])
-        return np.concatenate([self.position[:2] - size / 2, size])
+    def __post_init__(self) -> None:
+        self.velocity = np.zeros(4)
+        noise = self._variances(2 * _POSITION_STD, _ASPECT_STD)
+        velocity_noise = self._variances(10 * _VELOCITY_STD, _ASPECT_VELOCITY_STD)
+        self.covariance = np.stack([noise, np.zeros(4), velocity_noise])
+
+    def _variances(self, std: float, aspect_std: float) -> np.ndarray:
+        """Compute variances [4] of the quantities, of which lengths are in shares of the height."""
+        height = self.position[3]
+        return np.array([std * height, std * height, aspect_std, std * height]) ** 2
 
     def predict(self, step: int) -> None:
         """Predict the box of a step from that of the step before."""
         if self.last_step != step - 1:
             # The height of somebody who is not seen stays: it would grow or shrink without limit.
             self.velocity[3] = 0
-        height = self.position[3]
-        noise = _variances(height, _POSITION_STD, _ASPECT_STD)
-        velocity_noise = _variances(height, _VELOCITY_STD, _ASPECT_VELOCITY_STD)
-        self.position = self.position + self.velocity
+        noise = self._variances(_POSITION_STD, _ASPECT_STD)
+        velocity_noise = self._variances(_VELOCITY_STD, _ASPECT_VELOCITY_STD)
         first, cross, last = self.covariance
-        self.covariance = np.stack(
-            [first + 2 * cross + last + noise, cross + last, last + velocity_noise]
-        )
+        self.position = self.position + self.velocity
+        first, cross, last = first + 2 * cross + last + noise, cross + last, last + velocity_noise
+        self.covariance = np.stack([first, cross, last])
 
     def correct(self, measured: np.ndarray, step: int) -> None:
         """Correct the state by the measured quantities [4] of a detection."""
         first, cross, _ = self.covariance
-        noise = _variances(self.position[3], _POSITION_STD, _MEASURED_ASPECT_STD)
-        total = first + noise
-        innovation = measured - self.position
-        self.position = self.position + first / total * innovation
-        self.velocity = self.velocity + cross / total * innovation
+        total = first + self._variances(_POSITION_STD, _MEASURED_ASPECT_STD)
+        innovation = (measured - self.position) / total
+        self.position = self.position + first * innovation
+        self.velocity = self.velocity + cross * innovation
         self.covariance = self.covariance - np.stack([first**2, first * cross, cross**2]) / total
-        self.last_step = step
-        self.is_tentative = False
+        self.last_step, self.is_tentative = step, False
 
 
 class ByteTracker:
@@ -88,15 +87,13 @@ class ByteTracker:
     """
 
     def __init__(self, high_score_thr: float, kept_steps: int) -> None:
-        self._high_score_thr = high_score_thr
-        self._kept_steps = kept_steps
+        self._high_score_thr, self._kept_steps = high_score_thr, kept_steps
         self.reset()
 
     def reset(self) -> None:
         """Start another video; track ids start at 0 again."""
         self.tracks: list[_Track] = []
-        self._num_tracks = 0
-        self._step = 0
+        self._num_tracks = self._step = 0
 
     def track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Match the detections of the next step.
@@ -108,61 +105,40 @@ class ByteTracker:
         Returns:
             Positions [M] of the M <= N tracked detections, ascending, and their track ids [M].
         """
+        step = self._step
         confirmed = [track for track in self.tracks if not track.is_tentative]
         tentative = [track for track in self.tracks if track.is_tentative]
         for track in confirmed:
-            track.predict(self._step)
-        is_high = scores > self._high_score_thr
-        measured = _measure(boxes)
+            track.predict(step)
+        size = boxes[:, 2:]
+        measured = np.column_stack([boxes[:, :2] + size / 2, size[:, 0] / size[:, 1], size[:, 1]])
         matches: dict[int, _Track] = {}
 
         def follow(tracks: list[_Track], candidates: np.ndarray, min_iou: float) -> None:
             unmatched = [position for position in candidates.tolist() if position not in matches]
             for row, column in _match(tracks, boxes[unmatched], min_iou):
                 matches[unmatched[column]] = tracks[row]
-                tracks[row].correct(measured[unmatched[column]], self._step)
+                tracks[row].correct(measured[unmatched[column]], step)
 
-        follow(confirmed, np.flatnonzero(is_high), MATCH_IOU)
-        follow(tentative, np.flatnonzero(is_high), MATCH_IOU)
+        is_high = scores > self._high_score_thr
+        high, low = np.flatnonzero(is_high), np.flatnonzero(~is_high & (scores > 0))
+        follow(confirmed, high, MATCH_IOU)
+        follow(tentative, high, MATCH_IOU)
         # A doubtful box does not bring back somebody who was not seen in the step before.
-        recent = [track for track in confirmed if track.last_step == self._step - 1]
-        follow(recent, np.flatnonzero(~is_high & (scores > 0)), LOW_MATCH_IOU)
-        for position in np.flatnonzero(is_high).tolist():
-            if position not in matches:
-                matches[position] = self._start_track(measured[position])
+        recent = [track for track in confirmed if track.last_step == step - 1]
+        follow(recent, low, LOW_MATCH_IOU)
+        for position in (position for position in high.tolist() if position not in matches):
+            matches[position] = _Track(self._num_tracks, step, step > 0, measured[position])
+            self.tracks.append(matches[position])
+            self._num_tracks += 1
         self.tracks = [
             track
             for track in self.tracks
-            if track.last_step == self._step
-            or (not track.is_tentative and self._step - track.last_step < self._kept_steps)
+            if step - track.last_step < (1 if track.is_tentative else self._kept_steps)
         ]
         self._step += 1
-        positions = sorted(matches)
-        track_ids = [matches[position].track_id for position in positions]
-        return np.array(positions, np.int64), np.array(track_ids, np.int64)
-
-    def _start_track(self, measured: np.ndarray) -> _Track:
-        height = measured[3]
-        covariance = np.zeros((3, 4))
-        covariance[0] = _variances(height, 2 * _POSITION_STD, _ASPECT_STD)
-        covariance[2] = _variances(height, 10 * _VELOCITY_STD, _ASPECT_VELOCITY_STD)
-        track = _Track(
-            self._num_tracks, self._step > 0, self._step, measured, np.zeros(4), covariance
-        )
-        self._num_tracks += 1
-        self.tracks.append(track)
-        return track
-
-
-def _variances(height: float, std: float, aspect_std: float) -> np.ndarray:
-    """Compute the variances [4] of centre x and y, aspect ratio and height."""
-    return np.array([std * height, std * height, aspect_std, std * height]) ** 2
-
-
-def _measure(boxes: np.ndarray) -> np.ndarray:
-    """Convert boxes [N, 4] to the quantities [N, 4] of the filter."""
-    width, height = boxes[:, 2], boxes[:, 3]
-    return np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2, width / height, height])
+        track_ids = [matches[position].track_id for position in sorted(matches)]
+        return np.array(sorted(matches), np.int64), np.array(track_ids, np.int64)
 
 
 def _match(tracks: list[_Track], boxes: np.ndarray, min_iou: float) -> Iterator[tuple[int, int]]:
@@ -175,7 +151,9 @@ def _match(tracks: list[_Track], boxes: np.ndarray, min_iou: float) -> Iterator[
 
     if not tracks or not len(boxes):
         return
-    predicted = np.stack([track.box for track in tracks])
+    x, y, aspect, height = np.stack([track.position for track in tracks], axis=1)
+    width = aspect * height
+    predicted = np.column_stack([x - width / 2, y - height / 2, width, height])
     gain = np.maximum(box_iou(predicted[:, None], boxes) - min_iou, 0)
     for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
         if gain[row, column] > 0:

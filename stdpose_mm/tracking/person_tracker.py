@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, expand, to_corners
@@ -77,15 +75,7 @@ class PersonTracker:
         return FrameBoxes(solid.boxes[positions], solid.scores[positions], track_ids)
 
 
-class _Tracker(Protocol):
-    """See :class:`~stdpose_mm.tracking.byte_tracker.ByteTracker`."""
-
-    def reset(self) -> None: ...
-
-    def track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-
-
-def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> _Tracker:
+def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> ByteTracker | MMDetByteTracker:
     try:
         # MMDetection's tracker needs it, but says so only when it is built.
         import lap  # noqa: F401
