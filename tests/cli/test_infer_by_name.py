@@ -76,9 +76,7 @@ def require_tracks(path: Path, people: int) -> None:
     assert sorted(person_of.values()) == list(range(people))
 
 
-FOUND = (
-    'infer.py: people are found by the detector person, give another as --det-config, or --boxes'
-)
+FOUND = 'infer.py: people are found by --det-config person, give another one, or --boxes'
 
 
 @pytest.mark.parametrize('people', [2, 20])
