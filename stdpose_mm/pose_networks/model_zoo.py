@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -93,7 +92,7 @@ class ZooModel:
                 'fetch that file elsewhere, and give it as --pose-checkpoint with --pose-config '
                 f'{self.config.stem}'
             )
-            fetch_checkpoint(self.url, file, advice, announce, progress=sys.stderr.isatty())
+            fetch_checkpoint(self.url, file, advice, announce)
         return file
 
 

@@ -191,8 +191,8 @@ def decode_peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     band = np.stack([np.pad(kernel, (shift, 2 - shift)) for shift in range(3)])
     side = band.shape[1]
     padded = np.pad(planes, ((0, 0), *[(side // 2, side // 2)] * 2))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
-    around = band @ windows[index, rows, columns] @ band.T
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, side, side))
+    around = band @ windows[index, rows, columns, 0] @ band.T
     height = np.log(np.maximum(around, 1e-12), dtype=np.float64)
     places = []
     for cells, size, line in (
