@@ -370,6 +370,9 @@ people, or each clip in one of the two ways."""
 WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
 """Value in place of boxes: one person fills the picture."""
 
+DEFAULT_DETECTOR = 'person'
+"""Name of the published person detector that is used if nothing else is given."""
+
 TRACKERS = ('bytetrack', 'oks')
 """Trackers: identities by boxes, or by boxes and then corrected by poses."""
 

@@ -4,12 +4,13 @@
     stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
     stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
     stdpose infer clip.mp4 --checkpoint network.onnx --boxes boxes.json --out poses.json
-    stdpose infer clip.mp4 --pose human --boxes boxes.json --out poses.json
+    stdpose infer clip.mp4 --pose human --out poses.json
 
-The last two commands use a network that `stdpose learn` wrote and one that is published, and need
-no PyTorch. OUT holds every person in every frame with a track id. Memory use does not grow with the
-length of the video. After Ctrl-C, OUT holds the frames finished so far and is marked as incomplete;
-a second Ctrl-C ends the run at once, and nothing is written. See docs/guide/inference.md.
+The last two commands use a network that `stdpose learn` wrote, and a published network with a
+published person detector; they need no PyTorch. OUT holds every person in every frame with a track
+id. Memory use does not grow with the length of the video. After Ctrl-C, OUT holds the frames
+finished so far and is marked as incomplete; a second Ctrl-C ends the run at once, and nothing is
+written. See docs/guide/inference.md.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stdpose_mm.constants import (
     BACKEND_PRECISIONS,
     CROP_POLICIES,
+    DEFAULT_DETECTOR,
     ONNX_RUNTIMES,
     SMOOTHERS,
     TRACKERS,
     WHOLE_PICTURE,
     CropPolicy,
 )
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
@@ -58,6 +60,9 @@ if TYPE_CHECKING:
     from stdpose_mm.pose_networks import PoseNetwork
     from stdpose_mm.structures import PersonLabel, Skeleton
 
+_BODY = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
+"""Joints that all networks of human bodies know, and those of hands, faces and animals do not."""
+
 
 @dataclass(kw_only=True)
 class InferOptions(VideoOptions, PoseNetworkOptions):
@@ -71,7 +76,8 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         checkpoint: Weights of the model, a folder written by `stdpose export`, or a network written
             by `stdpose learn` (.onnx); give this or one of the options --pose....
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
-            or whole-picture for one person who fills the picture.
+            or whole-picture for one person who fills the picture. Without them and --det-config,
+            the options --pose... use --det-config person.
         det_every: Run the detector on every N-th frame.
         pose_every: Run the model on every N-th frame, and carry its poses to the frames between by
             optical flow; where the flow is unreliable, the model runs on every frame.
@@ -122,7 +128,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
 
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
-        return self.evidence_files(ListedVideo(self.video).name)
+        return {**super().evidence, **self.evidence_files(ListedVideo(self.video).name)}
 
     def validate(self) -> None:
         """Refuse options that cannot work together.
@@ -141,17 +147,22 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
             self.sees_frames and bool(of_config or self.crops),
             'a .pth file as --checkpoint, or for an exported network its folder',
         )
-        has_detector = self.det_config is not None
+        has_detector = self.det_config is not None or self.finds_people
         needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
         refuse_idle(
             '--det-checkpoint, --det-every or --min-track-frames',
             bool(needs_detector) and not has_detector,
             '--det-config',
         )
-        has_own_detector = has_detector and Path(str(self.det_config)).suffix != '.onnx'
-        is_idle = self.device != 'cpu' and not (has_own_detector or self.runs_torch)
-        refuse_idle('--device', is_idle, 'a PyTorch network')
+        detector = self.detector_file
+        is_torch = self.runs_torch or not (detector is None or detector.is_onnx)
+        refuse_idle('--device', self.device != 'cpu' and not is_torch, 'a PyTorch network')
         refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
+
+    @property
+    def finds_people(self) -> bool:
+        """Whether the published person detector is used, because nothing else is given."""
+        return self.checkpoint is None and self.boxes is None and self.det_config is None
 
     def check_inputs(self, inputs: VideoInputs) -> None:
         super().check_inputs(inputs)
@@ -170,8 +181,9 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
             raise InputError('--boxes and --det-config both say where the people are, give one')
         if self.boxes is None and self.det_config is None:
             raise InputError(
-                'the positions of the people are unknown: give --det-config (an ONNX file, or an '
-                f'MMDetection config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
+                'the positions of the people are unknown: give --det-config (person, an ONNX file, '
+                'or an MMDetection config with --det-checkpoint) or --boxes (a file, or '
+                f'{WHOLE_PICTURE})'
             )
         self.require_box_file()
 
@@ -185,8 +197,13 @@ def infer(options: InferOptions) -> None:
     """
     options.validate()
     inputs = read_inputs(options.inputs)
+    finds_people = options.finds_people and not any(video.boxes for video in inputs.videos)
+    if finds_people:
+        options = replace(options, det_config=DEFAULT_DETECTOR)
+        note(f'people are found by --det-config {DEFAULT_DETECTOR}, give another one, or --boxes')
     options.check_inputs(inputs)
-    run_videos(options, inputs, load_models, partial(infer_video, several=inputs.several))
+    load = partial(load_models, requires_people=finds_people)
+    run_videos(options, inputs, load, partial(infer_video, several=inputs.several))
 
 
 class InferenceModels(NamedTuple):
@@ -205,9 +222,16 @@ class InferenceModels(NamedTuple):
     detector: PersonDetector | None
 
 
-def load_models(options: InferOptions) -> InferenceModels:
-    """Load the networks of a command."""
-    detector = options.build_detector()
+def load_models(options: InferOptions, requires_people: bool = False) -> InferenceModels:
+    """Load the networks of a command.
+
+    Args:
+        options: The options of the command.
+        requires_people: Whether a pose network of something else than people is refused.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
     if options.sees_frames:
         import numpy as np
 
@@ -215,11 +239,18 @@ def load_models(options: InferOptions) -> InferenceModels:
         from stdpose_mm.io.labels.known_skeletons import with_limbs
 
         frame_network = load_frame_network(options)
+        if requires_people and not _BODY.issubset(frame_network.skeleton.keypoint_names):
+            raise InputError(
+                f'{frame_network.name} finds no joints of a human body, but only for people a '
+                f'detector is used by default: give --boxes (a file, or {WHOLE_PICTURE}), or '
+                '--det-config'
+            )
         skeleton = with_limbs(frame_network.skeleton)
         trained_joints = np.ones(skeleton.num_keypoints, bool)
         estimator = FramePoseEstimator(frame_network, options.batch_size)
-        return InferenceModels(estimator, skeleton, trained_joints, detector)
+        return InferenceModels(estimator, skeleton, trained_joints, options.build_detector())
     assert options.checkpoint is not None
+    detector = options.build_detector()
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.inference.torch_window_backend import load_backend
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator

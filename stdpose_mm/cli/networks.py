@@ -1,8 +1,9 @@
-"""List the pose networks that --pose takes by name."""
+"""List the networks that --pose and --det-config take by name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .command import Command
 
@@ -14,10 +15,11 @@ class NetworksOptions:
 
 def show(options: NetworksOptions) -> None:
     """Print one line for each network, beginning with those that have an alias."""
-    from stdpose_mm.pose_networks.model_zoo import ZooModel, read_model_zoo
-    from stdpose_mm.pose_networks.published_networks import PUBLISHED, PublishedNetwork
+    from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
+    from stdpose_mm.pose_networks.model_zoo import read_model_zoo
+    from stdpose_mm.pose_networks.published_networks import PUBLISHED
 
-    networks: dict[str, ZooModel | PublishedNetwork] = {**PUBLISHED, **read_model_zoo()}
+    networks: dict[str, Any] = {**PUBLISHED, **PUBLISHED_DETECTORS, **read_model_zoo()}
     rows = []
     for network in filter(lambda network: network.is_usable, dict.fromkeys(networks.values())):
         name, *others = network.names

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.detection.detector_files import DetectorFile
     from stdpose_mm.io.video import FrameSource
 
 RECORD_FOLDER = '.stdpose'
@@ -63,7 +64,9 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
         format: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix).
         save_video: Also write the video with the poses drawn on it and with its frame times and
             sound; with several videos, a folder.
-        det_config: Person detector: MMDetection config, or ONNX file.
+        det_config: Person detector: a published one by name (person, or person-nano to person-x),
+            which is fetched once; an ONNX file of RTMDet or YOLOX (FILE=yolox if MMDeploy exported
+            YOLOX); or an MMDetection config.
         det_checkpoint: Weights of the detector.
         device: Device that runs the networks.
         launcher: How the processes that share several videos were started; pytorch means torchrun.
@@ -75,7 +78,7 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
     out: str = option(REQUIRED, writes=True, is_folder=None)
     format: str | None = option(choices=WRITE_FORMATS)
     save_video: str | None = option(writes=True, is_folder=None, metavar='FILE')
-    det_config: str | None = option(metavar='FILE')
+    det_config: str | None = option(metavar='{NAME,FILE}')
     det_checkpoint: str | None = option(metavar='FILE')
     device: str = option('cpu')
     launcher: str = option('none', choices=LAUNCHERS)
@@ -121,7 +124,10 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
         """Further files that are read for one video, by description."""
-        return {}
+        detector = self.detector_file
+        return (
+            {} if detector is None or not detector.is_onnx else {'det_config': [detector.fetch()]}
+        )
 
     @property
     def label_folders(self) -> Mapping[str, Paths]:
@@ -163,6 +169,15 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
         Raises:
             InputError: If a file is missing or ambiguous.
         """
+
+    @property
+    def detector_file(self) -> DetectorFile | None:
+        """The file or name of the person detector; None without one."""
+        if self.det_config is None:
+            return None
+        from stdpose_mm.detection.detector_files import DetectorFile
+
+        return DetectorFile.parse(self.det_config)
 
     def build_detector(self) -> PersonDetector | None:
         """Build the person detector; None without one."""

@@ -11,11 +11,12 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, ClassVar
 from urllib.request import urlopen
 
 from platformdirs import user_cache_path
@@ -40,6 +41,46 @@ _ANSWER_TIMEOUT = 20
 
 _MAX_BYTES = 2**31
 """Size of the largest network that is unpacked: that of the largest ONNX file in one piece."""
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A network that its authors publish.
+
+    Args:
+        names: Its name and its aliases.
+        file: Path of its zip file on the server.
+        input_size: (width, height) of its input in pixels.
+        trained_on: Data sets that it was trained on.
+    """
+
+    kind: ClassVar = 'ONNX'
+    is_usable: ClassVar = True
+
+    names: tuple[str, ...]
+    file: str
+    input_size: tuple[int, int]
+    trained_on: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.names[0]
+
+    @property
+    def size(self) -> str:
+        """Height x width of its input."""
+        return '{1}x{0}'.format(*self.input_size)
+
+    @property
+    def path(self) -> Path:
+        """The path at which it is cached once it is fetched."""
+        return download_path(self.file)
+
+    def fetch(self) -> Path:
+        """Return its ONNX file, see :func:`fetch`."""
+        terms = 'licence of MMPose: Apache-2.0; training data (with their own terms): '
+        return fetch(self.file, self.name, terms + self.trained_on)
 
 
 def download_path(address: str) -> Path:

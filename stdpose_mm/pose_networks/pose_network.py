@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -239,18 +240,25 @@ def simcc_heatmaps(
         distribution.
     """
     step = max(round(SIMCC_CELL * split_ratio), 1)
-    first, sigma = step // 2, SIMCC_SPREAD * step
-    peak = gaussian_filter1d(np.eye(1, 12 * step + 1, 6 * step)[0], sigma)[6 * step]
-    sampled = []
-    for logits in (logits_x, logits_y):
-        probability = softmax((logits * sharpness).astype(np.float64), axis=-1)
-        spread = gaussian_filter1d(probability, sigma, axis=-1, mode='constant')
-        sampled.append(spread[..., first::step] / peak)
-    x, y = sampled
+    first = step // 2
+    x, y = (
+        softmax((logits * sharpness).astype(np.float64), axis=-1)
+        @ _cell_weights(logits.shape[-1], step)
+        for logits in (logits_x, logits_y)
+    )
     # Bin i stands for pixel i / split_ratio.
     to_heatmap = scaling(np.full(2, split_ratio / step), np.full(2, -first / step))
     joints = np.stack([logits_x.argmax(axis=-1), logits_y.argmax(axis=-1)], -1) / split_ratio
     return (y[..., :, None] * x[..., None, :]).astype(np.float32), to_heatmap, joints
+
+
+@lru_cache
+def _cell_weights(bins: int, step: int) -> np.ndarray:
+    """Compute the weights [bins, cells] of bins in cells that are ``step`` bins apart."""
+    sigma = SIMCC_SPREAD * step
+    peak = gaussian_filter1d(np.eye(1, 12 * step + 1, 6 * step)[0], sigma)[6 * step]
+    spread = gaussian_filter1d(np.eye(bins), sigma, mode='constant')
+    return spread[:, step // 2 :: step] / peak
 
 
 def finish_heatmaps(

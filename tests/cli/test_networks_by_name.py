@@ -129,7 +129,8 @@ def test_the_command_lists_what_is_published_and_what_is_here(
     assert ['human,', 'body,', 'body17', 'coco', '256x192', 'ONNX', 'human-m'] in lines
     assert ['wholebody', '384x288', 'ONNX', 'wholebody-l-384'] in lines
     # Those with an alias come first.
-    assert [line[-2] for line in lines[1:]] == ['ONNX'] * 24
+    assert [line[-2] for line in lines[1:]] == ['ONNX'] * 30
+    assert ['person', 'person', '640x640', 'ONNX', 'person-m'] in lines
     assert {line[-1] for line in lines[1:8]} >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
 
 

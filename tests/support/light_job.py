@@ -25,9 +25,8 @@ ROOMS = (
 NEED_MORE = (
     'stdpose_mm.pose_networks.mmpose_network',
     'stdpose_mm.propagation.window',
-    'stdpose_mm.tracking.person_tracker',
 )
-"""Modules of these rooms that nothing imports without a pose network or a tracker."""
+"""Modules of these rooms that nothing imports without a pose network."""
 
 METHODS = ('linear', 'spline', 'flow', 'auto')
 
