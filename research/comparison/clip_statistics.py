@@ -14,11 +14,11 @@ from stdpose_mm.comparison.compare_propagators import (
     FrameGroup,
     MetricSummary,
     interval_95,
-    pooled_means,
 )
 from stdpose_mm.evaluation.functional import (
     EVALUATED_JOINTS,
     ApAccumulator,
+    known_ratio,
     mean_of_known,
     metric_values,
 )
@@ -202,14 +202,14 @@ def compare_totals(
     for method, seeds in totals.items():
         names = list(seeds[0].sums)
         values[method] = {
-            name: np.array([pooled_means(s.sums[name].sum(), s.counts[name].sum()) for s in seeds])
+            name: np.array([known_ratio(s.sums[name].sum(), s.counts[name].sum()) for s in seeds])
             for name in names
         }
         draws[method] = {}
         if draws_of_videos is not None:
             for name in names:
                 means = [
-                    pooled_means(draws_of_videos @ s.sums[name], draws_of_videos @ s.counts[name])
+                    known_ratio(draws_of_videos @ s.sums[name], draws_of_videos @ s.counts[name])
                     for s in seeds
                 ]
                 draws[method][name] = np.mean(means, axis=0)

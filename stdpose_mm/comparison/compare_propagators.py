@@ -17,6 +17,7 @@ from stdpose_mm.evaluation.functional import (
     ApAccumulator,
     accumulate_ap,
     keypoint_accuracy,
+    known_ratio,
     mean_of_known,
 )
 from stdpose_mm.io.labelled_videos import shifted
@@ -269,13 +270,13 @@ def _summarize(
         if has_head_boxes(labels):
             precision.update(accumulate_ap(labels.keep_frames(chosen), predicted))
     has_ap = any(map(has_head_boxes, truth))
-    values = {name: float(pooled_means(sums[name].sum(), counts[name].sum())) for name in sums}
+    values = {name: float(known_ratio(sums[name].sum(), counts[name].sum())) for name in sums}
     values['AP'] = mean_of_known(precision.result().ap) if has_ap else math.nan
     intervals = {}
     if num_bootstrap and len(clips) > 1:
         times = bootstrap_draws(len(clips), num_bootstrap)
         for name in sums:
-            intervals[name] = interval_95(pooled_means(times @ sums[name], times @ counts[name]))
+            intervals[name] = interval_95(known_ratio(times @ sums[name], times @ counts[name]))
     return MetricSummary(values, intervals, int(counts['PCK@0.1'].sum()))
 
 
@@ -327,11 +328,6 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def pooled_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Divide sums by counts; NaN where the count is 0."""
-    return np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
 
 
 def metric_fields(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from .keypoint_accuracy import (
     pair_tracks,
     pose_sizes,
 )
+from .padded_poses import known_ratio
 from .posetrack import (
     EVALUATED_JOINTS,
     PoseTrackScores,
@@ -40,6 +41,7 @@ __all__ = [
     'group_means',
     'joint_errors',
     'keypoint_accuracy',
+    'known_ratio',
     'label_sizes',
     'mean_of_known',
     'metric_values',

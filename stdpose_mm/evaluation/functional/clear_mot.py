@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .padded_poses import PaddedPoses
+from .padded_poses import PaddedPoses, known_ratio
 
 
 @dataclass
@@ -22,19 +22,13 @@ class MotCounts:
     def mota(self) -> np.ndarray:
         """Compute MOTA [J] in per cent; NaN without objects."""
         misses = self.objects - self.detections
-        return 100 * (1 - _ratio(misses + self.switches + self.false_positives, self.objects))
+        return 100 * (1 - known_ratio(misses + self.switches + self.false_positives, self.objects))
 
     def motp(self) -> np.ndarray:
         """Compute MOTP [J]: 100 - mean matched distance in per cent of head sizes, or 0."""
-        return np.where(self.detections > 0, 100 * (1 - _ratio(self.distance, self.detections)), 0)
-
-    def precision(self) -> np.ndarray:
-        """Compute the precision [J] in per cent; 0 without predictions."""
-        return 100 * np.nan_to_num(_ratio(self.detections, self.detections + self.false_positives))
-
-    def recall(self) -> np.ndarray:
-        """Compute the recall [J] in per cent; NaN without objects."""
-        return 100 * _ratio(self.detections, self.objects)
+        return np.where(
+            self.detections > 0, 100 * (1 - known_ratio(self.distance, self.detections)), 0
+        )
 
 
 class MotAccumulator:
@@ -196,13 +190,3 @@ def _occurrences(values: np.ndarray) -> np.ndarray:
     """Count how often each value occurs: [N]."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return counts[inverse]
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide; NaN where the denominator is 0."""
-    return np.divide(
-        numerator,
-        denominator,
-        out=np.full(len(denominator), np.nan),
-        where=np.asarray(denominator) > 0,
-    )

@@ -17,6 +17,7 @@ from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
 from stdpose_mm.structures.boxes import MIN_BOX_SIDE
 from stdpose_mm.structures.propagated_labels import require_given
 
+from .padded_poses import known_ratio
 from .posetrack import mean_of_known
 
 PCK_THRESHOLDS = (0.05, 0.1, 0.2)
@@ -332,6 +333,4 @@ def _shifted(rows: np.ndarray, by: int) -> np.ndarray:
 
 def _mean_where(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Average columns over the chosen entries: [K]; NaN for a column without entries."""
-    counts = where.sum(axis=0)
-    sums = np.where(where, values, 0.0).sum(axis=0)
-    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return known_ratio(np.where(where, values, 0.0).sum(axis=0), where.sum(axis=0))

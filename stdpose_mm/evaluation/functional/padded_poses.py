@@ -18,6 +18,12 @@ HEAD_SIZE_FACTOR = 0.6
 """Head size = this share of the diagonal of the head box."""
 
 
+def known_ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide two arrays; NaN where the denominator is 0."""
+    nothing = np.full(np.shape(numerator), np.nan)
+    return np.divide(numerator, denominator, out=nothing, where=np.asarray(denominator) > 0)
+
+
 @dataclass(frozen=True)
 class PaddedPoses:
     """The people of F frames, padded to P per frame; J joints.
@@ -45,14 +51,8 @@ class PaddedPoses:
 
     def select(self, frames: np.ndarray | slice) -> PaddedPoses:
         """Select the poses in some frames; ``frames`` is [F] bool or a slice."""
-        return PaddedPoses(
-            keypoints=self.keypoints[frames],
-            exists=self.exists[frames],
-            present=self.present[frames],
-            scores=self.scores[frames],
-            track_ids=None if self.track_ids is None else self.track_ids[frames],
-            head_sizes=self.head_sizes[frames],
-        )
+        arrays = {name: array for name, array in vars(self).items() if array is not None}
+        return replace(self, **{name: array[frames] for name, array in arrays.items()})
 
 
 def pad_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPoses:

@@ -47,7 +47,6 @@ class PoseTrackScores:
         mota: Multiple object tracking accuracy; NaN for a joint without annotations, and all NaN if
             a person has no track id.
         motp: 100 - mean distance of matched joints in head sizes (CLEAR MOT's definition).
-        tracking_precision, tracking_recall: Of the matches made by tracking.
     """
 
     ap: np.ndarray
@@ -55,8 +54,6 @@ class PoseTrackScores:
     recall: np.ndarray
     mota: np.ndarray
     motp: np.ndarray
-    tracking_precision: np.ndarray
-    tracking_recall: np.ndarray
 
     def to_dict(self) -> dict[str, dict[str, float]]:
         """Convert to ``{'AP': {'nose': ..., ..., 'mean': ...}, 'MOTA': {...}, ...}``.
@@ -112,8 +109,6 @@ def evaluate_posetrack(
         recall=precision.recall,
         mota=counts.mota() if tracked else unknown,
         motp=counts.motp() if tracked else unknown,
-        tracking_precision=counts.precision() if tracked else unknown,
-        tracking_recall=counts.recall() if tracked else unknown,
     )
 
 

@@ -71,17 +71,6 @@ def test_motp_of_matched_pairs(scenario: tuple[PoseTrackScores, dict]) -> None:
     )
 
 
-def test_tracking_precision_and_recall(scenario: tuple[PoseTrackScores, dict]) -> None:
-    scores, expected = scenario
-    for values, name in (
-        (scores.tracking_precision, 'precision'),
-        (scores.tracking_recall, 'recall'),
-    ):
-        assert mean_of_known(values) == pytest.approx(
-            expected['tracking'][name], rel=0, abs=TOLERANCE
-        )
-
-
 @pytest.mark.parametrize('name', SCENARIOS)
 def test_command_line(name: str, tmp_path) -> None:
     out = tmp_path / 'metrics.json'
