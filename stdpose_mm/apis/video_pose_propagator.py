@@ -592,7 +592,11 @@ class VideoPosePropagator:
         skeleton = self._base_labels(state).skeleton
         tracks = _copied(state.tracks)
         chosen = self.labels_to_hide(state, num_frames)
-        return (self._measure(state, tracks, skeleton, hidden, listener) for hidden in chosen)
+        filled = (self._fill(state, tracks, skeleton, hidden, listener) for hidden in chosen)
+        return (
+            compare_hidden_labels(hidden, tracks, persons, skeleton, self.method)
+            for hidden, persons in zip(chosen, filled, strict=True)
+        )
 
     def labels_to_hide(self, state: PropagationState, num_frames: int) -> list[list[HiddenLabel]]:
         """Choose the labels that :meth:`measure_in_video` hides, frame by frame.
@@ -686,18 +690,6 @@ class VideoPosePropagator:
         other = copy.copy(self)
         other.propagator = self._given
         return other._fill(state, _copied(state.tracks), state.skeleton, hidden, None)
-
-    def _measure(
-        self,
-        state: PropagationState,
-        tracks: Tracks,
-        skeleton: Skeleton,
-        hidden: Sequence[HiddenLabel],
-        listener: WorkListener | None,
-    ) -> LabelAccuracy:
-        """Fill in the hidden labels of a frame from all others and compare."""
-        filled = self._fill(state, tracks, skeleton, hidden, listener)
-        return compare_hidden_labels(hidden, tracks, filled, skeleton, self.method)
 
     def _fill(
         self,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.errors import InputError
@@ -73,7 +73,9 @@ def test(options: TestOptions) -> None:
     if dump is not None:
         dump.parent.mkdir(parents=True, exist_ok=True)
         partial = dump.with_name(f'.partial.{dump.name}')
-        add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
+        written = {'type': 'DumpResults', 'out_file_path': str(partial)}
+        given = cfg.test_evaluator
+        cfg.test_evaluator = [*(given if isinstance(given, list | tuple) else [given]), written]
 
     with safe_mmengine_reader(), training_processes(cfg), config_mistakes(options.config):
         metrics = measure(cfg, flips, own_flip)
@@ -157,12 +159,6 @@ def draw_predictions(cfg: Config, folder: Path) -> None:
     cfg.default_hooks = {**hooks, 'visualization': hook}
     if not cfg.get('visualizer'):
         cfg.visualizer = {'type': 'PoseLocalVisualizer'}
-
-
-def add_evaluator(cfg: Config, evaluator: dict[str, Any]) -> None:
-    """Add one more metric to the evaluation of a test."""
-    present = cfg.test_evaluator
-    cfg.test_evaluator = [*(present if isinstance(present, list | tuple) else [present]), evaluator]
 
 
 main = Command(TestOptions, test, __doc__, 'test.py')

@@ -165,22 +165,15 @@ def compare_weights(model: nn.Module, weights: Mapping[str, Tensor], part: str =
             hook(given, f'{name}.' if name else '', {}, True, [], [], [])
     stored = {(value.data_ptr(), value.shape) for value in weights.values()}
     expected = model.state_dict()
-    fitting = [
-        name for name, value in expected.items() if name in given and _fits(given[name], value)
-    ]
+    known = [name for name in expected if name in given]
+    fitting = [name for name in known if given[name].shape == expected[name].shape]
     loaded = [name for name in fitting if (given[name].data_ptr(), given[name].shape) in stored]
     return FillReport(
         loaded=loaded,
         resized=[name for name in fitting if name not in {*loaded}],
         # Old checkpoints lack a counter that PyTorch and MMEngine do not require, either.
         missing=[n for n in expected if n not in given and not n.endswith('num_batches_tracked')],
-        other_shape=[
-            name for name in expected if name in given and not _fits(given[name], expected[name])
-        ],
+        other_shape=[name for name in known if name not in {*fitting}],
         unexpected=[name for name in given if name not in expected],
         part=part,
     )
-
-
-def _fits(value: Tensor, expected: Tensor) -> bool:
-    return value.shape == expected.shape

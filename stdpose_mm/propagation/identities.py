@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import TRACK_NAME, PersonLabel, unused_track_ids
 
-from .video_propagation import Boxes
+from .track_plans import Boxes
 
 _Value = TypeVar('_Value')
 

@@ -24,6 +24,7 @@ from stdpose_mm.tracking.association import MIN_SIMILARITY, pose_similarities
 
 from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
 from .gaps import Gap, LifeSpan
+from .identities import absent_label
 from .track_plans import Boxes, DetectedPeople, TrackPlan, TrackPlanner, Tracks
 from .work_progress import WorkListener, propagate_with_progress
 
@@ -256,7 +257,8 @@ def _person_at(
     gaps = plan.gaps_at.get(frame_index)
     if not gaps:
         if label is None:
-            return _absent(track_id, frame_index, num_keypoints)
+            nobody = absent_label(frame_index, track_id, num_keypoints)
+            return replace(nobody, scores=np.zeros(num_keypoints), source='absent')
         return _completed(label, track_id)
     keypoints = np.zeros((num_keypoints, 2))
     visibility = np.full(num_keypoints, NOT_LABELLED, dtype=np.int8)
@@ -297,17 +299,6 @@ def _merged(label: PersonLabel, propagated: PersonLabel) -> PersonLabel:
         scores=np.where(given, label.scores, propagated.scores),
         source='given' if given.any() else 'propagated',
         keypoint_sources=np.where(given, 'given', propagated.keypoint_sources),
-    )
-
-
-def _absent(track_id: int, frame_index: int, num_keypoints: int) -> PersonLabel:
-    return PersonLabel(
-        frame_index=frame_index,
-        keypoints=np.zeros((num_keypoints, 2)),
-        visibility=np.zeros(num_keypoints),
-        track_id=track_id,
-        scores=np.zeros(num_keypoints),
-        source='absent',
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS, LabelFormat
+from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import is_leftover
@@ -253,22 +254,18 @@ def _sniff_bytes(path: PathLike) -> str | None:
 
 def _sniff_folder(folder: Path) -> str | None:
     """Find the format of a folder with one label file per picture; None for other folders."""
-    forms = {name: form for name, form in LABEL_FORMATS.items() if form.folder}
+    of_json = {n: f.is_json for n, f in LABEL_FORMATS.items() if f.folder and f.is_json}
     formats = [n for n, f in LABEL_FORMATS.items() if f.is_folder and _load(f.is_folder)(folder)]
     files = [file for file in folder.iterdir() if _is_called_json(file) and file.is_file()]
     if any(not is_leftover(file) for file in files):
         contents = map(read_json, usable_files(folder, files))
-        formats += next(filter(None, (_recognise(forms, data) for data in contents)), [])
+        names = (n for data in contents for n, is_json in of_json.items() if _load(is_json)(data))
+        formats += [*islice(names, 1)]
     if len(formats) > 1:
         raise InputError(
             f'{folder} holds {" and ".join(formats)}, keep one format or name one with --from'
         )
     return formats[0] if formats else None
-
-
-def _recognise(forms: Mapping[str, LabelFormat], data: Any) -> list[str]:
-    """List the first of some formats that parsed JSON has."""
-    return [name for name, form in forms.items() if form.is_json and _load(form.is_json)(data)][:1]
 
 
 def _is_called_json(file: Path) -> bool:
