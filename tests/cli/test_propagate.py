@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -19,17 +17,13 @@ from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import labels as labels_io
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import open_frames, write_video
+from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import report
 from support.paths import ROOT
 from support.warm_commands import start_code
 
 pytestmark = pytest.mark.slow
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, 'tools/propagate.py', *map(str, arguments)]
 
 
 @pytest.fixture
@@ -165,16 +159,6 @@ def test_two_labels_are_too_few_to_measure(run, folder, label_fields, tmp_path):
     assert printed.splitlines()[-1].startswith('accuracy was not measured: no label lies between ')
 
 
-def test_as_a_program_of_its_own(folder, label_file, label_fields, tmp_path):
-    out = tmp_path / 'dense.json'
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run(
-        command(folder, label_file, '--out', out), cwd=ROOT, env=environment, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    check_dense(out, label_fields)
-
-
 def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_path):
     out = tmp_path / 'dense.json'
     arguments = (folder, label_file, '--out', out, '--method')
@@ -198,14 +182,6 @@ def test_names_with_a_leading_dash_may_follow_two_dashes(
     options = ['--method', 'linear', '--out', 'dense.json']
     assert run(*options, '--', '-clip', '-labels.json')[0] == 0
     assert Path('dense.json').is_file()
-
-
-def test_save_video_writes_every_frame(run, folder, label_file, tmp_path):
-    movie = tmp_path / 'overlay.mp4'
-    out = tmp_path / 'dense.json'
-    code, _, _ = run(folder, label_file, '--out', out, '--method', 'linear', '--save-video', movie)
-    assert code == 0
-    assert len(open_frames(movie)) == 9
 
 
 def test_keep_every_takes_a_part_of_full_labels(run, folder, label_file, tmp_path):
@@ -479,18 +455,6 @@ def test_a_label_file_that_cannot_be_written_leaves_the_report_of_before(
     assert 'No space left' in errors[0]
     assert [path.name for path in pages.iterdir()] == ['page.html']
     assert (pages / 'page.html').read_text() == before
-
-
-def test_a_label_file_that_cannot_be_written_leaves_no_video(run, folder, label_file, tmp_path):
-    (tmp_path / 'taken').write_text('a file where a folder is needed')
-    movie = tmp_path / 'overlay.mp4'
-    out = tmp_path / 'taken' / 'dense.json'
-    code, _, errors = run(
-        folder, label_file, '--out', out, '--method', 'linear', '--save-video', movie
-    )
-    assert code == 2
-    assert 'cannot be written' in errors[0]
-    assert not movie.exists()
 
 
 def test_outputs_in_folders_are_named_after_the_video(run, movie, label_file, tmp_path):
