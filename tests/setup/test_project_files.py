@@ -59,6 +59,15 @@ def test_one_target_is_what_a_change_must_pass() -> None:
     assert 'LIGHT_TESTS := @tests/light_tests.txt' in makefile
 
 
+def test_the_workflow_asks_for_a_coverage_that_the_makefile_states() -> None:
+    makefile = (ROOT / 'Makefile').read_text('utf-8')
+    (step,) = [step for step in WORKFLOW['jobs']['full']['steps'] if step.get('run') == 'make ci']
+    (asked,) = step['env']
+    assert f'$(if $({asked}),$(COVERED) --cov-fail-under=$(COVERAGE_FLOOR))' in makefile
+    (floor,) = re.findall(r'^COVERAGE_FLOOR := (\d+)$', makefile, re.MULTILINE)
+    assert 0 < int(floor) <= 100
+
+
 def test_the_image_is_built_by_a_target() -> None:
     text = (ROOT / 'docker' / 'Dockerfile').read_text('utf-8')
     (target,) = re.findall(r'^\s+make (\S+) ', text, re.MULTILINE)
