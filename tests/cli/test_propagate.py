@@ -8,7 +8,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -130,17 +129,6 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     percent = re.compile(r'([\d.]+)% of joints are expected to be right')
     assert float(percent.match(outlook)[1]) < float(percent.match(trusting)[1]) - 5
     assert out.read_text() == plain.read_text()
-
-
-def test_a_single_joint_is_measured(run, folder, tmp_path):
-    people = [PersonLabel(n, np.array([[20.0, 9]]), [2], track_id=0) for n in (0, 3, 8)]
-    frames = tuple(VideoFrame(person.frame_index) for person in people)
-    labels = tmp_path / 'ball.json'
-    write_labels(VideoLabels('ball', Skeleton(('ball',)), frames, tuple(people)), labels)
-    out, method = tmp_path / 'dense.json', ('--method', 'linear', '--first-frame-number', 0)
-    code, printed, _ = run(folder, labels, '--out', out, *method, '--measure', 3)
-    assert code == 0
-    assert 'labels 8 frames apart, 1 of 1 joint came out right: 100.0% [' in printed
 
 
 def test_two_labels_are_too_few_to_measure(run, folder, label_fields, tmp_path):
@@ -412,28 +400,6 @@ def test_a_v_of_1_may_be_said_to_be_visible(
     assert (code, any('--visible-as-1' in line for line in said)) == (0, not option)
     given = [person for person in read_labels(out).persons if person.source == 'given']
     assert {*given[0].visibility.tolist()} == {flag}
-
-
-def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures, tmp_path):
-    movie = tmp_path / 'hurt.mp4'
-    with av.open(str(movie), 'w') as container:
-        stream = container.add_stream('mpeg4', rate=25)
-        stream.height, stream.width = pictures.shape[1:3]
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
-        container.mux(stream.encode(None))
-    with av.open(str(movie)) as container:
-        packets = [p for p in container.demux(video=0) if p.size]
-        position, size = packets[5].pos, packets[5].size
-    data = bytearray(movie.read_bytes())
-    data[position : position + size] = bytes(size)
-    movie.write_bytes(data)
-    out = tmp_path / 'dense.json'
-    code, _, errors = run(movie, label_file, '--out', out, '--method', 'flow')
-    assert code == 2
-    assert len(errors) == 1
-    assert 'hurt.mp4: frame 5 ' in errors[0]
-    assert not out.exists()
 
 
 def test_a_label_file_that_cannot_be_written_leaves_the_report_of_before(
