@@ -30,7 +30,7 @@ from stdpose_mm.checkpoint_files import (
 )
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import downloads
-from support.malicious_files import MALICIOUS, Payload, whole
+from support.malicious_files import MALICIOUS, whole
 from support.small_configs import DETECTOR
 
 
@@ -267,32 +267,6 @@ def test_mmengine_reads_as_before_after_two_threads() -> None:
     assert ({**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)) == before
 
 
-Run = Callable[..., tuple[int, str, list[str]]]
-
-
-@pytest.mark.parametrize('name', ['labels.pkl', 'labels.npy', 'labels.pth', 'labels.json'])
-def test_a_pickle_as_a_label_file(
-    name: str, run_main: Run, movie: Path, label_file: Path, tmp_path: Path, marker: Path
-) -> None:
-    from stdpose_mm.cli.convert import main as convert
-    from stdpose_mm.cli.evaluate import main as evaluate
-    from stdpose_mm.cli.propagate import main as propagate
-
-    bad, out = tmp_path / 'bad' / name, tmp_path / 'out.json'
-    bad.parent.mkdir()
-    MALICIOUS['NumPy array' if name.endswith('npy') else 'pickle 2'](bad, marker)
-    for main, arguments in (
-        (propagate, [movie, bad, '--out', out]),
-        (propagate, [movie, label_file, '--boxes', bad, '--out', out]),
-        (convert, [bad, out]),
-        (evaluate, [bad.parent, bad.parent, '--out', out]),
-    ):
-        code, _, errors = run_main(main, *arguments)
-        assert not marker.exists()
-        assert not out.exists()
-        assert (code, len(errors)) == (2, 1), errors
-
-
 def test_functions_of_the_library(
     tmp_path: Path, marker: Path, model_files: tuple[Path, Path]
 ) -> None:
@@ -339,11 +313,6 @@ def test_a_config_inside_weights_is_not_run(text: str, tmp_path: Path, marker: P
     with pytest.raises(InputError, match=r'the config in checkpoint .*x\.pth .* as model'):
         STDPoseInferencer(None, str(tmp_path / 'x.pth'), device='cpu')
     assert not marker.exists()
-
-
-def test_payloads_are_what_they_say(tmp_path: Path, marker: Path) -> None:
-    pickle.loads(pickle.dumps(Payload(marker)))
-    assert marker.exists()
 
 
 def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:

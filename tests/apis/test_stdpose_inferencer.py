@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import av
 import cv2
-import mmpose
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmpose.apis import MMPoseInferencer
-from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
 from stdpose_mm.apis import STDPoseInferencer
@@ -122,13 +119,6 @@ def test_flow_carries_poses_between_the_frames_that_the_model_sees(model_files, 
     np.testing.assert_allclose(people_of(third), people_of(every), atol=TOLERANCE)
 
 
-@pytest.mark.slow
-def test_the_batch_size_changes_nothing(inferencer, pictures):
-    expected = people_of(inferencer(list(pictures), bboxes=BOXES))
-    results = list(inferencer(list(pictures), bboxes=BOXES, batch_size=2))
-    np.testing.assert_allclose(people_of(results), expected, atol=TOLERANCE)
-
-
 def test_mmpose_inferencer_gives_the_same(inferencer, model_files, movie, tmp_path):
     config, weights = map(str, model_files)
     unified = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device='cpu')
@@ -179,22 +169,6 @@ def test_mmpose_inferencer_of_a_name_of_ours(tmp_path, pictures):
     )
     assert by_name == by_path
     assert np.shape(by_name[0][0][0]['keypoints']) == (17, 2)
-
-
-def test_other_models_get_mmposes_own_class(pictures):
-    root = Path(mmpose.__file__).parent / '.mim' / 'configs'
-    config = root / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
-    assert not STDPoseInferencer.can_run(str(config))
-    assert not STDPoseInferencer.can_run('human')
-    assert not STDPoseInferencer.can_run('rtmpose-t_8xb256-420e_coco-256x192')
-    torch.manual_seed(0)
-    unified = MMPoseInferencer(pose2d=str(config), det_model='whole_image', device='cpu')
-    assert type(unified.inferencer) is Pose2DInferencer
-    torch.manual_seed(0)
-    plain = Pose2DInferencer(str(config), det_model='whole_image', device='cpu')
-    (found,), (expected,) = (list(one(pictures[0])) for one in (unified, plain))
-    assert found['predictions'] == expected['predictions']
-    assert 'track_id' not in found['predictions'][0][0]
 
 
 @pytest.mark.slow
@@ -355,17 +329,6 @@ def test_the_whole_picture(model_files, pictures):
     (person,) = results[0]['predictions'][0]
     assert person['bbox'] == ([0, 0, WIDTH, HEIGHT],)
     assert person['track_id'] == 1
-
-
-def test_a_broken_picture_is_bridged(inferencer, folder, caplog):
-    (folder / '000004.jpg').write_bytes(b'broken')
-    results = list(inferencer(str(folder), bboxes=IDENTIFIED, return_vis=True))
-    assert [result['origin'] for result in results] == [
-        ['interpolated' if frame == 3 else 'predicted'] for frame in range(NUM_FRAMES)
-    ]
-    before, interpolated, after = people_of(results)[2:5]
-    np.testing.assert_allclose(interpolated, (before + after) / 2, atol=1e-9)
-    assert results[3]['visualization'][0].shape == (HEIGHT, WIDTH, 3)
 
 
 class Camera:

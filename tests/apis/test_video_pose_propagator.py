@@ -234,18 +234,6 @@ def test_joints_are_named_by_the_given_skeleton(linear, folder):
     assert linear.collect_labels(state, results).skeleton == skeleton
 
 
-def test_stdpose_sees_the_labels_on_either_side(build, folder):
-    propagator = build()
-    state = propagator.init_state(folder)
-    propagator.add_labels(state, 0, 1, POSE)
-    propagator.add_labels(state, 8, 1, POSE + 20, bbox=[20, 20, 30, 40])
-    before = run(propagator, state)[4].keypoints
-    swapped = (POSE + 20)[[1, 2, 0]]
-    propagator.add_labels(state, 8, 1, swapped, bbox=[20, 20, 30, 40])
-    after = run(propagator, state)[4].keypoints
-    assert not np.allclose(before, after)
-
-
 @pytest.mark.parametrize('method', ['stdpose', 'per-frame', 'auto'])
 def test_a_network_fills_the_other_joints_of_a_label_of_one(build, folder, method):
     propagator = build(method)
@@ -263,15 +251,6 @@ def test_a_network_fills_the_other_joints_of_a_label_of_one(build, folder, metho
         assert moved.max() < (2 if method == 'auto' else 1e-3)
 
 
-def test_per_frame_sees_no_labels(build, folder):
-    propagator = build('per-frame')
-    state = propagator.init_state(folder)
-    propagator.add_labels(state, 0, 1, POSE, bbox=[5, 5, 30, 40])
-    before = run(propagator, state)[4].keypoints
-    propagator.add_labels(state, 0, 1, POSE[[1, 2, 0]], bbox=[5, 5, 30, 40])
-    np.testing.assert_array_equal(before, run(propagator, state)[4].keypoints)
-
-
 def test_per_frame_reads_the_frame_head(build, model_files, folder):
     propagator = build('per-frame')
     state = propagator.init_state(folder)
@@ -279,49 +258,6 @@ def test_per_frame_reads_the_frame_head(build, model_files, folder):
     by_frame_head = run(propagator, state)[4].keypoints
     propagator.propagator = PerFramePropagator(WindowModel.from_config(*model_files))
     assert not np.allclose(by_frame_head, run(propagator, state)[4].keypoints)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('method', ['stdpose', 'per-frame'])
-def test_results_do_not_depend_on_the_batch_size(build, folder, label_file, method):
-    labels = read_posetrack18(label_file)
-    results = []
-    for batch_size in (1, 5):
-        propagator = build(method, batch_size=batch_size)
-        results.append(run(propagator, propagator.init_state(folder, labels)))
-    for single, batched in zip(*results, strict=True):
-        np.testing.assert_allclose(single.keypoints, batched.keypoints, atol=0.02)
-        np.testing.assert_allclose(single.scores, batched.scores, atol=1e-5)
-
-
-def test_an_unlabelled_joint_gets_the_model_s_estimate(build, folder):
-    propagator = build()
-    state = propagator.init_state(folder)
-    propagator.add_labels(state, 0, 1, [*POSE[:2], [np.nan, np.nan]])
-    result = run(propagator, state)[3]
-    assert result.visibility.tolist() == [[2, 2, 2]]
-    assert ((result.scores >= 0) & (result.scores <= 1)).all()
-
-
-def test_joints_are_matched_to_the_model_by_name(build, folder):
-    propagator = build()
-    boxes = {'bbox': [5, 5, 30, 40]}
-    state = propagator.init_state(folder)
-    propagator.add_labels(state, 0, 1, POSE, **boxes)
-    permuted = propagator.init_state(folder, skeleton=Skeleton(('right_hand', 'head')))
-    propagator.add_labels(permuted, 0, 1, POSE[[2, 0]], **boxes)
-    head_only_unlabelled = propagator.init_state(folder)
-    propagator.add_labels(head_only_unlabelled, 0, 1, [POSE[0], [np.nan, np.nan], POSE[2]], **boxes)
-    expected = run(propagator, head_only_unlabelled)[3].keypoints[0][[2, 0]]
-    np.testing.assert_array_equal(run(propagator, permuted)[3].keypoints[0], expected)
-
-
-def test_a_joint_that_the_model_does_not_know_is_refused(build, folder):
-    propagator = build()
-    state = propagator.init_state(folder, skeleton=Skeleton(('head', 'tail')))
-    propagator.add_labels(state, 0, 1, POSE[:2])
-    with pytest.raises(InputError, match='the labels use tail, which the model does not know'):
-        run(propagator, state)
 
 
 @pytest.mark.slow

@@ -62,16 +62,6 @@ def test_propagate_correct_in_cvat_and_propagate_again(
     }
 
 
-def test_without_the_attribute_one_sentence_asks(run, folder, filled, tmp_path):
-    export = CvatTask(filled, FRAMES, ()).export(tmp_path / 'export.xml')
-    code, _, errors = run(folder, export, '--out', tmp_path / 'again.json')
-
-    assert code == 2
-    (sentence,) = errors
-    assert '--loaded-into-cvat' in sentence
-    assert not (tmp_path / 'again.json').exists()
-
-
 @pytest.mark.parametrize('tolerance', ['0', '-1', 'nan', 'inf', 'some'])
 def test_a_tolerance_that_is_none(run_main, label_file, tmp_path, capsys, tolerance):
     options = ['--to', 'cvat', f'--cvat-tolerance={tolerance}']

@@ -146,16 +146,6 @@ def test_an_edited_file_below_the_folder_is_kept(run_main, data):
     assert (data / 'a_yolo.bak' / 'labels' / file.name).read_text() == '0 0.5 0.5 0.1 0.1\n'
 
 
-def test_a_propagated_video_becomes_tasks_of_label_studio(run_main, data):
-    out, options = data / 'a.json', ('--method', 'linear', '--format', 'label-studio')
-    inputs = (data / 'videos/a.mp4', data / 'labels/a.json')
-    assert run_main(propagate.main, *inputs, *options, '--out', out)[0] == 0
-
-    tasks = json.loads(out.read_text())
-    assert [len(task['annotations']) for task in tasks] == [1, 0, 0, 0, 1, 0, 0, 0, 1]
-    assert (data / 'a_config.xml').exists()
-
-
 def test_the_labels_of_a_project_of_deeplabcut_are_found_by_video(run_main, data, label_fields):
     for name in 'ab':
         folder = data / 'labeled-data' / name

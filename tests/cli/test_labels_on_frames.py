@@ -61,15 +61,6 @@ def refused(run_main: Any, main: Any, *arguments: object) -> str:
     return str(said[0])
 
 
-def test_ffmpegs_pictures_count_from_1(write: Write, propagated: Any) -> None:
-    frames, printed = propagated(write('000001.jpg', '000005.jpg', '000009.jpg'))
-    assert frames == list(FRAMES)
-    assert (
-        'note: labels on frames 0, 4, 8, read from the numbers in the names of the pictures '
-        '(000001.jpg is frame 0)'
-    ) in printed.splitlines()
-
-
 def test_pictures_without_numbers_need_a_list(
     write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
 ) -> None:

@@ -2,62 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from stdpose_mm.cli import convert, evaluate, propagate, review
-
-
-@pytest.mark.parametrize(
-    ('option', 'victim'),
-    [
-        ('--out', 'movie'),
-        ('--out', 'label_file'),
-        ('--save-video', 'movie'),
-        ('--report', 'label_file'),
-    ],
-)
-def test_propagate_keeps_its_inputs(run_main, request, tmp_path, movie, label_file, option, victim):
-    target: Path = request.getfixturevalue(victim)
-    before = target.read_bytes()
-    out = () if option == '--out' else ('--out', tmp_path / 'dense.json')
-    arguments = [movie, label_file, '--method', 'linear', option, target, *out]
-    code, _, (line,) = run_main(propagate.main, *arguments)
-    assert code == 2
-    assert (
-        f'{option} {target} is also given as VIDEO_OR_FRAMES ... LABELS, which would be overwritten'
-        in line
-    )
-    assert target.read_bytes() == before
-    assert not (tmp_path / 'dense.json').exists()
-
-
-@pytest.mark.parametrize('link', [os.symlink, os.link], ids=['symbolic', 'hard'])
-def test_an_input_is_known_behind_a_link(run_main, tmp_path, movie, label_file, link):
-    other = tmp_path / 'other.json'
-    link(label_file, other)
-    code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', other)
-    assert code == 2
-    assert 'is also given as VIDEO_OR_FRAMES ... LABELS, which would be overwritten' in line
-
-
-def test_a_file_is_not_converted_into_itself(run_main, label_file):
-    before = label_file.read_bytes()
-    code, _, (line,) = run_main(convert.main, label_file, label_file)
-    assert code == 2
-    assert 'is also given as IN, which would be overwritten' in line
-    assert label_file.read_bytes() == before
-
-
-def test_propagate_writes_the_format_of_the_name(run_main, tmp_path, movie, label_file):
-    out = tmp_path / 'dense.xml'
-    code, _, errors = run_main(
-        propagate.main, movie, label_file, '--method', 'linear', '--out', out
-    )
-    assert (code, errors) == (0, [])
-    assert '<annotations>' in out.read_text()
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,10 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -19,17 +16,13 @@ from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import labels as labels_io
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import open_frames, write_video
+from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import report
 from support.paths import ROOT
 from support.warm_commands import start_code
 
 pytestmark = pytest.mark.slow
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, 'tools/propagate.py', *map(str, arguments)]
 
 
 @pytest.fixture
@@ -138,17 +131,6 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     assert out.read_text() == plain.read_text()
 
 
-def test_a_single_joint_is_measured(run, folder, tmp_path):
-    people = [PersonLabel(n, np.array([[20.0, 9]]), [2], track_id=0) for n in (0, 3, 8)]
-    frames = tuple(VideoFrame(person.frame_index) for person in people)
-    labels = tmp_path / 'ball.json'
-    write_labels(VideoLabels('ball', Skeleton(('ball',)), frames, tuple(people)), labels)
-    out, method = tmp_path / 'dense.json', ('--method', 'linear', '--first-frame-number', 0)
-    code, printed, _ = run(folder, labels, '--out', out, *method, '--measure', 3)
-    assert code == 0
-    assert 'labels 8 frames apart, 1 of 1 joint came out right: 100.0% [' in printed
-
-
 def test_two_labels_are_too_few_to_measure(run, folder, label_fields, tmp_path):
     fields = json.loads(json.dumps(label_fields))
     fields['annotations'] = [
@@ -163,16 +145,6 @@ def test_two_labels_are_too_few_to_measure(run, folder, label_fields, tmp_path):
     )
     assert code == 0
     assert printed.splitlines()[-1].startswith('accuracy was not measured: no label lies between ')
-
-
-def test_as_a_program_of_its_own(folder, label_file, label_fields, tmp_path):
-    out = tmp_path / 'dense.json'
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run(
-        command(folder, label_file, '--out', out), cwd=ROOT, env=environment, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    check_dense(out, label_fields)
 
 
 def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_path):
@@ -198,14 +170,6 @@ def test_names_with_a_leading_dash_may_follow_two_dashes(
     options = ['--method', 'linear', '--out', 'dense.json']
     assert run(*options, '--', '-clip', '-labels.json')[0] == 0
     assert Path('dense.json').is_file()
-
-
-def test_save_video_writes_every_frame(run, folder, label_file, tmp_path):
-    movie = tmp_path / 'overlay.mp4'
-    out = tmp_path / 'dense.json'
-    code, _, _ = run(folder, label_file, '--out', out, '--method', 'linear', '--save-video', movie)
-    assert code == 0
-    assert len(open_frames(movie)) == 9
 
 
 def test_keep_every_takes_a_part_of_full_labels(run, folder, label_file, tmp_path):
@@ -438,28 +402,6 @@ def test_a_v_of_1_may_be_said_to_be_visible(
     assert {*given[0].visibility.tolist()} == {flag}
 
 
-def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures, tmp_path):
-    movie = tmp_path / 'hurt.mp4'
-    with av.open(str(movie), 'w') as container:
-        stream = container.add_stream('mpeg4', rate=25)
-        stream.height, stream.width = pictures.shape[1:3]
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
-        container.mux(stream.encode(None))
-    with av.open(str(movie)) as container:
-        packets = [p for p in container.demux(video=0) if p.size]
-        position, size = packets[5].pos, packets[5].size
-    data = bytearray(movie.read_bytes())
-    data[position : position + size] = bytes(size)
-    movie.write_bytes(data)
-    out = tmp_path / 'dense.json'
-    code, _, errors = run(movie, label_file, '--out', out, '--method', 'flow')
-    assert code == 2
-    assert len(errors) == 1
-    assert 'hurt.mp4: frame 5 ' in errors[0]
-    assert not out.exists()
-
-
 def test_a_label_file_that_cannot_be_written_leaves_the_report_of_before(
     run, folder, label_file, tmp_path, monkeypatch
 ):
@@ -479,18 +421,6 @@ def test_a_label_file_that_cannot_be_written_leaves_the_report_of_before(
     assert 'No space left' in errors[0]
     assert [path.name for path in pages.iterdir()] == ['page.html']
     assert (pages / 'page.html').read_text() == before
-
-
-def test_a_label_file_that_cannot_be_written_leaves_no_video(run, folder, label_file, tmp_path):
-    (tmp_path / 'taken').write_text('a file where a folder is needed')
-    movie = tmp_path / 'overlay.mp4'
-    out = tmp_path / 'taken' / 'dense.json'
-    code, _, errors = run(
-        folder, label_file, '--out', out, '--method', 'linear', '--save-video', movie
-    )
-    assert code == 2
-    assert 'cannot be written' in errors[0]
-    assert not movie.exists()
 
 
 def test_outputs_in_folders_are_named_after_the_video(run, movie, label_file, tmp_path):

@@ -6,9 +6,7 @@ import errno
 import io
 import os
 import re
-import struct
 import warnings
-import zlib
 from pathlib import Path
 
 import pytest
@@ -182,23 +180,6 @@ def test_a_video_that_finds_no_room_keeps_the_labels_from_being_written(
     assert code == 2
     assert f'{full} cannot be written: No space left on device' in line
     assert {path.name for path in tmp_path.iterdir()} == {movie.name, label_file.name}
-
-
-def test_a_picture_of_too_many_pixels_is_refused(run_main, tmp_path, label_file):
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-        )
-
-    folder = tmp_path / 'bomb'
-    folder.mkdir()
-    head = struct.pack('>IIBBBBB', 100_000, 100_000, 8, 2, 0, 0, 0)
-    (folder / '0.png').write_bytes(
-        b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(bytes(9)))
-    )
-    code, _, (line,) = run_main(propagate.main, folder, label_file, '--out', tmp_path / 'o.json')
-    assert code == 2
-    assert '0.png has more than' in line
 
 
 def test_a_frame_number_in_the_millions_is_refused(skeleton):

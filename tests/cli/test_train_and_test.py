@@ -6,7 +6,6 @@ import errno
 import json
 import re
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,16 +205,6 @@ def test_labels_that_a_metric_cannot_use_are_found_before_the_model_runs(
     code = run_test([config, 'weights.pth']) if split == 'test' else run_train([config])
     assert "lack 'nose', which the evaluation needs" in error_line(code, capsys)
     assert not sys.modules['command_toy_parts'].CommandToyModel.dtypes
-
-
-def test_resume_goes_on_from_the_last_checkpoint(config: str, tmp_path: Path) -> None:
-    short = ['--cfg-options', 'train_cfg.max_epochs=1']
-    assert run_train([config, '--work-dir', 'run', *short]) == 0
-    moved = (tmp_path / 'run').rename(tmp_path / 'moved')
-    first = torch.load(moved / 'epoch_1.pth', weights_only=False)
-    assert run_train([config, '--work-dir', 'moved', '--resume']) == 0
-    second = torch.load(moved / 'epoch_2.pth', weights_only=False)
-    assert (first['meta']['iter'], second['meta']['iter']) == (2, 4)
 
 
 def test_runs_of_one_process_log_to_their_own_folders(config: str, tmp_path: Path) -> None:
@@ -463,47 +452,6 @@ def write_truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-300])
 
 
-def write_zip(path: Path) -> None:
-    with zipfile.ZipFile(path, 'w') as file:
-        file.writestr('annotations.xml', '<annotations/>')
-
-
-def write_list(path: Path) -> None:
-    torch.save([torch.zeros(1, 2)], path)
-
-
-def write_other_model(path: Path) -> None:
-    torch.save({**whole_run(), 'state_dict': {'head.weight': torch.zeros(1, 2)}}, path)
-
-
-@pytest.mark.parametrize('option', ['resume', 'load_from'])
-@pytest.mark.parametrize(
-    ('write', 'sentence'),
-    [
-        (write_truncated, 'wrong.pth cannot be read'),
-        (write_zip, 'wrong.pth cannot be read'),
-        (write_list, 'wrong.pth holds a list'),
-        (write_other_model, 'wrong.pth (cannot be resumed|fills none of the 2 weights)'),
-    ],
-    ids=lambda value: getattr(value, '__name__', None),
-)
-def test_a_damaged_or_foreign_checkpoint_is_refused(
-    config: str,
-    option: str,
-    write: Callable[[Path], None],
-    sentence: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    write(tmp_path / 'wrong.pth')
-    given = {
-        'resume': ['--resume', 'wrong.pth'],
-        'load_from': ['--cfg-options', 'load_from=wrong.pth'],
-    }
-    line = error_line(run_train([config, *given[option]]), capsys)
-    assert re.search(sentence, line)
-
-
 def test_a_damaged_last_checkpoint_is_refused(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -535,16 +483,6 @@ def test_weights_that_init_cfg_names_run_no_code(
     init_cfg = ['model.init_cfg.type=Pretrained', 'model.init_cfg.checkpoint=bad.pth']
     code = run_train([config, '--cfg-options', *init_cfg])
     assert 'bad.pth holds shutil.copyfile' in error_line(code, capsys)
-    assert not marker.exists()
-
-
-def test_resuming_does_not_run_the_config_inside_a_checkpoint(
-    config: str, stored: dict[str, Any], tmp_path: Path
-) -> None:
-    marker = tmp_path / 'payload_was_here'
-    stored['meta']['config'] = f"open({str(marker)!r}, 'w').close()"
-    torch.save(stored, 'bad.pth')
-    assert run_train([config, '--resume', 'bad.pth']) == 0
     assert not marker.exists()
 
 

@@ -69,8 +69,3 @@ def test_windows_of_five_frames_have_further_frames_between_labels_and_key() -> 
 def test_several_key_frames_and_further_frames_are_refused_together() -> None:
     with pytest.raises(InputError, match=r'keys_per_sample=2 needs num_frames=3, .* got 5'):
         LabelSelection(random_offset=True, keys_per_sample=2, num_frames=5)
-
-
-def test_even_number_of_frames_is_refused() -> None:
-    with pytest.raises(InputError, match=r'num_frames must be odd and at least 3, .* got 4'):
-        LabelSelection(num_frames=4)

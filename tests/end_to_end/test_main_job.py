@@ -19,7 +19,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
@@ -206,63 +205,6 @@ def test_the_best_checkpoint_is_that_of_the_best_validation(job: Job) -> None:
     assert list(ap) == [VAL_INTERVAL, MAX_ITERS]
     (best,) = job.training.glob('best_posetrack_AP_iter_*.pth')
     assert int(best.stem.rpartition('_')[2]) == max(ap, key=ap.__getitem__)
-
-
-def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> None:
-    work_dir = tmp_path / 'killed'
-    # One step is logged after the last checkpoint.
-    saved = CHECKPOINT_INTERVAL
-    warm_commands.kill_training(*training(work_dir, job.data), cwd=tmp_path, steps=saved + 1)
-    before = losses(work_dir)
-    assert list(before) == list(range(1, saved + 2))
-
-    resumed = training(work_dir, job.data, '--resume')
-    warm_commands.run('tools/train.py', *resumed, cwd=tmp_path)
-    whole = losses(job.training)
-    latest = max(work_dir.glob('*/vis_data/scalars.json'))
-    steps = [json.loads(line)['step'] for line in latest.read_text().splitlines()]
-    assert steps[0] == saved + 1
-    assert before == {step: whole[step] for step in before}
-    assert losses(work_dir) == whole
-    assert validations(work_dir) == validations(job.training)
-
-
-def test_a_trained_model_teaches_another_one(job: Job, tmp_path: Path) -> None:
-    checkpoint = job.training / f'iter_{MAX_ITERS}.pth'
-    teacher = dict(type='HeatmapTeacherHook', config=str(CONFIG), checkpoint=str(checkpoint))
-    config = tmp_path / 'taught.py'
-    config.write_text(f"_base_ = '{CONFIG}'\ncustom_hooks = [*_base_.custom_hooks, {teacher!r}]\n")
-    steps = ['train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1']
-    _, *taught = training(tmp_path, job.data, more=steps)
-    warm_commands.run('tools/train.py', config, *taught, cwd=tmp_path)
-    # The first step has the same weights and the same crops as without a teacher.
-    assert losses(tmp_path)[1] != losses(job.training)[1]
-    weights = torch.load(tmp_path / 'iter_1.pth', weights_only=False)['state_dict']
-    assert weights.keys() == torch.load(checkpoint, weights_only=False)['state_dict'].keys()
-
-
-def test_mixed_precision_and_accumulated_gradients(job: Job, tmp_path: Path) -> None:
-    """The config trains in bfloat16 anyway, so ``--amp`` on plain float32 must give its losses."""
-    more = [
-        'optim_wrapper.type=OptimWrapper',
-        'optim_wrapper.accumulative_counts=2',
-        'train_cfg.max_iters=4',
-        'default_hooks.checkpoint.interval=1',
-        'default_hooks.checkpoint.max_keep_ckpts=-1',
-    ]
-    work_dir = tmp_path / 'accumulated'
-    arguments = training(work_dir, job.data, '--amp', more=more)
-    warm_commands.run('tools/train.py', *arguments, cwd=tmp_path)
-    assert losses(work_dir)[1] == losses(job.training)[1]
-
-    def weight(step: int) -> torch.Tensor:
-        checkpoint = torch.load(work_dir / f'iter_{step}.pth', weights_only=False)
-        return checkpoint['state_dict']['head.final_layer.weight']
-
-    # The optimizer steps after every second iteration.
-    assert not torch.equal(weight(1), weight(2))
-    assert torch.equal(weight(2), weight(3))
-    assert not torch.equal(weight(3), weight(4))
 
 
 # Test and propagation

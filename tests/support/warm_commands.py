@@ -190,31 +190,6 @@ def start(
     return _SERVER.start(job, cwd)
 
 
-HOLD_TRAINING = """
-import time
-from pathlib import Path
-from mmengine.hooks import CheckpointHook
-
-def hold(self, runner, **_):
-    if runner.iter == {steps}:
-        Path('held').touch()
-        time.sleep({limit})
-
-CheckpointHook.before_train_iter = hold
-"""
-
-
-def kill_training(*arguments: object, cwd: Path, steps: int) -> None:
-    """Start ``tools/train.py`` and kill it after some steps."""
-    first = HOLD_TRAINING.format(steps=steps, limit=LIMIT)
-    process = start('tools/train.py', *arguments, cwd=cwd, first=first)
-    while not (cwd / 'held').exists():
-        assert process.is_running, f'the run ended before it had done {steps} steps'
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait().returncode == -signal.SIGKILL
-
-
 def run(
     script: str, *arguments: object, cwd: Path, processes: int = 1, first: str = ''
 ) -> Finished:

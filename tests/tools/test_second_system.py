@@ -128,42 +128,6 @@ def test_it_propagates_and_the_labels_count(
         assert not np.array_equal(found[0][frame, 0], found[1][frame, 0])
 
 
-def test_a_model_that_takes_no_labels_is_one_line(
-    run: Run,
-    without_labels: Files,
-    folder: Path,
-    label_file: Path,
-    tmp_path: Path,
-) -> None:
-    out = tmp_path / 'dense' / 'out.json'
-    options = ('--method', 'semantic-motion', *model_options(without_labels))
-    code, _, errors = run('propagate', folder, label_file, '--out', out, *options)
-    assert code == 2
-    (line,) = errors
-    assert 'the model takes no labels (its neck has neither tks nor pose_embed), use a' in line
-    assert not list(tmp_path.glob('dense/*'))
-
-
-def test_the_method_of_another_model_is_one_line(
-    run: Run, with_labels: Files, folder: Path, label_file: Path, tmp_path: Path
-) -> None:
-    options = ('--method', 'stdpose', *model_options(with_labels))
-    code, _, errors = run('propagate', folder, label_file, '--out', tmp_path / 'out.json', *options)
-    assert code == 2
-    assert len(errors) == 1
-    assert 'got MLSME, choose the method that the config was made for' in errors[0]
-
-
-def test_without_a_frame_head_there_is_no_per_frame_method(
-    run: Run, without_labels: Files, folder: Path, label_file: Path, tmp_path: Path
-) -> None:
-    options = ('--method', 'per-frame', *model_options(without_labels))
-    code, _, errors = run('propagate', folder, label_file, '--out', tmp_path / 'out.json', *options)
-    assert code == 2
-    assert len(errors) == 1
-    assert 'use_frame_head need a frame_head' in errors[0]
-
-
 @pytest.mark.parametrize('kind', ['with_labels', 'without_labels'])
 def test_auto_takes_it_as_evidence(
     request: pytest.FixtureRequest,

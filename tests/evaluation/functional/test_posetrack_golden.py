@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,15 +21,18 @@ from support.posetrack_videos import GOLDEN, ROOT, SCENARIOS
 TOLERANCE = 1e-6
 
 
-@pytest.fixture(scope='module', params=SCENARIOS)
-def scenario(request: pytest.FixtureRequest) -> tuple[PoseTrackScores, dict]:
-    folder = GOLDEN / request.param
+def evaluate_files(folder: Path) -> PoseTrackScores:
     files = sorted(path.name for path in (folder / 'gt').iterdir())
-    scores = evaluate_posetrack(
+    return evaluate_posetrack(
         [read_posetrack18(folder / 'gt' / name) for name in files],
         [read_posetrack18(folder / 'pred' / name) for name in files],
     )
-    return scores, json.loads((folder / 'expected.json').read_text())
+
+
+@pytest.fixture(scope='module', params=SCENARIOS)
+def scenario(request: pytest.FixtureRequest) -> tuple[PoseTrackScores, dict]:
+    folder = GOLDEN / request.param
+    return evaluate_files(folder), json.loads((folder / 'expected.json').read_text())
 
 
 def _assert_joints(values: np.ndarray, expected: dict[str, float]) -> None:
@@ -69,6 +73,14 @@ def test_motp_of_matched_pairs(scenario: tuple[PoseTrackScores, dict]) -> None:
         scores.motp,
         {**tracking['motp_matched_only_per_joint'], 'mean': tracking['motp_matched_only']},
     )
+
+
+@pytest.mark.parametrize('name', SCENARIOS)
+def test_the_size_of_chunks_does_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evaluate_files(GOLDEN / name)
+    monkeypatch.setattr('stdpose_mm.evaluation.functional.posetrack._MAX_CHUNK', 1)
+    for field, values in vars(evaluate_files(GOLDEN / name)).items():
+        np.testing.assert_array_equal(values, getattr(whole, field))
 
 
 @pytest.mark.parametrize('name', SCENARIOS)

@@ -194,6 +194,7 @@ def test_file_names_and_ids_of_different_frames_are_refused() -> None:
             [(8, 5)],
             id='a point in a notch is outside',
         ),
+        pytest.param([(0, 0), (9, 0), (0, 9)], [(2, 2)], [(8, 8)], id='three corners have one'),
         pytest.param([(0, 0), (10, 10)], [], [(5, 5)], id='two corners have no inside'),
     ],
 )
@@ -368,7 +369,7 @@ STANDING_FOUND = [found(t, 1, nose=(50, 50)) for t in range(6)]
             [truth(t, nose=(0, 0), head_top=(0, 20), left_hip=(0, 60)) for t in range(2)],
             [found(t, 0, nose=(0, 0), head_top=(0, 20)) for t in range(2)]
             + [found(t, 1, left_hip=(0, 60)) for t in range(2)],
-            {'ap of left_hip': 0, 'mota of left_hip': 100},
+            {'ap of left_hip': 0, 'mota of left_hip': 100, 'motp of left_hip': 100},
         ),
         'tracking is unknown without track ids': Rule(
             _track([0, 0], [0, 0]),

@@ -122,13 +122,6 @@ def test_labels_that_were_shown_tell_of_another_interval(
         _evaluate(_metric(tmp_path, given_interval=interval), shown)
 
 
-def test_unlabelled_frames_take_the_plain_names(walk: VideoLabels, tmp_path: Path) -> None:
-    wrong = _moved(walk, 100.0).keep_frames([1, 2, 3, 5, 6, 7])
-    results = _evaluate(_metric(tmp_path, given_interval=4), samples([wrong]))
-    assert results['posetrack/AP'] == 0
-    assert results['posetrack/recall_all'] == pytest.approx(100 * 3 / 9)
-
-
 def test_the_table_says_which_boxes_labels_and_frames(
     walk: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

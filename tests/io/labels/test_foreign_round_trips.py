@@ -4,9 +4,7 @@ that nobody gave."""
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_labels, write_labels
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, pose_extent
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 from support.label_samples import content, for_any_labels, for_placed_labels
 
 pytestmark = [
@@ -182,139 +179,6 @@ def test_labelme_holds_places_tracks_boxes_and_occlusion(
         frame: size if all(size) else (None, None) for frame, size in sizes.items()
     }
     assert back.skeleton.category == (labels.skeleton.category if boxed else 'person')
-
-
-@st.composite
-def clips(draw: Callable[..., Any]) -> VideoLabels:
-    """People in and around pictures of one size: given, propagated, or partly either."""
-    size = draw(st.tuples(st.integers(5, 4000), st.integers(5, 4000)))
-    # Not (0, 0), which stands for no place in a prediction.
-    fraction = st.floats(-0.25, -0.001) | st.floats(0.001, 1.25)
-    frames = [
-        VideoFrame(i, width=size[0], height=size[1], is_labeled=draw(st.none() | st.just(True)))
-        for i in sorted(draw(st.sets(st.integers(0, 30), min_size=1, max_size=4)))
-    ]
-    people = []
-    for frame in frames:
-        for _ in range(draw(st.integers(0, 3))):
-            visibility = draw(st.tuples(*[st.integers(0, 2)] * 3))
-            source = draw(st.sampled_from(['given', 'propagated']))
-            others = draw(st.sampled_from(['given', 'propagated'])) if visibility[0] else source
-            sources = [source, *[others if source == 'given' else source] * 2]
-            sources = [s if v else 'absent' for s, v in zip(sources, visibility, strict=True)]
-            people.append(
-                PersonLabel(
-                    frame.index,
-                    np.multiply(draw(st.tuples(*[st.tuples(fraction, fraction)] * 3)), size),
-                    visibility,
-                    scores=draw(st.none() | st.tuples(*[st.floats(0, 1)] * 3)),
-                    bbox=draw(st.none() | st.just([1.0, 2.0, 30.0, 40.0])),
-                    source=source,
-                    keypoint_sources=sources,
-                )
-            )
-    skeleton = Skeleton(('nose', 'left_hand', 'right_hand'), category='player')
-    return VideoLabels('match', skeleton, tuple(frames), tuple(people))
-
-
-def read_back(labels: VideoLabels, path: Path, format: str) -> VideoLabels | None:
-    """What was written, with the frames as they are; None if there is nobody in it."""
-    size = (labels.frames[0].width, labels.frames[0].height) if format == 'yolo-pose' else None
-    write_labels(labels, path, format)
-    with suppress(InputError):
-        (back,) = read_all_labels(path, format, size=size)
-        return back
-    return None
-
-
-@given(labels=clips())
-@examples
-def test_label_studio_holds_given_joints_and_predictions(
-    tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
-):
-    path = tmp_path_factory.mktemp('studio') / 'tasks.json'
-    back = read_back(labels, path, 'label-studio')
-
-    annotated = {f.index for f in labels.frames if f.is_labeled}
-    annotated |= {p.frame_index for p in labels.persons if p.given.any()}
-    # Where somebody gave a joint, predictions are there for the tool alone.
-    written = [
-        person.only_given()
-        for person in labels.persons
-        if person.frame_index not in annotated or person.given.any()
-    ]
-    made = [p for p in labels.persons if p.frame_index not in annotated]
-    expected = [p for p in written if p.given.any()] + [p for p in made if p.labelled.any()]
-    expected.sort(key=lambda p: p.frame_index)
-    if back is None:
-        assert not expected
-        return
-    assert [f.index for f in back.frames if f.is_labeled] == sorted(annotated)
-    assert len(back.persons) == len(expected)
-    for before, after in zip(expected, back.persons, strict=True):
-        assert after.frame_index == before.frame_index
-        assert after.source == before.source
-        assert_same(
-            joints_by_name(after, back.skeleton),
-            {n: (*xy, 2.0) for n, (*xy, _) in joints_by_name(before, labels.skeleton).items()},
-        )
-        if before.bbox is not None:
-            np.testing.assert_allclose(after.bbox, before.bbox)
-        if before.source == 'propagated' and before.scores is not None:
-            scores = dict(zip(back.skeleton.keypoint_names, after.scores, strict=True))
-            for name, score in zip(labels.skeleton.keypoint_names, before.scores, strict=True):
-                if name in joints_by_name(before, labels.skeleton):
-                    assert scores[name] == score
-
-
-@given(labels=clips())
-@examples
-def test_yolo_holds_what_is_in_the_picture(
-    tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
-):
-    folder = tmp_path_factory.mktemp('yolo')
-    back = read_back(labels, folder, 'yolo-pose')
-
-    size = np.array([labels.frames[0].width, labels.frames[0].height])
-    expected, places = [], set()
-    made = any((p.labelled & p.propagated).any() for p in labels.persons)
-    source = 'propagated' if made else 'given'
-    for person in labels.persons:
-        inside = (
-            person.labelled & (person.keypoints >= 0).all(1) & (person.keypoints <= size).all(1)
-        )
-        visibility = np.where(inside, person.visibility, 0)
-        shown = replace(person, visibility=visibility, source=source, keypoint_sources=None)
-        box = pose_extent(person.keypoints, inside) if person.bbox is None else person.bbox
-        corners = np.clip([box[:2], box[:2] + box[2:]], 0, size)
-        numbers = *visibility, *(person.keypoints * inside[:, None]).ravel(), *corners.ravel()
-        place = person.frame_index, *np.round(numbers, 6).tolist()
-        if place in places:
-            # The same line again is the same person.
-            continue
-        places.add(place)
-        if inside.any() or (person.bbox is not None and (size > person.bbox[:2]).all()):
-            expected.append(shown)
-    if back is None:
-        assert not expected
-        return
-    assert back.skeleton == replace(labels.skeleton, limbs=())
-    assert [frame.index for frame in back.frames] == [frame.index for frame in labels.frames]
-    assert len(back.persons) == len(expected)
-    for before, after in zip(expected, back.persons, strict=True):
-        assert after.frame_index == before.frame_index
-        assert (after.source, after.visibility.tolist()) == (source, before.visibility.tolist())
-        np.testing.assert_allclose(after.keypoints, before.keypoints, rtol=0, atol=1e-6)
-        if before.bbox is not None:
-            low, high = np.clip([before.bbox[:2], before.bbox[:2] + before.bbox[2:]], 0, size)
-            np.testing.assert_allclose(after.bbox, [*low, *(high - low)], rtol=0, atol=1e-6)
-    for file in (folder / 'labels').iterdir():
-        # What Ultralytics accepts.
-        for line in file.read_text().splitlines():
-            numbers = np.array(line.split(), dtype=float)
-            assert len(numbers) == 1 + 4 + 3 * 3
-            assert (numbers >= 0).all()
-            assert (np.delete(numbers, [7, 10, 13]) <= 1).all()
 
 
 def joints_by_name(person: PersonLabel, skeleton: Skeleton) -> dict[str, tuple]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.detection.box_files import read_boxes
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_frame_list, write_labels
@@ -139,13 +138,3 @@ def test_an_odd_attribute_of_cvat(tmp_path: Path) -> None:
         for odd in ODD_TEXTS:
             path.write_text(text[: found.start()] + odd + text[found.end() :])
             read_or_refuse(path, 'cvat')
-
-
-@pytest.mark.parametrize('keep', [0, 2, 0.3, 0.9])
-@pytest.mark.parametrize('format', ['posetrack18', 'coco', 'cvat', 'deeplabcut'])
-def test_a_file_that_was_cut_off(tmp_path: Path, format: str, keep: float) -> None:
-    path = tmp_path / f'labels{WRITE_FORMATS[format][0]}'
-    write_labels(sample(), path, format)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(keep * len(data)) if 0 < keep < 1 else int(keep)])
-    read_or_refuse(path, format)

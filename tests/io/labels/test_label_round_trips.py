@@ -4,17 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
+from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.cvat_writer import write_cvat
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
 from support.label_samples import (
     content,
     for_any_labels,
-    for_placed_labels,
-    names,
     person,
     sample,
 )
@@ -73,26 +69,6 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
 
 
-values = st.integers() | names | st.lists(st.booleans())
-file_fields = st.dictionaries(
-    st.sampled_from(['info', 'licenses', 'note']),
-    st.dictionaries(st.sampled_from(['video', 'by']), values, max_size=2),
-)
-
-
-@given(st.lists(file_fields, min_size=1, max_size=3))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_coco_holds_the_fields_of_the_file_of_every_video(tmp_path: Path, fields: list[dict]):
-    labels = [sample(name=str(i), extra=extra) for i, extra in enumerate(fields)]
-    write_coco(labels, tmp_path / 'all.json')
-    back = read_all_labels(tmp_path / 'all.json')
-
-    # COCO requires these two.
-    filled = [{'info': {}, 'licenses': [], **extra} for extra in fields]
-    own = ('category_fields', 'video_fields')
-    assert [{k: v for k, v in video.extra.items() if k not in own} for video in back] == filled
-
-
 @for_any_labels
 def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: VideoLabels):
     back = through(labels, tmp_path, 'cvat')
@@ -119,16 +95,6 @@ def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: 
     last = max((frame.index for frame in labels.frames), default=-1)
     assert [frame.index for frame in back.frames] == list(range(last + 1))
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
-
-
-@for_placed_labels
-def test_posetrack18_is_a_fixed_point_behind_coco(tmp_path: Path, labels: VideoLabels):
-    """What COCO gives back can be written as PoseTrack18 and read again without a change."""
-    once = through(through(labels, tmp_path, 'coco'), tmp_path, 'posetrack18')
-    twice = through(through(once, tmp_path, 'coco'), tmp_path, 'posetrack18')
-
-    assert content(twice.persons) == content(once.persons)
-    assert content(twice.frames) == content(once.frames)
 
 
 @pytest.mark.parametrize('target', ['posetrack18', 'coco', 'cvat'])

@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from stdpose_mm.errors import InputError
@@ -382,6 +381,8 @@ def test_vitpose_checkpoint_fills_backbone_and_frame_head(arch, checkpoint, grid
     result = network.load_state_dict(state, strict=False)
     assert not result.unexpected_keys
     assert {name.split('.')[0] for name in result.missing_keys} == {'neck', 'head'}
+    # The head of a model of single frames fills the frame head alone.
+    assert 'head.final_layer.weight' in result.missing_keys
 
 
 def light_cfg(arch: str) -> dict:
@@ -422,41 +423,6 @@ def test_checkpoint_with_the_simple_decoder_fills_the_light_form(checkpoint):
 
 
 class TestLoading:
-    @pytest.mark.parametrize('checkpoint', [vitpose_checkpoint, original_vitpose_checkpoint])
-    def test_values_arrive_where_they_belong(self, checkpoint):
-        cfg = big_cfg('small')
-        shallow = dict(embed_dims=384, num_layers=1, num_heads=12, feedforward_channels=1536)
-        cfg['backbone']['arch'] = shallow
-        network = build(cfg)
-        before = network.head.final_layer.weight.detach().clone()
-        torch.manual_seed(1)
-        state = {
-            name: torch.randn(shape)
-            for name, shape in checkpoint('small').items()
-            if 'layers.' not in name or '.layers.0.' in name or 'deconv' in name
-        }
-        state = {n: v for n, v in state.items() if '.blocks.' not in n or '.blocks.0.' in n}
-        original = {name: value.clone() for name, value in state.items()}
-        _load_checkpoint_to_model(network, {'state_dict': state})
-
-        def stored(ending: str) -> torch.Tensor:
-            (value,) = (value for name, value in original.items() if name.endswith(ending))
-            return value
-
-        is_original = checkpoint is original_vitpose_checkpoint
-        fc1 = 'blocks.0.mlp.fc1.weight' if is_original else 'layers.0.ffn.layers.0.0.weight'
-        torch.testing.assert_close(
-            network.backbone.layers[0].ffn.layers[0][0].weight.detach(), stored(fc1)
-        )
-        torch.testing.assert_close(
-            network.frame_head.final_layer.weight.detach(), stored('head.final_layer.weight')
-        )
-        torch.testing.assert_close(network.head.final_layer.weight.detach(), before)
-        positions = stored('pos_embed')
-        if is_original:
-            positions = positions[:, 1:] + positions[:, :1]
-        torch.testing.assert_close(network.backbone.pos_embed.detach(), positions)
-
     def test_own_checkpoint_loads_strictly(self):
         source, target = build(tiny_cfg(mi=True), seed=1), build(tiny_cfg(mi=True), seed=2)
         target.load_state_dict(source.state_dict(), strict=True)
