@@ -50,7 +50,9 @@ def test_one_target_is_what_a_change_must_pass() -> None:
     assert re.findall(r'^make .*$', (ROOT / '.ci' / 'run').read_text('utf-8'), re.MULTILINE) == [
         'make ci'
     ]
-    assert [command for command in COMMANDS if command.startswith('make ')] == ['make ci']
+    # The page's types need Node.js, which a contributor may not have.
+    makes = [command for command in COMMANDS if command.startswith('make ')]
+    assert makes == ['make ci', 'make lint-page']
     tests = {target for target in targets() if target.startswith('test')}
     (parts,) = re.findall(r'^ci: (.*)$', makefile, re.MULTILINE)
     # The fast tests are some of the others.
