@@ -23,6 +23,7 @@ from .argument_types import picture_size, pixel_tolerance, positive, whole
 from .parser import argument, option
 
 if TYPE_CHECKING:
+    from stdpose_mm.detection import PersonDetector
     from stdpose_mm.io.labels import FrameOptions
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.pose_networks import PoseNetworkFiles
@@ -162,6 +163,29 @@ class LabelOptions(LabelFileOptions):
         """Refuse --labels-video if there are several videos."""
         is_given = self.labels_video is not None
         refuse_idle('--labels-video', is_given, 'one video (a dataset file names those of several)')
+
+
+@dataclass(kw_only=True)
+class DetectorOptions:
+    """A person detector.
+
+    Args:
+        det_config: Person detector: MMDetection config, or ONNX file.
+        det_checkpoint: Weights of the detector.
+        device: Device that runs the networks.
+    """
+
+    det_config: str | None = option(metavar='FILE')
+    det_checkpoint: str | None = option(metavar='FILE')
+    device: str = option('cpu')
+
+    def build_detector(self) -> PersonDetector | None:
+        """Build the person detector; None without one."""
+        if self.det_config is None:
+            return None
+        from stdpose_mm.detection import build_person_detector
+
+        return build_person_detector(self.det_config, self.det_checkpoint, self.device)
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,8 @@
     stdpose review clip.mp4 --skeleton coco
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
+    stdpose review clip.mp4 --pose-onnx rtmpose.onnx=rtmpose-halpe26 --det-config rtmdet.onnx
+    stdpose review clip.mp4 --drafts poses.json
 
 The page is served on this machine only, at the address that is printed. Every edit is written at
 once to a project file beside LABELS, and the next start continues from there, even without LABELS
@@ -23,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
 from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
@@ -31,11 +34,19 @@ from stdpose_mm.io.video_list import ListedVideo, is_dataset, read_inputs
 
 from .argument_types import fraction, port
 from .command import Command
-from .options import CacheOptions, LabelOptions, PropagatorOptions, folders
+from .options import (
+    CacheOptions,
+    DetectorOptions,
+    LabelOptions,
+    PropagatorOptions,
+    folders,
+    refuse_idle,
+)
 from .parser import argument, option
 from .videos import require_folder, require_result_folders
 
 if TYPE_CHECKING:
+    from stdpose_mm.review_app.drafts import DraftSources
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
     from stdpose_mm.review_app.server import ListeningServer
     from stdpose_mm.structures import Skeleton
@@ -44,7 +55,7 @@ JOURNAL_SUFFIX = '.review.jsonl'
 
 
 @dataclass(kw_only=True)
-class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
+class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, PropagatorOptions):
     """Options of ``stdpose review``.
 
     Args:
@@ -58,6 +69,8 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
             videos, a folder.
         skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
             openpose-body-25, openpose-coco, or those of a label file (default: the page asks).
+        drafts: Poses that another program has estimated in the video, or the output of infer, to
+            accept or correct as drafts; with several videos, a folder with one file for each.
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
         target: Share of correct joints at which the page says that the result is good enough.
         port: Port of the page; 0 chooses a free one (default: always the same one for a project, so
@@ -69,10 +82,34 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
     out: str | None = option(writes=True, is_folder=None)
     project: str | None = option(metavar='FILE')
     skeleton: str | None = option(metavar='{NAME,FILE}')
+    drafts: str | None = option(metavar='FILE_OR_FOLDER')
     as_given: float = option(0.8, type=fraction, metavar='S')
     target: float = option(0.95, type=fraction, metavar='SHARE')
     port: int | None = option(type=port)
     no_browser: bool = option(False)
+
+    @property
+    def uses_device(self) -> bool:
+        return super().uses_device or self.det_config is not None
+
+    @property
+    def result_paths(self) -> dict[str, list[str]]:
+        drafts = [] if self.drafts is None else [self.drafts]
+        return {**super().result_paths, '--drafts': drafts}
+
+    def evidence_files(self, name: str) -> dict[str, list[Path]]:
+        files = super().evidence_files(name)
+        if self.drafts is not None:
+            from stdpose_mm.pose_networks.pose_results import files_behind, find_results
+
+            results = files_behind(find_results(Path(self.drafts), name))
+            files['--drafts'] = [*results.values()]
+        return files
+
+    def validate(self) -> None:
+        has_checkpoint = self.det_checkpoint is not None
+        refuse_idle('--det-checkpoint', has_checkpoint and not self.det_config, '--det-config')
+        super().validate()
 
 
 def review(options: ReviewCommandOptions) -> None:
@@ -106,6 +143,7 @@ def review(options: ReviewCommandOptions) -> None:
             labels_category=options.labels_category,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
+            drafts=_draft_sources(options),
         ),
     )
     server = _listen(project, options.port)
@@ -123,6 +161,24 @@ def review(options: ReviewCommandOptions) -> None:
         server.run()
     finally:
         project.close()
+
+
+def _draft_sources(options: ReviewCommandOptions) -> DraftSources:
+    """Choose the network, the detector and the poses that drafts come from."""
+    from stdpose_mm.pose_networks import load_pose_network
+    from stdpose_mm.pose_networks.pose_results import PoseResults
+    from stdpose_mm.review_app.drafts import DraftSources
+
+    networks = [
+        files for files in options.pose_networks if not EVIDENCE_KINDS[files.kind].of_videos
+    ]
+    return DraftSources(
+        networks[0].path.name if networks else '',
+        # A network of its own, since the propagator may run at the same time.
+        partial(load_pose_network, networks[0], options.device) if networks else lambda: None,
+        options.build_detector(),
+        None if options.drafts is None else PoseResults(Path(options.drafts)),
+    )
 
 
 def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
@@ -175,6 +231,8 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
             '--loaded-into-cvat': item.loaded_into_cvat,
             '--config': options.config,
             '--checkpoint': options.checkpoint,
+            '--det-config': options.det_config,
+            '--det-checkpoint': options.det_checkpoint,
             '--skeleton': options.skeleton,
             **options.evidence_files(item.name),
         }

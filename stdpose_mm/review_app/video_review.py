@@ -19,6 +19,7 @@ from stdpose_mm.io.video import clock_of
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
+from .drafts import Drafts, DraftSources
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
 from .guidance import Guidance
 from .journal import Journal
@@ -51,6 +52,7 @@ class VideoReview:
         labels: Its labels, if any; their propagated poses are shown until they are recomputed.
         journal: The edits.
         out: File to which labels are saved.
+        sources: Where drafts come from, if there are any.
 
     Raises:
         InputError: If the journal does not fit the labels.
@@ -63,6 +65,7 @@ class VideoReview:
         labels: VideoLabels | None,
         journal: Journal,
         out: Path,
+        sources: DraftSources | None = None,
     ) -> None:
         self.propagator = propagator
         self.state = state
@@ -81,6 +84,7 @@ class VideoReview:
         self._forgot_at = 0
         self._history = EditHistory(propagator, state)
         self.shown = ShownPoses(propagator, state)
+        self.drafts = Drafts(self, sources or DraftSources())
         if labels is not None:
             self.shown.show_file(labels)
         for entry in journal.entries:
@@ -170,7 +174,11 @@ class VideoReview:
         if len(frames) > MAX_POSES:
             raise InputError(f'at most {MAX_POSES} frames can be asked for at once')
         with self.lock:
-            return {'revision': self.revision, 'frames': self.shown.describe(frames)}
+            return {
+                'revision': self.revision,
+                'frames': self.shown.describe(frames),
+                'drafts': self.drafts.describe(frames),
+            }
 
     def describe_timeline(
         self, columns: int, person: int | None, first: int, last: int
@@ -231,6 +239,8 @@ class VideoReview:
         with self.lock:
             if edit_id in self._history.new_persons:
                 return self._answer(edit_id, request['edit'].get('frame'))
+            if request['edit'].get('draft') is not None:
+                self.drafts.require_open(request['edit']['draft'])
             reader = EditReader(request['edit'], self.state, self.shown.label)
             entry = self._history.read(request, reader)
             change = self._history.perform(entry['steps'])
@@ -258,11 +268,14 @@ class VideoReview:
             'persons': sorted(self.shown.of),
             'person': self._history.new_persons[edit_id],
             'frames': self.shown.describe([frame]) if is_frame else {},
+            'drafts': self.drafts.describe([frame]) if is_frame else {},
             **self._history.counts(),
         }
 
     def _show_change(self, change: Change) -> list[range]:
         touched = self.shown.follow(change)
+        if change.skeletons[0] is not change.skeletons[1]:
+            self.drafts.clear()
         # Poses of other people may also depend on these labels.
         waiting = [person for person, poses in self.shown.of.items() if poses.pending.any()]
         for person in (*change.people, *waiting):
@@ -361,6 +374,10 @@ class VideoReview:
 
     # Background work; the caller holds ``lock``.
 
+    def accepted_drafts(self) -> dict[str, int]:
+        """Map each draft that an edit in effect has accepted to its person."""
+        return self._history.accepted_drafts()
+
     def given_labels(self) -> VideoLabels | None:
         """Return the given labels, with all frames listed; None before there is a skeleton."""
         if self.state.skeleton is None:
@@ -395,6 +412,7 @@ class VideoReview:
 
     def close(self) -> None:
         """End the event streams, and close the files."""
+        self.drafts.closed = True
         self.events.close()
         self.pictures.close()
         with self.lock:

@@ -1,0 +1,445 @@
+"""Drafts: poses that a network or another program proposes, apart from the labels.
+
+Nothing is propagated, written, counted or learned from a draft before a person has accepted or
+corrected it: drafts are no part of the video's state. An edit that accepts one names it, and hides
+it as long as the edit is in effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from stdpose_mm.detection import PersonDetector
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
+from stdpose_mm.pose_networks import PoseNetwork
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork, fit_calibrator
+from stdpose_mm.pose_networks.pose_results import PoseResults
+from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
+from stdpose_mm.review.expected_errors import spread
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, person_box
+from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.text import counted
+from stdpose_mm.tracking.association import pose_similarities
+
+from .edits import MAX_PIXEL, StaleEditError
+from .messages import SHOWN_DECIMALS, DraftAnswer, DraftPose, DraftState
+
+if TYPE_CHECKING:
+    from .video_review import VideoReview
+
+LEAST_PROBABILITY = 0.5
+"""Probability of being right below which a joint stays empty in a draft."""
+
+LEAST_JOINTS = 0.25
+"""Share of the joints that a network knows which a draft has at least."""
+
+SAME_POSE, SAME_AS_LABEL, SAME_AS_PROPAGATED = 0.75, 0.4, 0.1
+"""Similarities (:func:`~stdpose_mm.tracking.association.pose_similarities`) from which a draft is
+certainly of a person with a label in its frame; may be of such a person; and may be of a person
+with a propagated pose, which may be far off."""
+
+NETWORK_CALIBRATOR = ScoreCalibrator(slope=0.94, offset=1.41)
+"""Calibrator of scores in a video with few labels: it was fitted on MoveNet and EfficientPose RT in
+267 frames of the training groups of the JHMDB clips."""
+
+CALIBRATED_FROM = 60
+"""Number of labelled joints from which scores are calibrated on them; and again whenever it has
+doubled."""
+
+MAX_CALIBRATED, MAX_PLANNED, BATCH_SIZE = 24, 24, 8
+"""Maximum numbers of labels on which scores are calibrated, of planned frames, and of people whom a
+network looks at together."""
+
+_NO_NETWORK = (
+    'no network places joints here: start the review with one (--pose-onnx, --pose-tflite or '
+    '--pose), or let the page learn from labels'
+)
+_NO_FINDER = (
+    'nothing finds people here: start the review with a person detector (--det-config) and a pose '
+    'network, or with estimated poses (--drafts), or press I and draw a box'
+)
+
+
+class DraftSources:
+    """Sources of drafts, for all videos of a project.
+
+    Args:
+        network: Name of a pose network; '' without one.
+        load_network: Loads this network; it is called at the first use.
+        detector: The person detector, if any.
+        results: Poses that another program has estimated, if any.
+    """
+
+    def __init__(
+        self,
+        network: str = '',
+        load_network: Callable[[], Any] = lambda: None,
+        detector: PersonDetector | None = None,
+        results: PoseResults | None = None,
+    ) -> None:
+        self.network_name, self._load_network = network, load_network
+        self.detector, self.results = detector, results
+        # Held by the thread that uses a source, since not all networks allow several.
+        self.lock = Lock()
+
+    @cached_property
+    def network(self) -> PoseNetwork | None:
+        """The pose network, if there is one; the caller holds ``lock``."""
+        network: PoseNetwork | None = self._load_network()
+        return network
+
+
+class Draft(NamedTuple):
+    """A proposed pose.
+
+    Args:
+        id: Identifier, different from those of earlier sessions, which the journal holds.
+        pose: The pose. Its scores are probabilities; empty joints have no position.
+    """
+
+    id: str
+    pose: PersonLabel
+
+
+class Drafts:
+    """The drafts of a video; any thread may call any method.
+
+    Args:
+        review: The video.
+        sources: Where drafts come from.
+    """
+
+    def __init__(self, review: VideoReview, sources: DraftSources) -> None:
+        self._review = review
+        self._sources = sources
+        self._drafts: dict[int, list[Draft]] = {}
+        self._fitted = 0, NETWORK_CALIBRATOR
+        self.closed = False
+
+    def clear(self) -> None:
+        """Forget all drafts; the caller holds the lock of the video."""
+        self._drafts.clear()
+        self._fitted = 0, NETWORK_CALIBRATOR
+
+    # What pages are told.
+
+    def describe(self, frames: Collection[int]) -> dict[str, list[DraftPose]]:
+        """Describe the open drafts of frames for the page, by frame."""
+        with self._review.lock:
+            accepted = self._review.accepted_drafts()
+            return {
+                str(frame): [_describe(draft, person) for draft, person in opened]
+                for frame in sorted(self._drafts)
+                if frame in frames and (opened := self._open(frame, accepted))
+            }
+
+    def describe_state(self) -> DraftState:
+        """Describe for the page which drafts are possible, and which frames have open ones."""
+        sources, learned = self._sources, self._review.propagator.learned_network
+        number, _ = self._fitted
+        if learned is not None:
+            source = f'network that learned from {counted(learned.record.num_poses, "label")}'
+        elif number:
+            source = f'{sources.network_name}, calibrated on {counted(number, "labelled joint")}'
+        else:
+            source = f'{sources.network_name}, not calibrated on this video yet'
+        has_network = learned is not None or bool(sources.network_name)
+        can_find = has_network and sources.detector is not None
+        return {
+            'source': source if has_network else '',
+            'refused': None if has_network else _NO_NETWORK,
+            'find_refused': None if can_find or sources.results is not None else _NO_FINDER,
+            'frames': [*map(int, self.describe(range(len(self._review.state.frames))))],
+        }
+
+    def require_open(self, draft_id: str) -> None:
+        """Refuse an edit that accepts a draft that is not open.
+
+        Drafts of an earlier session are unknown here: they may be accepted by edits of a page that
+        has waited for this server.
+
+        Raises:
+            StaleEditError: If it is accepted already, or of somebody who is labelled in its frame.
+        """
+        accepted = self._review.accepted_drafts()
+        for frame, drafts in self._drafts.items():
+            if draft_id in {draft.id for draft in drafts}:
+                opened = {draft.id for draft, _ in self._open(frame, accepted)}
+                if draft_id not in opened:
+                    raise StaleEditError('the person of this draft is labelled here already')
+
+    # Requests of pages.
+
+    def request(self, body: Mapping[str, Any], target: float) -> DraftAnswer:
+        """Make or discard drafts as a page asks.
+
+        Args:
+            body: ``do`` is 'box' (``frame``, ``box``: the person in a box), 'find' (``frame``:
+                everybody), 'plan' (everybody in the frames worth labelling) or 'discard'
+                (``frame``, and ``id`` for one draft only).
+            target: Share of right joints to plan for.
+
+        Raises:
+            InputError: If the request cannot be used, or nothing can be drafted.
+        """
+        review, do, frame = self._review, body.get('do'), body.get('frame')
+        number = len(review.state.frames)
+        if do not in ('box', 'find', 'plan', 'discard'):
+            raise InputError("drafts need do, one of 'box', 'find', 'plan' and 'discard'")
+        if review.state.skeleton is None:
+            raise InputError('there is no skeleton yet, choose one first')
+        if do == 'plan':
+            frames = self._planned_frames(target)
+        elif type(frame) is int and 0 <= frame < number:
+            frames = [frame]
+        else:
+            raise InputError(f'drafts need frame, one of the frames 0..{number - 1}')
+        message = None
+        if do == 'discard':
+            with review.lock:
+                self._remove(frames, body.get('id'))
+        elif do == 'box':
+            message = self._draft_box(frames[0], body.get('box'))
+        else:
+            message = self._draft_frames(frames)
+        review.events.send('drafts', first=min(frames), last=max(frames))
+        with review.lock:
+            poses = review.shown.describe(frames)
+        drafts = self.describe(frames)
+        return {
+            'revision': review.revision,
+            'frames': poses,
+            'drafts': drafts,
+            'message': None if drafts else message,
+        }
+
+    def _planned_frames(self, target: float) -> list[int]:
+        """List the frames that are worth labelling, or labelling first.
+
+        Raises:
+            InputError: If no label would help.
+        """
+        self._require_finder()
+        review = self._review
+        frames: Sequence[int] = review.guidance.report.suggestions
+        if not review.has_start():
+            motions, number = measure_motion(review.state.frames, None), len(review.state.frames)
+            video = UnlabelledVideo(motions, number, review.propagator.method)
+            (frames,) = choose_first_labels([video], target, MAX_PLANNED).frames
+            frames = frames or [number // 2]
+        if not frames:
+            raise InputError('no frame is planned: no further label is expected to help')
+        return sorted(frames)
+
+    def _draft_box(self, frame: int, box: Any) -> str:
+        """Draft the person in a box; return the message for a person who is labelled already."""
+        values = box if isinstance(box, list) and len(box) == 4 else ['']
+        if not all(isinstance(v, (int, float)) and abs(v) < MAX_PIXEL for v in values):
+            raise InputError('a draft needs box, [x, y, width, height] in pixels')
+        with self._sources.lock:
+            network = self._network()
+            drafts = self._make(network, self._estimate(network, [frame], np.array([box], float)))
+        category = self._category
+        if not drafts:
+            raise InputError(
+                f'{network.name} sees no {category} in this box, so nothing is drafted: draw it '
+                f'around one {category}, or press I and click the joints'
+            )
+        with self._review.lock:
+            for other in self._drafts.get(frame, []):
+                if _similarity(drafts, [other.pose])[0, 0] >= SAME_AS_LABEL:
+                    self._remove([frame], other.id)
+            self._drafts.setdefault(frame, []).extend(drafts)
+        return f'this {category} is labelled here already'
+
+    def _draft_frames(self, frames: Sequence[int]) -> str:
+        """Draft everybody in frames; return the message if nobody is new.
+
+        Raises:
+            InputError: If nothing finds people here, or the network recognises nobody.
+        """
+        self._require_finder()
+        num_people, drafts = 0, dict[int, list[Draft]]()
+        for frame in frames:
+            if self.closed:
+                break
+            with self._sources.lock:
+                source, poses = self._find(frame)
+                drafts[frame] = self._make(source, poses)
+            num_people += len(poses)
+        if num_people and not any(drafts.values()):
+            raise InputError(
+                f'{source.name} recognises nobody of {num_people} found here, so nothing is '
+                f'drafted: give a network for this {self._category}, or poses of its joints'
+            )
+        with self._review.lock:
+            self._remove(frames)
+            for frame in drafts:
+                self._drafts.setdefault(frame, []).extend(drafts[frame])
+        return 'everybody here is labelled already' if num_people else 'nobody is found here'
+
+    def _require_finder(self) -> None:
+        refused = self.describe_state()['find_refused']
+        if refused is not None:
+            raise InputError(refused)
+
+    @property
+    def _category(self) -> str:
+        skeleton = self._review.state.skeleton
+        return 'person' if skeleton is None else skeleton.category
+
+    def _network(self) -> PoseNetwork:
+        """Return the learned network if it knows joints of the video, else the given one.
+
+        Raises:
+            InputError: If there is none.
+        """
+        learned, network = self._review.propagator.learned_network, self._sources.network
+        if learned is not None and (network is None or self._map(learned) is not None):
+            return learned
+        if network is None:
+            raise InputError(_NO_NETWORK)
+        return network
+
+    def _map(self, source: PoseNetwork | PoseResults) -> JointMapping | None:
+        skeleton = self._review.state.skeleton
+        return None if skeleton is None else JointMapping.by_meaning(skeleton, source.skeleton)
+
+    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, list[PersonLabel]]:
+        """Find everybody in a frame."""
+        frames, results, detector = (
+            self._review.state.frames,
+            self._sources.results,
+            self._sources.detector,
+        )
+        if results is not None or detector is None:
+            assert results is not None
+            return results, results.people(frames).get(frame, [])
+        network, boxes = self._network(), detector(frames[frame]).boxes
+        return network, self._estimate(network, [frame] * len(boxes), boxes)
+
+    def _estimate(
+        self, network: PoseNetwork, frames: Sequence[int], boxes: np.ndarray
+    ) -> list[PersonLabel]:
+        """Estimate the pose of the person in each of some boxes of frames."""
+        poses: list[PersonLabel] = []
+        for start in range(0, len(frames), BATCH_SIZE):
+            batch = slice(start, start + BATCH_SIZE)
+            pictures = [self._review.state.frames[frame] for frame in frames[batch]]
+            estimated = network.find(pictures, boxes[batch])
+            for frame, box, points, scores in zip(
+                frames[batch], boxes[batch], *estimated, strict=True
+            ):
+                visibility = np.full(len(points), VISIBLE)
+                pose = PersonLabel(frame, points, visibility, None, scores, box)
+                poses.append(pose)
+        return poses
+
+    def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:
+        """Convert poses of a source to drafts, without those with too few probable joints."""
+        mapping = self._map(source)
+        if mapping is None:
+            raise InputError(
+                f'{source.name} knows none of the joints of this {self._category}, but '
+                f'{", ".join(source.skeleton.keypoint_names)}, so nothing is drafted: give a '
+                'network for these joints'
+            )
+        calibrator = self._calibrate(source, mapping)
+        least = max(LEAST_JOINTS * len(mapping.shared), min(2, len(mapping.shared)))
+        size = np.array(self._review.state.frames.size)
+        drafts = []
+        for pose in poses:
+            scores = np.ones(len(pose.visibility)) if pose.scores is None else pose.scores
+            points = mapping.to_labels(pose.keypoints)
+            scores = calibrator(mapping.to_labels(scores.clip(0, 1)))
+            inside = ((points >= -0.5) & (points < size - 0.5)).all(axis=-1)
+            known = mapping.to_labels(pose.labelled) & inside & (scores >= LEAST_PROBABILITY)
+            if known.sum() >= least:
+                visibility = np.where(known, VISIBLE, NOT_LABELLED)
+                box = person_box(pose)
+                draft = PersonLabel(pose.frame_index, points, visibility, None, scores * known, box)
+                drafts.append(Draft(uuid4().hex, draft))
+        return drafts
+
+    def _calibrate(
+        self, source: PoseNetwork | PoseResults, mapping: JointMapping
+    ) -> ScoreCalibrator:
+        """Return the calibrator of a source's scores, of a network on this video's labels."""
+        if isinstance(source, LearnedNetwork):
+            return ScoreCalibrator()
+        with self._review.lock:
+            tracks = self._review.state.tracks.values()
+            labels = [label for track in tracks for label in track.values() if label.given.any()]
+        number = sum(int(label.given[mapping.shared].sum()) for label in labels)
+        earlier, calibrator = self._fitted
+        if isinstance(source, PoseResults) or number < max(CALIBRATED_FROM, 2 * earlier):
+            return calibrator
+        chosen = [labels[n] for n in spread(len(labels), MAX_CALIBRATED)]
+        boxes = np.stack([person_box(label) for label in chosen])
+        poses = self._estimate(source, [label.frame_index for label in chosen], boxes)
+        given = mapping.to_model(np.stack([label.given for label in chosen], axis=1)).T
+        expected = mapping.to_model(np.stack([label.keypoints for label in chosen], axis=1))
+        found = np.stack([pose.keypoints for pose in poses], axis=1)
+        errors = np.linalg.norm(found - expected, axis=-1).T / label_sizes(chosen)[:, None]
+        scores = np.stack([pose.scores for pose in poses if pose.scores is not None])
+        calibrator = fit_calibrator(scores[given], errors[given] <= CORRECT_WITHIN)
+        self._fitted = number, calibrator
+        return calibrator
+
+    # The caller holds the lock of the video.
+
+    def _remove(self, frames: Sequence[int], draft_id: str | None = None) -> None:
+        """Remove the drafts of frames, or one of them; accepted ones return with an undo."""
+        accepted = self._review.accepted_drafts()
+        for frame in frames:
+            self._drafts[frame] = [
+                draft
+                for draft in self._drafts.get(frame, [])
+                if draft.id in accepted or draft_id not in (None, draft.id)
+            ]
+
+    def _open(self, frame: int, accepted: Collection[str]) -> list[tuple[Draft, int | None]]:
+        """List the drafts of people without a label in a frame, with the person of each.
+
+        A person has at most one draft, the most similar ones together; None is a new person.
+        """
+        review, drafts = self._review, self._drafts.get(frame, [])
+        shown = {person: poses.label(frame, person) for person, poses in review.shown.of.items()}
+        people = [person for person, pose in shown.items() if pose.labelled.any()]
+        tracks = review.state.tracks
+        labels = [tracks.get(person, {}).get(frame) for person in people]
+        labelled = np.array([label is not None and label.given.any() for label in labels], bool)
+        similarity = _similarity(drafts, [shown[person] for person in people])
+        covered = (similarity >= SAME_POSE)[:, labelled].any(axis=1)
+        similarity[similarity < np.where(labelled, SAME_AS_LABEL, SAME_AS_PROPAGATED)] = 0.0
+        pairs = zip(*linear_sum_assignment(similarity, maximize=True), strict=True)
+        matches = {row: column for row, column in pairs if similarity[row, column] > 0}
+        for row, column in matches.items():
+            covered[row] |= labelled[column]
+        return [
+            (draft, people[matches[row]] if row in matches else None)
+            for row, draft in enumerate(drafts)
+            if draft.id not in accepted and not covered[row]
+        ]
+
+
+def _similarity(drafts: Sequence[Draft], poses: Sequence[PersonLabel]) -> np.ndarray:
+    still = [np.zeros(2)] * len(poses)
+    return pose_similarities([draft.pose for draft in drafts], poses, still)
+
+
+def _describe(draft: Draft, person: int | None) -> DraftPose:
+    pose = draft.pose
+    assert pose.scores is not None
+    columns = [pose.visibility[:, None], pose.scores[:, None].round(3)]
+    points = np.concatenate([pose.keypoints.round(SHOWN_DECIMALS), *columns], axis=1)
+    box = person_box(pose).round(SHOWN_DECIMALS)
+    return {'id': draft.id, 'person': person, 'keypoints': points.tolist(), 'box': box.tolist()}
