@@ -105,8 +105,10 @@ class DescribedNetwork(PoseNetwork):
             inputs = inputs.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(inputs)
 
-    def _heatmaps(self, outputs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Turn outputs into heatmaps [N, K, h, w] and the affine from pixels of the crop to them.
+    def _heatmaps(
+        self, outputs: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Turn outputs into the arguments of :func:`finish_heatmaps`.
 
         Raises:
             InputError: If the outputs do not match the description.
@@ -148,7 +150,7 @@ class DescribedNetwork(PoseNetwork):
         cells, size = np.array(maps.shape[:1:-1]), np.array(self.input_size)
         scale = (cells - 1) / (size - 1) if description.geometry == 'udp' else cells / size
         offset = (scale - 1) / 2 if description.geometry == 'centre' else np.zeros(2)
-        return maps, scaling(scale, offset)
+        return maps, scaling(scale, offset), None
 
     @abstractmethod
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:

@@ -23,6 +23,7 @@ from stdpose_mm.text import counted
 from .described_network import DescribedNetwork, OnnxPoseNetwork
 from .load_pose_network import PoseNetworkFiles
 from .network_description import NetworkDescription
+from .pose_network import unmap
 
 ONNX_RECORD = 'stdpose_mm.learned'
 """Name of the entry of an ONNX file's metadata that holds :class:`LearningRecord` as JSON."""
@@ -239,7 +240,7 @@ class LearnedNetwork(DescribedNetwork):
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
         scale = np.array(self.input_size) / maps.shape[:1:-1]
         pixels = (cells + 0.5) * scale - 0.5
-        places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
+        places = unmap(pixels, to_crop)
         calibrator = self.record.calibrators[self.record.fitted_for(members)]
         return places, calibrator(certainty)
 

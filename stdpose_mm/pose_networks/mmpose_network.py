@@ -114,8 +114,8 @@ class MMPoseNetwork(PoseNetwork):
         origin, right, down = sample['transformed_keypoints'][0]
         return sample['img'], np.stack([right - origin, down - origin, origin], axis=1)
 
-    def _heatmaps(self, output: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Turn a head's output into heatmaps and the affine from pixels of the crop to them."""
+    def _heatmaps(self, output: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Turn a head's output into the arguments of :func:`finish_heatmaps`."""
         decoder = self.model.head.decoder
         parts: Sequence[Tensor] = output if isinstance(output, (list, tuple)) else [output]
         if len(parts) == 2 and all(part.ndim == 3 for part in parts):
@@ -127,7 +127,7 @@ class MMPoseNetwork(PoseNetwork):
         # UDP heads with offset maps have several maps per joint; the first marks a disc around it.
         per_joint = heatmaps.shape[1] // self.skeleton.num_keypoints
         heatmaps = heatmaps[:, ::per_joint]
-        return heatmaps, _cell_affine(decoder, heatmaps.shape[2:], per_joint)
+        return heatmaps, _cell_affine(decoder, heatmaps.shape[2:], per_joint), None
 
 
 def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:

@@ -15,10 +15,12 @@ from stdpose_mm.structures import Skeleton
 
 from .load_pose_network import PoseNetworkFiles
 
-_KNOWN: dict[str, dict[str, Any]] = yaml.safe_load(
+KNOWN_NETWORKS: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name('known_networks.yaml').read_text(encoding='utf-8')
 )
-JOINT_SETS = {name: tuple(joints) for name, joints in _KNOWN['joints'].items()}
+"""Tables of joints, presets and published networks."""
+
+JOINT_SETS = {name: tuple(joints) for name, joints in KNOWN_NETWORKS['joints'].items()}
 """The joints of well-known data sets, in the order of the networks that are trained on them."""
 
 _CHOICES = {
@@ -154,7 +156,8 @@ class NetworkDescription:
 
 
 PRESETS = {
-    name: NetworkDescription.from_fields(content) for name, content in _KNOWN['presets'].items()
+    name: NetworkDescription.from_fields(content)
+    for name, content in KNOWN_NETWORKS['presets'].items()
 }
 """Descriptions of well-known networks by name."""
 

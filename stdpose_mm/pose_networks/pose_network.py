@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
@@ -35,6 +36,12 @@ SIMCC_SPREAD = 1.5
 """Standard deviation in cells of the Gaussian, of height 1, that a certain prediction becomes."""
 
 
+_BLUR = 11
+"""Side in cells of the Gaussian filter before a peak is refined, as in MMPose's decoders."""
+
+_MAX_STEP = 1.5
+"""Largest refinement in cells; a larger one comes from a map without a clear peak."""
+
 FlowPaths = Mapping[int, tuple[np.ndarray, np.ndarray]]
 """Frame of a label -> [F] frames, and the [F, K, 2] pixels to which optical flow carries the
 label's joints in them; NaN for joints that are not labelled."""
@@ -49,11 +56,14 @@ class PoseHeatmaps:
         to_heatmap: [N, 2, 3] affine from pixels of each picture to cells of its maps; cell (0, 0)
             has its centre at (0, 0).
         known: [N, K] bool: whether the joint has a heatmap.
+        joints: [N, K, 2] pixels of each picture where the network itself places the joints, if its
+            output is finer than the heatmaps; None if the heatmaps are its output.
     """
 
     heatmaps: np.ndarray
     to_heatmap: np.ndarray
     known: np.ndarray
+    joints: np.ndarray | None = None
 
     @classmethod
     def to_draw_on(cls, boxes: np.ndarray, num_joints: int) -> PoseHeatmaps:
@@ -144,6 +154,59 @@ class PoseNetwork(HeatmapSource):
             boxes: [N, 4] person boxes ``[x, y, w, h]`` in pixels.
         """
 
+    def find(
+        self, pictures: Sequence[np.ndarray], boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find a person in each of N pictures, as :class:`FrameNetwork` describes.
+
+        The score of a joint is the height of its heatmap, in 0..1.
+        """
+        maps = self.estimate(pictures, boxes)
+        cells, scores = decode_peaks(maps.heatmaps)
+        if maps.joints is not None:
+            return maps.joints, scores
+        return unmap(cells, maps.to_heatmap), scores
+
+
+def decode_peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Locate the peak of each map between cells.
+
+    As in DARK (Zhang et al., CVPR 2020), a parabola is fitted along each axis to the logarithm of
+    the blurred map around its largest cell. For a Gaussian this is exact.
+
+    Args:
+        maps: [N, K, h, w] float32 in 0..1.
+
+    Returns:
+        [N, K, 2] x, y in cells, and [N, K] the largest value of each map.
+    """
+    shape = maps.shape[:2]
+    planes = maps.reshape(-1, *maps.shape[2:])
+    index, flat = np.arange(len(planes)), planes.reshape(len(planes), -1)
+    best = flat.argmax(axis=1)
+    cells = np.stack(np.divmod(best, maps.shape[3])[::-1], axis=1)
+    border = cv2.BORDER_CONSTANT
+    blurred = [cv2.GaussianBlur(plane, (_BLUR, _BLUR), 0, borderType=border) for plane in planes]
+    # A border of one cell: next to cell (0, 0) lies (0, 0) itself.
+    height = np.pad(np.maximum(blurred, 1e-12), ((0, 0), (1, 1), (1, 1)), 'edge')
+    height = np.log(height, dtype=np.float64)
+    places = cells.astype(np.float64)
+    for axis in range(2):
+        x, y = cells.T + 1
+        step = np.eye(2, dtype=int)[axis]
+        before, middle, after = (
+            height[index, y + side * step[1], x + side * step[0]] for side in (-1, 0, 1)
+        )
+        moved = (before - after) / 2 / np.minimum(before - 2 * middle + after, -1e-9)
+        places[:, axis] += np.where(np.abs(moved) <= _MAX_STEP, moved, 0)
+    return places.reshape(*shape, 2), flat[index, best].reshape(shape)
+
+
+def unmap(points: np.ndarray, affines: np.ndarray) -> np.ndarray:
+    """Map points [N, K, 2] back by affines [N, 2, 3]."""
+    inverse = np.linalg.inv(affines[..., :2]).swapaxes(1, 2)
+    return (points - affines[:, None, :, 2]) @ inverse
+
 
 def scaling(scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Make the affine [2, 3] that multiplies x and y by ``scale`` [2] and adds ``offset`` [2]."""
@@ -152,7 +215,7 @@ def scaling(scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
 
 def simcc_heatmaps(
     logits_x: np.ndarray, logits_y: np.ndarray, split_ratio: float, sharpness: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turn the outputs of a SimCC head (Li et al., ECCV 2022) into heatmaps.
 
     Each axis is a distribution over bins, ``split_ratio`` of them per pixel. It is convolved with a
@@ -166,7 +229,9 @@ def simcc_heatmaps(
         sharpness: Factor on the outputs before the softmax in training.
 
     Returns:
-        [N, K, h, w] float32, and the [2, 3] affine from pixels of the input to cells.
+        [N, K, h, w] float32; the [2, 3] affine from pixels of the input to cells; and [N, K, 2] the
+        most probable pixels of the input, where the Gaussian moves the peak of a skewed
+        distribution.
     """
     step = max(round(SIMCC_CELL * split_ratio), 1)
     first, sigma = step // 2, SIMCC_SPREAD * step
@@ -179,11 +244,12 @@ def simcc_heatmaps(
     x, y = sampled
     # Bin i stands for pixel i / split_ratio.
     to_heatmap = scaling(np.full(2, split_ratio / step), np.full(2, -first / step))
-    return (y[..., :, None] * x[..., None, :]).astype(np.float32), to_heatmap
+    joints = np.stack([logits_x.argmax(axis=-1), logits_y.argmax(axis=-1)], -1) / split_ratio
+    return (y[..., :, None] * x[..., None, :]).astype(np.float32), to_heatmap, joints
 
 
 def finish_heatmaps(
-    heatmaps: np.ndarray, from_crop: np.ndarray, to_crop: np.ndarray
+    heatmaps: np.ndarray, from_crop: np.ndarray, joints: np.ndarray | None, to_crop: np.ndarray
 ) -> PoseHeatmaps:
     """Convert the heatmaps of a network to :class:`PoseHeatmaps`.
 
@@ -193,6 +259,7 @@ def finish_heatmaps(
     Args:
         heatmaps: [N, K, h, w].
         from_crop: [2, 3] affine from pixels of a crop to cells.
+        joints: [N, K, 2] pixels of the crops, see :class:`PoseHeatmaps`.
         to_crop: [N, 2, 3] affines from pixels of each picture to pixels of its crop.
     """
     maps = np.nan_to_num(heatmaps.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
@@ -209,4 +276,6 @@ def finish_heatmaps(
         to_heatmap = to_heatmap / factor
         to_heatmap[..., 2] -= (factor - 1) / 2 / factor
     known = np.ones(maps.shape[:2], dtype=bool)
-    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, known)
+    if joints is not None:
+        joints = unmap(joints, to_crop)
+    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, known, joints)

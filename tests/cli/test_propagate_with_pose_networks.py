@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import propagate, review
+from support.file_server import serve
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
-from support.model_zoo import NAME, install_zoo, published_name, serve
+from support.model_zoo import NAME, install_zoo, published_name
 from support.pose_network_files import JOINTS, write_described_network
 from support.tflite_files import Output, write_tflite
 

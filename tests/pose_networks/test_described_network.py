@@ -103,5 +103,5 @@ def test_bins_of_another_split_ratio_or_size_are_refused(tmp_path, bins, fields,
 def test_bins_may_be_rounded_up_or_down(tmp_path, bins):
     # 96 * 1.35 = 129.6 and 128 * 1.35 = 172.8
     network = network_at(tmp_path, 'simcc', split_ratio=1.35)
-    maps, _ = network._heatmaps([np.zeros((1, 1, size), np.float32) for size in bins])
+    maps, *_ = network._heatmaps([np.zeros((1, 1, size), np.float32) for size in bins])
     assert maps.shape[:2] == (1, 1)

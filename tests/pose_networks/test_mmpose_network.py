@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmpose.apis import inference_topdown
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
+from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.described_network import OnnxPoseNetwork
 from stdpose_mm.pose_networks.network_description import JOINT_SETS, PRESETS
+from stdpose_mm.structures import to_corners
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.pose_network_files import BOX, DOT, dot_picture, find_peak
 
@@ -106,8 +110,9 @@ def test_a_peak_is_where_the_picture_has_it(networks, family, monkeypatch):
     np.testing.assert_allclose(place, DOT, atol=0.3)
 
 
-def test_an_onnx_file_of_a_model_gives_the_same(networks, tmp_path):
-    network = networks['rtmpose']
+@pytest.fixture(scope='module')
+def exported(networks, tmp_path_factory):
+    """The network of RTMPose in an ONNX file, in the form that its authors publish."""
 
     class Exported(torch.nn.Module):
         def __init__(self, model):
@@ -118,10 +123,10 @@ def test_an_onnx_file_of_a_model_gives_the_same(networks, tmp_path):
             return self.model.head(self.model.extract_feat(images))
 
     names = ['simcc_x', 'simcc_y']
-    path = tmp_path / 'model.onnx'
+    path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
     inputs = torch.zeros(1, 3, 256, 192)
     torch.onnx.export(
-        Exported(network.model).eval(),
+        Exported(networks['rtmpose'].model).eval(),
         (inputs,),
         str(path),
         input_names=['input'],
@@ -130,13 +135,58 @@ def test_an_onnx_file_of_a_model_gives_the_same(networks, tmp_path):
         opset_version=17,
         dynamo=False,
     )
-    exported = OnnxPoseNetwork(path, PRESETS['rtmpose-coco'])
+    return OnnxPoseNetwork(path, PRESETS['rtmpose-coco'])
+
+
+def noise_in_boxes() -> tuple[list[np.ndarray], np.ndarray]:
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 255, (150, 200, 3), dtype=np.uint8) for _ in range(2)]
-    boxes = np.stack([BOX, BOX + np.array([-30, 20, 9, -5])])
-    ours, theirs = network.estimate(pictures, boxes), exported.estimate(pictures, boxes)
+    return pictures, np.stack([BOX, BOX + np.array([-30, 20, 9, -5])])
+
+
+def mmposes_joints(network, pictures, boxes) -> np.ndarray:
+    """The joints [N, K, 2] that MMPose's own function finds, without flip testing."""
+    model, config = network.model, find_installed_config(network.name, [('mmpose', 'configs')])
+    model.cfg, model.test_cfg = read_config(config), {}
+    joints = find_installed_config('coco', [('mmpose', 'configs/_base_/datasets')])
+    model.dataset_meta = parse_pose_metainfo({'from_file': str(joints)})
+    found = [
+        inference_topdown(model, picture, to_corners(box)[None])[0].pred_instances.keypoints
+        for picture, box in zip(pictures, boxes, strict=True)
+    ]
+    return np.concatenate(found)
+
+
+def test_an_onnx_file_of_a_model_gives_the_same(networks, exported):
+    ours = networks['rtmpose'].estimate(*noise_in_boxes())
+    theirs = exported.estimate(*noise_in_boxes())
     np.testing.assert_allclose(theirs.to_heatmap, ours.to_heatmap, atol=1e-4)
     np.testing.assert_allclose(theirs.heatmaps, ours.heatmaps, atol=2e-3)
+
+
+def test_joints_of_random_weights_are_those_of_mmpose(networks, exported):
+    """Distributions with many peaks: no blur may choose another one."""
+    pictures, boxes = noise_in_boxes()
+    expected = mmposes_joints(networks['rtmpose'], pictures, boxes)
+    for network in (networks['rtmpose'], exported):
+        joints, scores = network.find(pictures, boxes)
+        np.testing.assert_allclose(joints, expected, atol=0.5)
+        assert scores.shape == (2, 17)
+        assert scores.min() >= 0
+        assert scores.max() <= 1
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_the_joint_at_a_peak_is_where_mmpose_decodes_it(networks, family, monkeypatch):
+    network = networks[family]
+    monkeypatch.setattr(network.model, 'extract_feat', lambda crops: crops)
+    monkeypatch.setattr(network.model.head, 'forward', lambda crops: brightness(family, crops))
+    pictures, boxes = [dot_picture()], BOX[None]
+    joints, scores = network.find(pictures, boxes)
+    expected = mmposes_joints(network, pictures, boxes)
+    np.testing.assert_allclose(joints, expected, atol=0.5)
+    np.testing.assert_allclose(joints, np.broadcast_to(DOT, (1, 17, 2)), atol=0.5)
+    assert scores.min() > 0.5 or family == 'rtmpose'
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from stdpose_mm.cli.networks import main
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.model_zoo import find_zoo_model, read_model_zoo
+from support.file_server import serve
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
-from support.model_zoo import NAME, install_zoo, published_name, serve
+from support.model_zoo import NAME, install_zoo, published_name
 
 pytestmark = pytest.mark.slow
 

@@ -1,14 +1,9 @@
-"""A model zoo of MMPose with one network, in a folder, and its server on the loopback address."""
+"""A model zoo of MMPose with one network, in a folder."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,34 +14,6 @@ from stdpose_mm.io.file_names import find_installed_config
 from .mmpose_checkpoints import FAMILIES
 
 NAME = 'tiny_coco-256x192'
-
-
-@contextmanager
-def serve(folder: Path, sent: float = 1) -> Iterator[tuple[str, list[str]]]:
-    """Serve a folder: its address, and the requests.
-
-    Args:
-        folder: The folder.
-        sent: Share of each file that comes before the connection is closed.
-    """
-    requests = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            requests.append(self.command)
-
-        def copyfile(self, source, outputfile) -> None:
-            content = source.read()
-            outputfile.write(content[: round(len(content) * sent)])
-
-    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f'http://127.0.0.1:{server.server_port}', requests
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def published_name(content: bytes) -> str:

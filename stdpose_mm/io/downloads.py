@@ -1,0 +1,150 @@
+"""Networks that their authors publish: each is downloaded once, whole or not at all.
+
+They lie in the folder ``downloads`` of the cache folder, which ``stdpose cache`` never empties.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from functools import lru_cache
+from hashlib import sha256
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from urllib.request import urlopen
+
+from platformdirs import user_cache_path
+from tqdm import tqdm
+
+from stdpose_mm.errors import InputError, note, one_line, system_errors_of
+
+from .atomic import atomic_path, write_text
+from .cache_folder import choose_cache_folder
+
+MIRROR_VARIABLE = 'STDPOSE_MIRROR'
+"""Environment variable with the address of a server that has the same files in the same folders."""
+
+PUBLISHED_AT = 'https://download.openmmlab.com/mmpose/v1/projects'
+"""Address of the folder that addresses of published files are relative to."""
+
+MEMBER = 'end2end.onnx'
+"""Name of the network in a published zip file, as MMDeploy exports it."""
+
+_ANSWER_TIMEOUT = 20
+"""Seconds after which a server that does not answer counts as unreachable."""
+
+_MAX_BYTES = 2**31
+"""Size of the largest network that is unpacked: that of the largest ONNX file in one piece."""
+
+
+def download_path(address: str) -> Path:
+    """Return the path of a published network once it is fetched.
+
+    Args:
+        address: Path of its zip file below ``PUBLISHED_AT``.
+    """
+    folder = choose_cache_folder() or user_cache_path('stdpose_mm', appauthor=False)
+    return folder / 'downloads' / PurePosixPath(address).with_suffix('.onnx').name
+
+
+def fetch(address: str, name: str, terms: str) -> Path:
+    """Return the ONNX file of a published network; fetch it first, with a note, if it is missing.
+
+    A zip file of the same name that the user has put beside it is unpacked instead. The SHA-256 of
+    the network is stored in a file beside it when it is first used, and compared at each later use.
+
+    Args:
+        address: Path of its zip file below ``PUBLISHED_AT``, or below the address in the
+            environment variable ``STDPOSE_MIRROR``.
+        name: What it is, in messages.
+        terms: Licence and training data, which the note repeats.
+
+    Raises:
+        InputError: If it cannot be fetched or unpacked, or has changed since its first use.
+    """
+    file = download_path(address)
+    archive, record = file.with_name(PurePosixPath(address).name), file.with_suffix('.sha256')
+    if not file.is_file():
+        record.unlink(missing_ok=True)
+        with atomic_path(file) as temporary:
+            if archive.is_file():
+                _unpack(archive, temporary, f'{archive}, which you put there,')
+            else:
+                # The download has no name, so that not even a killed run leaves a part of it.
+                with tempfile.TemporaryFile(dir=file.parent) as stream:
+                    url = _download(address, stream, name, terms, archive)
+                    _unpack(stream, temporary, url)
+    with system_errors_of(f'{file} cannot be read'):
+        stat = file.stat()
+        digest = _digest(file, stat.st_size, stat.st_mtime_ns)
+    # As `sha256sum --check` reads it.
+    line = f'{digest}  {file.name}\n'
+    if not record.is_file():
+        write_text(record, line)
+    elif record.read_text('utf-8', 'replace') != line:
+        raise InputError(
+            f'{file} is not what it was when {name} was first used, its SHA-256 is {digest} and '
+            f'not the one in {record.name}, remove {file}, and it is fetched again'
+        )
+    return file
+
+
+def _download(address: str, stream: BinaryIO, name: str, terms: str, archive: Path) -> str:
+    """Download a zip file to a stream; return its URL."""
+    base = os.environ.get(MIRROR_VARIABLE) or PUBLISHED_AT
+    url = f'{base.rstrip("/")}/{address}'
+    try:
+        with urlopen(url, timeout=_ANSWER_TIMEOUT) as answer:
+            size = int(answer.headers.get('Content-Length') or 0)
+            note(
+                f'fetching {name} ({f"{size / 1e6:.1f} MB" if size else "size unknown"}) from '
+                f'{url} to {archive.parent}; {terms}'
+            )
+            bar = tqdm(total=size or None, unit='B', unit_scale=True, disable=None, file=sys.stderr)
+            with bar:
+                while block := answer.read(2**18):
+                    stream.write(block)
+                    bar.update(len(block))
+        if size and stream.tell() != size:
+            raise ValueError(f'only {stream.tell()} of {size} bytes were received')
+    except (HTTPException, OSError, ValueError) as error:
+        raise InputError(
+            f'{name} cannot be fetched from {url} ({one_line(error)}), try again, download '
+            f'{PUBLISHED_AT}/{address} in another way and copy it to {archive}, or set '
+            f'{MIRROR_VARIABLE} to the address of a server that has it'
+        ) from error
+    return url
+
+
+def _unpack(source: Path | BinaryIO, out: Path, what: str) -> None:
+    """Unpack the network, and nothing else, from a zip file."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = [m for m in archive.infolist() if PurePosixPath(m.filename).name == MEMBER]
+            if len(members) != 1 or members[0].file_size > _MAX_BYTES:
+                raise ValueError(f'it holds {len(members)} files of this name, or a too large one')
+            with archive.open(members[0]) as packed, out.open('wb') as file:
+                shutil.copyfileobj(packed, file)
+    except OSError:
+        # A full disk.
+        raise
+    # zipfile and its decompressors raise various errors for damaged or encrypted files.
+    except Exception as error:
+        raise InputError(
+            f'{what} is not a zip file with one {MEMBER} ({one_line(error)}), so it is not the '
+            f'published file: remove it, or set {MIRROR_VARIABLE} to a server that has it'
+        ) from error
+
+
+@lru_cache(maxsize=16)
+def _digest(file: Path, size: int, time: int) -> str:
+    """Compute the SHA-256 of a file, once per version of it."""
+    digest = sha256()
+    with file.open('rb') as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,216 @@
+"""Published networks: fetched once, whole or not at all, and compared at each later use."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.downloads import MIRROR_VARIABLE, download_path, fetch
+from support.bare_onnx import published_zip
+from support.file_server import serve
+from support.paths import ROOT
+from support.platforms import posix
+
+NETWORK = b'the bytes of a network'
+ADDRESS = 'folder/net.zip'
+TERMS = 'licence: any'
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """The folder that is served, with a network."""
+    file = tmp_path / 'served' / ADDRESS
+    file.parent.mkdir(parents=True)
+    file.write_bytes(published_zip(NETWORK))
+    return tmp_path / 'served'
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch):
+    """Start a server, and name it as the mirror; yields its address and requests."""
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+
+    @contextmanager
+    def start(folder: Path, sent: float = 1) -> Iterator[tuple[str, list[str]]]:
+        with serve(folder, sent) as (address, requests):
+            monkeypatch.setenv(MIRROR_VARIABLE, address)
+            yield address, requests
+
+    return start
+
+
+def left() -> list[str]:
+    """Names of all files in the folder of downloads."""
+    return sorted(path.name for path in download_path(ADDRESS).parent.glob('**/*'))
+
+
+def test_a_network_is_fetched_once_and_then_needs_no_server(served, mirror):
+    size = len((served / ADDRESS).read_bytes())
+    with mirror(served) as (address, requests):
+        with pytest.warns(InputWarning) as caught:
+            file = fetch(ADDRESS, 'net', TERMS)
+        assert requests == ['GET']
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert fetch(ADDRESS, 'net', TERMS) == file
+    assert file.read_bytes() == NETWORK
+    assert [str(each.message) for each in caught] == [
+        f'fetching net ({size / 1e6:.1f} MB) from {address}/{ADDRESS} to {file.parent}; {TERMS}'
+    ]
+    digest = hashlib.sha256(NETWORK).hexdigest()
+    assert file.with_suffix('.sha256').read_text() == f'{digest}  net.onnx\n'
+    assert left() == ['net.onnx', 'net.sha256']
+
+
+def test_it_lies_in_the_cache_folder(cache_folder):
+    assert download_path(ADDRESS) == cache_folder / 'downloads' / 'net.onnx'
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_a_network_that_has_changed_is_refused_until_it_is_removed(served, mirror):
+    with mirror(served):
+        file = fetch(ADDRESS, 'net', TERMS)
+        file.write_bytes(b'other bytes of a network')
+        with pytest.raises(InputError, match=r'is not what it was when net was first used.*remove'):
+            fetch(ADDRESS, 'net', TERMS)
+        file.unlink()
+        assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+
+
+WHOLE = published_zip(NETWORK)
+
+
+@pytest.mark.parametrize(
+    ('content', 'sent', 'reason'),
+    [
+        (WHOLE, 0.5, rf'only {round(len(WHOLE) / 2)} of {len(WHOLE)} bytes were received'),
+        (None, 1, 'HTTP Error 404'),
+        (b'<html>please log in</html>', 1, r'is not a zip file with one end2end.onnx'),
+        (b'', 1, r'is not a zip file with one end2end.onnx'),
+        (WHOLE[:-30], 1, r'is not a zip file with one end2end.onnx'),
+        (published_zip(NETWORK, 'rtmpose-x/model.onnx'), 1, r'it holds 0 files of this name'),
+        (published_zip(NETWORK, 'rtmpose-x/end2end.onnx.txt'), 1, r'it holds 0 files'),
+    ],
+    ids=['cut', '404', 'page', 'empty', 'short', 'without', 'similar'],
+)
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_what_is_not_the_whole_file_leaves_nothing(served, mirror, content, sent, reason):
+    (served / ADDRESS).unlink()
+    if content is not None:
+        (served / ADDRESS).write_bytes(content)
+    with (
+        mirror(served, sent) as (address, _),
+        pytest.raises(InputError, match=reason) as caught,
+    ):
+        fetch(ADDRESS, 'net', TERMS)
+    assert f'{address}/{ADDRESS}' in str(caught.value)
+    assert MIRROR_VARIABLE in str(caught.value)
+    assert '\n' not in str(caught.value)
+    assert left() == []
+
+
+def test_a_damaged_member_leaves_nothing(served, mirror):
+    content = bytearray(WHOLE)
+    # The second of three members: its compressed bytes.
+    place = content.index(b'rtmpose-x/end2end.onnx') + len('rtmpose-x/end2end.onnx') + 3
+    content[place] ^= 255
+    (served / ADDRESS).write_bytes(content)
+    with mirror(served), pytest.warns(InputWarning), pytest.raises(InputError, match='not a zip'):
+        fetch(ADDRESS, 'net', TERMS)
+    assert left() == []
+
+
+def test_without_a_network_the_sentence_says_what_to_do(served, mirror):
+    with mirror(served) as (address, _):
+        pass
+    with pytest.raises(InputError, match='Connection refused') as caught:
+        fetch(ADDRESS, 'net', TERMS)
+    archive = download_path(ADDRESS).with_name('net.zip')
+    assert str(caught.value).startswith(f'net cannot be fetched from {address}/{ADDRESS} (')
+    assert f'{ADDRESS} in another way and copy it to {archive}, or set STDPOSE_MIRROR' in str(
+        caught.value
+    )
+    assert left() == []
+    # The user does so.
+    archive.write_bytes(WHOLE)
+    assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+    assert left() == ['net.onnx', 'net.sha256', 'net.zip']
+
+
+def test_a_wrong_file_that_the_user_put_there_stays_and_is_named():
+    archive = download_path(ADDRESS).with_name('net.zip')
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b'no zip')
+    with pytest.raises(InputError, match=r'net\.zip, which you put there, is not a zip file'):
+        fetch(ADDRESS, 'net', TERMS)
+    assert left() == ['net.zip']
+
+
+@pytest.mark.parametrize('value', ['nowhere', 'ftp:'])
+def test_a_mirror_that_is_no_address_is_one_sentence(monkeypatch, value):
+    monkeypatch.setenv(MIRROR_VARIABLE, value)
+    with pytest.raises(InputError, match=r'net cannot be fetched from .*'):
+        fetch(ADDRESS, 'net', TERMS)
+    assert left() == []
+
+
+def test_a_mirror_may_be_a_folder(served, monkeypatch):
+    monkeypatch.setenv(MIRROR_VARIABLE, served.as_uri())
+    with pytest.warns(InputWarning, match='fetching net'):
+        assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+
+
+WAITING = """
+import sys
+from stdpose_mm.io.downloads import fetch
+fetch('folder/net.zip', 'net', 'licence: any')
+"""
+
+SLOW_SERVER = """
+import socket, sys, time
+server = socket.create_server(('127.0.0.1', 0))
+print(server.getsockname()[1], flush=True)
+client, _ = server.accept()
+client.recv(10000)
+client.sendall(b'HTTP/1.0 200 OK\\r\\nContent-Length: 5000000\\r\\n\\r\\n' + bytes(1000000))
+print('sent', flush=True)
+time.sleep(60)
+"""
+
+
+@posix
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_download_is_not_taken_as_whole(served, mirror, number):
+    server = subprocess.Popen(
+        [sys.executable, '-c', SLOW_SERVER], stdout=subprocess.PIPE, text=True
+    )
+    address = f'http://127.0.0.1:{server.stdout.readline().strip()}'
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), MIRROR_VARIABLE: address}
+    client = subprocess.Popen(
+        [sys.executable, '-c', WAITING], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert server.stdout.readline() == 'sent\n'
+        time.sleep(0.5)
+        client.send_signal(number)
+        assert client.wait(30) != 0
+    finally:
+        for process in (client, server):
+            process.kill()
+            process.wait()
+    # A kill leaves an empty file that begins with a dot, and is never read.
+    assert [name for name in left() if not name.startswith('.')] == []
+    assert left() == [] or number == signal.SIGKILL
+    with mirror(served), pytest.warns(InputWarning):
+        assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK

@@ -1,0 +1,51 @@
+"""A server that has published networks, in the form of the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.io.downloads import MIRROR_VARIABLE
+from stdpose_mm.pose_networks.network_description import PRESETS
+from stdpose_mm.pose_networks.published_networks import PUBLISHED
+
+from .bare_onnx import published_zip, simcc_network
+from .file_server import serve
+
+
+@contextmanager
+def publish(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    size: tuple[int, int] | None = None,
+    content: bytes | None = None,
+) -> Iterator[list[str]]:
+    """Serve a published pose network on the loopback address, and name the server as the mirror.
+
+    It puts all joints at the brightest place of the crop.
+
+    Args:
+        folder: Where its files are written.
+        monkeypatch: Undoes it.
+        name: Its name or alias.
+        size: Width and height of its input, if they are not those of the table.
+        content: Content of its ONNX file, if it is none.
+
+    Yields:
+        The requests.
+    """
+    network = PUBLISHED[name]
+    if content is None:
+        joints = len(PRESETS[network.preset].joints)
+        content = simcc_network(joints, size or network.input_size)
+    file = folder / 'published' / network.file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(published_zip(content))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    with serve(folder / 'published') as (address, requests):
+        monkeypatch.setenv(MIRROR_VARIABLE, address)
+        yield requests
