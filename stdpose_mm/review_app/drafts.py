@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
-from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Lock, RLock
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
@@ -29,11 +31,9 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.association import pose_similarities
 
-from .edits import MAX_PIXEL, StaleEditError
-from .messages import SHOWN_DECIMALS, DraftAnswer, DraftPose, DraftState
-
-if TYPE_CHECKING:
-    from .video_review import VideoReview
+from .edits import MAX_PIXEL, EditHistory, StaleEditError
+from .messages import SHOWN_DECIMALS, DraftPose, DraftState
+from .shown_poses import ShownPoses
 
 LEAST_PROBABILITY = 0.5
 """Probability of being right below which a joint stays empty in a draft."""
@@ -113,13 +113,25 @@ class Drafts:
     """The drafts of a video; any thread may call any method.
 
     Args:
-        review: The video.
+        propagator: The propagator, which may use a network that has learned from labels.
+        state: The video with its labels.
+        shown: The shown poses.
+        history: The edits.
+        lock: The lock of the video.
         sources: Where drafts come from.
     """
 
-    def __init__(self, review: VideoReview, sources: DraftSources) -> None:
-        self._review = review
-        self._sources = sources
+    def __init__(
+        self,
+        propagator: VideoPosePropagator,
+        state: PropagationState,
+        shown: ShownPoses,
+        history: EditHistory,
+        lock: RLock,
+        sources: DraftSources,
+    ) -> None:
+        self._propagator, self._state, self._sources = propagator, state, sources
+        self._shown, self._history, self._lock = shown, history, lock
         self._drafts: dict[int, list[Draft]] = {}
         self._fitted = 0, NETWORK_CALIBRATOR
         self.closed = False
@@ -133,8 +145,8 @@ class Drafts:
 
     def describe(self, frames: Collection[int]) -> dict[str, list[DraftPose]]:
         """Describe the open drafts of frames for the page, by frame."""
-        with self._review.lock:
-            accepted = self._review.accepted_drafts()
+        with self._lock:
+            accepted = self._history.accepted_drafts()
             return {
                 str(frame): [_describe(draft, person) for draft, person in opened]
                 for frame in sorted(self._drafts)
@@ -143,7 +155,7 @@ class Drafts:
 
     def describe_state(self) -> DraftState:
         """Describe for the page which drafts are possible, and which frames have open ones."""
-        sources, learned = self._sources, self._review.propagator.learned_network
+        sources, learned = self._sources, self._propagator.learned_network
         number, _ = self._fitted
         if learned is not None:
             source = f'network that learned from {counted(learned.record.num_poses, "label")}'
@@ -157,7 +169,7 @@ class Drafts:
             'source': source if has_network else '',
             'refused': None if has_network else _NO_NETWORK,
             'find_refused': None if can_find or sources.results is not None else _NO_FINDER,
-            'frames': [*map(int, self.describe(range(len(self._review.state.frames))))],
+            'frames': [*map(int, self.describe(range(len(self._state.frames))))],
         }
 
     def require_open(self, draft_id: str) -> None:
@@ -169,7 +181,7 @@ class Drafts:
         Raises:
             StaleEditError: If it is accepted already, or of somebody who is labelled in its frame.
         """
-        accepted = self._review.accepted_drafts()
+        accepted = self._history.accepted_drafts()
         for frame, drafts in self._drafts.items():
             if draft_id in {draft.id for draft in drafts}:
                 opened = {draft.id for draft, _ in self._open(frame, accepted)}
@@ -178,66 +190,58 @@ class Drafts:
 
     # Requests of pages.
 
-    def request(self, body: Mapping[str, Any], target: float) -> DraftAnswer:
+    def request(
+        self, body: Mapping[str, Any], suggested: Sequence[int] | None, target: float
+    ) -> tuple[list[int], str]:
         """Make or discard drafts as a page asks.
 
         Args:
             body: ``do`` is 'box' (``frame``, ``box``: the person in a box), 'find' (``frame``:
                 everybody), 'plan' (everybody in the frames worth labelling) or 'discard'
                 (``frame``, and ``id`` for one draft only).
+            suggested: Frames that are suggested for labelling; None before there are labels.
             target: Share of right joints to plan for.
+
+        Returns:
+            The frames, and the message for the user if none of them has an open draft now.
 
         Raises:
             InputError: If the request cannot be used, or nothing can be drafted.
         """
-        review, do, frame = self._review, body.get('do'), body.get('frame')
-        number = len(review.state.frames)
+        do, frame, number = body.get('do'), body.get('frame'), len(self._state.frames)
         if do not in ('box', 'find', 'plan', 'discard'):
             raise InputError("drafts need do, one of 'box', 'find', 'plan' and 'discard'")
-        if review.state.skeleton is None:
+        if self._state.skeleton is None:
             raise InputError('there is no skeleton yet, choose one first')
         if do == 'plan':
-            frames = self._planned_frames(target)
+            frames = self._planned_frames(suggested, target)
         elif type(frame) is int and 0 <= frame < number:
             frames = [frame]
         else:
             raise InputError(f'drafts need frame, one of the frames 0..{number - 1}')
-        message = None
         if do == 'discard':
-            with review.lock:
+            with self._lock:
                 self._remove(frames, body.get('id'))
-        elif do == 'box':
-            message = self._draft_box(frames[0], body.get('box'))
-        else:
-            message = self._draft_frames(frames)
-        review.events.send('drafts', first=min(frames), last=max(frames))
-        with review.lock:
-            poses = review.shown.describe(frames)
-        drafts = self.describe(frames)
-        return {
-            'revision': review.revision,
-            'frames': poses,
-            'drafts': drafts,
-            'message': None if drafts else message,
-        }
+            return frames, ''
+        if do == 'box':
+            return frames, self._draft_box(frames[0], body.get('box'))
+        return frames, self._draft_frames(frames)
 
-    def _planned_frames(self, target: float) -> list[int]:
+    def _planned_frames(self, suggested: Sequence[int] | None, target: float) -> list[int]:
         """List the frames that are worth labelling, or labelling first.
 
         Raises:
             InputError: If no label would help.
         """
         self._require_finder()
-        review = self._review
-        frames: Sequence[int] = review.guidance.report.suggestions
-        if not review.has_start():
-            motions, number = measure_motion(review.state.frames, None), len(review.state.frames)
-            video = UnlabelledVideo(motions, number, review.propagator.method)
-            (frames,) = choose_first_labels([video], target, MAX_PLANNED).frames
-            frames = frames or [number // 2]
-        if not frames:
+        if suggested is None:
+            motions, number = measure_motion(self._state.frames, None), len(self._state.frames)
+            video = UnlabelledVideo(motions, number, self._propagator.method)
+            (planned,) = choose_first_labels([video], target, MAX_PLANNED).frames
+            suggested = planned or [number // 2]
+        if not suggested:
             raise InputError('no frame is planned: no further label is expected to help')
-        return sorted(frames)
+        return sorted(suggested)
 
     def _draft_box(self, frame: int, box: Any) -> str:
         """Draft the person in a box; return the message for a person who is labelled already."""
@@ -253,7 +257,7 @@ class Drafts:
                 f'{network.name} sees no {category} in this box, so nothing is drafted: draw it '
                 f'around one {category}, or press I and click the joints'
             )
-        with self._review.lock:
+        with self._lock:
             for other in self._drafts.get(frame, []):
                 if _similarity(drafts, [other.pose])[0, 0] >= SAME_AS_LABEL:
                     self._remove([frame], other.id)
@@ -280,7 +284,7 @@ class Drafts:
                 f'{source.name} recognises nobody of {num_people} found here, so nothing is '
                 f'drafted: give a network for this {self._category}, or poses of its joints'
             )
-        with self._review.lock:
+        with self._lock:
             self._remove(frames)
             for frame in drafts:
                 self._drafts.setdefault(frame, []).extend(drafts[frame])
@@ -293,7 +297,7 @@ class Drafts:
 
     @property
     def _category(self) -> str:
-        skeleton = self._review.state.skeleton
+        skeleton = self._state.skeleton
         return 'person' if skeleton is None else skeleton.category
 
     def _network(self) -> PoseNetwork:
@@ -302,7 +306,7 @@ class Drafts:
         Raises:
             InputError: If there is none.
         """
-        learned, network = self._review.propagator.learned_network, self._sources.network
+        learned, network = self._propagator.learned_network, self._sources.network
         if learned is not None and (network is None or self._map(learned) is not None):
             return learned
         if network is None:
@@ -310,13 +314,13 @@ class Drafts:
         return network
 
     def _map(self, source: PoseNetwork | PoseResults) -> JointMapping | None:
-        skeleton = self._review.state.skeleton
+        skeleton = self._state.skeleton
         return None if skeleton is None else JointMapping.by_meaning(skeleton, source.skeleton)
 
     def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, list[PersonLabel]]:
         """Find everybody in a frame."""
         frames, results, detector = (
-            self._review.state.frames,
+            self._state.frames,
             self._sources.results,
             self._sources.detector,
         )
@@ -333,7 +337,7 @@ class Drafts:
         poses: list[PersonLabel] = []
         for start in range(0, len(frames), BATCH_SIZE):
             batch = slice(start, start + BATCH_SIZE)
-            pictures = [self._review.state.frames[frame] for frame in frames[batch]]
+            pictures = [self._state.frames[frame] for frame in frames[batch]]
             estimated = network.find(pictures, boxes[batch])
             for frame, box, points, scores in zip(
                 frames[batch], boxes[batch], *estimated, strict=True
@@ -354,7 +358,7 @@ class Drafts:
             )
         calibrator = self._calibrate(source, mapping)
         least = max(LEAST_JOINTS * len(mapping.shared), min(2, len(mapping.shared)))
-        size = np.array(self._review.state.frames.size)
+        size = np.array(self._state.frames.size)
         drafts = []
         for pose in poses:
             scores = np.ones(len(pose.visibility)) if pose.scores is None else pose.scores
@@ -375,8 +379,8 @@ class Drafts:
         """Return the calibrator of a source's scores, of a network on this video's labels."""
         if isinstance(source, LearnedNetwork):
             return ScoreCalibrator()
-        with self._review.lock:
-            tracks = self._review.state.tracks.values()
+        with self._lock:
+            tracks = self._state.tracks.values()
             labels = [label for track in tracks for label in track.values() if label.given.any()]
         number = sum(int(label.given[mapping.shared].sum()) for label in labels)
         earlier, calibrator = self._fitted
@@ -398,7 +402,7 @@ class Drafts:
 
     def _remove(self, frames: Sequence[int], draft_id: str | None = None) -> None:
         """Remove the drafts of frames, or one of them; accepted ones return with an undo."""
-        accepted = self._review.accepted_drafts()
+        accepted = self._history.accepted_drafts()
         for frame in frames:
             self._drafts[frame] = [
                 draft
@@ -411,10 +415,9 @@ class Drafts:
 
         A person has at most one draft, the most similar ones together; None is a new person.
         """
-        review, drafts = self._review, self._drafts.get(frame, [])
-        shown = {person: poses.label(frame, person) for person, poses in review.shown.of.items()}
+        drafts, tracks = self._drafts.get(frame, []), self._state.tracks
+        shown = {person: poses.label(frame, person) for person, poses in self._shown.of.items()}
         people = [person for person, pose in shown.items() if pose.labelled.any()]
-        tracks = review.state.tracks
         labels = [tracks.get(person, {}).get(frame) for person in people]
         labelled = np.array([label is not None and label.given.any() for label in labels], bool)
         similarity = _similarity(drafts, [shown[person] for person in people])

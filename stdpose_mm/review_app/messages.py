@@ -84,9 +84,9 @@ class Poses(TypedDict):
 
 
 class DraftAnswer(Poses):
-    """Answer to a request for drafts, with a sentence for the user, if there is one to show."""
+    """Answer to a request for drafts, with a sentence for the user; '' for none."""
 
-    message: str | None
+    message: str
 
 
 class DraftState(TypedDict):

@@ -143,9 +143,9 @@ class ReviewServer:
         return JSONResponse(await run_in_threadpool(review.edit, body))
 
     async def _draft(self, request: Request) -> Response:
-        drafts, body = self._video(request).drafts, await _json_body(request)
+        review, body = self._video(request), await _json_body(request)
         target = self._project.options.target
-        return JSONResponse(await run_in_threadpool(drafts.request, body, target))
+        return JSONResponse(await run_in_threadpool(review.draft, body, target))
 
     async def _export(self, request: Request) -> Response:
         review, format = self._video(request), (await _json_body(request)).get('format')

@@ -24,6 +24,7 @@ from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
 from .guidance import Guidance
 from .journal import Journal
 from .messages import (
+    DraftAnswer,
     EditAnswer,
     EventStream,
     GuidanceAnswer,
@@ -84,7 +85,11 @@ class VideoReview:
         self._forgot_at = 0
         self._history = EditHistory(propagator, state)
         self.shown = ShownPoses(propagator, state)
-        self.drafts = Drafts(self, sources or DraftSources())
+
+        self.drafts = Drafts(
+            propagator, state, self.shown, self._history, self.lock, sources or DraftSources()
+        )
+
         if labels is not None:
             self.shown.show_file(labels)
         for entry in journal.entries:
@@ -225,6 +230,22 @@ class VideoReview:
                 'computing': min(report.revision, self.settled) < self.revision,
                 'warnings': report.warnings + self.propagator.evidence_warnings(self.state),
                 **self._history.counts(),
+            }
+
+    def draft(self, body: dict[str, Any], target: float) -> DraftAnswer:
+        """Make or discard drafts, see :meth:`.Drafts.request`."""
+        with self.lock:
+            suggested = self.guidance.report.suggestions if self.has_start() else None
+        frames, message = self.drafts.request(body, suggested, target)
+        self.events.send('drafts', first=min(frames), last=max(frames))
+        with self.lock:
+            poses, drafts = self.shown.describe(frames), self.drafts.describe(frames)
+            message = '' if drafts else message
+            return {
+                'revision': self.revision,
+                'frames': poses,
+                'drafts': drafts,
+                'message': message,
             }
 
     def edit(self, body: dict[str, Any]) -> EditAnswer:
@@ -373,10 +394,6 @@ class VideoReview:
         write_labels(labels, path, format, time_of)
 
     # Background work; the caller holds ``lock``.
-
-    def accepted_drafts(self) -> dict[str, int]:
-        """Map each draft that an edit in effect has accepted to its person."""
-        return self._history.accepted_drafts()
 
     def given_labels(self) -> VideoLabels | None:
         """Return the given labels, with all frames listed; None before there is a skeleton."""

@@ -107,7 +107,7 @@ def test_the_joints_of_a_box_come_from_the_network(page_with):
     assert points[:, 2].tolist() == [2, 2, 2]
     assert draft['person'] is None
     assert drafted(page) == [draft]
-    assert answer['message'] is None
+    assert answer['message'] == ''
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_nobody_who_is_labelled_is_drafted_again(page_with):
     page = page_with(labels, 1, 41, 80)
     answer = ask(page, 'find', frame=5)
     assert [draft['person'] for draft in answer['drafts']['5']] == [2, None]
-    assert ask(page, 'box', frame=5, box=BOX)['message'] is None
+    assert ask(page, 'box', frame=5, box=BOX)['message'] == ''
     assert [draft['person'] for draft in drafted(page)] == [2, None]
 
 
