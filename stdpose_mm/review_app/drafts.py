@@ -371,7 +371,7 @@ class Drafts:
                 box = person_box(pose)
                 draft = PersonLabel(pose.frame_index, points, visibility, None, scores * known, box)
                 drafts.append(Draft(uuid4().hex, draft))
-        return drafts
+        return [draft for n, draft in enumerate(drafts) if not _is_double(draft, drafts[:n])]
 
     def _calibrate(
         self, source: PoseNetwork | PoseResults, mapping: JointMapping
@@ -432,6 +432,18 @@ class Drafts:
             for row, draft in enumerate(drafts)
             if draft.id not in accepted and not covered[row]
         ]
+
+
+def _is_double(draft: Draft, others: Sequence[Draft]) -> bool:
+    """Tell whether a pose was found twice, from two boxes of a person."""
+    pose = draft.pose
+    for other in (draft.pose for draft in others):
+        both = pose.labelled & other.labelled
+        offsets = np.linalg.norm(pose.keypoints - other.keypoints, axis=-1)[both]
+        near = CORRECT_WITHIN * label_sizes([pose, other]).max()
+        if len(offsets) and np.median(offsets) <= near and pose.frame_index == other.frame_index:
+            return True
+    return False
 
 
 def _similarity(drafts: Sequence[Draft], poses: Sequence[PersonLabel]) -> np.ndarray:

@@ -155,6 +155,13 @@ def test_a_box_around_a_draft_replaces_it(page_with):
     assert sorted(draft['keypoints'][0][0] for draft in drafted(page)) == [11, 50]
 
 
+def test_a_person_with_two_boxes_is_drafted_once(page_with):
+    # One pixel is a twentieth of the pose.
+    page = page_with(None, 0, 1, 40)
+    ask(page, 'find', frame=5)
+    assert [draft['keypoints'][0][0] for draft in drafted(page)] == [10, 50]
+
+
 def test_nobody_is_found(page_with):
     assert ask(page_with(None), 'find', frame=5)['message'] == 'nobody is found here'
 
@@ -390,6 +397,7 @@ def test_the_frames_of_the_plan_are_drafted(page_with):
 
 def test_with_labels_the_suggested_frames_are_drafted(page_with, two_people):
     page = page_with(two_people, 0, 40)
+    page.wait_for_measurement(1)
     suggested = sorted(page.get('/timeline')['suggestions'])
     assert suggested
     assert [*map(int, ask(page, 'plan')['drafts'])] == suggested
