@@ -143,7 +143,7 @@ def review(options: ReviewCommandOptions) -> None:
             labels_category=options.labels_category,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
-            drafts=_draft_sources(options),
+            drafts=draft_sources(options),
         ),
     )
     server = _listen(project, options.port)
@@ -163,7 +163,7 @@ def review(options: ReviewCommandOptions) -> None:
         project.close()
 
 
-def _draft_sources(options: ReviewCommandOptions) -> DraftSources:
+def draft_sources(options: ReviewCommandOptions) -> DraftSources:
     """Choose the network, the detector and the poses that drafts come from."""
     from stdpose_mm.pose_networks import load_pose_network
     from stdpose_mm.pose_networks.pose_results import PoseResults

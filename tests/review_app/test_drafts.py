@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.review_app import drafts
 from stdpose_mm.review_app.drafts import DraftSources
-from stdpose_mm.structures import FrameBoxes, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from support.fake_drafts import Network, sources
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of
 
 CORNER = POSE.min(axis=0)
@@ -25,35 +26,20 @@ LEFT_OUT = 0.01
 """A score far below what counts as probable."""
 
 
-class Network:
-    """A network that finds the pose of the labels in the corner of every box."""
-
-    name = 'net.onnx'
-
-    def __init__(self, scores: Sequence[float] = (1, 1, 1), skeleton: Skeleton = SKELETON) -> None:
-        self.skeleton, self.scores = skeleton, np.array(scores, float)
-
-    def find(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> tuple[np.ndarray, ...]:
-        assert len(pictures) == len(boxes) <= drafts.BATCH_SIZE
-        points = boxes[:, None, :2] + POSE - CORNER
-        return points[:, : len(self.scores)], np.tile(self.scores, (len(boxes), 1))
+def network_of(*scores: float, skeleton: Skeleton = SKELETON) -> Network:
+    return Network(skeleton, POSE, scores)
 
 
-def at(*shifts: float) -> Callable[[np.ndarray], FrameBoxes]:
-    """A detector that finds people some pixels to the right of ``POSE``."""
-    boxes = np.array([np.add(BOX, [shift, 0, 0, 0]) for shift in shifts]).reshape(-1, 4)
-    return lambda picture: FrameBoxes(boxes, np.ones(len(boxes)))
-
-
-def sources(*shifts: float, network: Network | None = None) -> DraftSources:
-    used = network or Network()
-    return DraftSources(used.name, lambda: used, at(*shifts))  # type: ignore[arg-type]
+def sources_at(*shifts: float, network: Network | None = None) -> DraftSources:
+    """Find people some pixels to the right of ``POSE``."""
+    boxes = [np.add(BOX, [shift, 0, 0, 0]).tolist() for shift in shifts]
+    return sources(network or network_of(1, 1, 1), boxes)
 
 
 @pytest.fixture
 def page_with(open_page: Callable) -> Callable[..., Page]:
     def open_(labels: VideoLabels | None, *shifts: float, **options: Any) -> Page:
-        options.setdefault('drafts', sources(*shifts, network=options.pop('network', None)))
+        options.setdefault('drafts', sources_at(*shifts, network=options.pop('network', None)))
         if labels is None:
             options['skeleton'] = SKELETON
         return open_page(labels, **options)
@@ -113,8 +99,8 @@ def test_the_joints_of_a_box_come_from_the_network(page_with):
 @pytest.mark.parametrize(
     ('network', 'placed'),
     [
-        (Network((LEFT_OUT, 1, 1)), [0, 2, 2]),
-        (Network((1, 1), Skeleton(('head', 'left_hand'))), [2, 2, 0]),
+        (network_of(LEFT_OUT, 1, 1), [0, 2, 2]),
+        (network_of(1, 1, skeleton=Skeleton(('head', 'left_hand'))), [2, 2, 0]),
     ],
     ids=['doubts the head', 'does not know the right hand'],
 )
@@ -184,7 +170,7 @@ def test_a_wrong_request_is_refused(page_with, fields: dict[str, Any], part: str
 
 
 def test_drafts_need_a_skeleton(open_page: Callable):
-    page = open_page(drafts=sources(0))
+    page = open_page(drafts=sources_at(0))
     assert 'choose' in page.post('/drafts', {'do': 'find', 'frame': 5}).json()['error']
 
 
@@ -202,8 +188,8 @@ def test_without_a_network_one_sentence_says_which_option_gives_one(page):
 @pytest.mark.parametrize(
     ('network', 'part'),
     [
-        (Network((1, 1), Skeleton(('wing', 'tail_base'))), 'knows none of the joints'),
-        (Network((LEFT_OUT,) * 3), 'net.onnx'),
+        (network_of(1, 1, skeleton=Skeleton(('wing', 'tail_base'))), 'knows none of the joints'),
+        (network_of(LEFT_OUT, LEFT_OUT, LEFT_OUT), 'net.onnx'),
     ],
 )
 def test_a_network_of_the_wrong_kind_drafts_nothing(page_with, network: Network, part: str):
@@ -298,7 +284,7 @@ def test_a_corrected_draft_is_given_as_it_is_and_as_corrected(page_with):
 
 
 def test_empty_joints_are_propagated_and_not_left_out(page_with, two_people):
-    page = page_with(two_people, 0, network=Network((1, 1, LEFT_OUT)))
+    page = page_with(two_people, 0, network=network_of(1, 1, LEFT_OUT))
     ask(page, 'find', frame=5)
     accept(page, drafted(page)[0])
     assert page.poses(5)[1]['sources'] == 'ggp'
@@ -375,7 +361,7 @@ def test_drafts_change_nothing_that_is_computed_written_or_learned(page_with, tw
 
 
 def test_a_new_skeleton_has_no_drafts(open_page: Callable):
-    page = open_page(drafts=sources(0))
+    page = open_page(drafts=sources_at(0))
     page.edit('set_skeleton', joints=[*SKELETON.keypoint_names])
     ask(page, 'find', frame=5)
     page.edit('undo')
@@ -409,7 +395,7 @@ def test_with_labels_the_suggested_frames_are_drafted(page_with, two_people):
 def test_scores_are_calibrated_on_enough_labels(page_with, monkeypatch):
     monkeypatch.setattr(drafts, 'CALIBRATED_FROM', 6)
     # The network is wrong by twice the pose wherever it is asked, however certain it is.
-    network = Network((0.9, 0.9, 0.9))
+    network = network_of(0.9, 0.9, 0.9)
     page = page_with(labels_of(label(0, 1), label(39, 1)), 50, network=network)
     network.find = (
         lambda pictures, boxes: (  # type: ignore[method-assign]

@@ -117,7 +117,9 @@ export class DraftLayer {
   async find() {
     const { shown, video } = this.store.state;
     if (!video || shown < 0) return;
-    if (await this.#ask({ do: 'find', frame: shown }, 'Looking for everybody in this frame…')) this.choose(this.open[0]);
+    const answer = await this.#ask({ do: 'find', frame: shown }, 'Looking for everybody in this frame…');
+    // The drafts may have been shown, and one chosen, before the answer.
+    if (answer && !this.current) this.choose(this.open[0]);
   }
 
   /** Whether a network places joints in a box. */

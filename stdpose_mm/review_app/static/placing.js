@@ -110,7 +110,8 @@ export class PlacingLayer {
     const name = Object.keys(joints).at(-1);
     if (name === undefined) {
       this.finish();
-      return true;
+      // The joints that a draft left empty are asked for by the page: undo means the draft.
+      return placing.order.length === this.#names.length;
     }
     const edit = placing.edits[name];
     const step = { name, point: joints[name], edit };
