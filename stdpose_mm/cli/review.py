@@ -40,7 +40,6 @@ from .options import (
     LabelOptions,
     PropagatorOptions,
     folders,
-    refuse_idle,
 )
 from .parser import argument, option
 from .videos import require_folder, require_result_folders
@@ -89,27 +88,16 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
     no_browser: bool = option(False)
 
     @property
-    def uses_device(self) -> bool:
-        return super().uses_device or self.det_config is not None
-
-    @property
     def result_paths(self) -> dict[str, list[str]]:
         drafts = [] if self.drafts is None else [self.drafts]
         return {**super().result_paths, '--drafts': drafts}
 
     def evidence_files(self, name: str) -> dict[str, list[Path]]:
-        files = super().evidence_files(name)
-        if self.drafts is not None:
-            from stdpose_mm.pose_networks.pose_results import files_behind, find_results
+        from stdpose_mm.pose_networks import PoseNetworkFiles
 
-            results = files_behind(find_results(Path(self.drafts), name))
-            files['--drafts'] = [*results.values()]
-        return files
-
-    def validate(self) -> None:
-        has_checkpoint = self.det_checkpoint is not None
-        refuse_idle('--det-checkpoint', has_checkpoint and not self.det_config, '--det-config')
-        super().validate()
+        files = PoseNetworkFiles(self.drafts, kind='results') if self.drafts else None
+        drafts = [] if files is None else [*files.read_files(name).values()]
+        return {**super().evidence_files(name), '--drafts': drafts}
 
 
 def review(options: ReviewCommandOptions) -> None:
@@ -169,16 +157,13 @@ def draft_sources(options: ReviewCommandOptions) -> DraftSources:
     from stdpose_mm.pose_networks.pose_results import PoseResults
     from stdpose_mm.review_app.drafts import DraftSources
 
-    networks = [
-        files for files in options.pose_networks if not EVIDENCE_KINDS[files.kind].of_videos
-    ]
-    return DraftSources(
-        networks[0].path.name if networks else '',
-        # A network of its own, since the propagator may run at the same time.
-        partial(load_pose_network, networks[0], options.device) if networks else lambda: None,
-        options.build_detector(),
-        None if options.drafts is None else PoseResults(Path(options.drafts)),
-    )
+    results = None if options.drafts is None else PoseResults(Path(options.drafts))
+    for files in options.pose_networks:
+        if not EVIDENCE_KINDS[files.kind].of_videos:
+            # A network of its own, since the propagator may run at the same time.
+            load = partial(load_pose_network, files, options.device)
+            return DraftSources(files.path.name, load, options.build_detector(), results)
+    return DraftSources(detector=options.build_detector(), results=results)
 
 
 def _listen(project: ReviewProject, port: int | None) -> ListeningServer:

@@ -8,6 +8,7 @@ it as long as the edit is in effect.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock, RLock
 from typing import Any, NamedTuple
@@ -35,11 +36,9 @@ from .edits import MAX_PIXEL, EditHistory, StaleEditError
 from .messages import SHOWN_DECIMALS, DraftPose, DraftState
 from .shown_poses import ShownPoses
 
-LEAST_PROBABILITY = 0.5
-"""Probability of being right below which a joint stays empty in a draft."""
-
-LEAST_JOINTS = 0.25
-"""Share of the joints that a network knows which a draft has at least."""
+LEAST_PROBABILITY, LEAST_JOINTS = 0.5, 0.25
+"""Least probability of being right of a joint, which otherwise stays empty, and least share of the
+joints that a network knows in a draft."""
 
 SAME_POSE, SAME_AS_LABEL, SAME_AS_PROPAGATED = 0.75, 0.4, 0.1
 """Similarities (:func:`~stdpose_mm.tracking.association.pose_similarities`) from which a draft is
@@ -48,7 +47,7 @@ with a propagated pose, which may be far off."""
 
 NETWORK_CALIBRATOR = ScoreCalibrator(slope=0.94, offset=1.41)
 """Calibrator of scores in a video with few labels: it was fitted on MoveNet and EfficientPose RT in
-267 frames of the training groups of the JHMDB clips."""
+three frames of each of 90 JHMDB clips of the training groups."""
 
 CALIBRATED_FROM = 60
 """Number of labelled joints from which scores are calibrated on them; and again whenever it has
@@ -68,32 +67,28 @@ _NO_FINDER = (
 )
 
 
+@dataclass
 class DraftSources:
     """Sources of drafts, for all videos of a project.
 
     Args:
-        network: Name of a pose network; '' without one.
+        network_name: Name of a pose network; '' without one.
         load_network: Loads this network; it is called at the first use.
         detector: The person detector, if any.
         results: Poses that another program has estimated, if any.
+        lock: Held by the thread that uses a source, since not all networks allow several.
     """
 
-    def __init__(
-        self,
-        network: str = '',
-        load_network: Callable[[], Any] = lambda: None,
-        detector: PersonDetector | None = None,
-        results: PoseResults | None = None,
-    ) -> None:
-        self.network_name, self._load_network = network, load_network
-        self.detector, self.results = detector, results
-        # Held by the thread that uses a source, since not all networks allow several.
-        self.lock = Lock()
+    network_name: str = ''
+    load_network: Callable[[], Any] = lambda: None
+    detector: PersonDetector | None = None
+    results: PoseResults | None = None
+    lock: Lock = field(default_factory=Lock)
 
     @cached_property
     def network(self) -> PoseNetwork | None:
         """The pose network, if there is one; the caller holds ``lock``."""
-        network: PoseNetwork | None = self._load_network()
+        network: PoseNetwork | None = self.load_network()
         return network
 
 
@@ -156,19 +151,17 @@ class Drafts:
     def describe_state(self) -> DraftState:
         """Describe for the page which drafts are possible, and which frames have open ones."""
         sources, learned = self._sources, self._propagator.learned_network
-        number, _ = self._fitted
+        number, source = self._fitted[0], sources.network_name
         if learned is not None:
             source = f'network that learned from {counted(learned.record.num_poses, "label")}'
-        elif number:
-            source = f'{sources.network_name}, calibrated on {counted(number, "labelled joint")}'
-        else:
-            source = f'{sources.network_name}, not calibrated on this video yet'
-        has_network = learned is not None or bool(sources.network_name)
-        can_find = has_network and sources.detector is not None
+        elif source:
+            known = f'on {counted(number, "labelled joint")}' if number else 'on other videos'
+            source = f'{source}, calibrated {known}'
+        can_find = sources.results or (source and sources.detector)
         return {
-            'source': source if has_network else '',
-            'refused': None if has_network else _NO_NETWORK,
-            'find_refused': None if can_find or sources.results is not None else _NO_FINDER,
+            'source': source,
+            'refused': None if source else _NO_NETWORK,
+            'find_refused': None if can_find else _NO_FINDER,
             'frames': [*map(int, self.describe(range(len(self._state.frames))))],
         }
 
@@ -183,10 +176,9 @@ class Drafts:
         """
         accepted = self._history.accepted_drafts()
         for frame, drafts in self._drafts.items():
-            if draft_id in {draft.id for draft in drafts}:
-                opened = {draft.id for draft, _ in self._open(frame, accepted)}
-                if draft_id not in opened:
-                    raise StaleEditError('the person of this draft is labelled here already')
+            opened = {draft.id for draft, _ in self._open(frame, accepted)}
+            if draft_id in {draft.id for draft in drafts} - opened:
+                raise StaleEditError('the person of this draft is labelled here already')
 
     # Requests of pages.
 
@@ -219,13 +211,12 @@ class Drafts:
             frames = [frame]
         else:
             raise InputError(f'drafts need frame, one of the frames 0..{number - 1}')
-        if do == 'discard':
-            with self._lock:
-                self._remove(frames, body.get('id'))
-            return frames, ''
         if do == 'box':
             return frames, self._draft_box(frames[0], body.get('box'))
-        return frames, self._draft_frames(frames)
+        if do != 'discard':
+            return frames, self._draft_frames(frames)
+        self._remove(frames, body.get('id'))
+        return frames, ''
 
     def _planned_frames(self, suggested: Sequence[int] | None, target: float) -> list[int]:
         """List the frames that are worth labelling, or labelling first.
@@ -233,7 +224,8 @@ class Drafts:
         Raises:
             InputError: If no label would help.
         """
-        self._require_finder()
+        if refused := self.describe_state()['find_refused']:
+            raise InputError(refused)
         if suggested is None:
             motions, number = measure_motion(self._state.frames, None), len(self._state.frames)
             video = UnlabelledVideo(motions, number, self._propagator.method)
@@ -270,7 +262,6 @@ class Drafts:
         Raises:
             InputError: If nothing finds people here, or the network recognises nobody.
         """
-        self._require_finder()
         num_people, drafts = 0, dict[int, list[Draft]]()
         for frame in frames:
             if self.closed:
@@ -290,25 +281,20 @@ class Drafts:
                 self._drafts.setdefault(frame, []).extend(drafts[frame])
         return 'everybody here is labelled already' if num_people else 'nobody is found here'
 
-    def _require_finder(self) -> None:
-        refused = self.describe_state()['find_refused']
-        if refused is not None:
-            raise InputError(refused)
-
     @property
     def _category(self) -> str:
         skeleton = self._state.skeleton
         return 'person' if skeleton is None else skeleton.category
 
     def _network(self) -> PoseNetwork:
-        """Return the learned network if it knows joints of the video, else the given one.
+        """Return the learned network, or else the given one, the first that knows joints here.
 
         Raises:
             InputError: If there is none.
         """
-        learned, network = self._propagator.learned_network, self._sources.network
-        if learned is not None and (network is None or self._map(learned) is not None):
-            return learned
+        for network in (self._propagator.learned_network, self._sources.network):
+            if network is not None and self._map(network) is not None:
+                return network
         if network is None:
             raise InputError(_NO_NETWORK)
         return network
@@ -319,15 +305,12 @@ class Drafts:
 
     def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, list[PersonLabel]]:
         """Find everybody in a frame."""
-        frames, results, detector = (
-            self._state.frames,
-            self._sources.results,
-            self._sources.detector,
-        )
-        if results is not None or detector is None:
-            assert results is not None
-            return results, results.people(frames).get(frame, [])
-        network, boxes = self._network(), detector(frames[frame]).boxes
+        frames, sources = self._state.frames, self._sources
+        if sources.results is not None:
+            return sources.results, sources.results.people(frames).get(frame, [])
+        if sources.detector is None:
+            raise InputError(_NO_FINDER)
+        network, boxes = self._network(), sources.detector(frames[frame]).boxes
         return network, self._estimate(network, [frame] * len(boxes), boxes)
 
     def _estimate(
@@ -335,16 +318,13 @@ class Drafts:
     ) -> list[PersonLabel]:
         """Estimate the pose of the person in each of some boxes of frames."""
         poses: list[PersonLabel] = []
+        visible = np.full(network.skeleton.num_keypoints, VISIBLE)
         for start in range(0, len(frames), BATCH_SIZE):
-            batch = slice(start, start + BATCH_SIZE)
-            pictures = [self._state.frames[frame] for frame in frames[batch]]
-            estimated = network.find(pictures, boxes[batch])
-            for frame, box, points, scores in zip(
-                frames[batch], boxes[batch], *estimated, strict=True
-            ):
-                visibility = np.full(len(points), VISIBLE)
-                pose = PersonLabel(frame, points, visibility, None, scores, box)
-                poses.append(pose)
+            batch = frames[start : start + BATCH_SIZE]
+            beside = boxes[start : start + BATCH_SIZE]
+            estimated = network.find([self._state.frames[frame] for frame in batch], beside)
+            rows = zip(batch, beside, *estimated, strict=True)
+            poses += [PersonLabel(n, points, visible, None, s, box) for n, box, points, s in rows]
         return poses
 
     def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:
@@ -398,22 +378,20 @@ class Drafts:
         self._fitted = number, calibrator
         return calibrator
 
-    # The caller holds the lock of the video.
-
     def _remove(self, frames: Sequence[int], draft_id: str | None = None) -> None:
         """Remove the drafts of frames, or one of them; accepted ones return with an undo."""
-        accepted = self._history.accepted_drafts()
-        for frame in frames:
-            self._drafts[frame] = [
-                draft
-                for draft in self._drafts.get(frame, [])
-                if draft.id in accepted or draft_id not in (None, draft.id)
-            ]
+        with self._lock:
+            spared = self._history.accepted_drafts()
+            for frame in frames:
+                drafts = self._drafts.get(frame, [])
+                meant = [draft for draft in drafts if draft_id in (None, draft.id)]
+                self._drafts[frame] = [d for d in drafts if d not in meant or d.id in spared]
 
     def _open(self, frame: int, accepted: Collection[str]) -> list[tuple[Draft, int | None]]:
         """List the drafts of people without a label in a frame, with the person of each.
 
-        A person has at most one draft, the most similar ones together; None is a new person.
+        A person has at most one draft, the most similar ones together; None is a new person. The
+        caller holds the lock of the video.
         """
         drafts, tracks = self._drafts.get(frame, []), self._state.tracks
         shown = {person: poses.label(frame, person) for person, poses in self._shown.of.items()}
@@ -437,11 +415,10 @@ class Drafts:
 def _is_double(draft: Draft, others: Sequence[Draft]) -> bool:
     """Tell whether a pose was found twice, from two boxes of a person."""
     pose = draft.pose
-    for other in (draft.pose for draft in others):
-        both = pose.labelled & other.labelled
-        offsets = np.linalg.norm(pose.keypoints - other.keypoints, axis=-1)[both]
-        near = CORRECT_WITHIN * label_sizes([pose, other]).max()
-        if len(offsets) and np.median(offsets) <= near and pose.frame_index == other.frame_index:
+    for _, other in others:
+        offsets = np.linalg.norm(pose.keypoints - other.keypoints, axis=-1)
+        offsets = offsets[pose.labelled & other.labelled] / label_sizes([pose, other]).max()
+        if len(offsets) and np.median(offsets) <= CORRECT_WITHIN:
             return True
     return False
 
