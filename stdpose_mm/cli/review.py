@@ -25,7 +25,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
 from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
@@ -45,7 +44,6 @@ from .parser import argument, option
 from .videos import require_folder, require_result_folders
 
 if TYPE_CHECKING:
-    from stdpose_mm.review_app.drafts import DraftSources
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
     from stdpose_mm.review_app.server import ListeningServer
     from stdpose_mm.structures import Skeleton
@@ -111,6 +109,8 @@ def review(options: ReviewCommandOptions) -> None:
     require_packages('the review page', 'starlette', 'uvicorn')
     skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.pose_networks.pose_results import PoseResults
+    from stdpose_mm.review_app.drafts import DraftSources
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
 
     make_propagator = partial(
@@ -131,7 +131,12 @@ def review(options: ReviewCommandOptions) -> None:
             labels_category=options.labels_category,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
-            drafts=draft_sources(options),
+            drafts=DraftSources.choose(
+                options.pose_networks,
+                options.device,
+                options.build_detector(),
+                None if options.drafts is None else PoseResults(Path(options.drafts)),
+            ),
         ),
     )
     server = _listen(project, options.port)
@@ -149,21 +154,6 @@ def review(options: ReviewCommandOptions) -> None:
         server.run()
     finally:
         project.close()
-
-
-def draft_sources(options: ReviewCommandOptions) -> DraftSources:
-    """Choose the network, the detector and the poses that drafts come from."""
-    from stdpose_mm.pose_networks import load_pose_network
-    from stdpose_mm.pose_networks.pose_results import PoseResults
-    from stdpose_mm.review_app.drafts import DraftSources
-
-    results = None if options.drafts is None else PoseResults(Path(options.drafts))
-    for files in options.pose_networks:
-        if not EVIDENCE_KINDS[files.kind].of_videos:
-            # A network of its own, since the propagator may run at the same time.
-            load = partial(load_pose_network, files, options.device)
-            return DraftSources(files.path.name, load, options.build_detector(), results)
-    return DraftSources(detector=options.build_detector(), results=results)
 
 
 def _listen(project: ReviewProject, port: int | None) -> ListeningServer:

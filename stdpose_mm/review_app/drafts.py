@@ -7,9 +7,9 @@ it as long as the edit is in effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock, RLock
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -19,10 +19,11 @@ from scipy.optimize import linear_sum_assignment
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
+from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
-from stdpose_mm.pose_networks import PoseNetwork
+from stdpose_mm.pose_networks import PoseNetwork, PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, fit_calibrator
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
@@ -84,6 +85,17 @@ class DraftSources:
     detector: PersonDetector | None = None
     results: PoseResults | None = None
     lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def choose(
+        cls, networks: Iterable[PoseNetworkFiles], device: str = 'cpu', *others: Any
+    ) -> DraftSources:
+        """Take the first of the networks that look at pictures, and other sources."""
+        for files in networks:
+            if not EVIDENCE_KINDS[files.kind].of_videos:
+                # It is loaded for drafts alone, since the propagator may run at the same time.
+                return cls(files.path.name, partial(load_pose_network, files, device), *others)
+        return cls('', lambda: None, *others)
 
     @cached_property
     def network(self) -> PoseNetwork | None:

@@ -125,7 +125,6 @@ def _review(
     drafts: Callable[[], DraftSources] | None,
 ) -> None:
     """Become ``stdpose review`` in a process that has its modules."""
-    from stdpose_mm.cli import review
     from stdpose_mm.cli.main import main
     from stdpose_mm.review_app import learning
 
@@ -135,7 +134,7 @@ def _review(
         learning.learn_in_process = learn
         learning._SECONDS_BETWEEN_EVENTS = 0
     if drafts is not None:
-        review.draft_sources = lambda options: drafts()
+        DraftSources.choose = lambda *sources: drafts()  # type: ignore[assignment]
     os.chdir(folder)
     # The streams of the process were opened for other files, which may be of another kind.
     sys.stdout = sys.stderr = os.fdopen(output.fileno(), 'w', buffering=1, closefd=False)
