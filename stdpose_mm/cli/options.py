@@ -181,9 +181,8 @@ class DetectorOptions:
 
     def build_detector(self) -> PersonDetector | None:
         """Build the person detector; None without one."""
-        refuse_idle(
-            '--det-checkpoint', bool(self.det_checkpoint) and not self.det_config, '--det-config'
-        )
+        is_idle = self.det_checkpoint is not None and not self.det_config
+        refuse_idle('--det-checkpoint', is_idle, '--det-config')
         if self.det_config is None:
             return None
         from stdpose_mm.detection import build_person_detector

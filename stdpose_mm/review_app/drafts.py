@@ -42,30 +42,21 @@ LEAST_PROBABILITY, LEAST_JOINTS = 0.5, 0.25
 joints that a network knows in a draft."""
 
 SAME_POSE, SAME_AS_LABEL, SAME_AS_PROPAGATED = 0.75, 0.4, 0.1
-"""Similarities (:func:`~stdpose_mm.tracking.association.pose_similarities`) from which a draft is
-certainly of a person with a label in its frame; may be of such a person; and may be of a person
-with a propagated pose, which may be far off."""
+"""Similarity from which a draft is certainly of a person with a label in its frame, or may be, or
+may be of a person with a propagated pose, which may be far off."""
 
 NETWORK_CALIBRATOR = ScoreCalibrator(slope=0.94, offset=1.41)
 """Calibrator of scores in a video with few labels: it was fitted on MoveNet and EfficientPose RT in
 three frames of each of 90 JHMDB clips of the training groups."""
 
 CALIBRATED_FROM = 60
-"""Number of labelled joints from which scores are calibrated on them; and again whenever it has
-doubled."""
+"""Number of labelled joints from which scores are calibrated on them, and again at its doubles."""
 
 MAX_CALIBRATED, MAX_PLANNED, BATCH_SIZE = 24, 24, 8
-"""Maximum numbers of labels on which scores are calibrated, of planned frames, and of people whom a
-network looks at together."""
+"""Maximum numbers of labels to calibrate on, of planned frames, and of people in a network run."""
 
-_NO_NETWORK = (
-    'no network places joints here: start the review with one (--pose-onnx, --pose-tflite or '
-    '--pose), or let the page learn from labels'
-)
-_NO_FINDER = (
-    'nothing finds people here: start the review with a person detector (--det-config) and a pose '
-    'network, or with estimated poses (--drafts), or press I and draw a box'
-)
+_NO_NETWORK = 'no network places joints here: give --pose-onnx or the like, or learn from labels'
+_NO_FINDER = 'nothing finds people here: give --det-config and a pose network, or --drafts FILE'
 
 
 @dataclass
@@ -81,7 +72,7 @@ class DraftSources:
     """
 
     network_name: str = ''
-    load_network: Callable[[], Any] = lambda: None
+    load_network: Callable[[], PoseNetwork | None] = lambda: None
     detector: PersonDetector | None = None
     results: PoseResults | None = None
     lock: Lock = field(default_factory=Lock)
@@ -94,14 +85,14 @@ class DraftSources:
         for files in networks:
             if not EVIDENCE_KINDS[files.kind].of_videos:
                 # It is loaded for drafts alone, since the propagator may run at the same time.
-                return cls(files.path.name, partial(load_pose_network, files, device), *others)
+                load: Any = partial(load_pose_network, files, device)
+                return cls(files.path.name, load, *others)
         return cls('', lambda: None, *others)
 
     @cached_property
     def network(self) -> PoseNetwork | None:
         """The pose network, if there is one; the caller holds ``lock``."""
-        network: PoseNetwork | None = self.load_network()
-        return network
+        return self.load_network()
 
 
 class Draft(NamedTuple):
@@ -146,7 +137,6 @@ class Drafts:
     def clear(self) -> None:
         """Forget all drafts; the caller holds the lock of the video."""
         self._drafts.clear()
-        self._fitted = 0, NETWORK_CALIBRATOR
 
     # What pages are told.
 
@@ -169,11 +159,12 @@ class Drafts:
         elif source:
             known = f'on {counted(number, "labelled joint")}' if number else 'on other videos'
             source = f'{source}, calibrated {known}'
-        can_find = sources.results or (source and sources.detector)
         return {
             'source': source,
             'refused': None if source else _NO_NETWORK,
-            'find_refused': None if can_find else _NO_FINDER,
+            'find_refused': None
+            if sources.results or (source and sources.detector)
+            else _NO_FINDER,
             'frames': [*map(int, self.describe(range(len(self._state.frames))))],
         }
 
@@ -257,10 +248,8 @@ class Drafts:
             drafts = self._make(network, self._estimate(network, [frame], np.array([box], float)))
         category = self._category
         if not drafts:
-            raise InputError(
-                f'{network.name} sees no {category} in this box, so nothing is drafted: draw it '
-                f'around one {category}, or press I and click the joints'
-            )
+            advice = 'so nothing is drafted: draw it around one, or press I and click the joints'
+            raise InputError(f'{network.name} sees no {category} in this box, {advice}')
         with self._lock:
             for other in self._drafts.get(frame, []):
                 if _similarity(drafts, [other.pose])[0, 0] >= SAME_AS_LABEL:
@@ -283,9 +272,9 @@ class Drafts:
                 drafts[frame] = self._make(source, poses)
             num_people += len(poses)
         if num_people and not any(drafts.values()):
+            advice = f'so nothing is drafted: give a network for this {self._category}'
             raise InputError(
-                f'{source.name} recognises nobody of {num_people} found here, so nothing is '
-                f'drafted: give a network for this {self._category}, or poses of its joints'
+                f'{source.name} recognises nobody of {num_people} found here, {advice}'
             )
         with self._lock:
             self._remove(frames)
@@ -343,10 +332,9 @@ class Drafts:
         """Convert poses of a source to drafts, without those with too few probable joints."""
         mapping = self._map(source)
         if mapping is None:
+            known = ', '.join(source.skeleton.keypoint_names)
             raise InputError(
-                f'{source.name} knows none of the joints of this {self._category}, but '
-                f'{", ".join(source.skeleton.keypoint_names)}, so nothing is drafted: give a '
-                'network for these joints'
+                f'{source.name} knows none of the joints (but {known}): nothing is drafted'
             )
         calibrator = self._calibrate(source, mapping)
         least = max(LEAST_JOINTS * len(mapping.shared), min(2, len(mapping.shared)))
@@ -436,8 +424,7 @@ def _is_double(draft: Draft, others: Sequence[Draft]) -> bool:
 
 
 def _similarity(drafts: Sequence[Draft], poses: Sequence[PersonLabel]) -> np.ndarray:
-    still = [np.zeros(2)] * len(poses)
-    return pose_similarities([draft.pose for draft in drafts], poses, still)
+    return pose_similarities([d.pose for d in drafts], poses, [np.zeros(2)] * len(poses))
 
 
 def _describe(draft: Draft, person: int | None) -> DraftPose:

@@ -111,15 +111,12 @@ class Counts(TypedDict):
     can_redo: bool
 
 
-class EditAnswer(Counts):
+class EditAnswer(Poses, Counts):
     """Changes of an edit; ``touched`` are first and last frames of outdated poses."""
 
-    revision: int
     touched: list[list[int]]
     persons: list[int]
     person: int | None
-    frames: dict[str, list[Pose]]
-    drafts: dict[str, list[DraftPose]]
 
 
 class SkeletonData(TypedDict):

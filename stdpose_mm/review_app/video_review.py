@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
@@ -178,12 +178,12 @@ class VideoReview:
         frames = self._frames(first, last)
         if len(frames) > MAX_POSES:
             raise InputError(f'at most {MAX_POSES} frames can be asked for at once')
+        return self._describe_frames(frames)
+
+    def _describe_frames(self, frames: Sequence[int]) -> Poses:
         with self.lock:
-            return {
-                'revision': self.revision,
-                'frames': self.shown.describe(frames),
-                'drafts': self.drafts.describe(frames),
-            }
+            poses, drafts = self.shown.describe(frames), self.drafts.describe(frames)
+            return {'revision': self.revision, 'frames': poses, 'drafts': drafts}
 
     def describe_timeline(
         self, columns: int, person: int | None, first: int, last: int
@@ -238,15 +238,8 @@ class VideoReview:
             suggested = self.guidance.report.suggestions if self.has_start() else None
         frames, message = self.drafts.request(body, suggested, target)
         self.events.send('drafts', first=min(frames), last=max(frames))
-        with self.lock:
-            poses, drafts = self.shown.describe(frames), self.drafts.describe(frames)
-            message = '' if drafts else message
-            return {
-                'revision': self.revision,
-                'frames': poses,
-                'drafts': drafts,
-                'message': message,
-            }
+        answer = self._describe_frames(frames)
+        return {**answer, 'message': '' if answer['drafts'] else message}
 
     def edit(self, body: dict[str, Any]) -> EditAnswer:
         """Perform an edit of a page, see :class:`~.messages.EditRequest`.
@@ -284,12 +277,10 @@ class VideoReview:
         # If an edit is sent again, its frame has not been checked.
         is_frame = isinstance(frame, int) and 0 <= frame < len(self.state.frames)
         return {
-            'revision': self.revision,
+            **self._describe_frames([frame] if is_frame else []),
             'touched': [],
             'persons': sorted(self.shown.of),
             'person': self._history.new_persons[edit_id],
-            'frames': self.shown.describe([frame]) if is_frame else {},
-            'drafts': self.drafts.describe([frame]) if is_frame else {},
             **self._history.counts(),
         }
 
