@@ -332,10 +332,8 @@ class Drafts:
         """Convert poses of a source to drafts, without those with too few probable joints."""
         mapping = self._map(source)
         if mapping is None:
-            known = ', '.join(source.skeleton.keypoint_names)
-            raise InputError(
-                f'{source.name} knows none of the joints (but {known}): nothing is drafted'
-            )
+            names = ', '.join(source.skeleton.keypoint_names)
+            raise InputError(f'{source.name} knows other joints ({names}), so nothing is drafted')
         calibrator = self._calibrate(source, mapping)
         least = max(LEAST_JOINTS * len(mapping.shared), min(2, len(mapping.shared)))
         size = np.array(self._state.frames.size)

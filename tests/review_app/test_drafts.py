@@ -188,7 +188,7 @@ def test_without_a_network_one_sentence_says_which_option_gives_one(page):
 @pytest.mark.parametrize(
     ('network', 'part'),
     [
-        (network_of(1, 1, skeleton=Skeleton(('wing', 'tail_base'))), 'knows none of the joints'),
+        (network_of(1, 1, skeleton=Skeleton(('wing', 'tail_base'))), 'knows other joints'),
         (network_of(LEFT_OUT, LEFT_OUT, LEFT_OUT), 'net.onnx'),
     ],
 )
@@ -437,4 +437,4 @@ def test_poses_of_other_joints_draft_nothing(page_with, tmp_path: Path):
         category['keypoints'] = ['wing', 'tail_base', 'antenna']
     path.write_text(json.dumps(names))
     page = page_with(None, drafts=DraftSources(results=PoseResults(path)))
-    assert 'knows none of the joints' in refused(page, 'find', frame=5)
+    assert 'knows other joints' in refused(page, 'find', frame=5)
