@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.review_app import drafts
 from stdpose_mm.review_app.drafts import DraftSources
@@ -405,6 +408,19 @@ def test_scores_are_calibrated_on_enough_labels(page_with, monkeypatch):
     )
     assert 'recognises nobody' in refused(page, 'find', frame=5)
     assert 'calibrated on 6 labelled joints' in page.get('/guidance')['drafts']['source']
+
+
+def test_the_network_that_has_learned_here_is_preferred_with_its_own_scores(page_with, monkeypatch):
+    page = page_with(None, network=network_of(LEFT_OUT, LEFT_OUT, LEFT_OUT))
+    learned = LearnedNetwork.__new__(LearnedNetwork)
+    learned.name, learned.skeleton = 'learned.onnx', SKELETON
+    # Scores of another network would count as probable from 0.18 on.
+    learned.find = network_of(0.6, 0.6, 0.4).find  # type: ignore[method-assign]
+    learned.record = SimpleNamespace(num_poses=9)  # type: ignore[assignment]
+    monkeypatch.setattr(VideoPosePropagator, 'learned_network', learned)
+    (draft,) = ask(page, 'box', frame=5, box=BOX)['drafts']['5']
+    assert [joint[2] for joint in draft['keypoints']] == [2, 2, 0]
+    assert 'learned from 9 labels' in page.get('/guidance')['drafts']['source']
 
 
 # Poses of another program.
