@@ -22,7 +22,6 @@ from pickle import UnpicklingError
 from threading import RLock
 from typing import Any
 from urllib.parse import urlparse
-from urllib.request import Request, urlopen
 
 from .errors import InputError, one_line
 
@@ -39,9 +38,6 @@ _REFUSED = re.compile(
 
 _DIGEST = re.compile(r'-([0-9a-f]{8})_[0-9]{8}\.pth$')
 """End of the file names of OpenMMLab's weights: first digits of the SHA-256, and the date."""
-
-_ANSWER_TIMEOUT = 20
-"""Seconds after which a server that does not answer counts as unreachable."""
 
 _reader_lock = RLock()
 """Lock of MMEngine's functions: two threads would restore them in the wrong order."""
@@ -132,8 +128,7 @@ def fetch_checkpoint(
     url: str,
     file: Path,
     advice: str = 'give the path of a file',
-    announce: Callable[[str], object] | None = None,
-    progress: bool = False,
+    announce: Callable[[str], object] = str,
 ) -> None:
     """Download a checkpoint from a URL, completely or not at all.
 
@@ -143,33 +138,26 @@ def fetch_checkpoint(
         url: The URL.
         file: Path to which the checkpoint is written.
         advice: What to do if it cannot be fetched; part of the error message.
-        announce: Called with the size in words before the download; a file of another size is then
-            refused.
-        progress: Whether to show a progress bar.
+        announce: See :func:`~stdpose_mm.io.downloads.download`.
 
     Raises:
         InputError: If it cannot be fetched.
     """
-    import torch
+    from .io.atomic import atomic_path
+    from .io.downloads import download, file_sha256
 
-    digest, size = _DIGEST.search(url), None
-    try:
-        if announce is not None:
-            with urlopen(Request(url, method='HEAD'), timeout=_ANSWER_TIMEOUT) as answer:
-                size = answer.headers['Content-Length']
-            announce(f'{int(size) / 1e6:.1f} MB' if size else 'size unknown')
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(
-            url, str(file), hash_prefix=digest and digest[1], progress=progress
-        )
-        found = file.stat().st_size
-        if size and found != int(size):
-            file.unlink()
-            raise ValueError(f'only {found} of {size} bytes were received')
-    except (HTTPException, OSError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f'checkpoint {url} cannot be fetched ({one_line(error)}), {advice}'
-        ) from error
+    wanted = _DIGEST.search(url)
+    with atomic_path(file) as temporary:
+        try:
+            with temporary.open('wb') as stream:
+                download(url, stream, announce)
+            digest = file_sha256(temporary)
+            if wanted and not digest.startswith(wanted[1]):
+                raise ValueError(f'its SHA-256 is {digest} and does not begin with {wanted[1]}')
+        except (HTTPException, OSError, ValueError) as error:
+            raise InputError(
+                f'checkpoint {url} cannot be fetched ({one_line(error)}), {advice}'
+            ) from error
 
 
 @contextmanager
@@ -217,7 +205,7 @@ def _load_from_url(
 ) -> Any:
     file = cached_checkpoint(url, model_dir)
     if not file.is_file():
-        fetch_checkpoint(url, file, progress=progress)
+        fetch_checkpoint(url, file)
     return _load_from_local(str(file), map_location)
 
 

@@ -300,25 +300,24 @@ EVIDENCE_KINDS = {
     'zoo': EvidenceKind(
         'pose',
         'NAME',
-        'Pose network of MMPose that auto uses as additional evidence: its name or alias, such as '
-        'human, animal or hand (`stdpose networks` lists them). Its files are downloaded once. '
-        'This option and the next six may be repeated',
-        load='model_zoo:load_mmpose',
+        'Pose network by its name, such as human, body26, hand or animal (`stdpose networks` lists '
+        'them): with MMPose one of its model zoo, otherwise an ONNX file. Its files are downloaded '
+        'once',
+        load='model_zoo:load_by_name',
         files='model_zoo:zoo_files',
     ),
     'config': EvidenceKind(
         'pose_config',
         'CONFIG',
-        'Top-down model of MMPose that auto uses as additional evidence: its config, or the name '
-        'of a config that comes with MMPose',
+        'Top-down model of MMPose: its config, or the name of a config that comes with MMPose',
         load='model_zoo:load_mmpose',
         files='model_zoo:config_files',
     ),
     'onnx': EvidenceKind(
         'pose_onnx',
         'FILE[=PRESET]',
-        'Pose network in an ONNX file that auto uses as additional evidence; PRESET, or a file of '
-        'the same name ending in .json, describes its inputs and outputs',
+        'Pose network in an ONNX file; PRESET, or a file of the same name ending in .json, '
+        'describes its inputs and outputs',
         load='learned_network:load_onnx',
         files='network_description:described_files',
         suffixes=('.onnx',),
@@ -370,6 +369,9 @@ people, or each clip in one of the two ways."""
 
 WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
 """Value in place of boxes: one person fills the picture."""
+
+DEFAULT_DETECTOR = 'person'
+"""Name of the published person detector that is used if nothing else is given."""
 
 TRACKERS = ('bytetrack', 'oks')
 """Trackers: identities by boxes, or by boxes and then corrected by poses."""

@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ from stdpose_mm.checkpoint_files import (
     safe_mmengine_reader,
 )
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import downloads
 from support.malicious_files import MALICIOUS, Payload, whole
 from support.small_configs import DETECTOR
 
@@ -196,11 +197,12 @@ def test_weights_are_wanted(tmp_path: Path) -> None:
 def test_what_is_fetched_is_read_the_same_way(
     tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetch(address: str, path: str, **options: object) -> None:
-        (torch.save(whole(), path) if 'good' in address else MALICIOUS['meta'](Path(path), marker))
+    def fetch(address: str, stream: IO[bytes], announce: object) -> None:
+        path = Path(stream.name)
+        (torch.save(whole(), path) if 'good' in address else MALICIOUS['meta'](path, marker))
 
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
+    monkeypatch.setattr(downloads, 'download', fetch)
     assert load_safely('https://a.org/good.pth?x=1')['state_dict']
     assert (tmp_path / 'checkpoints' / 'good.pth').is_file()
     # By the name of a model, too, which MMEngine turns into an address.
@@ -218,7 +220,7 @@ def test_an_address_that_is_not_there_is_one_sentence(
         raise OSError('HTTP Error 404: Not Found')
 
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
+    monkeypatch.setattr(downloads, 'download', fetch)
     with pytest.raises(InputError, match=r'https://a\.org/x\.pth cannot be fetched \(HTTP Error'):
         load_safely('https://a.org/x.pth')
 

@@ -141,19 +141,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         if name.startswith(shared) and not name.startswith('backbone.pruning.')
     }
     inferencer.model.load_state_dict(state, strict=has_own_decoder)
-    inferencer.det_cat_ids = [0]
-    boxes: Iterator[FrameBoxes] = iter(())
-
-    def detect(picture: Any, return_datasamples: bool) -> dict[str, list[Any]]:
-        people = next(boxes)
-        instances = InstanceData(
-            bboxes=torch.from_numpy(to_corners(people.boxes)),
-            scores=torch.ones(len(people)),
-            labels=torch.zeros(len(people), dtype=torch.long),
-        )
-        return {'predictions': [SimpleNamespace(pred_instances=instances)]}
-
-    inferencer.detector = detect
+    set_boxes = detect_given_boxes(inferencer)
     methods = [
         (inferencer, 'preprocess_single', 'crop'),
         (inferencer.model.backbone, 'forward', 'backbone'),
@@ -162,8 +150,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
     ]
 
     def run(stages: Stages) -> np.ndarray:
-        nonlocal boxes
-        boxes = iter(video.people)
+        set_boxes(iter(video.people))
         list_inputs = inferencer._inputs_to_list
         inferencer._inputs_to_list = lambda inputs: stages.iterated(
             'decode video', list_inputs(inputs)
@@ -185,6 +172,32 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         run,
         _views(inferencer.model.test_cfg),
     )
+
+
+def detect_given_boxes(inferencer: Pose2DInferencer) -> Callable[[Iterator[FrameBoxes]], None]:
+    """Replace the detector of MMPose's inferencer by one that returns given boxes.
+
+    Returns:
+        Function that sets the boxes of the next frames.
+    """
+    boxes: Iterator[FrameBoxes] = iter(())
+
+    def set_boxes(given: Iterator[FrameBoxes]) -> None:
+        nonlocal boxes
+        boxes = given
+
+    def detect(picture: Any, return_datasamples: bool) -> dict[str, list[Any]]:
+        people = next(boxes)
+        instances = InstanceData(
+            bboxes=torch.from_numpy(to_corners(people.boxes)),
+            # In decreasing order, MMPose's suppression leaves them in their places.
+            scores=torch.linspace(1, 0.5, len(people)),
+            labels=torch.zeros(len(people), dtype=torch.long),
+        )
+        return {'predictions': [SimpleNamespace(pred_instances=instances)]}
+
+    inferencer.detector, inferencer.det_cat_ids = detect, [0]
+    return set_boxes
 
 
 def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipeline:

@@ -46,7 +46,7 @@ from research.training.fuser_finetuning import FuserFinetuner
 from research.training.gap_extraction import ExportedSTDPose, GapSource, Roots, TrainedPoseNetwork
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
-from stdpose_mm.cli.options import PoseNetworkOptions, RootOptions
+from stdpose_mm.cli.options import EvidenceOptions, RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import read_videos
@@ -56,7 +56,7 @@ from stdpose_mm.text import counted
 
 
 @dataclass(kw_only=True)
-class FinetuneFuserOptions(RootOptions, MatcherOption, PoseNetworkOptions, TrainingResources):
+class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, TrainingResources):
     """Options of ``finetune_fuser.py``.
 
     Args:

@@ -100,8 +100,9 @@ class STDPoseInferencer(Pose2DInferencer):
         weights: Checkpoint of a training run with it, or a folder of ``tools/export_onnx.py``.
         device: Device that runs the networks; by default the best one available.
         scope: As in MMPose.
-        det_model: The person detector: an MMDetection config (a file, or the name of one that comes
-            with MMDetection or MMPose), an ONNX file, or 'whole_image'. None if boxes are given.
+        det_model: The person detector: a published one by name ('person'), an ONNX file, an
+            MMDetection config (a file, or the name of one that comes with MMDetection or MMPose),
+            or 'whole_image'. None if boxes are given.
         det_weights: Checkpoint of an MMDetection config.
         det_cat_ids: 0 or None, since people are found by the class name in the detector.
         show_progress: As in MMPose.
@@ -356,8 +357,8 @@ class STDPoseInferencer(Pose2DInferencer):
         elif self.detector is None:
             raise InputError(
                 'the positions of the people are unknown: give bboxes, or det_model when building '
-                'the inferencer (an MMDetection config with det_weights, an ONNX file, or '
-                "'whole_image')"
+                "the inferencer ('person', an ONNX file, 'whole_image', or an MMDetection config "
+                'with det_weights)'
             )
         else:
             nms_thr = NMS_IOU if nms_thr is None else nms_thr

@@ -4,18 +4,20 @@
     stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
     stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
     stdpose infer clip.mp4 --checkpoint network.onnx --boxes boxes.json --out poses.json
+    stdpose infer clip.mp4 --pose human --out poses.json
 
-The last command uses a network that `stdpose learn` wrote, and needs no PyTorch. OUT holds every
-person in every frame with a track id. Memory use does not grow with the length of the video. After
-Ctrl-C, OUT holds the frames finished so far and is marked as incomplete; a second Ctrl-C ends the
-run at once, and nothing is written. See docs/guide/inference.md.
+The last two commands use a network that `stdpose learn` wrote, and a published network with a
+published person detector; they need no PyTorch. OUT holds every person in every frame with a track
+id. Memory use does not grow with the length of the video. After Ctrl-C, OUT holds the frames
+finished so far and is marked as incomplete; a second Ctrl-C ends the run at once, and nothing is
+written. See docs/guide/inference.md.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,13 +28,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stdpose_mm.constants import (
     BACKEND_PRECISIONS,
     CROP_POLICIES,
+    DEFAULT_DETECTOR,
     ONNX_RUNTIMES,
     SMOOTHERS,
     TRACKERS,
     WHOLE_PICTURE,
     CropPolicy,
 )
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
@@ -42,8 +45,8 @@ from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 from .argument_types import positive
 from .command import Command
-from .options import refuse_idle
-from .parser import REQUIRED, argument, option
+from .options import PoseNetworkOptions, refuse_idle
+from .parser import argument, option
 from .videos import VideoOptions, VideoResult, run_videos
 
 if TYPE_CHECKING:
@@ -54,11 +57,15 @@ if TYPE_CHECKING:
     from stdpose_mm.inference.frame_estimate import FrameEstimate
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.pose_networks import PoseNetwork
     from stdpose_mm.structures import PersonLabel, Skeleton
+
+_BODY = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
+"""Joints that all networks of human bodies know, and those of hands, faces and animals do not."""
 
 
 @dataclass(kw_only=True)
-class InferOptions(VideoOptions):
+class InferOptions(VideoOptions, PoseNetworkOptions):
     """Options of ``stdpose infer``.
 
     Args:
@@ -67,9 +74,10 @@ class InferOptions(VideoOptions):
         config: Config of the model: a file, or the name of one of this package; by default the one
             that was stored with it.
         checkpoint: Weights of the model, a folder written by `stdpose export`, or a network written
-            by `stdpose learn` (.onnx).
+            by `stdpose learn` (.onnx); give this or one of the options --pose....
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
-            or whole-picture for one person who fills the picture.
+            or whole-picture for one person who fills the picture. Without them and --det-config,
+            the options --pose... use --det-config person.
         det_every: Run the detector on every N-th frame.
         pose_every: Run the model on every N-th frame, and carry its poses to the frames between by
             optical flow; where the flow is unreliable, the model runs on every frame.
@@ -88,7 +96,7 @@ class InferOptions(VideoOptions):
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
     config: str | None = option()
-    checkpoint: str = option(REQUIRED)
+    checkpoint: str | None = option()
     boxes: str | None = option(metavar=f'{{FILE,{WHOLE_PICTURE}}}')
     det_every: int = option(1, type=positive, metavar='N')
     pose_every: int = option(1, type=positive, metavar='N')
@@ -102,9 +110,25 @@ class InferOptions(VideoOptions):
     batch_size: int = option(8, type=positive)
 
     @property
-    def has_learned(self) -> bool:
-        """Whether the checkpoint is a network that `stdpose learn` wrote."""
-        return Path(self.checkpoint).suffix == '.onnx'
+    def sees_frames(self) -> bool:
+        """Whether the network is one of single frames, such as `stdpose learn` writes."""
+        return self.checkpoint is None or Path(self.checkpoint).suffix == '.onnx'
+
+    @property
+    def runs_torch(self) -> bool:
+        """Whether PyTorch runs the pose network."""
+        if self.checkpoint is not None:
+            return not (self.sees_frames or Path(self.checkpoint).is_dir())
+        (files,) = self.pose_networks
+        if files.kind != 'zoo':
+            return files.kind == 'config'
+        from stdpose_mm.pose_networks.model_zoo import ZooModel, find_network
+
+        return isinstance(find_network(files.file), ZooModel)
+
+    @property
+    def evidence(self) -> Mapping[str, Sequence[Path]]:
+        return {**super().evidence, **self.evidence_files(ListedVideo(self.video).name)}
 
     def validate(self) -> None:
         """Refuse options that cannot work together.
@@ -112,24 +136,33 @@ class InferOptions(VideoOptions):
         Raises:
             InputError: If options cannot work together.
         """
+        if len(self.evidence_texts) + (self.checkpoint is not None) != 1:
+            raise InputError(
+                'infer uses one pose network: give --checkpoint, or one of --pose NAME, '
+                '--pose-onnx FILE, --pose-tflite FILE and --pose-config with --pose-checkpoint'
+            )
         of_config = self.config or self.runtime or self.precision != 'float32'
         refuse_idle(
             '--config, --precision, --runtime or --crops',
-            self.has_learned and bool(of_config or self.crops),
+            self.sees_frames and bool(of_config or self.crops),
             'a .pth file as --checkpoint, or for an exported network its folder',
         )
-        has_detector = self.det_config is not None
+        has_detector = self.det_config is not None or self.finds_people
         needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
         refuse_idle(
             '--det-checkpoint, --det-every or --min-track-frames',
             bool(needs_detector) and not has_detector,
             '--det-config',
         )
-        has_own_detector = has_detector and Path(str(self.det_config)).suffix != '.onnx'
-        has_onnx = self.has_learned or Path(self.checkpoint).is_dir()
-        runs_torch = has_own_detector or not has_onnx
-        refuse_idle('--device', self.device != 'cpu' and not runs_torch, 'a PyTorch network')
+        detector = self.detector_file
+        is_torch = self.runs_torch or not (detector is None or detector.is_onnx)
+        refuse_idle('--device', self.device != 'cpu' and not is_torch, 'a PyTorch network')
         refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
+
+    @property
+    def finds_people(self) -> bool:
+        """Whether the published person detector is used, because nothing else is given."""
+        return self.checkpoint is None and self.boxes is None and self.det_config is None
 
     def check_inputs(self, inputs: VideoInputs) -> None:
         super().check_inputs(inputs)
@@ -148,8 +181,9 @@ class InferOptions(VideoOptions):
             raise InputError('--boxes and --det-config both say where the people are, give one')
         if self.boxes is None and self.det_config is None:
             raise InputError(
-                'the positions of the people are unknown: give --det-config (an ONNX file, or an '
-                f'MMDetection config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
+                'the positions of the people are unknown: give --det-config (person, an ONNX file, '
+                'or an MMDetection config with --det-checkpoint) or --boxes (a file, or '
+                f'{WHOLE_PICTURE})'
             )
         self.require_box_file()
 
@@ -163,8 +197,13 @@ def infer(options: InferOptions) -> None:
     """
     options.validate()
     inputs = read_inputs(options.inputs)
+    finds_people = options.finds_people and not any(video.boxes for video in inputs.videos)
+    if finds_people:
+        options = replace(options, det_config=DEFAULT_DETECTOR)
+        note(f'people are found by --det-config {DEFAULT_DETECTOR}, give another one, or --boxes')
     options.check_inputs(inputs)
-    run_videos(options, inputs, load_models, partial(infer_video, several=inputs.several))
+    load = partial(load_models, requires_people=finds_people)
+    run_videos(options, inputs, load, partial(infer_video, several=inputs.several))
 
 
 class InferenceModels(NamedTuple):
@@ -183,19 +222,35 @@ class InferenceModels(NamedTuple):
     detector: PersonDetector | None
 
 
-def load_models(options: InferOptions) -> InferenceModels:
-    """Load the networks of a command."""
-    detector = options.build_detector()
-    if options.has_learned:
+def load_models(options: InferOptions, requires_people: bool = False) -> InferenceModels:
+    """Load the networks of a command.
+
+    Args:
+        options: The options of the command.
+        requires_people: Whether a pose network of something else than people is refused.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    if options.sees_frames:
         import numpy as np
 
         from stdpose_mm.inference.frame_pose_estimator import FramePoseEstimator
-        from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+        from stdpose_mm.io.labels.known_skeletons import with_limbs
 
-        learned = LearnedNetwork(Path(options.checkpoint))
-        trained_joints = np.ones(learned.skeleton.num_keypoints, bool)
-        estimator = FramePoseEstimator(learned, options.batch_size)
-        return InferenceModels(estimator, learned.skeleton, trained_joints, detector)
+        frame_network = load_frame_network(options)
+        if requires_people and not _BODY.issubset(frame_network.skeleton.keypoint_names):
+            raise InputError(
+                f'{frame_network.name} finds no joints of a human body, but only for people a '
+                f'detector is used by default: give --boxes (a file, or {WHOLE_PICTURE}), or '
+                '--det-config'
+            )
+        skeleton = with_limbs(frame_network.skeleton)
+        trained_joints = np.ones(skeleton.num_keypoints, bool)
+        estimator = FramePoseEstimator(frame_network, options.batch_size)
+        return InferenceModels(estimator, skeleton, trained_joints, options.build_detector())
+    assert options.checkpoint is not None
+    detector = options.build_detector()
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.inference.torch_window_backend import load_backend
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
@@ -210,6 +265,24 @@ def load_models(options: InferOptions) -> InferenceModels:
     )
     windows = VideoPoseEstimator(network, options.crops, options.batch_size)
     return InferenceModels(windows, network.skeleton, network.trained_joints, detector)
+
+
+def load_frame_network(options: InferOptions) -> PoseNetwork:
+    """Load a network that sees single frames.
+
+    Raises:
+        InputError: If its files cannot be fetched or used.
+    """
+    from stdpose_mm.pose_networks import PoseNetwork, load_pose_network
+    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+
+    if options.checkpoint is not None:
+        return LearnedNetwork(Path(options.checkpoint))
+    (files,) = options.pose_networks
+    network = load_pose_network(files, options.device)
+    if not isinstance(network, PoseNetwork):
+        raise InputError(f'{files.file} does not look at pictures, give a pose network')
+    return network
 
 
 def infer_video(

@@ -1,11 +1,9 @@
-"""List the pose networks of MMPose that --pose takes by name."""
+"""List the networks that --pose and --det-config take by name."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-
-from stdpose_mm.errors import require_packages
+from typing import Any
 
 from .command import Command
 
@@ -16,25 +14,21 @@ class NetworksOptions:
 
 
 def show(options: NetworksOptions) -> None:
-    """Print one line for each network, beginning with those that have an alias.
-
-    Raises:
-        InputError: If MMPose is not installed.
-    """
-    require_packages('the list of pose networks', 'torch', 'mmpose')
+    """Print one line for each network, beginning with those that have an alias."""
+    from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
     from stdpose_mm.pose_networks.model_zoo import read_model_zoo
+    from stdpose_mm.pose_networks.published_networks import PUBLISHED
 
-    zoo = read_model_zoo()
+    networks: dict[str, Any] = {**PUBLISHED, **PUBLISHED_DETECTORS, **read_model_zoo()}
     rows = []
-    for model in filter(lambda model: model.is_usable, dict.fromkeys(zoo.values())):
-        name, *others = model.names
-        aliases = ', '.join(alias for alias in others if zoo[alias.lower()] == model)
-        size = re.findall(r'\d+x\d+', name)[-1]
-        here = 'here' if model.checkpoint.is_file() else ''
-        rows.append((aliases, model.dataset, size, here, name))
+    for network in filter(lambda network: network.is_usable, dict.fromkeys(networks.values())):
+        name, *others = network.names
+        aliases = ', '.join(alias for alias in others if networks[alias.lower()] == network)
+        here = 'here' if network.path.is_file() else ''
+        rows.append((aliases, network.dataset, network.size, here, network.kind, name))
     rows.sort(key=lambda row: not row[0])
-    for row in [('alias', 'data set', 'height x width', 'weights', 'name'), *rows]:
-        print('{:<20} {:<20} {:<14} {:<7} {}'.format(*row))
+    for row in [('alias', 'data set', 'height x width', 'files', 'kind', 'name'), *rows]:
+        print('{:<20} {:<20} {:<14} {:<5} {:<6} {}'.format(*row))
 
 
 main = Command(NetworksOptions, show, __doc__, 'stdpose networks')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -24,6 +25,7 @@ from .parser import argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.detection.detector_files import DetectorFile
     from stdpose_mm.io.labels import FrameOptions
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.pose_networks import PoseNetworkFiles
@@ -170,14 +172,25 @@ class DetectorOptions:
     """A person detector.
 
     Args:
-        det_config: Person detector: MMDetection config, or ONNX file.
+        det_config: Person detector: a published one by name (person, or person-nano to person-x),
+            which is fetched once; an ONNX file of RTMDet or YOLOX (FILE=yolox if MMDeploy exported
+            YOLOX); or an MMDetection config.
         det_checkpoint: Weights of the detector.
         device: Device that runs the networks.
     """
 
-    det_config: str | None = option(metavar='FILE')
+    det_config: str | None = option(metavar='{NAME,FILE}')
     det_checkpoint: str | None = option(metavar='FILE')
     device: str = option('cpu')
+
+    @property
+    def detector_file(self) -> DetectorFile | None:
+        """The file or name of the person detector; None without one."""
+        if self.det_config is None:
+            return None
+        from stdpose_mm.detection.detector_files import DetectorFile
+
+        return DetectorFile.parse(self.det_config)
 
     def build_detector(self) -> PersonDetector | None:
         """Build the person detector; None without one."""
@@ -248,19 +261,27 @@ def _frame_options(
 Options = TypeVar('Options', bound=type)
 
 
-def _with_evidence(options: Options) -> Options:
-    """Declare the option of each kind of evidence in the body of a dataclass."""
-    kinds = {kind.option: kind for kind in EVIDENCE_KINDS.values()}
-    options.__annotations__ = dict.fromkeys(kinds, list[str]) | options.__annotations__
-    for name, kind in kinds.items():
-        setattr(options, name, option([], metavar=kind.form, help=kind.help))
-    return options
+def _with_evidence(of_videos: bool) -> Callable[[Options], Options]:
+    """Declare options in the body of a dataclass: one for each kind of evidence.
+
+    Args:
+        of_videos: Whether those for files of one video are declared, or those for networks.
+    """
+
+    def declare(options: Options) -> Options:
+        kinds = {k.option: k for k in EVIDENCE_KINDS.values() if k.of_videos is of_videos}
+        options.__annotations__ = dict.fromkeys(kinds, list[str]) | options.__annotations__
+        for name, kind in kinds.items():
+            setattr(options, name, option([], metavar=kind.form, help=kind.help))
+        return options
+
+    return declare
 
 
 @dataclass(kw_only=True)
-@_with_evidence
+@_with_evidence(of_videos=False)
 class PoseNetworkOptions:
-    """The evidence for auto that the user gives, with an option for each of ``EVIDENCE_KINDS``.
+    """Pose networks of other projects, with an option for each kind in ``EVIDENCE_KINDS``.
 
     Args:
         pose_checkpoint: Weights of --pose-config.
@@ -272,19 +293,24 @@ class PoseNetworkOptions:
         pose_onnx: list[str]
 
     @property
+    def evidence_texts(self) -> list[tuple[str, str]]:
+        """The values of the options, each after its kind."""
+        return [
+            (name, text)
+            for name, kind in EVIDENCE_KINDS.items()
+            for text in getattr(self, kind.option, ())
+        ]
+
+    @property
     def pose_networks(self) -> list[PoseNetworkFiles]:
-        """The pose networks, finished poses and tracks that are evidence for auto.
+        """The pose networks, and the finished poses and tracks of :class:`EvidenceOptions`.
 
         Raises:
             InputError: If the configs lack or exceed the checkpoints, or a suffix is unknown.
         """
         from stdpose_mm.pose_networks import PoseNetworkFiles
 
-        evidence = [
-            PoseNetworkFiles.parse(text, name)
-            for name, kind in EVIDENCE_KINDS.items()
-            for text in getattr(self, kind.option)
-        ]
+        evidence = [PoseNetworkFiles.parse(text, name) for name, text in self.evidence_texts]
         configs = [number for number, files in enumerate(evidence) if files.kind == 'config']
         if len(configs) != len(self.pose_checkpoint):
             raise InputError(
@@ -295,16 +321,6 @@ class PoseNetworkOptions:
         for number, weights in zip(configs, self.pose_checkpoint, strict=True):
             evidence[number] = replace(evidence[number], companion=weights)
         return evidence
-
-    @property
-    def result_paths(self) -> dict[str, list[str]]:
-        """Files and folders of finished poses and tracks, by the option that names them."""
-        evidence = self.pose_networks
-        return {
-            f'--{kind.option.replace("_", "-")}': [f.file for f in evidence if f.kind == name]
-            for name, kind in EVIDENCE_KINDS.items()
-            if kind.of_videos
-        }
 
     def evidence_files(self, name: str) -> dict[str, list[Path]]:
         """List the files of pose networks, and of finished poses and tracks of a video, by name.
@@ -319,7 +335,23 @@ class PoseNetworkOptions:
 
 
 @dataclass(kw_only=True)
-class PropagatorOptions(PoseNetworkOptions):
+@_with_evidence(of_videos=True)
+class EvidenceOptions(PoseNetworkOptions):
+    """The evidence for auto that the user gives: pose networks, finished poses and tracks."""
+
+    @property
+    def result_paths(self) -> dict[str, list[str]]:
+        """Files and folders of finished poses and tracks, by the option that names them."""
+        evidence = self.pose_networks
+        return {
+            f'--{kind.option.replace("_", "-")}': [f.file for f in evidence if f.kind == name]
+            for name, kind in EVIDENCE_KINDS.items()
+            if kind.of_videos
+        }
+
+
+@dataclass(kw_only=True)
+class PropagatorOptions(EvidenceOptions):
     """A propagator: its method, and the networks that it uses.
 
     Args:
@@ -327,7 +359,8 @@ class PropagatorOptions(PoseNetworkOptions):
         checkpoint: Weights of the model.
         device: Device that runs the networks.
         method: How to fill the frames between labels; auto combines straight lines, optical flow
-            and, if there is a model, its heatmaps.
+            and the heatmaps of the model and of all pose networks, poses and tracks that are given;
+            their options may be repeated.
         use_stdpose: Do not let auto use the STDPose model that comes with the package: faster, but
             less accurate for people.
         precision: Number format of the model.

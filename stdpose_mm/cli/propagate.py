@@ -120,7 +120,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
 
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
-        return self.evidence_files(ListedVideo(self.video).name)
+        return {**super().evidence, **self.evidence_files(ListedVideo(self.video).name)}
 
     @property
     def label_folders(self) -> Mapping[str, Paths]:

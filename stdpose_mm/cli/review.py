@@ -6,7 +6,7 @@
     stdpose review clip.mp4 --skeleton coco
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
-    stdpose review clip.mp4 --pose-onnx rtmpose.onnx=rtmpose-halpe26 --det-config rtmdet.onnx
+    stdpose review clip.mp4 --pose human --det-config person
     stdpose review clip.mp4 --drafts poses.json
 
 The page is served on this machine only, at the address that is printed. Every edit is written at

@@ -114,7 +114,10 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
         """Further files that are read for one video, by description."""
-        return {}
+        detector = self.detector_file
+        return (
+            {} if detector is None or not detector.is_onnx else {'det_config': [detector.fetch()]}
+        )
 
     @property
     def label_folders(self) -> Mapping[str, Paths]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from os import PathLike
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_reader
-from stdpose_mm.errors import InputError, one_line, require_ratio
+from stdpose_mm.errors import InputError, one_line, require_packages, require_ratio
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
+from stdpose_mm.structures import FrameBoxes, box_iou
+
+from .detector_files import PUBLISHED_DETECTORS, DetectorFile
 
 SCORE_THRESHOLD = 0.2
 """Minimum score of detections, a usual value in the literature on PoseTrack."""
@@ -59,19 +61,12 @@ class PersonDetector(ABC):
         Args:
             picture: BGR uint8 [H, W, 3].
         """
-        import torch
-        from torchvision.ops import nms
-
         corners, scores = self._detect(picture)
-        selection = scores >= self.score_threshold
-        corners, scores = (
-            corners[selection].astype(np.float64),
-            scores[selection].astype(np.float64),
-        )
-        if not len(scores):
-            return NO_PEOPLE
-        selection = nms(torch.from_numpy(corners), torch.from_numpy(scores), self.nms_iou).numpy()
-        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        selection = np.flatnonzero(scores >= self.score_threshold)
+        scores = scores[selection].astype(np.float64)
+        boxes = corners[selection].astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        selection = suppress_overlaps(boxes, scores, self.nms_iou)
         return FrameBoxes(boxes[selection], scores[selection])
 
     @abstractmethod
@@ -80,8 +75,8 @@ class PersonDetector(ABC):
 
 
 def build_person_detector(
-    config_or_onnx: str | PathLike[str],
-    checkpoint: str | PathLike[str] | None = None,
+    config_or_onnx: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | None = None,
     device: str = 'cpu',
     score_threshold: float = SCORE_THRESHOLD,
     nms_iou: float = NMS_IOU,
@@ -89,35 +84,41 @@ def build_person_detector(
     """Build a detector from its files.
 
     Args:
-        config_or_onnx: An MMDetection config (a file, or the name of one that comes with
-            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``), or an ONNX file: RTMDet
-            as MMDeploy exports it (outputs ``dets`` and ``labels``) or YOLOX (one raw output).
+        config_or_onnx: Name of a published detector, such as ``person`` or ``person-t``, which is
+            fetched once; an ONNX file: RTMDet as MMDeploy exports it (outputs ``dets`` and
+            ``labels``) or YOLOX (one raw output; with ``=yolox`` after the name also as MMDeploy
+            exports it); or an MMDetection config (a file, or the name of one that comes with
+            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``).
         checkpoint: Weights for the config; an ONNX file contains its weights.
         device: Device for MMDetection; ONNX files run on the CPU.
         score_threshold: Boxes that score less are left out.
         nms_iou: See ``NMS_IOU``.
 
     Raises:
-        InputError: If a file is missing or cannot be used, or a package is not installed.
+        InputError: If a file is missing, cannot be fetched or cannot be used, or a package is not
+            installed.
     """
-    path = Path(config_or_onnx)
+    detector = DetectorFile.parse(config_or_onnx)
+    if detector.is_onnx and checkpoint is not None:
+        raise InputError(
+            f'detector {detector.name} is an ONNX file, which holds its weights, leave out the '
+            f'checkpoint {checkpoint} or give the MMDetection config that it was trained with'
+        )
+    path = detector.fetch()
     if not path.is_file():
         places = (('mmdet', 'configs'), ('mmpose', 'demo'))
-        installed = find_installed_config(config_or_onnx, places)
+        installed = find_installed_config(detector.name, places)
         if installed is None:
             raise InputError(
-                f'detector {path} does not exist, give an MMDetection config with a checkpoint, or '
-                'an ONNX file'
+                f'detector {path} does not exist, give a published one '
+                f'({", ".join(PUBLISHED_DETECTORS)}), an ONNX file, or an MMDetection config with '
+                'a checkpoint'
             )
         path = installed
     thresholds = {'score_threshold': score_threshold, 'nms_iou': nms_iou}
-    if path.suffix == '.onnx':
-        if checkpoint is not None:
-            raise InputError(
-                f'detector {path} is an ONNX file, which holds its weights, leave out the '
-                f'checkpoint {checkpoint} or give the MMDetection config that it was trained with'
-            )
-        return OnnxPersonDetector(path, **thresholds)
+    if detector.is_onnx:
+        kind = 'yolox' if detector.is_published else detector.kind
+        return OnnxPersonDetector(path, kind, **thresholds)
     if checkpoint is None:
         raise InputError(
             f'detector config {path.name} needs a checkpoint: give the .pth file of its weights, '
@@ -140,6 +141,7 @@ class MMDetPersonDetector(PersonDetector):
         self, config: Path, checkpoint: Path, device: str = 'cpu', **kwargs: float
     ) -> None:
         super().__init__(**kwargs)
+        require_packages(f'detector {config.name}', 'torch', 'mmdet')
         require_checkpoint_file(checkpoint)
         from mmdet.apis import init_detector
 
@@ -185,7 +187,9 @@ class OnnxPersonDetector(PersonDetector):
     """RTMDet or YOLOX in an ONNX file, run by onnxruntime on the CPU.
 
     Args:
-        path: The file. Its outputs identify the architecture.
+        path: The file.
+        kind: One of ``DETECTOR_KINDS``; by default RTMDet if it has the outputs ``dets`` and
+            ``labels``, else YOLOX.
         kwargs: See :class:`PersonDetector`.
 
     Raises:
@@ -193,13 +197,14 @@ class OnnxPersonDetector(PersonDetector):
             the shapes of the outputs are checked with the first picture.
     """
 
-    def __init__(self, path: Path, **kwargs: float) -> None:
+    def __init__(self, path: Path, kind: str | None = None, **kwargs: float) -> None:
         super().__init__(**kwargs)
         self._path = path
         self._session = start_session(path, _EXPECTED)
         inputs, outputs = self._session.inputs, self._session.outputs
-        self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
-        self._outputs = ['dets', 'labels'] if self._is_rtmdet else list(outputs)
+        self._is_decoded = {'dets', 'labels'} <= set(outputs)
+        self._is_rtmdet = self._is_decoded and kind != 'yolox'
+        self._outputs = ['dets', 'labels'] if self._is_decoded else list(outputs)
         shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == 'float32' else ()
         if len(shape) != 4 or shape[0] not in (1, None) or shape[1] not in (3, None):
             taken = ' and '.join(f'{list(node.shape)} in {node.dtype}' for node in inputs)
@@ -207,7 +212,7 @@ class OnnxPersonDetector(PersonDetector):
                 f'{path} takes {taken}, expected one picture [1, 3, H, W] in float32, export '
                 f'{_EXPECTED} with this input'
             )
-        if not self._is_rtmdet and len(outputs) != 1:
+        if not self._is_decoded and (kind == 'rtmdet' or len(outputs) != 1):
             raise InputError(
                 f'{path} has the outputs {", ".join(outputs)}, expected dets and labels (RTMDet) '
                 'or a single one (YOLOX)'
@@ -219,7 +224,9 @@ class OnnxPersonDetector(PersonDetector):
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         padded, scale = _letterbox(picture, *self._size)
         if self._is_rtmdet:
-            dets, labels = self._run((padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD)
+            padded = (padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD
+        if self._is_decoded:
+            dets, labels = self._run(padded)
             people = dets[0][labels[0] == 0]
             corners, scores = people[:, :4], people[:, 4]
         else:
@@ -241,7 +248,7 @@ class OnnxPersonDetector(PersonDetector):
         outputs = self._session.run(self._outputs, inputs)
         first, last = outputs[0].shape, outputs[-1].shape
         rows = len(self._grid)
-        if self._is_rtmdet:
+        if self._is_decoded:
             fits = len(first) == 3 and first[::2] == (1, 5) and last == first[:2]
         else:
             fits = len(first) == 3 and first[:2] == (1, rows) and first[2] >= _LEAST_COLUMNS
@@ -253,6 +260,26 @@ class OnnxPersonDetector(PersonDetector):
                 f'5 + classes] for {self._size[1]}x{self._size[0]} pixels, export one of these'
             )
         return outputs
+
+
+def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarray:
+    """Select boxes by greedy non-maximum suppression.
+
+    Args:
+        boxes: [N, 4] x, y, width, height.
+        scores: [N].
+        max_iou: A box whose IoU with a selected box of a higher score is above this is left out.
+
+    Returns:
+        Positions of the selected boxes, highest scores first.
+    """
+    selection = []
+    rest = np.argsort(-scores, kind='stable')
+    while len(rest):
+        best, rest = rest[0], rest[1:]
+        selection.append(best)
+        rest = rest[box_iou(boxes[best], boxes[rest]) <= max_iou]
+    return np.array(selection, np.int64)
 
 
 def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:

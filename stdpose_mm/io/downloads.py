@@ -1,20 +1,22 @@
-"""Networks that their authors publish: each is downloaded once, whole or not at all.
+"""Downloads: a file is fetched once, whole or not at all.
 
-They lie in the folder ``downloads`` of the cache folder, which ``stdpose cache`` never empties.
+Networks that their authors publish as ONNX files lie in the folder ``downloads`` of the cache
+folder, which ``stdpose cache`` never empties.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, ClassVar
 from urllib.request import urlopen
 
 from platformdirs import user_cache_path
@@ -39,6 +41,46 @@ _ANSWER_TIMEOUT = 20
 
 _MAX_BYTES = 2**31
 """Size of the largest network that is unpacked: that of the largest ONNX file in one piece."""
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A network that its authors publish.
+
+    Args:
+        names: Its name and its aliases.
+        file: Path of its zip file on the server.
+        input_size: (width, height) of its input in pixels.
+        trained_on: Data sets that it was trained on.
+    """
+
+    kind: ClassVar = 'ONNX'
+    is_usable: ClassVar = True
+
+    names: tuple[str, ...]
+    file: str
+    input_size: tuple[int, int]
+    trained_on: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.names[0]
+
+    @property
+    def size(self) -> str:
+        """Height x width of its input."""
+        return '{1}x{0}'.format(*self.input_size)
+
+    @property
+    def path(self) -> Path:
+        """The path at which it is cached once it is fetched."""
+        return download_path(self.file)
+
+    def fetch(self) -> Path:
+        """Return its ONNX file, see :func:`fetch`."""
+        terms = 'licence of MMPose: Apache-2.0; training data (with their own terms): '
+        return fetch(self.file, self.name, terms + self.trained_on)
 
 
 def download_path(address: str) -> Path:
@@ -74,10 +116,7 @@ def fetch(address: str, name: str, terms: str) -> Path:
             if archive.is_file():
                 _unpack(archive, temporary, f'{archive}, which you put there,')
             else:
-                # The download has no name, so that not even a killed run leaves a part of it.
-                with tempfile.TemporaryFile(dir=file.parent) as stream:
-                    url = _download(address, stream, name, terms, archive)
-                    _unpack(stream, temporary, url)
+                _fetch_network(address, name, terms, archive, temporary)
     with system_errors_of(f'{file} cannot be read'):
         stat = file.stat()
         digest = _digest(file, stat.st_size, stat.st_mtime_ns)
@@ -93,34 +132,59 @@ def fetch(address: str, name: str, terms: str) -> Path:
     return file
 
 
-def _download(address: str, stream: BinaryIO, name: str, terms: str, archive: Path) -> str:
-    """Download a zip file to a stream; return its URL."""
+def _fetch_network(address: str, name: str, terms: str, archive: Path, out: Path) -> None:
+    """Download a zip file, of which only the network is stored."""
     base = os.environ.get(MIRROR_VARIABLE) or PUBLISHED_AT
     url = f'{base.rstrip("/")}/{address}'
-    try:
-        with urlopen(url, timeout=_ANSWER_TIMEOUT) as answer:
-            size = int(answer.headers.get('Content-Length') or 0)
-            note(
-                f'fetching {name} ({f"{size / 1e6:.1f} MB" if size else "size unknown"}) from '
-                f'{url} to {archive.parent}; {terms}'
-            )
-            bar = tqdm(total=size or None, unit='B', unit_scale=True, disable=None, file=sys.stderr)
-            with bar:
-                while block := answer.read(2**18):
-                    stream.write(block)
-                    bar.update(len(block))
-        if size and stream.tell() != size:
-            raise ValueError(f'only {stream.tell()} of {size} bytes were received')
-    except (HTTPException, OSError, ValueError) as error:
-        raise InputError(
-            f'{name} cannot be fetched from {url} ({one_line(error)}), try again, download '
-            f'{PUBLISHED_AT}/{address} in another way and copy it to {archive}, or set '
-            f'{MIRROR_VARIABLE} to the address of a server that has it'
-        ) from error
-    return url
+
+    def announce(size: str) -> None:
+        note(f'fetching {name} ({size}) from {url} to {archive.parent}; {terms}')
+
+    # This file has no name, so that not even a killed run leaves a part of it.
+    with tempfile.TemporaryFile(dir=archive.parent) as stream:
+        try:
+            download(url, stream, announce)
+        except (HTTPException, OSError, ValueError) as error:
+            raise InputError(
+                f'{name} cannot be fetched from {url} ({one_line(error)}), try again, download '
+                f'{PUBLISHED_AT}/{address} in another way and copy it to {archive}, or set '
+                f'{MIRROR_VARIABLE} to the address of a server that has it'
+            ) from error
+        _unpack(stream, out, url)
 
 
-def _unpack(source: Path | BinaryIO, out: Path, what: str) -> None:
+def download(url: str, stream: IO[bytes], announce: Callable[[str], object]) -> None:
+    """Download the whole content of a URL, with a progress bar on a terminal.
+
+    Args:
+        url: The URL.
+        stream: Where the content is written to.
+        announce: Called with the size in words before the content is read.
+
+    Raises:
+        HTTPException, OSError, ValueError: If it cannot be fetched or is cut short.
+    """
+    with urlopen(url, timeout=_ANSWER_TIMEOUT) as answer:
+        size = int(answer.headers.get('Content-Length') or 0)
+        announce(f'{size / 1e6:.1f} MB' if size else 'size unknown')
+        with tqdm(total=size or None, unit='B', unit_scale=True, disable=None) as bar:
+            while block := answer.read(2**18):
+                stream.write(block)
+                bar.update(len(block))
+    if size and stream.tell() != size:
+        raise ValueError(f'only {stream.tell()} of {size} bytes were received')
+
+
+def file_sha256(file: Path) -> str:
+    """Compute the SHA-256 of a file."""
+    digest = sha256()
+    with file.open('rb') as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _unpack(source: Path | IO[bytes], out: Path, what: str) -> None:
     """Unpack the network, and nothing else, from a zip file."""
     try:
         with zipfile.ZipFile(source) as archive:
@@ -143,8 +207,4 @@ def _unpack(source: Path | BinaryIO, out: Path, what: str) -> None:
 @lru_cache(maxsize=16)
 def _digest(file: Path, size: int, time: int) -> str:
     """Compute the SHA-256 of a file, once per version of it."""
-    digest = sha256()
-    with file.open('rb') as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_sha256(file)

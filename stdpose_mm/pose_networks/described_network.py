@@ -100,9 +100,12 @@ class DescribedNetwork(PoseNetwork):
         if self.description.colours == 'rgb':
             crops = crops[..., ::-1]
         mean, std = (np.array(v, np.float32) for v in (self.description.mean, self.description.std))
-        inputs = (crops - mean) / std
         if not self._channels_last:
-            inputs = inputs.transpose(0, 3, 1, 2)
+            # Planes of one colour are several times faster to compute with, and bytes to move.
+            crops = np.ascontiguousarray(crops.transpose(0, 3, 1, 2))
+            mean, std = mean[:, None, None], std[:, None, None]
+        inputs = np.subtract(crops, mean, dtype=np.float32)
+        inputs /= std
         return np.ascontiguousarray(inputs)
 
     def _heatmaps(

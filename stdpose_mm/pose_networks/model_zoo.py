@@ -1,12 +1,16 @@
-"""Pose networks of MMPose's model zoo by name; their weights are fetched when needed."""
+"""Pose networks by name: those of MMPose's model zoo, and those that are published as ONNX files.
+
+Their files are fetched when needed.
+"""
 
 from __future__ import annotations
 
-import sys
+import importlib.util
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from stdpose_mm.checkpoint_files import cached_checkpoint, fetch_checkpoint
 from stdpose_mm.errors import InputError, note, require_packages
@@ -15,6 +19,7 @@ from stdpose_mm.text import either
 
 from .load_pose_network import PoseNetworkFiles
 from .pose_network import PoseNetwork
+from .published_networks import PUBLISHED, PublishedNetwork, find_published
 
 _USABLE = ('rtmpose', 'simcc', 'topdown_heatmap')
 """Folders of MMPose's configs whose models ``MMPoseNetwork`` can run."""
@@ -31,6 +36,8 @@ class ZooModel:
         dataset: Data set whose joints it finds.
         trained_on: Data sets that it was trained on.
     """
+
+    kind: ClassVar = 'MMPose'
 
     names: tuple[str, ...]
     config: Path
@@ -57,7 +64,12 @@ class ZooModel:
         return self.config.parent.parent.name in _USABLE and self.config.is_file()
 
     @property
-    def checkpoint(self) -> Path:
+    def size(self) -> str:
+        """Return height x width of its input."""
+        return re.findall(r'\d+x\d+', self.names[0])[-1]
+
+    @property
+    def path(self) -> Path:
         """Return the path at which its weights are cached once they are fetched."""
         return cached_checkpoint(self.url)
 
@@ -67,7 +79,7 @@ class ZooModel:
         Raises:
             InputError: If it cannot be fetched, or its digest differs from the one in its name.
         """
-        file, name = self.checkpoint, self.names[0]
+        file, name = self.path, self.names[0]
 
         def announce(size: str) -> None:
             note(
@@ -80,12 +92,14 @@ class ZooModel:
                 'fetch that file elsewhere, and give it as --pose-checkpoint with --pose-config '
                 f'{self.config.stem}'
             )
-            fetch_checkpoint(self.url, file, advice, announce, progress=sys.stderr.isatty())
+            fetch_checkpoint(self.url, file, advice, announce)
         return file
 
 
 def read_model_zoo() -> dict[str, ZooModel]:
-    """Read the models that come with MMPose, by name and alias in lower case."""
+    """Read the models that come with MMPose, by name and alias in lower case; none without it."""
+    if not all(map(importlib.util.find_spec, ('torch', 'mmpose'))):
+        return {}
     from stdpose_mm.engine.config_files import read_metafiles
 
     zoo: dict[str, ZooModel] = {}
@@ -97,14 +111,18 @@ def read_model_zoo() -> dict[str, ZooModel]:
     return zoo
 
 
-def find_zoo_model(name: str) -> ZooModel:
-    """Find a model by its name or alias, as MMPose's inferencers do.
+def find_network(name: str) -> ZooModel | PublishedNetwork:
+    """Find a network by its name or alias, with MMPose as its inferencers do.
+
+    A published network is used where MMPose is not installed or does not know the name.
 
     Raises:
         InputError: If there is none, or it is not a top-down model with heatmaps or SimCC.
     """
     zoo = read_model_zoo()
     model = zoo.get(name.lower())
+    if model is None and (not zoo or name.lower() in PUBLISHED):
+        return find_published(name)
     if model is None:
         usable = [known for known, candidate in zoo.items() if candidate.is_usable]
         near = [known for known in usable if known.startswith(name.lower())]
@@ -123,6 +141,12 @@ def find_zoo_model(name: str) -> ZooModel:
     return model
 
 
+def load_by_name(files: PoseNetworkFiles, device: str) -> PoseNetwork:
+    """Load a network by its name or alias."""
+    network = find_network(files.file)
+    return network.load() if isinstance(network, PublishedNetwork) else load_mmpose(files, device)
+
+
 def load_mmpose(files: PoseNetworkFiles, device: str) -> PoseNetwork:
     """Load a model by its name or its config."""
     require_packages(f'pose network {files.file}', 'torch', 'mmpose')
@@ -133,10 +157,11 @@ def load_mmpose(files: PoseNetworkFiles, device: str) -> PoseNetwork:
 
 
 def zoo_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
-    """List config and weights of a name, which are fetched; see `PoseNetworkFiles.read_files`."""
-    require_packages(f'pose network {files.file}', 'torch', 'mmpose')
-    model = find_zoo_model(files.file)
-    return {'0': model.config, '1': model.fetch()}
+    """List the files of a name, which are fetched; see :meth:`PoseNetworkFiles.read_files`."""
+    network = find_network(files.file)
+    if isinstance(network, PublishedNetwork):
+        return {'0': network.fetch()}
+    return {'0': network.config, '1': network.fetch()}
 
 
 def config_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,9 +163,9 @@ class PoseNetwork(HeatmapSource):
         The score of a joint is the height of its heatmap, in 0..1.
         """
         maps = self.estimate(pictures, boxes)
-        cells, scores = decode_peaks(maps.heatmaps)
         if maps.joints is not None:
-            return maps.joints, scores
+            return maps.joints, maps.heatmaps.max(axis=(2, 3))
+        cells, scores = decode_peaks(maps.heatmaps)
         return unmap(cells, maps.to_heatmap), scores
 
 
@@ -184,22 +185,27 @@ def decode_peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     planes = maps.reshape(-1, *maps.shape[2:])
     index, flat = np.arange(len(planes)), planes.reshape(len(planes), -1)
     best = flat.argmax(axis=1)
-    cells = np.stack(np.divmod(best, maps.shape[3])[::-1], axis=1)
-    border = cv2.BORDER_CONSTANT
-    blurred = [cv2.GaussianBlur(plane, (_BLUR, _BLUR), 0, borderType=border) for plane in planes]
-    # A border of one cell: next to cell (0, 0) lies (0, 0) itself.
-    height = np.pad(np.maximum(blurred, 1e-12), ((0, 0), (1, 1), (1, 1)), 'edge')
-    height = np.log(height, dtype=np.float64)
-    places = cells.astype(np.float64)
-    for axis in range(2):
-        x, y = cells.T + 1
-        step = np.eye(2, dtype=int)[axis]
-        before, middle, after = (
-            height[index, y + side * step[1], x + side * step[0]] for side in (-1, 0, 1)
-        )
-        moved = (before - after) / 2 / np.minimum(before - 2 * middle + after, -1e-9)
-        places[:, axis] += np.where(np.abs(moved) <= _MAX_STEP, moved, 0)
-    return places.reshape(*shape, 2), flat[index, best].reshape(shape)
+    rows, columns = np.divmod(best, maps.shape[3])
+    # Only the 3x3 cells around the largest one are blurred.
+    kernel = cv2.getGaussianKernel(_BLUR, 0, cv2.CV_32F)[:, 0]
+    band = np.stack([np.pad(kernel, (shift, 2 - shift)) for shift in range(3)])
+    side = band.shape[1]
+    padded = np.pad(planes, ((0, 0), *[(side // 2, side // 2)] * 2))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, side, side))
+    around = band @ windows[index, rows, columns, 0] @ band.T
+    height = np.log(np.maximum(around, 1e-12), dtype=np.float64)
+    places = []
+    for cells, size, line in (
+        (columns, maps.shape[3], height[:, 1]),
+        (rows, maps.shape[2], height[:, :, 1]),
+    ):
+        before, middle, after = line.T
+        # As in MMPose, a border cell is repeated beyond the border.
+        before = np.where(cells == 0, middle, before)
+        after = np.where(cells == size - 1, middle, after)
+        step = (before - after) / 2 / np.minimum(before - 2 * middle + after, -1e-9)
+        places.append(cells + np.where(np.abs(step) <= _MAX_STEP, step, 0))
+    return np.stack(places, axis=-1).reshape(*shape, 2), flat[index, best].reshape(shape)
 
 
 def unmap(points: np.ndarray, affines: np.ndarray) -> np.ndarray:
@@ -234,18 +240,25 @@ def simcc_heatmaps(
         distribution.
     """
     step = max(round(SIMCC_CELL * split_ratio), 1)
-    first, sigma = step // 2, SIMCC_SPREAD * step
-    peak = gaussian_filter1d(np.eye(1, 12 * step + 1, 6 * step)[0], sigma)[6 * step]
-    sampled = []
-    for logits in (logits_x, logits_y):
-        probability = softmax((logits * sharpness).astype(np.float64), axis=-1)
-        spread = gaussian_filter1d(probability, sigma, axis=-1, mode='constant')
-        sampled.append(spread[..., first::step] / peak)
-    x, y = sampled
+    first = step // 2
+    x, y = (
+        softmax((logits * sharpness).astype(np.float64), axis=-1)
+        @ _cell_weights(logits.shape[-1], step)
+        for logits in (logits_x, logits_y)
+    )
     # Bin i stands for pixel i / split_ratio.
     to_heatmap = scaling(np.full(2, split_ratio / step), np.full(2, -first / step))
     joints = np.stack([logits_x.argmax(axis=-1), logits_y.argmax(axis=-1)], -1) / split_ratio
     return (y[..., :, None] * x[..., None, :]).astype(np.float32), to_heatmap, joints
+
+
+@lru_cache
+def _cell_weights(bins: int, step: int) -> np.ndarray:
+    """Compute the weights [bins, cells] of bins in cells that are ``step`` bins apart."""
+    sigma = SIMCC_SPREAD * step
+    peak = gaussian_filter1d(np.eye(1, 12 * step + 1, 6 * step)[0], sigma)[6 * step]
+    spread = gaussian_filter1d(np.eye(bins), sigma, mode='constant')
+    return spread[:, step // 2 :: step] / peak
 
 
 def finish_heatmaps(

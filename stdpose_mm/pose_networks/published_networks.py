@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.downloads import download_path, fetch
+from stdpose_mm.io.downloads import PublishedFile
 from stdpose_mm.text import either
 
 from .described_network import OnnxPoseNetwork
@@ -16,40 +15,22 @@ from .network_description import KNOWN_NETWORKS, PRESETS
 
 
 @dataclass(frozen=True)
-class PublishedNetwork:
-    """Row of the table of published networks.
+class PublishedNetwork(PublishedFile):
+    """A published pose network.
 
     Args:
-        names: Its name and its aliases.
-        file: Path of its zip file on the server.
-        input_size: (width, height) of its input in pixels.
-        trained_on: Data sets that it was trained on.
-        preset: Name of the one of ``PRESETS`` that describes a pose network; '' for a detector.
+        preset: Name of the one of ``PRESETS`` that describes it.
     """
 
-    names: tuple[str, ...]
-    file: str
-    input_size: tuple[int, int]
-    trained_on: str
     preset: str
 
     @property
-    def name(self) -> str:
-        """Its name."""
-        return self.names[0]
-
-    @property
-    def path(self) -> Path:
-        """The path at which it is cached once it is fetched."""
-        return download_path(self.file)
-
-    def fetch(self) -> Path:
-        """Return its ONNX file, see :func:`~stdpose_mm.io.downloads.fetch`."""
-        terms = 'licence of MMPose: Apache-2.0; training data (with their own terms): '
-        return fetch(self.file, self.name, terms + self.trained_on)
+    def dataset(self) -> str:
+        """The joint set that it finds, one of ``JOINT_SETS``."""
+        return self.preset.partition('-')[2]
 
     def load(self) -> OnnxPoseNetwork:
-        """Load a pose network; fetch it first if it is missing.
+        """Load it; fetch it first if it is missing.
 
         Raises:
             InputError: If it cannot be fetched or used.
@@ -60,27 +41,23 @@ class PublishedNetwork:
         return network
 
 
-def _read(section: str) -> dict[str, PublishedNetwork]:
-    """Read a section of the table, by name and alias."""
-    rows: list[dict[str, Any]] = KNOWN_NETWORKS[section]
+def _read_table() -> dict[str, PublishedNetwork]:
+    rows: list[dict[str, Any]] = KNOWN_NETWORKS['published']
     networks = [
         PublishedNetwork(
             tuple(row['names']),
             row['file'],
             tuple(row['input_size']),
             KNOWN_NETWORKS['training_data'][row['data']],
-            row.get('preset', ''),
+            row['preset'],
         )
         for row in rows
     ]
     return {name: network for network in networks for name in network.names}
 
 
-PUBLISHED = _read('published')
+PUBLISHED = _read_table()
 """Pose networks by name and alias."""
-
-PUBLISHED_DETECTORS = _read('detectors')
-"""Person detectors by name and alias."""
 
 
 def find_published(name: str) -> PublishedNetwork:

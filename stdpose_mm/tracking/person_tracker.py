@@ -1,13 +1,12 @@
-"""Tracking of detected people with MMDetection's ByteTrack."""
+"""Tracking of detected people with ByteTrack: MMDetection's where it is installed, else ours."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.structures import FrameBoxes, expand, to_corners
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, expand, to_corners
+
+from .byte_tracker import LOW_MATCH_IOU, MATCH_IOU, ByteTracker
 
 HIGH_SCORE_THR = 0.4
 """Score above which a detection starts a track (the threshold of MMPose); detections below only
@@ -25,18 +24,17 @@ two detections, and at most. Otherwise boxes of one person several frames apart 
 class PersonTracker:
     """Tracker that assigns track ids to detections, frame by frame.
 
-    ByteTrack (Zhang et al., ECCV 2022) as in MMDetection: a Kalman filter predicts the box of every
-    track; detections with high scores are matched with the predicted boxes first, those with low
-    scores with the remaining tracks. Detections with low scores that match no track are left out.
-    The memory depends on the number of people, not on the length of the video.
+    ByteTrack (Zhang et al., ECCV 2022): a Kalman filter predicts the box of every track; detections
+    with high scores are matched with the predicted boxes first, those with low scores with the
+    remaining tracks. Detections with low scores that match no track are left out. It is
+    MMDetection's, or :class:`~stdpose_mm.tracking.byte_tracker.ByteTracker` where MMDetection or
+    the package lap, which its tracker needs, is not installed; both give the same identities. The
+    memory depends on the number of people, not on the length of the video.
 
     Args:
         detect_interval: The detector runs on every n-th frame; n is the time step of the filter.
         high_score_thr: See ``HIGH_SCORE_THR``.
         kept_frames: See ``KEPT_FRAMES``.
-
-    Raises:
-        InputError: If a package that MMDetection needs for tracking is not installed.
     """
 
     def __init__(
@@ -53,7 +51,6 @@ class PersonTracker:
     def reset(self) -> None:
         """Start another video; track ids start at 0 again."""
         self._tracker.reset()
-        self._step = 0
         self._last_frame: int | None = None
 
     def update(self, frame_index: int, detections: FrameBoxes) -> FrameBoxes:
@@ -70,16 +67,56 @@ class PersonTracker:
         if self._last_frame is not None:
             steps = round((frame_index - self._last_frame) / self.detect_interval)
             for _ in range(min(steps - 1, self._kept_steps)):
-                self._track(np.zeros((0, 4)), np.zeros(0))
+                self._tracker.track(NO_PEOPLE.boxes, NO_PEOPLE.scores)
         self._last_frame = frame_index
         solid = detections.select((detections.boxes[:, 2:] > 0).all(axis=1))
-        positions, track_ids = self._track(solid.boxes, solid.scores)
-        order = np.argsort(positions)
-        strongest = positions[order]
-        return FrameBoxes(solid.boxes[strongest], solid.scores[strongest], track_ids[order])
+        margin = min(BUFFER * (self.detect_interval - 1), MAX_BUFFER)
+        positions, track_ids = self._tracker.track(expand(solid.boxes, margin), solid.scores)
+        return FrameBoxes(solid.boxes[positions], solid.scores[positions], track_ids)
 
-    def _track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Run ByteTrack; return the positions of the tracked detections and their track ids."""
+
+def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> ByteTracker | MMDetByteTracker:
+    try:
+        # MMDetection's tracker needs it, but says so only when it is built.
+        import lap  # noqa: F401
+
+        return MMDetByteTracker(high_score_thr, kept_steps)
+    except ImportError:
+        return ByteTracker(high_score_thr, kept_steps)
+
+
+class MMDetByteTracker:
+    """MMDetection's tracker behind the interface of :class:`ByteTracker`.
+
+    Args:
+        high_score_thr: See :class:`ByteTracker`.
+        kept_steps: See :class:`ByteTracker`.
+    """
+
+    def __init__(self, high_score_thr: float, kept_steps: int) -> None:
+        from mmdet.models.task_modules.tracking import KalmanFilter
+        from mmdet.models.trackers import ByteTracker
+
+        self._tracker = ByteTracker(
+            obj_score_thrs={'high': high_score_thr, 'low': 0.0},
+            init_track_thr=high_score_thr,
+            # A low score does not mean a wrong box.
+            weight_iou_with_det_scores=False,
+            match_iou_thrs={'high': MATCH_IOU, 'low': LOW_MATCH_IOU, 'tentative': MATCH_IOU},
+            # Two consecutive detections above the detector's threshold are enough.
+            num_tentatives=1,
+            num_frames_retain=kept_steps,
+        )
+        self._tracker.motion = KalmanFilter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Start another video."""
+        self._tracker.reset()
+        self._step = 0
+
+    def track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See :meth:`ByteTracker.track`."""
         import torch
         from mmdet.structures import DetDataSample
         from mmengine.structures import InstanceData
@@ -88,10 +125,9 @@ class PersonTracker:
             # ByteTracker predicts its tracks only in frames with a detection. A detection that
             # scores 0 matches no track and starts none.
             boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
-        margin = min(BUFFER * (self.detect_interval - 1), MAX_BUFFER)
         sample = DetDataSample(metainfo={'frame_id': self._step})
         sample.pred_instances = InstanceData(
-            bboxes=torch.from_numpy(to_corners(expand(boxes, margin))),
+            bboxes=torch.from_numpy(to_corners(boxes)),
             scores=torch.from_numpy(scores.astype(np.float64)),
             labels=torch.zeros(len(boxes), dtype=torch.long),
             # ByteTracker reorders the detections together with their masks, so the masks are used
@@ -104,29 +140,5 @@ class PersonTracker:
         for track in self._tracker.tracks.values():
             for item in self._tracker.memo_items:
                 del track[item][:-1]
-        return tracked.masks.numpy(), tracked.instances_id.numpy()
-
-
-def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
-    from mmdet.models.task_modules.tracking import KalmanFilter
-    from mmdet.models.trackers import ByteTracker
-
-    try:
-        tracker = ByteTracker(
-            obj_score_thrs={'high': high_score_thr, 'low': 0.0},
-            init_track_thr=high_score_thr,
-            # A low score does not mean a wrong box, and boxes of one person several frames apart
-            # overlap little: docs/guide/tracking_and_smoothing.md has the numbers.
-            weight_iou_with_det_scores=False,
-            match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.1},
-            # Two consecutive detections above the detector's threshold are enough.
-            num_tentatives=1,
-            num_frames_retain=kept_steps,
-        )
-    except RuntimeError as error:
-        raise InputError(
-            'tracking people needs the package lap, which is not installed: install it with '
-            '`pip install lap`, or give boxes with track ids'
-        ) from error
-    tracker.motion = KalmanFilter()
-    return tracker
+        order = np.argsort(tracked.masks.numpy())
+        return tracked.masks.numpy()[order], tracked.instances_id.numpy()[order]

@@ -43,7 +43,10 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('propagate', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('review', 'checkpoint'): ['--config', 'model.py'],
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
-    ('infer', 'det_checkpoint'): ['--config', 'model.py', '--det-config', 'det.py'],
+    ('infer', 'det_checkpoint'): [
+        *('--config', 'model.py', '--checkpoint', 'good.pth', '--det-config', 'det.py'),
+    ],
+    ('infer', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG, '--boxes', 'labels.json'],
     ('infer', 'checkpoint'): ['--config', 'model.py', '--boxes', 'labels.json'],
     ('analysis_tools/benchmark_propagation', 'checkpoint'): ['--config', 'model.py'],
 }

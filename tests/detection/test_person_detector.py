@@ -9,12 +9,17 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from onnx import TensorProto, helper, numpy_helper, save
 
 from stdpose_mm.detection import PersonDetector, build_person_detector
+from stdpose_mm.detection.person_detector import NMS_IOU, suppress_overlaps
 from stdpose_mm.errors import InputError
+from stdpose_mm.structures import to_corners
 
 PICTURE = np.full((100, 200, 3), 50, np.uint8)
 
@@ -34,6 +39,21 @@ def test_boxes_are_sure_distinct_and_best_first():
     assert len(Fixed(score_threshold=0.05, nms_iou=0.7)(PICTURE).boxes) == 3
     assert Fixed(score_threshold=0.2)(PICTURE).boxes.tolist() == [[1, 1, 10, 10]]
     assert Fixed(score_threshold=0.9)(PICTURE).boxes.shape == (0, 4)
+
+
+BOXES = st.lists(
+    st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 12)] * 2, st.integers(0, 9)), max_size=30
+)
+
+
+@settings(max_examples=200)
+@given(BOXES, st.sampled_from([0, 0.2, 0.5, NMS_IOU, 1]))
+def test_overlaps_are_suppressed_as_by_torchvision(rows, max_iou):
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    boxes, scores = table[:, :4], table[:, 4] / 10
+    corners = torch.from_numpy(to_corners(boxes))
+    expected = torchvision.ops.nms(corners, torch.from_numpy(scores), max_iou)
+    assert suppress_overlaps(boxes, scores, max_iou).tolist() == expected.tolist()
 
 
 def test_thresholds_are_shares():
@@ -69,13 +89,13 @@ class Session:
 def onnx(monkeypatch, tmp_path):
     """Makes a detector whose network is a ``Session``."""
 
-    def make(session, **options):
+    def make(session, kind='', **options):
         runtime = types.SimpleNamespace(
             SessionOptions=Mock, InferenceSession=lambda *_, **__: session
         )
         monkeypatch.setitem(sys.modules, 'onnxruntime', runtime)
         (tmp_path / 'net.onnx').write_bytes(b'network')
-        return build_person_detector(tmp_path / 'net.onnx', **options)
+        return build_person_detector(f'{tmp_path / "net.onnx"}{kind}', **options)
 
     return make
 
@@ -92,6 +112,24 @@ def test_rtmdet_boxes_come_back_to_the_picture(onnx):
     assert fed.dtype == np.float32
     np.testing.assert_allclose(fed[0, 0, 0, 0], (50 - 123.675) / 58.395, rtol=1e-5)
     np.testing.assert_allclose(fed[0, 2, 60, 0], (114 - 103.53) / 57.375, rtol=1e-5)
+
+
+DETS = {
+    'dets': np.array([[[10, 20, 30, 40, 0.9]]], np.float32),
+    'labels': np.array([[0]]),
+}
+
+
+@pytest.mark.parametrize(
+    ('kind', 'first'),
+    [('=yolox', 10), *[(kind, (30 - 123.675) / 58.395) for kind in ('=rtmdet', '')]],
+)
+def test_the_user_says_which_colours_a_network_takes(onnx, kind, first):
+    session = Session([1, 3, 64, 100], DETS)
+    picture = np.tile(np.array([10, 20, 30], np.uint8), (100, 200, 1))
+    assert onnx(session, kind)(picture).boxes.tolist() == [[20, 40, 40, 40]]
+    # YOLOX takes blue first and as it is; RTMDet red first, minus a mean and divided.
+    np.testing.assert_allclose(session.fed[0][0, 0, 0, 0], first, rtol=1e-5)
 
 
 def test_yolox_cells_are_decoded(onnx):
@@ -177,6 +215,12 @@ def test_networks_of_another_form_are_refused(tmp_path, options, sentence):
         build_person_detector(path)
 
 
+def test_a_raw_output_is_none_of_rtmdet(tmp_path):
+    path = write_network(tmp_path / 'net.onnx', outputs=YOLOX)
+    with pytest.raises(InputError, match=r'has the outputs output, expected dets and labels'):
+        build_person_detector(f'{path}=rtmdet')
+
+
 @pytest.mark.parametrize(
     ('shape', 'outputs', 'sentence'),
     [
@@ -217,7 +261,7 @@ def test_outputs_of_rtmdet_and_yolox_are_read(tmp_path, shape, outputs):
 @pytest.mark.parametrize(
     ('files', 'sentence'),
     [
-        (('no.py', 'det.pth'), r'no\.py does not exist, give an MMDetection config'),
+        (('no.py', 'det.pth'), r'no\.py does not exist, give a published one \(person-nano, '),
         (('det.py',), 'det.py needs a checkpoint'),
         (
             ('net.onnx', 'det.pth'),
@@ -226,6 +270,9 @@ def test_outputs_of_rtmdet_and_yolox_are_read(tmp_path, shape, outputs):
         (('det.py', 'no.pth'), r'checkpoint no\.pth does not exist'),
         (('det.py', 'det.pth'), r'det\.py with det\.pth cannot be used \(.*\), give a config'),
         (('net.onnx',), r'net\.onnx is not a network that onnxruntime can run'),
+        (('net.onnx=yolox',), r'net\.onnx is not a network that onnxruntime can run'),
+        (('net.onnx=yolo',), r"kind of net\.onnx must be one of rtmdet, yolox, got 'yolo'"),
+        (('no.onnx=yolox',), r'detector no\.onnx does not exist'),
     ],
 )
 def test_mistakes_with_the_files_are_one_sentence(tmp_path, monkeypatch, files, sentence):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli.options import PoseNetworkOptions
+from stdpose_mm.cli.options import EvidenceOptions
 from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.errors import InputError
@@ -28,8 +28,8 @@ def test_the_option_of_a_declaration_names_its_kind(name: str):
     file = f'file{"".join(kind.suffixes[:1])}'
     companion = ['--pose-checkpoint', 'weights'] if name == 'config' else []
     flag = f'--{kind.option.replace("_", "-")}'
-    parsed = CliParser('stdpose', 'Test.', PoseNetworkOptions).parse_args([flag, file, *companion])
-    (files,) = PoseNetworkOptions(**vars(parsed)).pose_networks
+    parsed = CliParser('stdpose', 'Test.', EvidenceOptions).parse_args([flag, file, *companion])
+    (files,) = EvidenceOptions(**vars(parsed)).pose_networks
 
     assert (files.kind, files.file, files.companion) == (name, file, (companion or [None])[-1])
     guide = (ROOT / 'docs' / 'guide' / 'own_network.md').read_text()

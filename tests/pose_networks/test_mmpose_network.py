@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,13 +14,15 @@ import torch.nn.functional as F
 from mmpose.apis import inference_topdown
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
+from stdpose_mm.cli import infer
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import find_installed_config
+from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.described_network import OnnxPoseNetwork
 from stdpose_mm.pose_networks.network_description import JOINT_SETS, PRESETS
-from stdpose_mm.structures import to_corners
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, to_corners
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.pose_network_files import BOX, DOT, dot_picture, find_peak
 
@@ -111,7 +114,7 @@ def test_a_peak_is_where_the_picture_has_it(networks, family, monkeypatch):
 
 
 @pytest.fixture(scope='module')
-def exported(networks, tmp_path_factory):
+def exported_file(networks, tmp_path_factory):
     """The network of RTMPose in an ONNX file, in the form that its authors publish."""
 
     class Exported(torch.nn.Module):
@@ -135,7 +138,12 @@ def exported(networks, tmp_path_factory):
         opset_version=17,
         dynamo=False,
     )
-    return OnnxPoseNetwork(path, PRESETS['rtmpose-coco'])
+    return path
+
+
+@pytest.fixture(scope='module')
+def exported(exported_file):
+    return OnnxPoseNetwork(exported_file, PRESETS['rtmpose-coco'])
 
 
 def noise_in_boxes() -> tuple[list[np.ndarray], np.ndarray]:
@@ -174,6 +182,29 @@ def test_joints_of_random_weights_are_those_of_mmpose(networks, exported):
         assert scores.shape == (2, 17)
         assert scores.min() >= 0
         assert scores.max() <= 1
+
+
+def test_infer_finds_the_joints_that_mmpose_finds(networks, exported_file, run_main, tmp_path):
+    pictures, boxes = noise_in_boxes()
+    persons, folder = [], tmp_path / 'frames'
+    folder.mkdir()
+    for frame, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f'{frame}.png'), picture)
+        for track_id, box in enumerate(boxes):
+            joints = np.zeros((1, 2)), np.zeros(1)
+            persons.append(PersonLabel(frame, *joints, track_id=track_id, bbox=box))
+    given, out = tmp_path / 'boxes.json', tmp_path / 'poses.json'
+    frames = tuple(VideoFrame(frame) for frame in range(len(pictures)))
+    write_labels(VideoLabels('frames', Skeleton(('any',)), frames, tuple(persons)), given)
+    network = f'{exported_file}=rtmpose-coco'
+    arguments = ['--pose-onnx', network, '--boxes', given, '--out', out]
+    assert run_main(infer.main, folder, *arguments)[0] == 0
+    found = read_labels(out).persons
+    assert [(each.frame_index, each.track_id) for each in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    expected = mmposes_joints(
+        networks['rtmpose'], [pictures[each.frame_index] for each in found], [*boxes, *boxes]
+    )
+    np.testing.assert_allclose([each.keypoints for each in found], expected, atol=0.5)
 
 
 @pytest.mark.parametrize('family', FAMILIES)

@@ -7,6 +7,7 @@ writes its files to FOLDER and prints what it found as JSON.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pkgutil
 import sys
@@ -24,9 +25,8 @@ ROOMS = (
 NEED_MORE = (
     'stdpose_mm.pose_networks.mmpose_network',
     'stdpose_mm.propagation.window',
-    'stdpose_mm.tracking.person_tracker',
 )
-"""Modules of these rooms that nothing imports without a pose network or a tracker."""
+"""Modules of these rooms that nothing imports without a pose network."""
 
 METHODS = ('linear', 'spline', 'flow', 'auto')
 
@@ -38,6 +38,16 @@ class Blocker:
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
         if name.partition('.')[0] in FORBIDDEN:
             raise ImportError(f'{name} is not to be imported here')
+
+
+def run_without_heavy_packages() -> int:
+    """Run the ``stdpose`` command where these packages can neither be imported nor found."""
+    find = importlib.util.find_spec
+    importlib.util.find_spec = lambda name: None if name in FORBIDDEN else find(name)
+    sys.meta_path.insert(0, Blocker())
+    code = import_module('stdpose_mm.cli.main').main(sys.argv[1:])
+    assert not set(FORBIDDEN) & set(sys.modules)
+    return code
 
 
 def import_rooms() -> int:

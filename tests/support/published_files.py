@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
 from stdpose_mm.io.downloads import MIRROR_VARIABLE
 from stdpose_mm.pose_networks.network_description import PRESETS
 from stdpose_mm.pose_networks.published_networks import PUBLISHED
@@ -24,21 +25,21 @@ def publish(
     size: tuple[int, int] | None = None,
     content: bytes | None = None,
 ) -> Iterator[list[str]]:
-    """Serve a published pose network on the loopback address, and name the server as the mirror.
+    """Serve a published network on the loopback address, and name the server as the mirror.
 
-    It puts all joints at the brightest place of the crop.
+    A pose network puts all joints at the brightest place of the crop.
 
     Args:
         folder: Where its files are written.
         monkeypatch: Undoes it.
         name: Its name or alias.
         size: Width and height of its input, if they are not those of the table.
-        content: Content of its ONNX file, if it is none.
+        content: Content of its ONNX file; needed for a detector.
 
     Yields:
         The requests.
     """
-    network = PUBLISHED[name]
+    network = PUBLISHED_DETECTORS.get(name) or PUBLISHED[name]
     if content is None:
         joints = len(PRESETS[network.preset].joints)
         content = simcc_network(joints, size or network.input_size)

@@ -19,7 +19,7 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.constants import JSON_SUFFIXES, LAUNCHERS
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.processes import (
     is_first_process,
     joined_processes,
@@ -41,7 +41,8 @@ class DetectOptions(LabelledVideoOptions):
 
     Args:
         out: File to write.
-        det_config: MMDetection config, or ONNX file.
+        det_config: A published detector by name (person, or person-nano to person-x), an ONNX file,
+            or an MMDetection config.
         det_checkpoint: Weights of the detector.
         score_thr: Do not write detections that score less than S; datasets may leave out more.
         device: Device that runs the detector.
@@ -51,7 +52,7 @@ class DetectOptions(LabelledVideoOptions):
     out: Path = option(
         REQUIRED, writes=True, what='detections', suffixes=JSON_SUFFIXES, metavar='JSON'
     )
-    det_config: str = option(REQUIRED, metavar='FILE')
+    det_config: str = option(REQUIRED, metavar='{NAME,FILE}')
     det_checkpoint: str | None = option(metavar='FILE')
     score_thr: float = option(0.05, metavar='S')
     device: str = option('cpu')
@@ -64,7 +65,6 @@ def run(options: DetectOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('detect_people.py', 'torch')
     from stdpose_mm.detection import build_person_detector
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels.detections import write_detections

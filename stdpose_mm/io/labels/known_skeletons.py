@@ -87,6 +87,13 @@ KNOWN_SKELETONS = {
 }
 """Name -> skeleton, for videos without labels."""
 
+
+def with_limbs(skeleton: Skeleton) -> Skeleton:
+    """Return the well-known skeleton with the same joints, if this one has no limbs."""
+    joints = {known.keypoint_names: known for known in KNOWN_SKELETONS.values()}
+    return skeleton if skeleton.limbs else joints.get(skeleton.keypoint_names, skeleton)
+
+
 COCO_FAMILY = {'COCO': COCO_17}
 HALPE_FAMILY = {**COCO_FAMILY, 'Halpe (AlphaPose, MMPose, Pose2Sim)': HALPE_26}
 MEDIAPIPE_FAMILY = {"MediaPipe's body": BLAZEPOSE_33, "MediaPipe's hand": HAND_21}

@@ -1,0 +1,179 @@
+"""``stdpose infer clip.mp4 --pose human``: from a video to tracked poses without any other file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stdpose_mm.cli import infer
+from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.video import write_video
+from support.bare_onnx import PERSON, blob_detector, simcc_network
+from support.paths import ROOT
+from support.published_files import publish
+
+pytestmark = pytest.mark.slow
+
+NUM_FRAMES, SIDE = 20, 160
+Run = Callable[..., tuple[int, str, list[str]]]
+Publish = Callable[..., list[str]]
+
+
+def corner_at(frame: int, person: int) -> np.ndarray:
+    """Upper left corner of a person; all go right, in rows of five."""
+    row, column = divmod(person, 5)
+    return np.array([4 + 22 * column + 2 * frame, 4 + 38 * row])
+
+
+def write_walk(path: Path, people: int) -> Path:
+    """Write a video of bright people, each with a brighter dot in the middle."""
+    width, height = PERSON
+    frames = []
+    for frame in range(NUM_FRAMES):
+        picture = np.full((SIDE, SIDE, 3), 20, np.uint8)
+        for person in range(people):
+            x, y = corner_at(frame, person)
+            picture[y : y + height, x : x + width] = 215
+            picture[y + 14 : y + 18, x + 6 : x + 10] = 255
+        frames.append(picture)
+    write_video(path, frames, fps=10)
+    return path
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
+    """Serve the detector and a pose network; returns the requests for them."""
+    with ExitStack() as servers:
+
+        def serve(name: str, detector: bytes = blob_detector(640, 4)) -> list[str]:
+            servers.enter_context(publish(tmp_path, monkeypatch, 'person', content=detector))
+            return servers.enter_context(publish(tmp_path, monkeypatch, name))
+
+        yield serve
+
+
+def require_tracks(path: Path, people: int) -> None:
+    """Require everyone in every frame under one identity, all joints in the middle."""
+    labels = read_labels(path)
+    assert len(labels.persons) == NUM_FRAMES * people
+    person_of = {}
+    for label in labels.persons:
+        places = [corner_at(label.frame_index, person) for person in range(people)]
+        assert label.bbox is not None
+        person = int(np.argmin(np.abs(places - label.bbox[:2]).sum(axis=1)))
+        np.testing.assert_allclose(label.bbox, [*places[person], *PERSON], atol=0.5)
+        middle = places[person] + np.array(PERSON) / 2 - 0.5
+        np.testing.assert_allclose(label.keypoints, np.tile(middle, (17, 1)), atol=3)
+        assert person_of.setdefault(label.track_id, person) == person
+    assert sorted(person_of.values()) == list(range(people))
+
+
+FOUND = 'infer.py: people are found by --det-config person, give another one, or --boxes'
+
+
+@pytest.mark.parametrize('people', [2, 20])
+def test_from_a_video_to_tracked_poses(
+    run_main: Run, tmp_path: Path, published: Publish, people: int
+) -> None:
+    clip, out = write_walk(tmp_path / 'clip.mp4', people), tmp_path / 'poses.json'
+    requests = published('human-s')
+    code, printed, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
+    assert code == 0, errors
+    assert printed.startswith(f'{out}: 20 frames, {people} people, {20 * people} poses\n')
+    assert errors[0] == FOUND
+    assert {line.partition(' (')[0] for line in errors[1:]} == {
+        'infer.py: fetching human-s',
+        'infer.py: fetching person-m',
+    }
+    assert requests == ['GET', 'GET']
+    require_tracks(out, people)
+    assert json.loads(out.read_text())['inference']['min_track_frames'] == 10
+
+
+def test_it_needs_neither_pytorch_nor_openmmlab(tmp_path: Path, published: Publish) -> None:
+    clip, out = write_walk(tmp_path / 'clip.mp4', 2), tmp_path / 'poses.json'
+    published('human')
+    code = (
+        'import sys; from support.light_job import run_without_heavy_packages; '
+        'sys.exit(run_without_heavy_packages())'
+    )
+    arguments = ['infer', str(clip), '--pose', 'human', '--out', str(out), '--tracker', 'oks']
+    done = subprocess.run(
+        [sys.executable, '-c', code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])},
+    )
+    assert done.returncode == 0, done.stderr
+    require_tracks(out, 2)
+
+
+def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
+    run_main: Run, tmp_path: Path, published: Publish
+) -> None:
+    (tmp_path / 'videos').mkdir()
+    for name, people in (('a', 2), ('b', 3)):
+        write_walk(tmp_path / 'videos' / f'{name}.mp4', people)
+    published('human-s')
+    arguments = [tmp_path / 'videos', '--pose', 'human-s', '--out', tmp_path / 'out']
+    assert run_main(infer.main, *arguments, '--det-every', 5)[0] == 0
+    for name, people in (('a', 2), ('b', 3)):
+        require_tracks(tmp_path / 'out' / f'{name}.json', people)
+    code, printed, _ = run_main(infer.main, *arguments, '--det-every', 5)
+    assert (code, '0 done, 2 done before' in printed) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'sentence'),
+    [
+        (
+            'animal-m',
+            [],
+            'animal-m finds no joints of a human body, but only for people a detector',
+        ),
+        ('hand-m', [], 'hand-m finds no joints of a human body'),
+        ('human-s', ['--boxes', 'whole-picture', '--det-every', '2'], '--det-every or --min-track'),
+        (
+            'human-s',
+            ['--det-config', 'persona'],
+            'detector persona does not exist, give a published',
+        ),
+        ('human-s', ['--det-config', 'person', '--det-checkpoint', 'w.pth'], 'leave out the check'),
+        ('human-s', ['--det-config', 'net.onnx=magic'], 'must be one of rtmdet, yolox'),
+    ],
+)
+def test_what_cannot_work_is_one_line(
+    run_main: Run,
+    tmp_path: Path,
+    published: Publish,
+    name: str,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
+    published(name)
+    code, _, errors = run_main(infer.main, clip, '--pose', name, '--out', out, *arguments)
+    assert code == 2
+    told = [line for line in errors if 'fetching' not in line and line != FOUND]
+    assert len(told) == 1
+    assert sentence in told[0]
+    assert not out.exists()
+
+
+def test_a_published_file_of_another_network_is_one_line(
+    run_main: Run, tmp_path: Path, published: Publish
+) -> None:
+    clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
+    published('human-s', detector=simcc_network(17))
+    code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
+    assert code == 2
+    assert 'has the outputs simcc_x, simcc_y, expected dets and labels' in errors[-1]
+    assert not out.exists()

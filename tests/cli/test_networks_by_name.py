@@ -1,0 +1,162 @@
+"""Pose networks by name where neither PyTorch nor MMPose is installed, through whole commands."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stdpose_mm.apis import PoseNetworkFiles, VideoPosePropagator
+from stdpose_mm.cli import networks, propagate
+from stdpose_mm.structures import Skeleton
+from support.light_job import FORBIDDEN
+from support.paths import ROOT
+from support.published_files import publish
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., tuple[int, str, list[str]]]
+JOINTS = ('nose', 'left_wrist', 'right_wrist')
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let PyTorch and OpenMMLab's packages look as if they were not installed."""
+    find = importlib.util.find_spec
+
+    def find_spec(name: str, *rest: Any) -> Any:
+        return None if name in FORBIDDEN else find(name, *rest)
+
+    monkeypatch.setattr(importlib.util, 'find_spec', find_spec)
+
+
+@pytest.fixture
+def label_fields(label_fields: dict[str, Any]) -> dict[str, Any]:
+    label_fields['categories'][0]['keypoints'] = [*JOINTS]
+    return label_fields
+
+
+def poses(path: Path) -> list[list[float]]:
+    return [each['keypoints'] for each in json.loads(path.read_text())['annotations']]
+
+
+def test_propagate_fetches_a_network_once(
+    run_main: Run,
+    movie: Path,
+    label_file: Path,
+    tmp_path: Path,
+    light: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outs = [tmp_path / f'dense_{n}.json' for n in range(3)]
+    common = (movie, label_file, '--no-stdpose', '--cache', 'off')
+    with publish(tmp_path, monkeypatch, 'human') as requests:
+        code, printed, errors = run_main(
+            propagate.main, *common, '--out', outs[0], '--pose', 'human'
+        )
+    assert (code, requests) == (0, ['GET'])
+    said = [line for line in errors if 's to go' not in line]
+    assert [line.partition(' (')[0] for line in said] == ['propagate.py: fetching human-m']
+    assert said[0].endswith(
+        'licence of MMPose: Apache-2.0; training data (with their own terms): AI Challenger, COCO, '
+        'CrowdPose, MPII, sub-JHMDB, Halpe, PoseTrack18'
+    )
+    assert 'heatmaps of human-m for 3 of 3 joints' in printed
+    # The server is gone.
+    code, _, errors = run_main(propagate.main, *common, '--out', outs[1], '--pose', 'HUMAN-M')
+    assert (code, [line for line in errors if 's to go' not in line]) == (0, [])
+    assert run_main(propagate.main, *common, '--out', outs[2])[0] == 0
+    assert poses(outs[0]) == poses(outs[1]) != poses(outs[2])
+
+
+def test_a_network_that_cannot_be_fetched_is_one_line(
+    run_main: Run,
+    movie: Path,
+    label_file: Path,
+    tmp_path: Path,
+    light: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / 'dense.json'
+    with publish(tmp_path, monkeypatch, 'hand'):
+        pass
+    code, _, errors = run_main(
+        propagate.main, movie, label_file, '--out', out, '--pose', 'human', '--pose', 'body26-s'
+    )
+    assert (code, len(errors)) == (2, 1)
+    assert 'human-m cannot be fetched from http://127.0.0.1' in errors[0]
+    assert not out.exists()
+
+
+def test_an_unknown_name_is_one_line(
+    run_main: Run, movie: Path, label_file: Path, tmp_path: Path, light: None
+) -> None:
+    out = tmp_path / 'dense.json'
+    code, _, errors = run_main(
+        propagate.main, movie, label_file, '--out', out, '--pose', 'rtmpose-m'
+    )
+    assert (code, len(errors)) == (2, 1)
+    assert 'there is no rtmpose-m among the published networks' in errors[0]
+    assert 'install stdpose-mm[train]' in errors[0]
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_python_takes_a_name_too(
+    tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with publish(tmp_path, monkeypatch, 'face-t'):
+        propagator = VideoPosePropagator(pose_networks=[PoseNetworkFiles('face-t')])
+    skeleton = Skeleton(('kpt-3', 'nose'))
+    assert 'heatmaps of face-t for 1 of 2 joints' in propagator.describe(skeleton)
+
+
+def test_the_command_lists_what_is_published_and_what_is_here(
+    run_main: Run, tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('STDPOSE_CACHE', 'off')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    code, printed, errors = run_main(networks.main)
+    lines = [line.split() for line in printed.splitlines()]
+    assert (code, errors) == (0, [])
+    assert lines[0] == ['alias', 'data', 'set', 'height', 'x', 'width', 'files', 'kind', 'name']
+    assert ['human,', 'body,', 'body17', 'coco', '256x192', 'ONNX', 'human-m'] in lines
+    assert ['wholebody', '384x288', 'ONNX', 'wholebody-l-384'] in lines
+    # Those with an alias come first.
+    assert [line[-2] for line in lines[1:]] == ['ONNX'] * 30
+    assert ['person', 'person', '640x640', 'ONNX', 'person-m'] in lines
+    assert {line[-1] for line in lines[1:8]} >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
+
+
+WITHOUT_TORCH = """
+import sys
+from support.light_job import run_without_heavy_packages
+sys.exit(run_without_heavy_packages())
+"""
+
+
+def run_without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process that cannot import PyTorch and OpenMMLab's packages."""
+    return subprocess.run(
+        [sys.executable, '-c', WITHOUT_TORCH, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])},
+    )
+
+
+def test_propagate_imports_no_pytorch(
+    movie: Path, label_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / 'dense.json'
+    with publish(tmp_path, monkeypatch, 'human'):
+        done = run_without_torch('propagate', movie, label_file, '--out', out, '--pose', 'human')
+    assert done.returncode == 0, done.stderr
+    assert 'heatmaps of human-m for 3 of 3 joints' in done.stdout
+    assert len(poses(out)) == 18
