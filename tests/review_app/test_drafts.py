@@ -216,6 +216,12 @@ def test_nobody_who_is_labelled_is_drafted_again(page_with):
     assert [draft['person'] for draft in drafted(page)] == [2, None]
 
 
+def test_a_draft_a_little_beside_a_label_is_of_its_person(page_with):
+    # Their similarity is 0.66, as of two people side by side, but there is only one draft.
+    page = page_with(labels_of(label(5, 1)), 3)
+    assert ask(page, 'find', frame=5)['message'] == 'everybody here is labelled already'
+
+
 def test_the_page_says_that_the_person_in_a_box_is_labelled(page_with):
     page = page_with(labels_of(label(5, 1)))
     answer = ask(page, 'box', frame=5, box=BOX)
@@ -284,6 +290,14 @@ def test_a_corrected_draft_is_given_as_it_is_and_as_corrected(page_with):
     assert pose['sources'] == 'ggg'
     # One action, though it placed three joints.
     assert page.get('/guidance')['clicks'] == 1
+
+
+def test_a_draft_that_was_moved_away_is_accepted_too(page_with):
+    page = page_with(None, 0)
+    ask(page, 'find', frame=5)
+    away = {'head': [90, 4, 2], 'left_hand': [94, 20, 2], 'right_hand': [98, 24, 2]}
+    accept(page, drafted(page)[0], **away)
+    assert drafted(page) == []
 
 
 def test_empty_joints_are_propagated_and_not_left_out(page_with, two_people):

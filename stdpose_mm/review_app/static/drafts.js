@@ -3,6 +3,7 @@
 import { postDrafts } from './api.js';
 import { byId, make } from './dom.js';
 import { announce, say, showState } from './notices.js';
+import { renew } from './panels.js';
 import {
   capital, categoryOf, isPlaced, jointsByName, limbBelow, markSize, nameOf, placedJoints, readable, withJoints,
 } from './poses.js';
@@ -354,19 +355,20 @@ export class DraftLayer {
   #showList() {
     const { open, current } = this;
     byId('drafts-box').hidden = !open.length;
-    byId('drafts').replaceChildren(
-      ...open.map((draft) =>
+    renew(
+      byId('drafts'),
+      open.map((draft) =>
         make(
           'li',
           { class: draft === current ? 'row chosen' : 'row' },
           make(
             'button',
-            { class: 'row-main', 'aria-pressed': String(draft === current), onclick: () => this.choose(draft) },
+            { class: 'row-main', 'aria-pressed': String(draft === current), dataset: { key: draft.id }, onclick: () => this.choose(draft) },
             make('span', { class: 'row-name', title: this.describe(draft) }, capital(this.#who(draft).replace(/^a /, ''))),
             make('span', { class: 'quiet-text' }, `${placedJoints(asPose(draft)).length} of ${draft.keypoints.length}`),
           ),
-          make('button', { class: 'quiet', title: 'Accept (A)', 'aria-label': `Accept: ${this.describe(draft)}`, onclick: () => this.accept(draft) }, '✓'),
-          make('button', { class: 'quiet', title: 'Discard (Del)', 'aria-label': `Discard: ${this.describe(draft)}`, onclick: () => this.discard(draft) }, '×'),
+          make('button', { class: 'quiet', title: 'Accept (A)', 'aria-label': `Accept: ${this.describe(draft)}`, dataset: { key: `accept ${draft.id}` }, onclick: () => this.accept(draft) }, '✓'),
+          make('button', { class: 'quiet', title: 'Discard (Del)', 'aria-label': `Discard: ${this.describe(draft)}`, dataset: { key: `discard ${draft.id}` }, onclick: () => this.discard(draft) }, '×'),
         ),
       ),
     );

@@ -25,7 +25,7 @@ export const percent = (share) => `${(100 * share).toFixed(1)} %`;
  * @param {HTMLElement} list
  * @param {Node[]} children
  */
-function renew(list, children) {
+export function renew(list, children) {
   const focused = list.contains(document.activeElement)
     ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
     : undefined;

@@ -185,3 +185,16 @@ def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missi
         assert given(page, 0)[1] == 'gggg'
         page.press('i', held=[Keys.SHIFT])
         page.wait(lambda: '--det-config' in page.text('#messages'), 'the page says which option')
+
+
+def test_drafts_are_chosen_and_discarded_in_the_list_by_keyboard(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    find(page)
+    page.run('document.querySelectorAll("#drafts .row-main")[1].focus()')
+    page.press(Keys.ENTER)
+    pressed = 'return document.activeElement.ariaPressed'
+    # The list is drawn again, but the focus stays.
+    page.wait(lambda: page.run(pressed) == 'true', 'the focused draft is chosen')
+    page.press(Keys.TAB, Keys.TAB, Keys.ENTER)
+    page.wait(lambda: len(rows(page)) == 2, 'it is discarded')
+    assert [draft['box'][0] for draft in drafts_of_frame(page)] == [CORNERS[0][0], CORNERS[2][0]]
