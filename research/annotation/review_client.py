@@ -109,6 +109,15 @@ class ReviewClient:
         while self.get('/guidance')['learning']['running']:
             time.sleep(pause)
 
+    def draft(self, do: str, **fields: object) -> Any:
+        """Make drafts of poses; nothing is labelled before an edit accepts one.
+
+        Raises:
+            InputError: If nothing can be drafted.
+        """
+        body = json.dumps({'do': do, **fields}).encode()
+        return json.loads(self._request('POST', '/drafts', {}, body))
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from research.tools.simulate_review import Effort, Truth, note_reached
+from research.tools.simulate_review import Effort, Truth, draft_person, note_reached
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('nose', 'tail', 'wing'))
@@ -43,3 +45,20 @@ def test_the_first_effort_that_reaches_a_target_counts() -> None:
     assert note_reached(reached, errors, Effort(5, 50)) == pytest.approx(0.96)
     note_reached(reached, errors, Effort(6, 60))
     assert reached == {0.95: Effort(5, 50)}
+
+
+class Client:
+    """A page whose draft has one joint right, one wrong and one empty."""
+
+    def draft(self, do: str, frame: int, box: list[float]) -> dict[str, Any]:
+        # The box around person 1, of 20 pixels in height, and 15 % of its sides beyond each.
+        assert (do, frame, box) == ('box', 0, [-3.0, -3.0, 26.0, 26.0])
+        joints = [[20.5, 0, 2, 0.9], [20, 17, 2, 0.9], [0, 0, 0, 0]]
+        return {'drafts': {'0': [{'id': 'older'}, {'id': 'new', 'keypoints': joints}]}}
+
+
+def test_of_a_draft_only_wrong_and_empty_joints_are_placed(truth: Truth) -> None:
+    fields, placed = draft_person(truth, Client(), 0, 0)  # type: ignore[arg-type]
+    assert placed.tolist() == [False, True, True]
+    joints = {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
+    assert fields == {'joints': joints, 'draft': 'new'}

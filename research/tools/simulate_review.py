@@ -10,7 +10,10 @@ error above 0.05 of the pose's size are placed, and the others are accepted. Wit
 page learns from the labels as soon as it can, and again whenever the number of labels has doubled;
 the annotator waits for it. "uniform": every T-th frame is labelled with all its joints, for the
 largest T that reaches the target. Joint-clicks are joints that were placed; a whole pose of K
-joints costs K.
+joints costs K. With ``--drafts first`` the first label of everybody starts from a draft of the
+given pose network in a box around the person; with ``--drafts every`` also each further label for
+which the draft has fewer wrong joints than the propagated pose. In a draft, joints are placed that
+are empty or have an error above 0.05.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +32,16 @@ from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
 from stdpose_mm.cli.parser import option
+from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.evaluation.functional.keypoint_accuracy import pose_sizes
 from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import frame_sources
+from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.review_app.project import ReviewOptions
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import VideoLabels, expand, pose_extent
+from stdpose_mm.structures.boxes import POSE_MARGIN
 
 LOOKS_WRONG = 0.05
 INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
@@ -64,10 +72,12 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
     Args:
         limit: Number of videos, of which the fastest are taken (by motion in pose sizes).
         learn: Let the page learn from the labels, and leave out "uniform".
+        drafts: Start the first labels, or every label, from drafts, and leave out "uniform".
     """
 
     limit: int | None = option(type=positive, metavar='N')
     learn: bool = option(False)
+    drafts: str | None = option(choices=('first', 'every'))
 
 
 def simulate(args: SimulateReviewOptions) -> None:
@@ -81,8 +91,8 @@ def simulate(args: SimulateReviewOptions) -> None:
         video = Path(next(iter(sources.values()))[0])
         # A propagator keeps the network that it has learned from a video.
         propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
-        efforts = {'guided': label_guided(truth, video, propagator, args.learn)}
-        if not args.learn:
+        efforts = {'guided': label_guided(truth, video, propagator, args)}
+        if not (args.learn or args.drafts):
             efforts['uniform'] = label_uniform(truth, video, propagator)
         for name, of_video in efforts.items():
             for target in TARGETS:
@@ -135,24 +145,29 @@ class Truth:
 
 
 def serve(
-    truth: Truth, video: Path, propagator: VideoPosePropagator
+    truth: Truth,
+    video: Path,
+    propagator: VideoPosePropagator,
+    networks: Sequence[PoseNetworkFiles] = (),
 ) -> AbstractContextManager[ReviewClient]:
     """Serve an unlabelled video in a thread, and connect to it."""
-    return serve_video(video, None, propagator, ReviewOptions(skeleton=truth.labels.skeleton))
+    drafts = DraftSources.choose(networks)
+    options = ReviewOptions(skeleton=truth.labels.skeleton, drafts=drafts)
+    return serve_video(video, None, propagator, options)
 
 
 def label_guided(
-    truth: Truth, video: Path, propagator: VideoPosePropagator, learn: bool
+    truth: Truth, video: Path, propagator: VideoPosePropagator, args: SimulateReviewOptions
 ) -> dict[float, Effort]:
     """Label the poses that the page asks for until the targets are reached."""
     reached: dict[float, Effort] = {}
-    with serve(truth, video, propagator) as client:
+    with serve(truth, video, propagator, args.pose_networks) as client:
         middle = len(truth.points) // 2
-        people = add_people(truth, client, middle)
-        labels, clicks, learned = len(people), int(truth.known[middle].sum()), 0
+        people, clicks = add_people(truth, client, middle, args.drafts is not None)
+        labels, learned = len(people), 0
         while True:
             client.settle()
-            if learn and labels >= _LEARN_AGAIN * learned and learn_in_page(client):
+            if args.learn and labels >= _LEARN_AGAIN * learned and learn_in_page(client):
                 learned = labels
             errors = truth.errors(shown_points(client, people, len(truth.points)))
             effort = Effort(labels, clicks)
@@ -165,21 +180,59 @@ def label_guided(
             place = frame, people.index(person)
             # A joint that is not shown also looks wrong.
             wrong = truth.known[place] & ~(errors[place] <= LOOKS_WRONG)
-            if wrong.any():
-                joints = truth.joints(*place, wrong)
-                client.edit('set_joints', person=person, frame=frame, joints=joints)
+            fields = {'joints': truth.joints(*place, wrong)}
+            if args.drafts == 'every' and wrong.any():
+                drafted, other = draft_person(truth, client, *place)
+                if drafted is not None and other.sum() < wrong.sum():
+                    fields, wrong = drafted, other
+            if fields['joints']:
+                client.edit('set_joints', person=person, frame=frame, **fields)
             client.edit('accept', person=person, frame=frame)
             labels, clicks = labels + 1, clicks + int(wrong.sum())
     # The page has no more requests: use the total effort for targets that were not reached.
     return {target: reached.get(target, Effort(labels, clicks)) for target in TARGETS}
 
 
-def add_people(truth: Truth, client: ReviewClient, frame: int) -> list[int]:
-    """Label everybody in a frame for the first time; return their ids."""
-    return [
-        client.edit('add_person', frame=frame, joints=truth.joints(frame, person, known))['person']
-        for person, known in enumerate(truth.known[frame])
-    ]
+def add_people(
+    truth: Truth, client: ReviewClient, frame: int, use_drafts: bool = False
+) -> tuple[list[int], int]:
+    """Label everybody in a frame for the first time; return their ids and the joint-clicks."""
+    people, clicks = [], 0
+    for person, known in enumerate(truth.known[frame]):
+        fields, placed = {'joints': truth.joints(frame, person, known)}, known
+        if use_drafts:
+            drafted, wrong = draft_person(truth, client, frame, person)
+            if drafted is not None:
+                fields, placed = drafted, wrong
+        people.append(client.edit('add_person', frame=frame, **fields)['person'])
+        clicks += int(placed.sum())
+    return people, clicks
+
+
+def draft_person(
+    truth: Truth, client: ReviewClient, frame: int, person: int
+) -> tuple[dict[str, Any] | None, np.ndarray]:
+    """Draft a person in a box around it, and correct the joints that look wrong.
+
+    Returns:
+        The joints and the draft for an edit, None if nothing is drafted; and the joints [K] that
+        were placed.
+    """
+    known, points = truth.known[frame, person], truth.points[frame, person]
+    box = expand(pose_extent(points, known), POSE_MARGIN).tolist()
+    try:
+        (*_, draft) = client.draft('box', frame=frame, box=box)['drafts'][str(frame)]
+    except InputError as refused:
+        print(refused, flush=True)
+        return None, known
+    places = np.array(draft['keypoints'])
+    errors = np.linalg.norm(places[:, :2] - points, axis=-1) / truth.sizes[frame, person]
+    is_placed = places[:, 2] > 0
+    wrong = known & ~(is_placed & (errors <= LOOKS_WRONG))
+    kept = {
+        truth.names[k]: [*places[k, :2].tolist(), 2] for k in np.flatnonzero(is_placed & ~wrong)
+    }
+    return {'joints': {**kept, **truth.joints(frame, person, wrong)}, 'draft': draft['id']}, wrong
 
 
 def learn_in_page(client: ReviewClient) -> bool:
@@ -200,7 +253,7 @@ def label_uniform(
     for interval in INTERVALS:
         frames = range(0, len(truth.points), interval)
         with serve(truth, video, propagator) as client:
-            people = add_people(truth, client, 0)
+            people, _ = add_people(truth, client, 0)
             for frame in frames[1:]:
                 for index, person in enumerate(people):
                     joints = truth.joints(frame, index, truth.known[frame, index])

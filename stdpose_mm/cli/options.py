@@ -24,6 +24,8 @@ from .argument_types import picture_size, pixel_tolerance, positive, whole
 from .parser import argument, option
 
 if TYPE_CHECKING:
+    from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.detection.detector_files import DetectorFile
     from stdpose_mm.io.labels import FrameOptions
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.pose_networks import PoseNetworkFiles
@@ -163,6 +165,42 @@ class LabelOptions(LabelFileOptions):
         """Refuse --labels-video if there are several videos."""
         is_given = self.labels_video is not None
         refuse_idle('--labels-video', is_given, 'one video (a dataset file names those of several)')
+
+
+@dataclass(kw_only=True)
+class DetectorOptions:
+    """A person detector.
+
+    Args:
+        det_config: Person detector: a published one by name (person, or person-nano to person-x),
+            which is fetched once; an ONNX file of RTMDet or YOLOX (FILE=yolox if MMDeploy exported
+            YOLOX); or an MMDetection config.
+        det_checkpoint: Weights of the detector.
+        device: Device that runs the networks.
+    """
+
+    det_config: str | None = option(metavar='{NAME,FILE}')
+    det_checkpoint: str | None = option(metavar='FILE')
+    device: str = option('cpu')
+
+    @property
+    def detector_file(self) -> DetectorFile | None:
+        """The file or name of the person detector; None without one."""
+        if self.det_config is None:
+            return None
+        from stdpose_mm.detection.detector_files import DetectorFile
+
+        return DetectorFile.parse(self.det_config)
+
+    def build_detector(self) -> PersonDetector | None:
+        """Build the person detector; None without one."""
+        is_idle = self.det_checkpoint is not None and not self.det_config
+        refuse_idle('--det-checkpoint', is_idle, '--det-config')
+        if self.det_config is None:
+            return None
+        from stdpose_mm.detection import build_person_detector
+
+        return build_person_detector(self.det_config, self.det_checkpoint, self.device)
 
 
 @dataclass(kw_only=True)

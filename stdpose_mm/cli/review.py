@@ -6,6 +6,8 @@
     stdpose review clip.mp4 --skeleton coco
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
+    stdpose review clip.mp4 --pose human --det-config person
+    stdpose review clip.mp4 --drafts poses.json
 
 The page is served on this machine only, at the address that is printed. Every edit is written at
 once to a project file beside LABELS, and the next start continues from there, even without LABELS
@@ -31,7 +33,13 @@ from stdpose_mm.io.video_list import ListedVideo, is_dataset, read_inputs
 
 from .argument_types import fraction, port
 from .command import Command
-from .options import CacheOptions, LabelOptions, PropagatorOptions, folders
+from .options import (
+    CacheOptions,
+    DetectorOptions,
+    LabelOptions,
+    PropagatorOptions,
+    folders,
+)
 from .parser import argument, option
 from .videos import require_folder, require_result_folders
 
@@ -44,7 +52,7 @@ JOURNAL_SUFFIX = '.review.jsonl'
 
 
 @dataclass(kw_only=True)
-class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
+class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, PropagatorOptions):
     """Options of ``stdpose review``.
 
     Args:
@@ -58,6 +66,8 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
             videos, a folder.
         skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
             openpose-body-25, openpose-coco, or those of a label file (default: the page asks).
+        drafts: Poses that another program has estimated in the video, or the output of infer, to
+            accept or correct as drafts; with several videos, a folder with one file for each.
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
         target: Share of correct joints at which the page says that the result is good enough.
         port: Port of the page; 0 chooses a free one (default: always the same one for a project, so
@@ -69,10 +79,23 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
     out: str | None = option(writes=True, is_folder=None)
     project: str | None = option(metavar='FILE')
     skeleton: str | None = option(metavar='{NAME,FILE}')
+    drafts: str | None = option(metavar='FILE_OR_FOLDER')
     as_given: float = option(0.8, type=fraction, metavar='S')
     target: float = option(0.95, type=fraction, metavar='SHARE')
     port: int | None = option(type=port)
     no_browser: bool = option(False)
+
+    @property
+    def result_paths(self) -> dict[str, list[str]]:
+        drafts = [] if self.drafts is None else [self.drafts]
+        return {**super().result_paths, '--drafts': drafts}
+
+    def evidence_files(self, name: str) -> dict[str, list[Path]]:
+        from stdpose_mm.pose_networks import PoseNetworkFiles
+
+        files = PoseNetworkFiles(self.drafts, kind='results') if self.drafts else None
+        drafts = [] if files is None else [*files.read_files(name).values()]
+        return {**super().evidence_files(name), '--drafts': drafts}
 
 
 def review(options: ReviewCommandOptions) -> None:
@@ -86,6 +109,8 @@ def review(options: ReviewCommandOptions) -> None:
     require_packages('the review page', 'starlette', 'uvicorn')
     skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.pose_networks.pose_results import PoseResults
+    from stdpose_mm.review_app.drafts import DraftSources
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
 
     make_propagator = partial(
@@ -106,6 +131,12 @@ def review(options: ReviewCommandOptions) -> None:
             labels_category=options.labels_category,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
+            drafts=DraftSources.choose(
+                options.pose_networks,
+                options.device,
+                options.build_detector(),
+                None if options.drafts is None else PoseResults(Path(options.drafts)),
+            ),
         ),
     )
     server = _listen(project, options.port)
@@ -175,6 +206,8 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
             '--loaded-into-cvat': item.loaded_into_cvat,
             '--config': options.config,
             '--checkpoint': options.checkpoint,
+            '--det-config': options.det_config,
+            '--det-checkpoint': options.det_checkpoint,
             '--skeleton': options.skeleton,
             **options.evidence_files(item.name),
         }

@@ -31,14 +31,12 @@ from stdpose_mm.processes import (
 from stdpose_mm.text import counted
 
 from .argument_types import shard
-from .options import BoxOptions, CvatTolerance, refuse_idle
+from .options import BoxOptions, CvatTolerance, DetectorOptions, refuse_idle
 from .parser import REQUIRED, option
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from stdpose_mm.detection import PersonDetector
-    from stdpose_mm.detection.detector_files import DetectorFile
     from stdpose_mm.io.video import FrameSource
 
 RECORD_FOLDER = '.stdpose'
@@ -55,7 +53,7 @@ _PICTURE_SIZE = 100_000
 
 
 @dataclass(kw_only=True)
-class VideoOptions(CvatTolerance, BoxOptions, ABC):
+class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
     """Options of a command on one or several videos that writes labels.
 
     Args:
@@ -64,11 +62,6 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
         format: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix).
         save_video: Also write the video with the poses drawn on it and with its frame times and
             sound; with several videos, a folder.
-        det_config: Person detector: a published one by name (person, or person-nano to person-x),
-            which is fetched once; an ONNX file of RTMDet or YOLOX (FILE=yolox if MMDeploy exported
-            YOLOX); or an MMDetection config.
-        det_checkpoint: Weights of the detector.
-        device: Device that runs the networks.
         launcher: How the processes that share several videos were started; pytorch means torchrun.
         shard: Work only on the I-th of N shares of several videos (1/N to N/N), for processes that
             are started one by one, on any machines.
@@ -78,9 +71,6 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
     out: str = option(REQUIRED, writes=True, is_folder=None)
     format: str | None = option(choices=WRITE_FORMATS)
     save_video: str | None = option(writes=True, is_folder=None, metavar='FILE')
-    det_config: str | None = option(metavar='{NAME,FILE}')
-    det_checkpoint: str | None = option(metavar='FILE')
-    device: str = option('cpu')
     launcher: str = option('none', choices=LAUNCHERS)
     shard: tuple[int, int] | None = option(type=shard, metavar='I/N')
     video: Path = field(default_factory=Path)
@@ -169,23 +159,6 @@ class VideoOptions(CvatTolerance, BoxOptions, ABC):
         Raises:
             InputError: If a file is missing or ambiguous.
         """
-
-    @property
-    def detector_file(self) -> DetectorFile | None:
-        """The file or name of the person detector; None without one."""
-        if self.det_config is None:
-            return None
-        from stdpose_mm.detection.detector_files import DetectorFile
-
-        return DetectorFile.parse(self.det_config)
-
-    def build_detector(self) -> PersonDetector | None:
-        """Build the person detector; None without one."""
-        if self.det_config is None:
-            return None
-        from stdpose_mm.detection import build_person_detector
-
-        return build_person_detector(self.det_config, self.det_checkpoint, self.device)
 
     def check_outputs(self) -> None:
         """Refuse outputs of one video that cannot be written or are also inputs.

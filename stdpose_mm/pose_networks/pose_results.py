@@ -94,7 +94,7 @@ class PoseResults(HeatmapSource):
 
     def require_video(self, frames: FrameSource) -> None:
         """See :meth:`HeatmapSource.require_video`."""
-        self._people(frames)
+        self.people(frames)
 
     def estimate_frames(
         self,
@@ -109,10 +109,9 @@ class PoseResults(HeatmapSource):
         Raises:
             InputError: If there are no poses of this video, or they do not fit its frames.
         """
-        people = self._people(frames)
         maps = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
         for row, (index, box) in enumerate(zip(indices, boxes, strict=True)):
-            person = _choose(people.get(index, ()), box)
+            person = self.choose(frames, index, box)
             if person is None:
                 continue
             affine, labelled = maps.to_heatmap[row], person.labelled.astype(np.float32)
@@ -123,8 +122,16 @@ class PoseResults(HeatmapSource):
             maps.known[row] = weights > 0
         return maps
 
-    def _people(self, frames: FrameSource) -> dict[int, list[PersonLabel]]:
-        """Return the people that were estimated in each frame of a video."""
+    def choose(self, frames: FrameSource, index: int, box: np.ndarray) -> PersonLabel | None:
+        """Choose the person in a box [4] of a frame; return None if nobody is in it."""
+        return _choose(self.people(frames).get(index, ()), box)
+
+    def people(self, frames: FrameSource) -> dict[int, list[PersonLabel]]:
+        """Return the people that were estimated in each frame of a video, by frame.
+
+        Raises:
+            InputError: If there are no poses of this video, or they do not fit its frames.
+        """
         source, video = self._source, (frames.name, len(frames), frames.size)
         if source.video != video:
             labels = match_frames(self._read(frames), frames, FrameOptions(subject='estimates'))

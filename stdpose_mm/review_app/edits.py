@@ -68,6 +68,9 @@ def read_request(body: dict[str, Any]) -> EditRequest:
         value = body.get(name)
         if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH:
             raise InputError(f'an edit needs {name}, a string of 1 to {MAX_ID_LENGTH} characters')
+    draft = edit.get('draft')
+    if draft is not None and not (isinstance(draft, str) and len(draft) <= MAX_ID_LENGTH):
+        raise InputError(f'draft must be a string of at most {MAX_ID_LENGTH} characters')
     if not _is_int(revision) or revision < 0:
         raise InputError('an edit needs revision, the number of edits that the page knows')
     return cast(EditRequest, body)
@@ -452,6 +455,14 @@ class EditHistory:
             'can_redo': bool(self._undone),
         }
 
+    def accepted_drafts(self) -> dict[str, int]:
+        """Map each draft that an edit in effect has accepted to its person."""
+        return {
+            entry['edit']['draft']: change.people[0]
+            for entry, change in self._done
+            if entry['edit'].get('draft') is not None and change.people
+        }
+
     def read(self, request: EditRequest, reader: EditReader) -> JournalEntry:
         """Check an edit against those of other pages, and convert it to steps.
 
@@ -488,8 +499,8 @@ class EditHistory:
             'steps': reader.steps(),
             'people': people,
             'frames': frames,
-            # Number of the user's actions; each joint of a new person counts.
-            'clicks': len(edit['joints']) if edit['type'] == 'add_person' else 1,
+            # Number of actions; each joint of a new person counts, unless it was drafted.
+            'clicks': 1 if edit['type'] != 'add_person' or 'draft' in edit else len(edit['joints']),
         }
 
     def perform(self, steps: Sequence[Step]) -> Change:

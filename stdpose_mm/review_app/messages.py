@@ -20,7 +20,9 @@ PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person']
 VideoEdit = Literal['set_skeleton', 'undo', 'redo']
 EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
 
-EventName = Literal['hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed', 'learning']
+EventName = Literal[
+    'hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed', 'learning', 'drafts'
+]
 
 
 class Edit(TypedDict, total=False):
@@ -37,6 +39,7 @@ class Edit(TypedDict, total=False):
     name: str
     limbs: list[list[int]]
     of: str
+    draft: str
 
 
 class EditRequest(TypedDict):
@@ -63,11 +66,40 @@ class Pose(TypedDict):
     before: list[list[float] | None] | None
 
 
+class DraftPose(TypedDict):
+    """A draft: ``keypoints`` as in :class:`Pose`, its box, and its person, None for a new one."""
+
+    id: str
+    person: int | None
+    keypoints: list[list[float]]
+    box: list[float]
+
+
 class Poses(TypedDict):
-    """Poses by frame."""
+    """Poses by frame, and the open drafts by frame, for frames with drafts only."""
 
     revision: int
     frames: dict[str, list[Pose]]
+    drafts: dict[str, list[DraftPose]]
+
+
+class DraftAnswer(Poses):
+    """Answer to a request for drafts, with a sentence for the user; '' for none."""
+
+    message: str
+
+
+class DraftState(TypedDict):
+    """Which drafts are possible.
+
+    ``source`` names the network, ``refused`` and ``find_refused`` say why no joints can be placed
+    in a box and nobody can be found, and ``frames`` are those with open drafts.
+    """
+
+    source: str
+    refused: str | None
+    find_refused: str | None
+    frames: list[int]
 
 
 class Counts(TypedDict):
@@ -79,14 +111,12 @@ class Counts(TypedDict):
     can_redo: bool
 
 
-class EditAnswer(Counts):
+class EditAnswer(Poses, Counts):
     """Changes of an edit; ``touched`` are first and last frames of outdated poses."""
 
-    revision: int
     touched: list[list[int]]
     persons: list[int]
     person: int | None
-    frames: dict[str, list[Pose]]
 
 
 class SkeletonData(TypedDict):

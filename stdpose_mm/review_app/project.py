@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -21,6 +21,7 @@ from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions
 
 from .background import BackgroundWorker
+from .drafts import DraftSources
 from .journal import LABEL_FILE, Journal, same_labels
 from .learning import ProjectLearner
 from .messages import ListedVideo, Project, VideoState, sentence_of
@@ -71,6 +72,7 @@ class ReviewOptions:
         say: Called with each message to the user about a video.
         make_propagator: Makes a propagator like the project's in another process, where a network
             learns from the labels.
+        drafts: Where drafts of poses come from.
     """
 
     target: float = 0.95
@@ -84,6 +86,7 @@ class ReviewOptions:
     labels_category: str | None = None
     say: Callable[[str], None] = print
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
+    drafts: DraftSources = field(default_factory=DraftSources)
 
 
 def open_review(
@@ -119,7 +122,7 @@ def open_review(
         if labels is not None:
             for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
                 options.say(f'{inputs.labels or journal.path}: {sentence}')
-        review = VideoReview(propagator, state, labels, journal, inputs.out)
+        review = VideoReview(propagator, state, labels, journal, inputs.out, options.drafts)
         review.require_own_output()
         if labels is not None:
             journal.keep(labels, frames.size)

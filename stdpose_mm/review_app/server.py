@@ -69,6 +69,7 @@ class ReviewServer:
                 Route(video + '/guidance', self._guidance),
                 Route(video + '/events', self._events),
                 Route(video + '/edits', self._edit, methods=['POST']),
+                Route(video + '/drafts', self._draft, methods=['POST']),
                 Route(video + '/export', self._export, methods=['POST']),
                 Route(video + '/learning', self._learn, methods=['POST']),
                 Route(video + '/save', self._save, methods=['POST']),
@@ -125,8 +126,9 @@ class ReviewServer:
         if not 0 <= target <= 1:
             raise InputError('target must be a number in 0..1')
         review = self._video(request)
-        learning = self._project.learner.describe(review)
-        return JSONResponse({**review.describe_guidance(target), 'learning': learning})
+        learning, drafts = self._project.learner.describe(review), review.drafts.describe_state()
+        advice = review.describe_guidance(target)
+        return JSONResponse({**advice, 'learning': learning, 'drafts': drafts})
 
     def _events(self, request: Request) -> Response:
         review = self._video(request)
@@ -139,6 +141,11 @@ class ReviewServer:
     async def _edit(self, request: Request) -> Response:
         review, body = self._video(request), await _json_body(request)
         return JSONResponse(await run_in_threadpool(review.edit, body))
+
+    async def _draft(self, request: Request) -> Response:
+        review, body = self._video(request), await _json_body(request)
+        target = self._project.options.target
+        return JSONResponse(await run_in_threadpool(review.draft, body, target))
 
     async def _export(self, request: Request) -> Response:
         review, format = self._video(request), (await _json_body(request)).get('format')

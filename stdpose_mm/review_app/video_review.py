@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
@@ -19,10 +19,12 @@ from stdpose_mm.io.video import clock_of
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
+from .drafts import Drafts, DraftSources
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
 from .guidance import Guidance
 from .journal import Journal
 from .messages import (
+    DraftAnswer,
     EditAnswer,
     EventStream,
     GuidanceAnswer,
@@ -51,6 +53,7 @@ class VideoReview:
         labels: Its labels, if any; their propagated poses are shown until they are recomputed.
         journal: The edits.
         out: File to which labels are saved.
+        sources: Where drafts come from, if there are any.
 
     Raises:
         InputError: If the journal does not fit the labels.
@@ -63,6 +66,7 @@ class VideoReview:
         labels: VideoLabels | None,
         journal: Journal,
         out: Path,
+        sources: DraftSources | None = None,
     ) -> None:
         self.propagator = propagator
         self.state = state
@@ -81,6 +85,11 @@ class VideoReview:
         self._forgot_at = 0
         self._history = EditHistory(propagator, state)
         self.shown = ShownPoses(propagator, state)
+
+        self.drafts = Drafts(
+            propagator, state, self.shown, self._history, self.lock, sources or DraftSources()
+        )
+
         if labels is not None:
             self.shown.show_file(labels)
         for entry in journal.entries:
@@ -169,8 +178,12 @@ class VideoReview:
         frames = self._frames(first, last)
         if len(frames) > MAX_POSES:
             raise InputError(f'at most {MAX_POSES} frames can be asked for at once')
+        return self._describe_frames(frames)
+
+    def _describe_frames(self, frames: Sequence[int]) -> Poses:
         with self.lock:
-            return {'revision': self.revision, 'frames': self.shown.describe(frames)}
+            poses, drafts = self.shown.describe(frames), self.drafts.describe(frames)
+            return {'revision': self.revision, 'frames': poses, 'drafts': drafts}
 
     def describe_timeline(
         self, columns: int, person: int | None, first: int, last: int
@@ -219,6 +232,15 @@ class VideoReview:
                 **self._history.counts(),
             }
 
+    def draft(self, body: dict[str, Any], target: float) -> DraftAnswer:
+        """Make or discard drafts, see :meth:`.Drafts.request`."""
+        with self.lock:
+            suggested = self.guidance.report.suggestions if self.has_start() else None
+        frames, message = self.drafts.request(body, suggested, target)
+        self.events.send('drafts', first=min(frames), last=max(frames))
+        answer = self._describe_frames(frames)
+        return {**answer, 'message': '' if answer['drafts'] else message}
+
     def edit(self, body: dict[str, Any]) -> EditAnswer:
         """Perform an edit of a page, see :class:`~.messages.EditRequest`.
 
@@ -231,6 +253,8 @@ class VideoReview:
         with self.lock:
             if edit_id in self._history.new_persons:
                 return self._answer(edit_id, request['edit'].get('frame'))
+            if request['edit'].get('draft') is not None:
+                self.drafts.require_open(request['edit']['draft'])
             reader = EditReader(request['edit'], self.state, self.shown.label)
             entry = self._history.read(request, reader)
             change = self._history.perform(entry['steps'])
@@ -253,16 +277,17 @@ class VideoReview:
         # If an edit is sent again, its frame has not been checked.
         is_frame = isinstance(frame, int) and 0 <= frame < len(self.state.frames)
         return {
-            'revision': self.revision,
+            **self._describe_frames([frame] if is_frame else []),
             'touched': [],
             'persons': sorted(self.shown.of),
             'person': self._history.new_persons[edit_id],
-            'frames': self.shown.describe([frame]) if is_frame else {},
             **self._history.counts(),
         }
 
     def _show_change(self, change: Change) -> list[range]:
         touched = self.shown.follow(change)
+        if change.skeletons[0] is not change.skeletons[1]:
+            self.drafts.clear()
         # Poses of other people may also depend on these labels.
         waiting = [person for person, poses in self.shown.of.items() if poses.pending.any()]
         for person in (*change.people, *waiting):
@@ -395,6 +420,7 @@ class VideoReview:
 
     def close(self) -> None:
         """End the event streams, and close the files."""
+        self.drafts.closed = True
         self.events.close()
         self.pictures.close()
         with self.lock:

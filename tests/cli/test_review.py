@@ -75,6 +75,9 @@ def test_shows_what_propagate_writes_with_the_same_network(
         ),
         (['--batch-size', 0], 'argument --batch-size: expected a whole number of at least 1'),
         (['--project', 'dot.onnx'], '--project dot.onnx is also given as pose network dot.onnx'),
+        (['--drafts', 'none.json'], 'the poses none.json do not exist'),
+        (['--drafts', 'labels.json', '--out', 'labels.json'], 'is also given as --drafts'),
+        (['--det-checkpoint', 'weights.pth'], 'give --det-config'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
@@ -85,6 +88,34 @@ def test_options_that_do_not_fit_are_refused(
     assert code == 2
     assert len(said) == 1
     assert sentence in said[0]
+
+
+@pytest.mark.parametrize(
+    ('options', 'drafted'),
+    [
+        (['--drafts', 'labels.json', '--method', 'linear'], [0, 4, 8]),
+        (['--pose-onnx', 'dot.onnx'], []),
+    ],
+)
+def test_drafts_come_from_a_file_or_a_network(
+    run, movie, label_file, tmp_path, network, monkeypatch, options, drafted
+):
+    monkeypatch.chdir(tmp_path)
+    answers = []
+
+    def serve(server):
+        video = server._project[0]
+        for frame in range(len(video.state.frames) if drafted else 0):
+            answers.extend(video.draft({'do': 'find', 'frame': frame}, 0.95)['drafts'])
+        answers.append(video.drafts.describe_state())
+
+    monkeypatch.setattr(ListeningServer, 'run', serve)
+    code, _, said = run(movie, '--skeleton', label_file, '--no-browser', *options)
+    assert (code, said) == (0, [])
+    *frames, state = answers
+    assert [int(frame) for frame in frames] == drafted
+    # The file finds people and the network places joints, but neither does both.
+    assert (state['refused'] is None, state['find_refused'] is None) == (not drafted, bool(drafted))
 
 
 def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(

@@ -36,6 +36,7 @@ SIGNS = [
     ('doubt', 'lane'),
     ('check', 'panel'),
     ('suggest', 'panel'),
+    ('draft', 'panel'),
     ('head', 'panel'),
 ]
 

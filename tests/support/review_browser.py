@@ -25,6 +25,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from stdpose_mm.io.labels import write_coco
+from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.video_files import BITS, BLOCK, HEIGHT, WIDTH, make_video
 
@@ -121,6 +122,7 @@ def _review(
     environment: Mapping[str, str],
     output: Connection,
     learn: Callable[..., None] | None,
+    drafts: Callable[[], DraftSources] | None,
 ) -> None:
     """Become ``stdpose review`` in a process that has its modules."""
     from stdpose_mm.cli.main import main
@@ -131,6 +133,8 @@ def _review(
     if learn is not None:
         learning.learn_in_process = learn
         learning._SECONDS_BETWEEN_EVENTS = 0
+    if drafts is not None:
+        DraftSources.choose = lambda *sources: drafts()  # type: ignore[assignment]
     os.chdir(folder)
     # The streams of the process were opened for other files, which may be of another kind.
     sys.stdout = sys.stderr = os.fdopen(output.fileno(), 'w', buffering=1, closefd=False)
@@ -145,6 +149,7 @@ class ReviewServer:
         port: The port; 0 for a free one.
         method: How poses are propagated.
         learn: What takes the place of learning; None if nothing does.
+        drafts: What makes the sources of drafts in place of the command.
     """
 
     def __init__(
@@ -153,11 +158,12 @@ class ReviewServer:
         port: int = 0,
         method: str = 'linear',
         learn: Callable[..., None] | None = None,
+        drafts: Callable[[], DraftSources] | None = None,
     ) -> None:
         words = [*map(str, arguments), '--method', method, '--no-browser', '--port', str(port)]
         reader, writer = _FORKS.Pipe(duplex=False)
         self.process = _FORKS.Process(
-            target=_review, args=(words, os.getcwd(), dict(os.environ), writer, learn)
+            target=_review, args=(words, os.getcwd(), dict(os.environ), writer, learn, drafts)
         )
         self.process.start()
         writer.close()

@@ -122,6 +122,10 @@ export const postEdit = async (video, body) =>
 export const postLearning = async (video, what) =>
   read((await post(`/api/videos/${video}/learning`, { do: what })).json());
 
+/** @param {number} video @param {object} body as `Drafts.request` of drafts.py takes it */
+export const postDrafts = async (video, body) =>
+  read((await post(`/api/videos/${video}/drafts`, body)).json());
+
 /** @param {number} video */
 export const postSave = async (video) =>
   read((await post(`/api/videos/${video}/save`, {})).json());

@@ -38,7 +38,7 @@ export function scoreColour(score) {
 
 const NAMES = [
   'stage', 'panel', 'raised', 'line', 'edge', 'text', 'quiet', 'accent', 'on-accent', 'good', 'bad',
-  'lane', 'calm', 'doubt', 'check', 'suggest', 'head', 'focus',
+  'lane', 'calm', 'doubt', 'check', 'suggest', 'draft', 'head', 'focus',
 ];
 /** @type {Record<string, string>|null} */
 let resolved = null;

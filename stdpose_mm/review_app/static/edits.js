@@ -13,6 +13,7 @@ const NUDGE_MS = 350;
  * @property {number} [person]
  * @property {number} [frame]
  * @property {any} [joints]
+ * @property {string} [draft] the draft that it accepts
  */
 
 /**
@@ -166,12 +167,13 @@ export class EditQueue {
     const { poses, video } = this.store.state;
     const known = edit.frame === undefined ? null : poses.at(edit.frame);
     const change = SHOWN_AT_ONCE[edit.type];
-    if (!known || !change) return false;
+    if (!known || !(change || edit.draft)) return false;
     poses.hold(
       edit.frame,
       known.map((/** @type {any} */ pose) =>
         pose.id === edit.person ? change(pose, edit, video.skeleton) : pose,
       ),
+      edit.draft,
     );
     return true;
   }

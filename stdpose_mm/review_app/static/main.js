@@ -7,6 +7,7 @@ import { onSchemeChange, setTheme } from './colours.js';
 import { Connection } from './connection.js';
 import { askForOther, askForSkeleton, prepareDialogs, showExport, showProject } from './dialogs.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
+import { DraftLayer } from './drafts.js';
 import { EditQueue } from './edits.js';
 import { prepareFolding } from './folding.js';
 import { DoubtTour, middleOfGap, nextDoubtOfJoint, nextGiven } from './guiding.js';
@@ -58,6 +59,7 @@ const store = new Store({
   shown: 0,
   person: null,
   joint: null,
+  draft: null,
   picked: [],
   alone: false,
   opened: null,
@@ -94,7 +96,8 @@ const light = new Light(store, view);
 const subjectZoom = new SubjectZoom(store, view);
 const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe);
 const selection = new SelectionLayer(store, skeletons);
-const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit));
+const drafts = new DraftLayer(store, view, (edit) => submit(edit), onError, loupe);
+const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), drafts);
 const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError);
 const playback = new Playback(store, (frame) => goTo(frame, true));
 const doubtTour = new DoubtTour(store);
@@ -139,6 +142,11 @@ const connection = new Connection(
     pages: ({ count }) => store.update({ pages: count }),
     failed: ({ error }) => say(error, 'bad'),
     learning: (learning) => store.update({ learning }),
+    drafts: ({ first, last }) => {
+      state.poses?.expire(first, last);
+      needPoses();
+      refreshGuidance();
+    },
   },
   () => {
     queue.wake();
@@ -195,7 +203,7 @@ async function openVideo(id, frame = 0) {
   store.update({
     // Nothing is shown before the first picture has arrived.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
-    opened: null, range: null, placing: null, playing: false, joint: null, picked: [],
+    opened: null, range: null, placing: null, playing: false, joint: null, draft: null, picked: [],
     alone: false,
     ...stateOf(video), person: video.persons[0] ?? null,
   });
@@ -322,10 +330,12 @@ function onAnswer(answer, edit) {
     store.update({ guidance: { ...state.guidance, labels_made, clicks } });
   }
   for (const [first, last] of answer.touched) state.poses.expire(first, last);
-  state.poses.confirm(answer.revision, answer.frames);
+  state.poses.confirm(answer);
   const { persons } = answer;
   if (edit.type === 'add_person') store.update({ person: answer.person });
   else if (!persons.includes(state.person)) store.update({ person: persons[0] ?? null });
+  const asked = drafts.takeAsked(edit);
+  if (asked) placing.begin(answer.person ?? edit.person, 0, asked);
   if (edit.type === 'undo' || edit.type === 'redo') {
     announce(edit.type === 'undo' ? 'undone' : 'redone');
     const { frame } = state;
@@ -363,6 +373,7 @@ function editPerson(type, fields = {}) {
 }
 
 function accept() {
+  if (drafts.current) return drafts.accept(drafts.current);
   const pose = currentPose();
   if (state.person !== null && !pose) {
     return say('The pose in this frame is not computed yet: accept it in a moment');
@@ -537,8 +548,19 @@ function choosePerson(number) {
 }
 
 function deleteLabel() {
+  if (drafts.current) return drafts.discard(drafts.current);
   const joints = chosenJoints();
   editPerson('forget', joints.length ? { joints } : {});
+}
+
+async function draftPlan() {
+  const frame = await drafts.plan();
+  if (frame !== null) goTo(frame);
+}
+
+function goToDrafts() {
+  const frame = drafts.next();
+  if (frame !== null) goTo(frame);
 }
 
 function placeMissing() {
@@ -596,6 +618,7 @@ const BINDINGS = [
   { group: 'Go', shown: '[ ]', keys: ['[', 'Ctrl+ArrowLeft'], what: 'previous, next given frame', run: goToGivenBefore },
   { group: 'Go', shown: 'Space', keys: ['Space'], what: 'next frame in doubt, worst first', run: goToDoubt },
   { group: 'Go', shown: 'N', keys: ['n'], what: 'next frame to label', run: goToLabel },
+  { group: 'Go', shown: 'Y', keys: ['y'], what: 'next frame with drafts', run: goToDrafts },
   { group: 'Go', shown: 'M', keys: ['m'], what: 'middle of the gap', run: goToMiddleOfGap },
   { group: 'Go', shown: 'Home End', keys: ['Home'], what: 'first, last frame', run: () => goTo(0) },
   { group: 'Go', shown: 'F', keys: ['f'], what: 'type a frame number', run: () => byId('frame-field').select() },
@@ -605,21 +628,26 @@ const BINDINGS = [
   { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint (Tab then leaves the picture)', run: leaveJoint },
   { group: 'Choose', shown: 'Ctrl+click Ctrl+drag', keys: [], what: 'several joints, one by one or in a box; then drag one of them (move), the knob (turn) or a corner (scale)' },
   { group: 'Choose', shown: 'J', keys: ['j'], what: 'this joint alone: Space goes to its doubts, [ and ] to its labels', run: toggleAlone },
+  { group: 'Identities', shown: 'I', keys: ['i'], what: 'add one', run: () => placing.begin(null) },
+  { group: 'Identities', shown: 'S', keys: ['s'], what: 'swap with another from here on, or up to a frame', run: () => askForOther(store, 'swap', submit) },
+  { group: 'Identities', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
+  { group: 'Identities', shown: 'K', keys: ['k'], what: 'split: a new one from here on', run: () => editPerson('split') },
   { group: 'Correct', shown: 'drag', keys: [], what: 'move a joint' },
   { group: 'Correct', shown: 'Shift+drag', keys: [], what: 'move a joint and the limb below it' },
   { group: 'Correct', shown: 'Alt+drag', keys: [], what: 'move the whole pose (also Ctrl, on a joint)' },
   { group: 'Correct', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move the chosen joints by one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
   { group: 'Correct', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled', run: () => cycleVisibility() },
-  { group: 'Correct', shown: 'A', keys: ['a'], what: 'accept the pose as it is', run: accept },
+  { group: 'Correct', shown: 'A', keys: ['a'], what: 'accept the pose, or the draft', run: accept },
   { group: 'Correct', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
   { group: 'Correct', shown: 'C', keys: ['c'], what: 'copy the nearest given pose', run: () => editPerson('copy_nearest') },
-  { group: 'Correct', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'delete the label (of the chosen joint)', run: deleteLabel },
+  { group: 'Correct', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'delete the label (of the joint), or the draft', run: deleteLabel },
   { group: 'Correct', shown: 'R', keys: ['r'], what: 'place joints one after another', run: placeMissing },
   { group: 'Correct', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: undo },
-  { group: 'Identities', shown: 'I', keys: ['i'], what: 'add one', run: () => placing.begin(null) },
-  { group: 'Identities', shown: 'S', keys: ['s'], what: 'swap with another from here on, or up to a frame', run: () => askForOther(store, 'swap', submit) },
-  { group: 'Identities', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
-  { group: 'Identities', shown: 'K', keys: ['k'], what: 'split: a new one from here on', run: () => editPerson('split') },
+  { group: 'Drafts', shown: 'Shift+I Shift+N', keys: ['Shift+i'], what: 'find everybody here, in the plan', run: () => drafts.find() },
+  { group: 'Drafts', shown: 'I box', keys: [], what: 'a network places the joints' },
+  { group: 'Drafts', shown: 'click', keys: [], what: 'choose one; again: accept it' },
+  { group: 'Drafts', shown: 'drag', keys: [], what: 'correct, accept the rest' },
+  { group: 'Drafts', shown: 'Shift+A Shift+Del', keys: ['Shift+a'], what: 'accept, discard all of this frame', run: () => drafts.acceptAll() },
   { group: 'Look', shown: '+ −', keys: ['+', '='], what: 'zoom (also the wheel); drag the background to pan', run: () => view.zoom(1.25) },
   { group: 'Look', shown: '0 Z', keys: ['0'], what: 'zoom to the whole picture, the chosen one', run: () => view.fit() },
   { group: 'Look', shown: 'Shift+Z', keys: ['Shift+z'], what: 'zoom in on small poses in doubt, or not', run: toggleZooming },
@@ -649,6 +677,8 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [['Shift+ArrowDown'], nudgeOr(0, 10, () => {})],
   [[']', 'Ctrl+ArrowRight'], goToGivenAfter],
   [['End'], () => goTo(Infinity)],
+  [['Shift+n'], draftPlan],
+  [['Shift+Delete'], () => drafts.discard(null)],
   [['Ctrl+y', 'Ctrl+Shift+z'], redo],
   [['-'], () => view.zoom(0.8)],
   [['z'], fitPerson],
@@ -662,7 +692,7 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
 let leaveByTab = false;
 function leaveJoint() {
   leaveByTab = true;
-  store.update({ joint: null, picked: [] });
+  store.update({ joint: null, draft: null, picked: [] });
 }
 
 /** @param {string|undefined} scores */
@@ -690,6 +720,10 @@ function prepareControls() {
     redo,
     'add-person': () => placing.begin(null),
     'place-joints': placeMissing,
+    'find-people': () => drafts.find(),
+    'accept-drafts': () => drafts.acceptAll(),
+    'discard-drafts': () => drafts.discard(null),
+    'draft-plan': draftPlan,
     'zoom-in': () => view.zoom(1.25),
     'zoom-out': () => view.zoom(0.8),
     'zoom-fit': () => view.fit(),
@@ -792,7 +826,9 @@ function showChoices() {
 function showJointHint() {
   const { joint, picked, alone, placing: isPlacing, video } = state;
   const box = byId('joint-hint');
-  box.hidden = !chosenJoints().length || isPlacing !== null;
+  const draft = drafts.current;
+  box.hidden = !(draft || chosenJoints().length) || isPlacing !== null;
+  if (draft) box.textContent = `${drafts.describe(draft)}: A or a click accepts · a drag corrects and accepts · Del discards`;
   if (picked.length) {
     box.textContent =
       `${picked.length} joints: drag one to move them, a corner to scale, the knob to turn · Esc deselects them`;
@@ -808,7 +844,7 @@ function showJointHint() {
 }
 
 function prepareViews() {
-  view.layers = [skeletons, selection, placing];
+  view.layers = [skeletons, selection, drafts, placing];
   prepareFolding(store);
   /** @type {any} */
   let last = {};
@@ -824,7 +860,7 @@ function prepareViews() {
   store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);
   store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden'], () => view.redraw());
   store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
-  store.watch(['joint', 'picked', 'alone', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
+  store.watch(['joint', 'draft', 'picked', 'alone', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
   store.watch(['joint', 'person'], () => {
     if (state.alone && (state.joint === null || state.opened !== state.person)) {
       store.update({ alone: false, opened: null });
@@ -843,7 +879,7 @@ function prepareViews() {
   });
   store.watch(['target'], refreshGuidance);
   store.watch(['learning'], followLearning);
-  const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision'];
+  const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision', 'posesVersion'];
   store.watch(transport, () => showTransport(store));
   const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting', 'learning'];
   store.watch(header, () => showHeader(store));

@@ -25,7 +25,7 @@ export const percent = (share) => `${(100 * share).toFixed(1)} %`;
  * @param {HTMLElement} list
  * @param {Node[]} children
  */
-function renew(list, children) {
+export function renew(list, children) {
   const focused = list.contains(document.activeElement)
     ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
     : undefined;
@@ -202,6 +202,8 @@ export function showGuidance(store, go) {
     byId('right-target').style.left = `${100 * target}%`;
     meter.setAttribute('aria-valuenow', (100 * right).toFixed(1));
   }
+  const { source, find_refused } = guidance?.drafts ?? {};
+  byId('draft-source').textContent = guidance ? (source ? `Drafts come from ${source}.` : capital(`${find_refused ?? 'drafts come from the given poses'}.`)) : '';
   const next = guidance?.next;
   byId('go-label').disabled = !next;
   byId('next-what').textContent = next
@@ -262,8 +264,9 @@ export function showTransport(store) {
   play.setAttribute('aria-label', playing ? 'Pause' : 'Play');
   play.querySelector('use').setAttribute('href', playing ? '#icon-pause' : '#icon-play');
   const canvas = byId('picture');
+  const drafts = store.state.poses?.draftsAt(shown).length;
   canvas.dataset.shown = String(shown);
-  canvas.setAttribute('aria-label', `Picture of frame ${shown} of ${video.name}`);
+  canvas.setAttribute('aria-label', `Picture of frame ${shown} of ${video.name}${drafts ? `, ${counted(drafts, 'draft')}` : ''}`);
   const slider = byId('timeline');
   slider.setAttribute('aria-valuemax', String(video.frames - 1));
   slider.setAttribute('aria-valuenow', String(frame));

@@ -9,7 +9,8 @@ import { capital, categoryOf, layInBox, markSize, nameOf, placedJoints, readable
  * @typedef {object} Placing
  * @property {number|null} person null for a new one
  * @property {number} frame
- * @property {number} next place in the order of the joints
+ * @property {number[]} order joints to place
+ * @property {number} next place in this order
  * @property {Record<string, number[]>} joints that were placed, the latest last
  * @property {Record<string, string>} edits that placed the joints of an existing person
  * @property {{name: string, point: number[], edit: string}[]} undone joints that were taken back, the last one last
@@ -22,8 +23,10 @@ export class PlacingLayer {
    * @param {import('./store.js').Store} store
    * @param {import('./picture_view.js').PictureView} view
    * @param {(edit: any) => string} submit returns the edit's identifier
+   * @param {import('./drafts.js').DraftLayer} drafts
    */
-  constructor(store, view, submit) {
+  constructor(store, view, submit, drafts) {
+    this.drafts = drafts;
     this.store = store;
     this.view = view;
     this.submit = submit;
@@ -57,16 +60,28 @@ export class PlacingLayer {
     return this.store.state.video.skeleton.joints;
   }
 
+  /** @param {number} place in the order @returns {string} */
+  #nameAt(place) {
+    return this.#names[/** @type {Placing} */ (this.#placing).order[place]];
+  }
+
+  /** @param {string} name @returns {number} its place in the order */
+  #placeOf(name) {
+    return /** @type {Placing} */ (this.#placing).order.indexOf(this.#names.indexOf(name));
+  }
+
   /**
    * @param {number|null} person null for a new one
    * @param {number} [first] joint to begin with
+   * @param {number[]|null} [only] joints to place; null for all
    */
-  begin(person, first = 0) {
+  begin(person, first = 0, only = null) {
     const { shown, video } = this.store.state;
     if (!video?.skeleton || shown < 0) return;
     this.finish();
+    const order = only ?? [...video.skeleton.joints.keys()];
     const placing = {
-      person, frame: shown, next: first, joints: {}, edits: {}, undone: [], cross: null, box: null,
+      person, frame: shown, order, next: only ? 0 : first, joints: {}, edits: {}, undone: [], cross: null, box: null,
     };
     this.store.update({ placing, playing: false, joint: null });
     this.view.canvas.focus();
@@ -95,14 +110,15 @@ export class PlacingLayer {
     const name = Object.keys(joints).at(-1);
     if (name === undefined) {
       this.finish();
-      return true;
+      // The joints that a draft left empty are asked for by the page: undo means the draft.
+      return placing.order.length === this.#names.length;
     }
     const edit = placing.edits[name];
     const step = { name, point: joints[name], edit };
     delete joints[name];
     if (placing.person !== null) this.submit({ type: 'undo', of: edit });
     const undone = [...placing.undone, step];
-    this.store.update({ placing: { ...placing, next: this.#names.indexOf(name), joints, undone } });
+    this.store.update({ placing: { ...placing, next: this.#placeOf(name), joints, undone } });
     return true;
   }
 
@@ -113,7 +129,7 @@ export class PlacingLayer {
     if (!placing || !step) return false;
     if (placing.person !== null) this.submit({ type: 'redo', of: step.edit });
     const joints = { ...placing.joints, [step.name]: step.point };
-    const next = this.#names.indexOf(step.name);
+    const next = this.#placeOf(step.name);
     const undone = placing.undone.slice(0, -1);
     this.store.update({ placing: { ...placing, next } });
     this.#advance({ joints, undone });
@@ -124,7 +140,7 @@ export class PlacingLayer {
   place(x, y, occluded) {
     const placing = this.#placing;
     if (!placing) return;
-    const name = this.#names[placing.next];
+    const name = this.#nameAt(placing.next);
     const point = [x, y, occluded ? 1 : 2];
     const edits = { ...placing.edits };
     if (placing.person !== null) {
@@ -144,7 +160,7 @@ export class PlacingLayer {
     const placing = this.#placing;
     if (!placing || placing.next === 0) return;
     const next = placing.next - 1;
-    if (this.#names[next] in placing.joints) this.undo();
+    if (this.#nameAt(next) in placing.joints) this.undo();
     else this.store.update({ placing: { ...placing, next } });
   }
 
@@ -153,7 +169,7 @@ export class PlacingLayer {
     const placing = /** @type {Placing} */ (this.#placing);
     const next = placing.next + 1;
     this.store.update({ placing: { ...placing, ...patch, next } });
-    if (next >= this.#names.length) this.finish();
+    if (next >= placing.order.length) this.finish();
   }
 
   /**
@@ -195,9 +211,20 @@ export class PlacingLayer {
   /** Whether a whole skeleton replaces no joint that was placed by hand. */
   get #canLay() {
     const placing = this.#placing;
-    if (!placing || Object.keys(placing.joints).length) return false;
+    if (!placing || Object.keys(placing.joints).length || placing.order.length < this.#names.length) return false;
     const pose = this.store.state.poses.of(placing.frame, placing.person);
     return !pose?.sources?.includes('g');
+  }
+
+  /** Whether a new person has no joint yet. */
+  get #isNew() {
+    const placing = this.#placing;
+    return placing?.person === null && !Object.keys(placing.joints).length;
+  }
+
+  /** Whether a network places the joints of a new person in a box. */
+  get #canDraft() {
+    return this.#isNew && this.drafts.canPlace;
   }
 
   /** @param {number[]} box */
@@ -245,10 +272,14 @@ export class PlacingLayer {
         ];
         withBox(box);
       },
-      end: () => {
+      end: (moved, up) => {
         const isBox = box && Math.min(box[2], box[3]) * view.scale > 20;
         withBox(null);
-        if (isBox) this.#lay(/** @type {number[]} */ (box));
+        if (isBox && this.#canDraft && !up.shiftKey) {
+          this.store.update({ placing: null });
+          this.drafts.draftBox(this.store.state.shown, /** @type {number[]} */ (box));
+        } else if (isBox) this.#lay(/** @type {number[]} */ (box));
+        else if (!moved && this.#isNew && this.drafts.acceptAt(x, y)) this.finish();
         else this.place(start[0], start[1], event.shiftKey);
       },
       cancel: () => withBox(null),
@@ -285,16 +316,17 @@ export class PlacingLayer {
     const hint = byId('hint');
     const placing = this.#placing;
     hint.hidden = !placing;
-    if (!placing || placing.next >= this.#names.length) return;
-    const name = readable(this.#names[placing.next]);
+    if (!placing || placing.next >= placing.order.length) return;
+    const name = readable(this.#nameAt(placing.next));
     const { state } = this.store;
     const who =
       placing.person === null ? `New ${categoryOf(state)}` : capital(nameOf(state, placing.person));
     byId('hint-what').textContent =
-      `${who}: click the ${name} (${placing.next + 1} of ${this.#names.length})`;
+      `${who}: click the ${name} (${placing.next + 1} of ${placing.order.length})`;
     const canLay = this.#canLay;
     byId('hint-keys').textContent =
-      `${canLay ? 'or drag a box for a whole skeleton · ' : ''}Shift+click occluded · N skip · ` +
+      `${this.#isNew && this.drafts.open.length ? 'or a draft to accept it · ' : ''}` +
+      `${this.#canDraft ? 'or drag a box: the network places the joints (Shift: a whole skeleton) · ' : canLay ? 'or drag a box for a whole skeleton · ' : ''}Shift+click occluded · N skip · ` +
       'Backspace or Ctrl+Z undo · Enter or Esc done · by keyboard: arrows move, Space places' +
       `${canLay ? ', B whole skeleton' : ''}`;
   }

@@ -205,7 +205,7 @@ export class PoseCache {
   #clock = 0;
   /** @type {Map<number, {asked: number, loaded: number, stale: number}>} */
   #chunks = new Map();
-  /** @type {Map<number, {poses: Pose[], stamp: number}>} */
+  /** @type {Map<number, {poses: Pose[], drafts: any[], stamp: number}>} */
   #frames = new Map();
   /** @type {Map<number, number>} frame -> number of its edits that are not confirmed */
   #held = new Map();
@@ -231,6 +231,11 @@ export class PoseCache {
    */
   at(frame) {
     return this.#frames.get(frame)?.poses ?? null;
+  }
+
+  /** @param {number} frame @returns {import('./drafts.js').Draft[]} its open drafts */
+  draftsAt(frame) {
+    return this.#frames.get(frame)?.drafts ?? [];
   }
 
   /**
@@ -287,25 +292,31 @@ export class PoseCache {
       return;
     }
     known.loaded = Math.max(known.loaded, stamp);
-    for (const [frame, poses] of Object.entries(answer.frames)) this.#put(+frame, poses, stamp);
+    this.#putAll(answer, () => stamp);
     this.onChange();
   }
 
-  /** @param {number} frame @param {Pose[]} poses @param {number} stamp */
-  #put(frame, poses, stamp) {
-    if (this.#held.has(frame)) return;
-    const known = this.#frames.get(frame);
-    if (known && known.stamp > stamp) return;
-    this.#frames.set(frame, { poses, stamp });
+  /**
+   * @param {{frames: Record<string, Pose[]>, drafts: Record<string, any[]>}} answer
+   * @param {() => number} stampOf
+   */
+  #putAll({ frames, drafts }, stampOf) {
+    for (const [frame, poses] of Object.entries(frames)) {
+      const stamp = stampOf();
+      if (this.#held.has(+frame) || Number(this.#frames.get(+frame)?.stamp) > stamp) continue;
+      this.#frames.set(+frame, { poses, drafts: drafts[frame] ?? [], stamp });
+    }
   }
 
   /**
    * Show a change before the server has confirmed it; until then, other answers are dropped.
    * @param {number} frame
    * @param {Pose[]} poses
+   * @param {string} [accepted] draft that is hidden
    */
-  hold(frame, poses) {
-    this.#frames.set(frame, { poses, stamp: ++this.#clock });
+  hold(frame, poses, accepted) {
+    const drafts = this.draftsAt(frame).filter(({ id }) => id !== accepted);
+    this.#frames.set(frame, { poses, drafts, stamp: ++this.#clock });
     this.#held.set(frame, (this.#held.get(frame) ?? 0) + 1);
     this.onChange();
   }
@@ -318,15 +329,12 @@ export class PoseCache {
   }
 
   /**
-   * Take the frames of an answer to an edit.
-   * @param {number} revision
-   * @param {Record<string, Pose[]>} frames
+   * Take the frames of an answer to an edit, or to a request for drafts.
+   * @param {{revision: number, frames: Record<string, Pose[]>, drafts: Record<string, any[]>}} answer
    */
-  confirm(revision, frames) {
-    this.#revision = Math.max(this.#revision, revision);
-    for (const [frame, poses] of Object.entries(frames)) {
-      this.#put(+frame, poses, ++this.#clock);
-    }
+  confirm(answer) {
+    this.#revision = Math.max(this.#revision, answer.revision);
+    this.#putAll(answer, () => ++this.#clock);
     this.onChange();
   }
 

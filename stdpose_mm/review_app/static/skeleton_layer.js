@@ -99,7 +99,8 @@ export class SkeletonLayer {
     const line = (/** @type {number} */ share) => Math.max(share, share * size);
     const only = alone && isChosen ? skeleton.joints.indexOf(chosen) : -1;
     const marks = only < 0 ? placed : placed.filter((joint) => joint === only);
-    context.globalAlpha = only >= 0 ? 0.35 : isChosen || person === null ? 1 : 0.8;
+    const isDrafted = this.store.state.poses.draftsAt(this.store.state.shown).some((/** @type {any} */ draft) => draft.person === pose.id);
+    context.globalAlpha = only >= 0 || isDrafted ? 0.35 : isChosen || person === null ? 1 : 0.8;
 
     if (scores === 'size') {
       // The lower the score, the larger the disc in which the joint may lie.

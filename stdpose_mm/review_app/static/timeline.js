@@ -240,11 +240,12 @@ export class Timeline {
     return near && near.distance < 8 ? near : null;
   }
 
-  /** @returns {{frame: number, person?: number, text: string, kind: 'check'|'suggest'}[]} */
+  /** @returns {{frame: number, person?: number, text: string, kind: 'check'|'suggest'|'draft'}[]} */
   #marks() {
-    const { timeline } = this.store.state;
+    const { guidance, timeline } = this.store.state;
     if (!timeline) return [];
     return [
+      ...(guidance?.drafts?.frames ?? []).map((/** @type {number} */ frame) => ({ frame, kind: 'draft', text: 'drafts to accept or discard' })),
       ...timeline.suggestions.map((/** @type {number} */ frame) => ({
         frame,
         kind: 'suggest',
@@ -335,13 +336,14 @@ export class Timeline {
     for (const mark of this.#marks()) {
       if (mark.frame < first || mark.frame > last) continue;
       const x = this.#x(mark.frame + 0.5);
-      context.fillStyle = mark.kind === 'check' ? colours.check : colours.suggest;
+      context.fillStyle = colours[mark.kind];
       context.beginPath();
       if (mark.kind === 'check') {
         context.moveTo(x - 5, 20);
         context.lineTo(x + 5, 20);
         context.lineTo(x, 28);
-      } else {
+      } else if (mark.kind === 'draft') context.rect(x - 4, 21, 8, 6);
+      else {
         context.moveTo(x, 24.5);
         context.lineTo(x + 4.5, 29);
         context.lineTo(x, 33.5);

@@ -1,0 +1,434 @@
+"""Drafts: poses that a network or another program proposes, apart from the labels.
+
+Nothing is propagated, written, counted or learned from a draft before a person has accepted or
+corrected it: drafts are no part of the video's state. An edit that accepts one names it, and hides
+it as long as the edit is in effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from threading import Lock, RLock
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.propagation_state import PropagationState
+from stdpose_mm.constants import EVIDENCE_KINDS
+from stdpose_mm.detection import PersonDetector
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
+from stdpose_mm.pose_networks import PoseNetwork, PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork, fit_calibrator
+from stdpose_mm.pose_networks.pose_results import PoseResults
+from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
+from stdpose_mm.review.expected_errors import spread
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, person_box
+from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.text import counted
+from stdpose_mm.tracking.association import pose_similarities
+
+from .edits import MAX_PIXEL, EditHistory, StaleEditError
+from .messages import SHOWN_DECIMALS, DraftPose, DraftState
+from .shown_poses import ShownPoses
+
+LEAST_PROBABILITY, LEAST_JOINTS = 0.5, 0.25
+"""Least probability of being right of a joint, which otherwise stays empty, and least share of the
+joints that a network knows in a draft."""
+
+SAME_POSE, SAME_AS_LABEL, SAME_AS_PROPAGATED = 0.75, 0.4, 0.1
+"""Similarity from which a draft is certainly of a person with a label in its frame, or may be, or
+may be of a person with a propagated pose, which may be far off."""
+
+NETWORK_CALIBRATOR = ScoreCalibrator(slope=0.94, offset=1.41)
+"""Calibrator of scores in a video with few labels: it was fitted on MoveNet and EfficientPose RT in
+three frames of each of 90 JHMDB clips of the training groups."""
+
+CALIBRATED_FROM = 60
+"""Number of labelled joints from which scores are calibrated on them, and again at its doubles."""
+
+MAX_CALIBRATED, MAX_PLANNED, BATCH_SIZE = 24, 24, 8
+"""Maximum numbers of labels to calibrate on, of planned frames, and of people in a network run."""
+
+_NO_NETWORK = 'no network places joints here: give --pose-onnx or the like, or learn from labels'
+_NO_FINDER = 'nothing finds people here: give --det-config and a pose network, or --drafts FILE'
+
+
+@dataclass
+class DraftSources:
+    """Sources of drafts, for all videos of a project.
+
+    Args:
+        network_name: Name of a pose network; '' without one.
+        load_network: Loads this network; it is called at the first use.
+        detector: The person detector, if any.
+        results: Poses that another program has estimated, if any.
+        lock: Held by the thread that uses a source, since not all networks allow several.
+    """
+
+    network_name: str = ''
+    load_network: Callable[[], PoseNetwork | None] = lambda: None
+    detector: PersonDetector | None = None
+    results: PoseResults | None = None
+    lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def choose(
+        cls, networks: Iterable[PoseNetworkFiles], device: str = 'cpu', *others: Any
+    ) -> DraftSources:
+        """Take the first of the networks that look at pictures, and other sources."""
+        for files in networks:
+            if not EVIDENCE_KINDS[files.kind].of_videos:
+                # It is loaded for drafts alone, since the propagator may run at the same time.
+                load: Any = partial(load_pose_network, files, device)
+                return cls(files.path.name, load, *others)
+        return cls('', lambda: None, *others)
+
+    @cached_property
+    def network(self) -> PoseNetwork | None:
+        """The pose network, if there is one; the caller holds ``lock``."""
+        return self.load_network()
+
+
+class Draft(NamedTuple):
+    """A proposed pose.
+
+    Args:
+        id: Identifier, different from those of earlier sessions, which the journal holds.
+        pose: The pose. Its scores are probabilities; empty joints have no position.
+    """
+
+    id: str
+    pose: PersonLabel
+
+
+class Drafts:
+    """The drafts of a video; any thread may call any method.
+
+    Args:
+        propagator: The propagator, which may use a network that has learned from labels.
+        state: The video with its labels.
+        shown: The shown poses.
+        history: The edits.
+        lock: The lock of the video.
+        sources: Where drafts come from.
+    """
+
+    def __init__(
+        self,
+        propagator: VideoPosePropagator,
+        state: PropagationState,
+        shown: ShownPoses,
+        history: EditHistory,
+        lock: RLock,
+        sources: DraftSources,
+    ) -> None:
+        self._propagator, self._state, self._sources = propagator, state, sources
+        self._shown, self._history, self._lock = shown, history, lock
+        self._drafts: dict[int, list[Draft]] = {}
+        self._fitted = 0, NETWORK_CALIBRATOR
+        self.closed = False
+
+    def clear(self) -> None:
+        """Forget all drafts; the caller holds the lock of the video."""
+        self._drafts.clear()
+
+    # What pages are told.
+
+    def describe(self, frames: Collection[int]) -> dict[str, list[DraftPose]]:
+        """Describe the open drafts of frames for the page, by frame."""
+        with self._lock:
+            accepted = self._history.accepted_drafts()
+            return {
+                str(frame): [_describe(draft, person) for draft, person in opened]
+                for frame in sorted(self._drafts)
+                if frame in frames and (opened := self._open(frame, accepted))
+            }
+
+    def describe_state(self) -> DraftState:
+        """Describe for the page which drafts are possible, and which frames have open ones."""
+        sources, learned = self._sources, self._propagator.learned_network
+        number, source = self._fitted[0], sources.network_name
+        if learned is not None:
+            source = f'network that learned from {counted(learned.record.num_poses, "label")}'
+        elif source:
+            known = f'on {counted(number, "labelled joint")}' if number else 'on other videos'
+            source = f'{source}, calibrated {known}'
+        return {
+            'source': source,
+            'refused': None if source else _NO_NETWORK,
+            'find_refused': None
+            if sources.results or (source and sources.detector)
+            else _NO_FINDER,
+            'frames': [*map(int, self.describe(range(len(self._state.frames))))],
+        }
+
+    def require_open(self, draft_id: str) -> None:
+        """Refuse an edit that accepts a draft that is not open.
+
+        Drafts of an earlier session are unknown here: they may be accepted by edits of a page that
+        has waited for this server.
+
+        Raises:
+            StaleEditError: If it is accepted already, or of somebody who is labelled in its frame.
+        """
+        accepted = self._history.accepted_drafts()
+        for frame, drafts in self._drafts.items():
+            opened = {draft.id for draft, _ in self._open(frame, accepted)}
+            if draft_id in {draft.id for draft in drafts} - opened:
+                raise StaleEditError('the person of this draft is labelled here already')
+
+    # Requests of pages.
+
+    def request(
+        self, body: Mapping[str, Any], suggested: Sequence[int] | None, target: float
+    ) -> tuple[list[int], str]:
+        """Make or discard drafts as a page asks.
+
+        Args:
+            body: ``do`` is 'box' (``frame``, ``box``: the person in a box), 'find' (``frame``:
+                everybody), 'plan' (everybody in the frames worth labelling) or 'discard'
+                (``frame``, and ``id`` for one draft only).
+            suggested: Frames that are suggested for labelling; None before there are labels.
+            target: Share of right joints to plan for.
+
+        Returns:
+            The frames, and the message for the user if none of them has an open draft now.
+
+        Raises:
+            InputError: If the request cannot be used, or nothing can be drafted.
+        """
+        do, frame, number = body.get('do'), body.get('frame'), len(self._state.frames)
+        if do not in ('box', 'find', 'plan', 'discard'):
+            raise InputError("drafts need do, one of 'box', 'find', 'plan' and 'discard'")
+        if self._state.skeleton is None:
+            raise InputError('there is no skeleton yet, choose one first')
+        if do == 'plan':
+            frames = self._planned_frames(suggested, target)
+        elif type(frame) is int and 0 <= frame < number:
+            frames = [frame]
+        else:
+            raise InputError(f'drafts need frame, one of the frames 0..{number - 1}')
+        if do == 'box':
+            return frames, self._draft_box(frames[0], body.get('box'))
+        if do != 'discard':
+            return frames, self._draft_frames(frames)
+        self._remove(frames, body.get('id'))
+        return frames, ''
+
+    def _planned_frames(self, suggested: Sequence[int] | None, target: float) -> list[int]:
+        """List the frames that are worth labelling, or labelling first.
+
+        Raises:
+            InputError: If no label would help.
+        """
+        if refused := self.describe_state()['find_refused']:
+            raise InputError(refused)
+        if suggested is None:
+            motions, number = measure_motion(self._state.frames, None), len(self._state.frames)
+            video = UnlabelledVideo(motions, number, self._propagator.method)
+            (planned,) = choose_first_labels([video], target, MAX_PLANNED).frames
+            suggested = planned or [number // 2]
+        if not suggested:
+            raise InputError('no frame is planned: no further label is expected to help')
+        return sorted(suggested)
+
+    def _draft_box(self, frame: int, box: Any) -> str:
+        """Draft the person in a box; return the message for a person who is labelled already."""
+        values = box if isinstance(box, list) and len(box) == 4 else ['']
+        if not all(isinstance(v, (int, float)) and abs(v) < MAX_PIXEL for v in values):
+            raise InputError('a draft needs box, [x, y, width, height] in pixels')
+        with self._sources.lock:
+            network = self._network()
+            drafts = self._make(network, self._estimate(network, [frame], np.array([box], float)))
+        category = self._category
+        if not drafts:
+            advice = 'so nothing is drafted: draw it around one, or press I and click the joints'
+            raise InputError(f'{network.name} sees no {category} in this box, {advice}')
+        with self._lock:
+            for other in self._drafts.get(frame, []):
+                if _similarity(drafts, [other.pose])[0, 0] >= SAME_AS_LABEL:
+                    self._remove([frame], other.id)
+            self._drafts.setdefault(frame, []).extend(drafts)
+        return f'this {category} is labelled here already'
+
+    def _draft_frames(self, frames: Sequence[int]) -> str:
+        """Draft everybody in frames; return the message if nobody is new.
+
+        Raises:
+            InputError: If nothing finds people here, or the network recognises nobody.
+        """
+        num_people, drafts = 0, dict[int, list[Draft]]()
+        for frame in frames:
+            if self.closed:
+                break
+            with self._sources.lock:
+                source, poses = self._find(frame)
+                drafts[frame] = self._make(source, poses)
+            num_people += len(poses)
+        if num_people and not any(drafts.values()):
+            advice = f'so nothing is drafted: give a network for this {self._category}'
+            raise InputError(
+                f'{source.name} recognises nobody of {num_people} found here, {advice}'
+            )
+        with self._lock:
+            self._remove(frames)
+            for frame in drafts:
+                self._drafts.setdefault(frame, []).extend(drafts[frame])
+        return 'everybody here is labelled already' if num_people else 'nobody is found here'
+
+    @property
+    def _category(self) -> str:
+        skeleton = self._state.skeleton
+        return 'person' if skeleton is None else skeleton.category
+
+    def _network(self) -> PoseNetwork:
+        """Return the learned network, or else the given one, the first that knows joints here.
+
+        Raises:
+            InputError: If there is none.
+        """
+        for network in (self._propagator.learned_network, self._sources.network):
+            if network is not None and self._map(network) is not None:
+                return network
+        if network is None:
+            raise InputError(_NO_NETWORK)
+        return network
+
+    def _map(self, source: PoseNetwork | PoseResults) -> JointMapping | None:
+        skeleton = self._state.skeleton
+        return None if skeleton is None else JointMapping.by_meaning(skeleton, source.skeleton)
+
+    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, list[PersonLabel]]:
+        """Find everybody in a frame."""
+        frames, sources = self._state.frames, self._sources
+        if sources.results is not None:
+            return sources.results, sources.results.people(frames).get(frame, [])
+        if sources.detector is None:
+            raise InputError(_NO_FINDER)
+        network, boxes = self._network(), sources.detector(frames[frame]).boxes
+        return network, self._estimate(network, [frame] * len(boxes), boxes)
+
+    def _estimate(
+        self, network: PoseNetwork, frames: Sequence[int], boxes: np.ndarray
+    ) -> list[PersonLabel]:
+        """Estimate the pose of the person in each of some boxes of frames."""
+        poses: list[PersonLabel] = []
+        visible = np.full(network.skeleton.num_keypoints, VISIBLE)
+        for start in range(0, len(frames), BATCH_SIZE):
+            batch = frames[start : start + BATCH_SIZE]
+            beside = boxes[start : start + BATCH_SIZE]
+            estimated = network.find([self._state.frames[frame] for frame in batch], beside)
+            rows = zip(batch, beside, *estimated, strict=True)
+            poses += [PersonLabel(n, points, visible, None, s, box) for n, box, points, s in rows]
+        return poses
+
+    def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:
+        """Convert poses of a source to drafts, without those with too few probable joints."""
+        mapping = self._map(source)
+        if mapping is None:
+            names = ', '.join(source.skeleton.keypoint_names)
+            raise InputError(f'{source.name} knows other joints ({names}), so nothing is drafted')
+        calibrator = self._calibrate(source, mapping)
+        least = max(LEAST_JOINTS * len(mapping.shared), min(2, len(mapping.shared)))
+        size = np.array(self._state.frames.size)
+        drafts = []
+        for pose in poses:
+            scores = np.ones(len(pose.visibility)) if pose.scores is None else pose.scores
+            points = mapping.to_labels(pose.keypoints)
+            scores = calibrator(mapping.to_labels(scores.clip(0, 1)))
+            inside = ((points >= -0.5) & (points < size - 0.5)).all(axis=-1)
+            known = mapping.to_labels(pose.labelled) & inside & (scores >= LEAST_PROBABILITY)
+            if known.sum() >= least:
+                visibility = np.where(known, VISIBLE, NOT_LABELLED)
+                box = person_box(pose)
+                draft = PersonLabel(pose.frame_index, points, visibility, None, scores * known, box)
+                drafts.append(Draft(uuid4().hex, draft))
+        return [draft for n, draft in enumerate(drafts) if not _is_double(draft, drafts[:n])]
+
+    def _calibrate(
+        self, source: PoseNetwork | PoseResults, mapping: JointMapping
+    ) -> ScoreCalibrator:
+        """Return the calibrator of a source's scores, of a network on this video's labels."""
+        if isinstance(source, LearnedNetwork):
+            return ScoreCalibrator()
+        with self._lock:
+            tracks = self._state.tracks.values()
+            labels = [label for track in tracks for label in track.values() if label.given.any()]
+        number = sum(int(label.given[mapping.shared].sum()) for label in labels)
+        earlier, calibrator = self._fitted
+        if isinstance(source, PoseResults) or number < max(CALIBRATED_FROM, 2 * earlier):
+            return calibrator
+        chosen = [labels[n] for n in spread(len(labels), MAX_CALIBRATED)]
+        boxes = np.stack([person_box(label) for label in chosen])
+        poses = self._estimate(source, [label.frame_index for label in chosen], boxes)
+        given = mapping.to_model(np.stack([label.given for label in chosen], axis=1)).T
+        expected = mapping.to_model(np.stack([label.keypoints for label in chosen], axis=1))
+        found = np.stack([pose.keypoints for pose in poses], axis=1)
+        errors = np.linalg.norm(found - expected, axis=-1).T / label_sizes(chosen)[:, None]
+        scores = np.stack([pose.scores for pose in poses if pose.scores is not None])
+        calibrator = fit_calibrator(scores[given], errors[given] <= CORRECT_WITHIN)
+        self._fitted = number, calibrator
+        return calibrator
+
+    def _remove(self, frames: Sequence[int], draft_id: str | None = None) -> None:
+        """Remove the drafts of frames, or one of them; accepted ones return with an undo."""
+        with self._lock:
+            spared = self._history.accepted_drafts()
+            for frame in frames:
+                drafts = self._drafts.get(frame, [])
+                meant = [draft for draft in drafts if draft_id in (None, draft.id)]
+                self._drafts[frame] = [d for d in drafts if d not in meant or d.id in spared]
+
+    def _open(self, frame: int, accepted: Collection[str]) -> list[tuple[Draft, int | None]]:
+        """List the drafts of people without a label in a frame, with the person of each.
+
+        A person has at most one draft, the most similar ones together; None is a new person. The
+        caller holds the lock of the video.
+        """
+        drafts, tracks = self._drafts.get(frame, []), self._state.tracks
+        shown = {person: poses.label(frame, person) for person, poses in self._shown.of.items()}
+        people = [person for person, pose in shown.items() if pose.labelled.any()]
+        labels = [tracks.get(person, {}).get(frame) for person in people]
+        labelled = np.array([label is not None and label.given.any() for label in labels], bool)
+        similarity = _similarity(drafts, [shown[person] for person in people])
+        covered = (similarity >= SAME_POSE)[:, labelled].any(axis=1)
+        similarity[similarity < np.where(labelled, SAME_AS_LABEL, SAME_AS_PROPAGATED)] = 0.0
+        pairs = zip(*linear_sum_assignment(similarity, maximize=True), strict=True)
+        matches = {row: column for row, column in pairs if similarity[row, column] > 0}
+        for row, column in matches.items():
+            covered[row] |= labelled[column]
+        return [
+            (draft, people[matches[row]] if row in matches else None)
+            for row, draft in enumerate(drafts)
+            if draft.id not in accepted and not covered[row]
+        ]
+
+
+def _is_double(draft: Draft, others: Sequence[Draft]) -> bool:
+    """Tell whether a pose was found twice, from two boxes of a person."""
+    pose = draft.pose
+    for _, other in others:
+        offsets = np.linalg.norm(pose.keypoints - other.keypoints, axis=-1)
+        offsets = offsets[pose.labelled & other.labelled] / label_sizes([pose, other]).max()
+        if len(offsets) and np.median(offsets) <= CORRECT_WITHIN:
+            return True
+    return False
+
+
+def _similarity(drafts: Sequence[Draft], poses: Sequence[PersonLabel]) -> np.ndarray:
+    return pose_similarities([d.pose for d in drafts], poses, [np.zeros(2)] * len(poses))
+
+
+def _describe(draft: Draft, person: int | None) -> DraftPose:
+    pose = draft.pose
+    assert pose.scores is not None
+    columns = [pose.visibility[:, None], pose.scores[:, None].round(3)]
+    points = np.concatenate([pose.keypoints.round(SHOWN_DECIMALS), *columns], axis=1)
+    box = person_box(pose).round(SHOWN_DECIMALS)
+    return {'id': draft.id, 'person': person, 'keypoints': points.tolist(), 'box': box.tolist()}

@@ -1,0 +1,200 @@
+"""Poses that a network proposes: a person accepts, corrects or discards them on the page."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from support.fake_drafts import Network, sources
+from support.review_browser import FRAMES, POSE, SKELETON, make_clip, serve
+
+pytestmark = pytest.mark.slow
+
+HIGH, LOW = 1.0, 0.01
+CORNERS = [(10.0, 8.0), (60.0, 8.0), (95.0, 8.0)]
+BOXES = [[*corner, 14.0, 12.0] for corner in CORNERS]
+
+
+def point(number, joint):
+    """Return where the joint of a draft is: the pose of the clip, in the corner of its box."""
+    return tuple(np.add(CORNERS[number], (POSE - POSE.min(axis=0))[SKELETON.index_of(joint)]))
+
+
+@pytest.fixture
+def drafting(page, tmp_path):
+    """Open an unlabelled clip with three people, of whom a network places some joints."""
+    servers = []
+
+    def start(*scores):
+        video, _ = make_clip(tmp_path)
+        drafts = partial(sources, Network(SKELETON, POSE, scores), BOXES)
+        skeleton = tmp_path / 'labels.json'
+        server = serve(video, '--skeleton', skeleton, drafts=drafts)
+        page.open(server.__enter__())
+        servers.append(server)
+        page.wait(lambda: page.fetch('/guidance')['drafts']['source'], 'the page knows the network')
+        page.wait(lambda: 'Judging' not in page.text('#verdict'), 'the guidance is here')
+        return page
+
+    yield start
+    for server in servers:
+        server.__exit__(None, None, None)
+
+
+def find(page):
+    page.press('i', held=[Keys.SHIFT])
+    page.wait(lambda: len(rows(page)) == 3, 'three people are drafted')
+
+
+def rows(page):
+    return page.run(
+        'return [...document.querySelectorAll("#drafts .row")].map((r) => r.textContent)'
+    )
+
+
+def drafts_of_frame(page, frame=0):
+    return page.fetch(f'/poses?first={frame}&last={frame}')['drafts'].get(str(frame), [])
+
+
+def undo(page):
+    page.press('z', held=[Keys.CONTROL])
+
+
+def given(page, person, frame=0):
+    pose = page.poses()[frame][person]
+    return np.array(pose['keypoints'])[:, :2], pose['sources']
+
+
+def test_a_box_gets_joints_from_the_network_and_the_empty_ones_are_asked_for(drafting):
+    page = drafting(HIGH, LOW, HIGH, HIGH)
+    page.press('i')
+    page.pointer((60, 8), (66, 14), (74, 20))
+    page.wait(lambda: '3 of 4' in page.text('#joint-hint'), 'the draft is chosen')
+    assert page.revision() == 0
+    with page.one_edit():
+        page.press('a')
+    page.wait(lambda: 'neck (1 of 1)' in page.text('#hint-what'), 'the empty joint is asked for')
+    with page.one_edit():
+        page.pointer((67, 12))
+    points, sources = given(page, 0)
+    expected = [point(1, 'head'), (67, 12), point(1, 'left_hand'), point(1, 'right_hand')]
+    assert points == pytest.approx(np.array(expected, float), abs=1 / page.scale)
+    assert sources == 'gggg'
+    assert page.is_hidden('#hint')
+    assert page.complaints() == []
+
+
+def test_found_people_are_accepted_one_by_one_by_key(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    find(page)
+    assert page.run('return document.getElementById("picture").ariaLabel').endswith(', 3 drafts')
+    for left in (2, 1, 0):
+        with page.one_edit():
+            page.press('a')
+        assert len(rows(page)) == left
+    assert page.fetch()['persons'] == [0, 1, 2]
+    assert page.fetch('/guidance')['clicks'] == 3
+
+
+def test_a_click_chooses_a_draft_and_a_second_one_accepts_it(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    find(page)
+    page.pointer((CORNERS[1][0] + 2, CORNERS[1][1] + 4))
+    page.wait(
+        lambda: (
+            'chosen' in page.run('return document.querySelectorAll("#drafts .row")[1].className')
+        ),
+        'it is chosen',
+    )
+    assert page.revision() == 0
+    with page.one_edit():
+        page.pointer((CORNERS[1][0] + 2, CORNERS[1][1] + 4))
+    assert given(page, 0)[0][0] == pytest.approx(point(1, 'head'), abs=0.01)
+
+
+def test_while_one_is_added_a_click_in_a_draft_accepts_it_and_any_other_places_a_joint(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    find(page)
+    page.press('i')
+    with page.one_edit():
+        page.pointer((CORNERS[2][0] + 2, CORNERS[2][1] + 4))
+    assert page.is_hidden('#hint')
+    assert given(page, 0)[0][0] == pytest.approx(point(2, 'head'), abs=0.01)
+    page.press('i')
+    page.pointer((40, 4))
+    assert 'neck (2 of 4)' in page.text('#hint-what')
+
+
+def test_all_are_accepted_or_discarded_at_once(drafting):
+    page = drafting(HIGH, LOW, HIGH, HIGH)
+    find(page)
+    page.press('a', held=[Keys.SHIFT])
+    page.wait(lambda: page.revision() == 3, 'all are accepted')
+    page.wait(
+        lambda: '3 joints are empty' in page.text('#messages'), 'the page says what is missing'
+    )
+    assert rows(page) == []
+    for _ in range(2):
+        with page.one_edit():
+            undo(page)
+    page.wait(lambda: len(rows(page)) == 2, 'two drafts are back')
+    page.press(Keys.DELETE, held=[Keys.SHIFT])
+    page.wait(lambda: rows(page) == [], 'the others are discarded')
+    assert page.fetch()['persons'] == [0]
+    assert drafts_of_frame(page) == []
+
+
+def test_a_drag_of_a_joint_accepts_the_others_and_undo_brings_the_draft_back(drafting):
+    page = drafting(HIGH, LOW, HIGH, HIGH)
+    find(page)
+    x, y = point(0, 'left_hand')
+    with page.one_edit():
+        page.pointer((x, y), (x + 2, y), (x + 3, y - 2))
+    page.wait(lambda: 'other 2 joints' in page.text('#messages'), 'the page says what it accepted')
+    points, sources = given(page, 0)
+    assert points[2] == pytest.approx((x + 3, y - 2), abs=1 / page.scale)
+    assert points[[0, 3]] == pytest.approx(np.array([point(0, 'head'), point(0, 'right_hand')]))
+    assert sources[0] + sources[2:] == 'ggg'
+    # The page asks for the empty joint now; undo means the draft nevertheless.
+    page.wait(lambda: 'neck' in page.text('#hint-what'), 'the empty joint is asked for')
+    with page.one_edit():
+        undo(page)
+    page.wait(lambda: len(rows(page)) == 3, 'the draft is back')
+    assert page.fetch()['persons'] == []
+    assert page.complaints() == []
+
+
+def test_planned_frames_are_drafted_and_visited(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    page.press('n', held=[Keys.SHIFT])
+    page.wait(lambda: 'Y goes' in page.text('#messages'), 'the frames are drafted')
+    frames = page.fetch('/guidance')['drafts']['frames']
+    assert 1 <= len(frames) < FRAMES
+    page.wait_for_frame(frames[0])
+    page.wait(lambda: '4 of 4 joints' in page.text('#joint-hint'), 'a draft is chosen')
+
+
+def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missing(page, tmp_path):
+    video, labels = make_clip(tmp_path)
+    with serve(video, '--skeleton', labels) as server:
+        page.open(server)
+        page.press('i')
+        with page.one_edit():
+            page.pointer((60, 8), (66, 14), (74, 20))
+        assert given(page, 0)[1] == 'gggg'
+        page.press('i', held=[Keys.SHIFT])
+        page.wait(lambda: '--det-config' in page.text('#messages'), 'the page says which option')
+
+
+def test_drafts_are_chosen_and_discarded_in_the_list_by_keyboard(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    find(page)
+    page.run('document.querySelectorAll("#drafts .row-main")[1].focus()')
+    page.press(Keys.ENTER)
+    pressed = 'return document.activeElement.ariaPressed'
+    # The list is drawn again, but the focus stays.
+    page.wait(lambda: page.run(pressed) == 'true', 'the focused draft is chosen')
+    page.press(Keys.TAB, Keys.TAB, Keys.ENTER)
+    page.wait(lambda: len(rows(page)) == 2, 'it is discarded')
+    assert [draft['box'][0] for draft in drafts_of_frame(page)] == [CORNERS[0][0], CORNERS[2][0]]

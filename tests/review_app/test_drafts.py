@@ -1,0 +1,470 @@
+"""Drafts: what a network proposes is no label before somebody accepts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+from stdpose_mm.pose_networks.pose_results import PoseResults
+from stdpose_mm.review_app import drafts
+from stdpose_mm.review_app.drafts import DraftSources
+from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from support.fake_drafts import Network, sources
+from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of
+
+CORNER = POSE.min(axis=0)
+BOX = [*CORNER.tolist(), 8.0, 20.0]
+"""The box around ``POSE``."""
+
+LEFT_OUT = 0.01
+"""A score far below what counts as probable."""
+
+
+def network_of(*scores: float, skeleton: Skeleton = SKELETON) -> Network:
+    return Network(skeleton, POSE, scores)
+
+
+def sources_at(*shifts: float, network: Network | None = None) -> DraftSources:
+    """Find people some pixels to the right of ``POSE``."""
+    boxes = [np.add(BOX, [shift, 0, 0, 0]).tolist() for shift in shifts]
+    return sources(network or network_of(1, 1, 1), boxes)
+
+
+@pytest.fixture
+def page_with(open_page: Callable) -> Callable[..., Page]:
+    def open_(labels: VideoLabels | None, *shifts: float, **options: Any) -> Page:
+        options.setdefault('drafts', sources_at(*shifts, network=options.pop('network', None)))
+        if labels is None:
+            options['skeleton'] = SKELETON
+        return open_page(labels, **options)
+
+    return open_
+
+
+def ask(page: Page, do: str, **fields: Any) -> Any:
+    answer = page.post('/drafts', {'do': do, **fields})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def refused(page: Page, do: str, **fields: Any) -> str:
+    before = page.state()
+    answer = page.post('/drafts', {'do': do, **fields})
+    assert answer.status_code == 422, answer.text
+    assert page.state() == before
+    assert drafted(page) == []
+    return str(answer.json()['error'])
+
+
+def drafted(page: Page, frame: int = 5) -> list[dict[str, Any]]:
+    return page.get('/poses', first=frame, last=frame)['drafts'].get(str(frame), [])
+
+
+def accept(page: Page, draft: dict[str, Any], frame: int = 5, **moved: list[float]) -> int:
+    """Accept a draft as the page does; return its person."""
+    names = SKELETON.keypoint_names
+    joints = {
+        name: [x, y, v]
+        for name, (x, y, v, _) in zip(names, draft['keypoints'], strict=True)
+        if v > 0
+    }
+    fields: dict[str, Any] = {'frame': frame, 'joints': {**joints, **moved}, 'draft': draft['id']}
+    if draft['person'] is None:
+        return page.edit('add_person', **fields)['person']
+    page.edit('set_joints', person=draft['person'], **fields)
+    return draft['person']
+
+
+# A box, and everybody.
+
+
+def test_the_joints_of_a_box_come_from_the_network(page_with):
+    page = page_with(None)
+    answer = ask(page, 'box', frame=5, box=[30, 4, 8, 20])
+    (draft,) = answer['drafts']['5']
+    points = np.array(draft['keypoints'])
+    assert points[:, :2] == pytest.approx(POSE + np.array([20, 0]))
+    assert points[:, 2].tolist() == [2, 2, 2]
+    assert draft['person'] is None
+    assert drafted(page) == [draft]
+    assert answer['message'] == ''
+
+
+@pytest.mark.parametrize(
+    ('network', 'placed'),
+    [
+        (network_of(LEFT_OUT, 1, 1), [0, 2, 2]),
+        (network_of(1, 1, skeleton=Skeleton(('head', 'left_hand'))), [2, 2, 0]),
+    ],
+    ids=['doubts the head', 'does not know the right hand'],
+)
+def test_a_joint_stays_empty_that_the_network(page_with, network: Network, placed: list[int]):
+    page = page_with(None, network=network)
+    (draft,) = ask(page, 'box', frame=5, box=BOX)['drafts']['5']
+    assert [joint[2] for joint in draft['keypoints']] == placed
+
+
+def test_joints_beyond_the_picture_stay_empty(page_with):
+    page = page_with(None)
+    (draft,) = ask(page, 'box', frame=5, box=[-3, 4, 8, 20])['drafts']['5']
+    assert [joint[2] for joint in draft['keypoints']] == [0, 2, 2]
+
+
+def test_everybody_in_a_frame_is_drafted(page_with):
+    page = page_with(None, *range(0, 60, 3))
+    assert len(ask(page, 'find', frame=5)['drafts']['5']) == 20
+    people = {accept(page, draft) for draft in drafted(page)}
+    assert len(people) == 20
+    assert drafted(page) == []
+    assert {*page.poses(5)} == people
+
+
+def test_finding_again_replaces_the_drafts(page_with):
+    page = page_with(None, 0, 40)
+    ask(page, 'find', frame=5)
+    first = drafted(page)
+    ask(page, 'find', frame=5)
+    assert len(drafted(page)) == 2
+    assert drafted(page) != first
+
+
+def test_a_box_around_a_draft_replaces_it(page_with):
+    page = page_with(None, 0, 40)
+    ask(page, 'find', frame=5)
+    ask(page, 'box', frame=5, box=np.add(BOX, [1, 0, 0, 0]).tolist())
+    assert sorted(draft['keypoints'][0][0] for draft in drafted(page)) == [11, 50]
+
+
+def test_a_person_with_two_boxes_is_drafted_once(page_with):
+    # One pixel is a twentieth of the pose.
+    page = page_with(None, 0, 1, 40)
+    ask(page, 'find', frame=5)
+    assert [draft['keypoints'][0][0] for draft in drafted(page)] == [10, 50]
+
+
+def test_nobody_is_found(page_with):
+    assert ask(page_with(None), 'find', frame=5)['message'] == 'nobody is found here'
+
+
+@pytest.mark.parametrize(
+    ('fields', 'part'),
+    [
+        ({'do': 'guess'}, "'plan'"),
+        ({'do': 'find', 'frame': 40}, '0..39'),
+        ({'do': 'find', 'frame': True}, '0..39'),
+        ({'do': 'find'}, '0..39'),
+        ({'do': 'box', 'frame': 5}, '[x, y, width, height]'),
+        ({'do': 'box', 'frame': 5, 'box': [1, 2, 3]}, '[x, y, width, height]'),
+        ({'do': 'box', 'frame': 5, 'box': [1, 2, 3, '4']}, '[x, y, width, height]'),
+        ({'do': 'box', 'frame': 5, 'box': [1, 2, 3, 1e9]}, '[x, y, width, height]'),
+    ],
+)
+def test_a_wrong_request_is_refused(page_with, fields: dict[str, Any], part: str):
+    assert part in refused(page_with(None, 0), **fields)
+
+
+def test_drafts_need_a_skeleton(open_page: Callable):
+    page = open_page(drafts=sources_at(0))
+    assert 'choose' in page.post('/drafts', {'do': 'find', 'frame': 5}).json()['error']
+
+
+# No network, or a wrong one.
+
+
+def test_without_a_network_one_sentence_says_which_option_gives_one(page):
+    assert '--pose-onnx' in refused(page, 'box', frame=5, box=BOX)
+    assert '--det-config' in refused(page, 'find', frame=5)
+    assert '--drafts' in refused(page, 'plan')
+    state = page.get('/guidance')['drafts']
+    assert ('--pose-onnx' in state['refused'], state['source']) == (True, '')
+
+
+@pytest.mark.parametrize(
+    ('network', 'part'),
+    [
+        (network_of(1, 1, skeleton=Skeleton(('wing', 'tail_base'))), 'knows other joints'),
+        (network_of(LEFT_OUT, LEFT_OUT, LEFT_OUT), 'net.onnx'),
+    ],
+)
+def test_a_network_of_the_wrong_kind_drafts_nothing(page_with, network: Network, part: str):
+    page = page_with(None, 0, 40, network=network)
+    for do, fields in (('box', {'box': BOX}), ('find', {})):
+        sentence = refused(page, do, frame=5, **fields)
+        assert part in sentence
+        assert 'nothing is drafted' in sentence
+
+
+# People.
+
+
+def test_nobody_who_is_labelled_is_drafted_again(page_with):
+    # Person 1 is labelled in the frame, person 2 at 40 pixels is propagated there.
+    labels = labels_of(label(5, 1), label(0, 2, 40), label(39, 2, 40))
+    page = page_with(labels, 1, 41, 80)
+    answer = ask(page, 'find', frame=5)
+    assert [draft['person'] for draft in answer['drafts']['5']] == [2, None]
+    assert ask(page, 'box', frame=5, box=BOX)['message'] == ''
+    assert [draft['person'] for draft in drafted(page)] == [2, None]
+
+
+def test_a_draft_a_little_beside_a_label_is_of_its_person(page_with):
+    # Their similarity is 0.66, as of two people side by side, but there is only one draft.
+    page = page_with(labels_of(label(5, 1)), 3)
+    assert ask(page, 'find', frame=5)['message'] == 'everybody here is labelled already'
+
+
+def test_the_page_says_that_the_person_in_a_box_is_labelled(page_with):
+    page = page_with(labels_of(label(5, 1)))
+    answer = ask(page, 'box', frame=5, box=BOX)
+    assert (answer['drafts'], answer['message']) == ({}, 'this person is labelled here already')
+
+
+def test_accepting_labels_the_person_whose_pose_it_is(page_with, two_people):
+    page = page_with(two_people, 1, 41)
+    ask(page, 'find', frame=5)
+    assert [accept(page, draft) for draft in drafted(page)] == [1, 2]
+    assert {*page.poses(5)} == {1, 2}
+    assert page.poses(5)[2]['source'] == 'given'
+    assert page.joint(5, 2) == [51, 4]
+
+
+def test_a_box_around_somebody_whose_draft_was_accepted_drafts_nobody(page_with):
+    page = page_with(None, 0)
+    ask(page, 'find', frame=5)
+    accept(page, drafted(page)[0])
+    answer = ask(page, 'box', frame=5, box=np.add(BOX, [1, 0, 0, 0]).tolist())
+    assert (answer['drafts'], answer['message']) == ({}, 'this person is labelled here already')
+
+
+def test_two_people_side_by_side_keep_their_drafts(page_with):
+    # The second draft would fit the label of the first person, too.
+    page = page_with(None, 0, 3)
+    ask(page, 'find', frame=5)
+    first, second = drafted(page)
+    accept(page, first)
+    assert [draft['id'] for draft in drafted(page)] == [second['id']]
+    assert accept(page, second) == 1
+    assert page.joint(5, 1) == [13, 4]
+
+
+def test_a_label_hides_the_draft_of_its_person(page_with, two_people):
+    page = page_with(two_people, 0, 40)
+    ask(page, 'find', frame=5)
+    page.edit('accept', person=1, frame=5)
+    assert [draft['person'] for draft in drafted(page)] == [2]
+    page.edit('undo')
+    assert [draft['person'] for draft in drafted(page)] == [1, 2]
+
+
+# Accepting, undoing, discarding.
+
+
+def test_undo_brings_the_draft_back_and_redo_hides_it(page_with):
+    page = page_with(None, 0)
+    ask(page, 'find', frame=5)
+    (draft,) = drafted(page)
+    accept(page, draft)
+    assert drafted(page) == []
+    page.edit('undo')
+    assert drafted(page) == [draft]
+    assert page.get()['persons'] == []
+    page.edit('redo')
+    assert drafted(page) == []
+
+
+def test_a_corrected_draft_is_given_as_it_is_and_as_corrected(page_with):
+    page = page_with(None, 0)
+    ask(page, 'find', frame=5)
+    accept(page, drafted(page)[0], head=[12, 5, 2])
+    pose = page.poses(5)[0]
+    assert np.array(pose['keypoints'])[:, :2] == pytest.approx(np.array([[12, 5], *POSE[1:]]))
+    assert pose['sources'] == 'ggg'
+    # One action, though it placed three joints.
+    assert page.get('/guidance')['clicks'] == 1
+
+
+def test_a_draft_that_was_moved_away_is_accepted_too(page_with):
+    page = page_with(None, 0)
+    ask(page, 'find', frame=5)
+    away = {'head': [90, 4, 2], 'left_hand': [94, 20, 2], 'right_hand': [98, 24, 2]}
+    accept(page, drafted(page)[0], **away)
+    assert drafted(page) == []
+
+
+def test_empty_joints_are_propagated_and_not_left_out(page_with, two_people):
+    page = page_with(two_people, 0, network=network_of(1, 1, LEFT_OUT))
+    ask(page, 'find', frame=5)
+    accept(page, drafted(page)[0])
+    assert page.poses(5)[1]['sources'] == 'ggp'
+
+
+def test_a_draft_is_accepted_only_once(page_with):
+    page = page_with(None, 0)
+    ask(page, 'find', frame=5)
+    (draft,) = drafted(page)
+    accept(page, draft)
+    joints = {'head': [1, 1, 2]}
+    again = page.try_edit('add_person', frame=5, joints=joints, draft=draft['id'])
+    assert again.status_code == 409
+    assert page.get()['persons'] == [0]
+
+
+def test_a_draft_of_a_session_before_is_accepted(page_with):
+    page = page_with(None, 0)
+    # It is not known, but a page that waited for the server must not lose its edit.
+    page.edit('add_person', frame=5, joints={'head': [1, 1, 2]}, draft='of-before')
+    assert page.get()['persons'] == [0]
+
+
+@pytest.mark.parametrize('draft', [5, 'x' * 101])
+def test_an_edit_names_a_draft_by_a_short_text(page, draft: object):
+    assert 'draft' in page.refused('accept', person=1, frame=5, draft=draft)
+
+
+def test_drafts_are_discarded_one_by_one_or_all(page_with):
+    page = page_with(None, 0, 40, 60)
+    ask(page, 'find', frame=5)
+    first, second, third = drafted(page)
+    accept(page, first)
+    ask(page, 'discard', frame=5, id=second['id'])
+    assert [draft['id'] for draft in drafted(page)] == [third['id']]
+    ask(page, 'discard', frame=5)
+    assert drafted(page) == []
+    # What was accepted before returns when it is undone.
+    page.edit('undo')
+    assert [draft['id'] for draft in drafted(page)] == [first['id']]
+
+
+def test_other_pages_learn_of_drafts(page_with):
+    page = page_with(None, 0)
+    sent = []
+    page.project[0].events.send = lambda event, **data: sent.append((event, data))
+    ask(page, 'find', frame=5)
+    assert ('drafts', {'first': 5, 'last': 5}) in sent
+    assert page.get('/guidance')['drafts']['frames'] == [5]
+
+
+# A draft is no label.
+
+
+def test_drafts_change_nothing_that_is_computed_written_or_learned(page_with, two_people):
+    page = page_with(two_people, 0, 40, 80)
+
+    def everything() -> object:
+        state = page.project[0].state
+        labels, _ = page.project[0].collect()
+        exported = page.post('/export', {'format': 'posetrack18'}).json()
+        tracks = {person: sorted(track) for person, track in state.tracks.items()}
+        counts = {k: page.get('/guidance')[k] for k in ('labels_made', 'clicks', 'expected_wrong')}
+        return labels.persons[0].keypoints.tolist(), len(labels.persons), exported, tracks, counts
+
+    before, journal = everything(), page.project[0].journal.path
+    size = journal.stat().st_size if journal.exists() else 0
+    ask(page, 'find', frame=5)
+    ask(page, 'plan')
+    page.settle()
+    assert len(drafted(page)) == 3
+    assert everything() == before
+    assert (journal.stat().st_size if journal.exists() else 0) == size
+
+
+def test_a_new_skeleton_has_no_drafts(open_page: Callable):
+    page = open_page(drafts=sources_at(0))
+    page.edit('set_skeleton', joints=[*SKELETON.keypoint_names])
+    ask(page, 'find', frame=5)
+    page.edit('undo')
+    assert drafted(page) == []
+
+
+# Planned frames.
+
+
+def test_the_frames_of_the_plan_are_drafted(page_with):
+    page = page_with(None, 0, 40)
+    frames = [int(frame) for frame in ask(page, 'plan')['drafts']]
+    assert frames == page.get('/guidance')['drafts']['frames']
+    assert 1 <= len(frames) <= drafts.MAX_PLANNED
+    # The people of all frames are the same two, once those of one frame are accepted.
+    people = {accept(page, draft, frame) for frame in frames for draft in drafted(page, frame)}
+    assert len(people) == 2
+
+
+def test_with_labels_the_suggested_frames_are_drafted(page_with, two_people):
+    page = page_with(two_people, 0, 40)
+    page.wait_for_measurement(1)
+    suggested = sorted(page.get('/timeline')['suggestions'])
+    assert suggested
+    assert [*map(int, ask(page, 'plan')['drafts'])] == suggested
+
+
+# Calibration.
+
+
+def test_scores_are_calibrated_on_enough_labels(page_with, monkeypatch):
+    monkeypatch.setattr(drafts, 'CALIBRATED_FROM', 6)
+    # The network is wrong by twice the pose wherever it is asked, however certain it is.
+    network = network_of(0.9, 0.9, 0.9)
+    page = page_with(labels_of(label(0, 1), label(39, 1)), 50, network=network)
+    network.find = (
+        lambda pictures, boxes: (  # type: ignore[method-assign]
+            boxes[:, None, :2] + POSE - CORNER + 40,
+            np.tile(network.scores, (len(boxes), 1)),
+        )
+    )
+    assert 'recognises nobody' in refused(page, 'find', frame=5)
+    assert 'calibrated on 6 labelled joints' in page.get('/guidance')['drafts']['source']
+
+
+def test_the_network_that_has_learned_here_is_preferred_with_its_own_scores(page_with, monkeypatch):
+    page = page_with(None, network=network_of(LEFT_OUT, LEFT_OUT, LEFT_OUT))
+    learned = LearnedNetwork.__new__(LearnedNetwork)
+    learned.name, learned.skeleton = 'learned.onnx', SKELETON
+    # Scores of another network would count as probable from 0.18 on.
+    learned.find = network_of(0.6, 0.6, 0.4).find  # type: ignore[method-assign]
+    learned.record = SimpleNamespace(num_poses=9)  # type: ignore[assignment]
+    monkeypatch.setattr(VideoPosePropagator, 'learned_network', learned)
+    (draft,) = ask(page, 'box', frame=5, box=BOX)['drafts']['5']
+    assert [joint[2] for joint in draft['keypoints']] == [2, 2, 0]
+    assert 'learned from 9 labels' in page.get('/guidance')['drafts']['source']
+
+
+# Poses of another program.
+
+
+def estimates(path: Path, *shifts: float, frame: int = 5) -> PoseResults:
+    persons = [
+        label(frame, n, shift, source='propagated', scores=[0.9, 0.9, LEFT_OUT])
+        for n, shift in enumerate(shifts)
+    ]
+    frames = tuple(VideoFrame(n) for n in range(NUM_FRAMES))
+    write_labels(VideoLabels('clip', SKELETON, frames, tuple(persons)), path)
+    return PoseResults(path)
+
+
+def test_poses_of_another_program_are_drafts(page_with, tmp_path: Path):
+    results = estimates(tmp_path / 'poses.json', 0, 40)
+    page = page_with(None, drafts=DraftSources(results=results))
+    found = ask(page, 'find', frame=5)['drafts']['5']
+    assert [joint[2] for joint in found[0]['keypoints']] == [2, 2, 0]
+    assert found[1]['keypoints'][0][:2] == [50, 4]
+    assert ask(page, 'find', frame=6)['message'] == 'nobody is found here'
+
+
+def test_poses_of_other_joints_draft_nothing(page_with, tmp_path: Path):
+    path = tmp_path / 'poses.json'
+    estimates(path, 0)
+    names = json.loads(path.read_text())
+    for category in names['categories']:
+        category['keypoints'] = ['wing', 'tail_base', 'antenna']
+    path.write_text(json.dumps(names))
+    page = page_with(None, drafts=DraftSources(results=PoseResults(path)))
+    assert 'knows other joints' in refused(page, 'find', frame=5)
