@@ -5,7 +5,7 @@ import { byId, make } from './dom.js';
 import { announce, say, showState } from './notices.js';
 import { renew } from './panels.js';
 import {
-  capital, categoryOf, isPlaced, jointsByName, limbBelow, markSize, nameOf, placedJoints, readable, withJoints,
+  capital, categoryOf, isPlaced, jointsByName, limbBelow, markSize, nameOf, placedJoints, withJoints,
 } from './poses.js';
 
 /** No person has this colour, and dashes and a frame tell drafts apart without it. */

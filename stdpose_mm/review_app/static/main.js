@@ -548,9 +548,9 @@ function choosePerson(number) {
 }
 
 function deleteLabel() {
-  if (drafts.current) return drafts.discard(drafts.current);
   const joints = chosenJoints();
-  editPerson('forget', joints.length ? { joints } : {});
+  if (drafts.current) drafts.discard(drafts.current);
+  else editPerson('forget', joints.length ? { joints } : {});
 }
 
 async function draftPlan() {
