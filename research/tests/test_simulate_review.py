@@ -62,3 +62,10 @@ def test_of_a_draft_only_wrong_and_empty_joints_are_placed(truth: Truth) -> None
     assert placed.tolist() == [False, True, True]
     joints = {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
     assert fields == {'joints': joints, 'draft': 'new'}
+
+
+def test_the_tolerance_decides_what_is_placed_in_a_draft(truth: Truth) -> None:
+    # The tail is off by 3 of 20 pixels.
+    tolerant = Truth(truth.labels, tolerance=0.15)
+    _, placed = draft_person(tolerant, Client(), 0, 0)  # type: ignore[arg-type]
+    assert placed.tolist() == [False, False, True]

@@ -13,7 +13,7 @@ largest T that reaches the target. Joint-clicks are joints that were placed; a w
 joints costs K. With ``--drafts first`` the first label of everybody starts from a draft of the
 given pose network in a box around the person; with ``--drafts every`` also each further label for
 which the draft has fewer wrong joints than the propagated pose. In a draft, joints are placed that
-are empty or have an error above 0.05.
+are empty or have an error above 0.05. ``--tolerance`` sets another error than 0.05.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 
 from research.annotation.review_client import ReviewClient, serve_video
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.argument_types import fraction, positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
 from stdpose_mm.cli.parser import option
@@ -73,17 +73,21 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
         limit: Number of videos, of which the fastest are taken (by motion in pose sizes).
         learn: Let the page learn from the labels, and leave out "uniform".
         drafts: Start the first labels, or every label, from drafts, and leave out "uniform".
+        tolerance: Error, in pose sizes, above which the annotator places a joint.
     """
 
     limit: int | None = option(type=positive, metavar='N')
     learn: bool = option(False)
     drafts: str | None = option(choices=('first', 'every'))
+    tolerance: float = option(LOOKS_WRONG, type=fraction)
 
 
 def simulate(args: SimulateReviewOptions) -> None:
     """Simulate both annotators on every video, and print the efforts."""
     args.validate()
-    truths = sorted(map(Truth, read_videos(args.labels)), key=lambda truth: -truth.motion)
+    videos = read_videos(args.labels)
+    truths = [Truth(labels, args.tolerance) for labels in videos]
+    truths.sort(key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
     found: dict[tuple[str, float], list[Effort]] = {}
     for truth in truths:
@@ -114,10 +118,11 @@ class Truth:
 
     Args:
         labels: The labels.
+        tolerance: Error, in pose sizes, above which a joint is placed.
     """
 
-    def __init__(self, labels: VideoLabels) -> None:
-        self.labels = labels
+    def __init__(self, labels: VideoLabels, tolerance: float = LOOKS_WRONG) -> None:
+        self.labels, self.tolerance = labels, tolerance
         tracks = labels.tracks()
         shape = len(labels.frames), len(tracks), labels.skeleton.num_keypoints
         self.points = np.zeros((*shape, 2))
@@ -179,7 +184,7 @@ def label_guided(
             frame, person = wanted['frame'], wanted['person']
             place = frame, people.index(person)
             # A joint that is not shown also looks wrong.
-            wrong = truth.known[place] & ~(errors[place] <= LOOKS_WRONG)
+            wrong = truth.known[place] & ~(errors[place] <= truth.tolerance)
             fields = {'joints': truth.joints(*place, wrong)}
             if args.drafts == 'every' and wrong.any():
                 drafted, other = draft_person(truth, client, *place)
@@ -228,7 +233,7 @@ def draft_person(
     places = np.array(draft['keypoints'])
     errors = np.linalg.norm(places[:, :2] - points, axis=-1) / truth.sizes[frame, person]
     is_placed = places[:, 2] > 0
-    wrong = known & ~(is_placed & (errors <= LOOKS_WRONG))
+    wrong = known & ~(is_placed & (errors <= truth.tolerance))
     kept = {
         truth.names[k]: [*places[k, :2].tolist(), 2] for k in np.flatnonzero(is_placed & ~wrong)
     }
