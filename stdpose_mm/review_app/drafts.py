@@ -369,8 +369,8 @@ class Drafts:
         poses = self._estimate(source, [label.frame_index for label in chosen], boxes)
         given = mapping.to_model(np.stack([label.given for label in chosen], axis=1)).T
         expected = mapping.to_model(np.stack([label.keypoints for label in chosen], axis=1))
-        found = np.stack([pose.keypoints for pose in poses], axis=1)
-        errors = np.linalg.norm(found - expected, axis=-1).T / label_sizes(chosen)[:, None]
+        estimated = np.stack([pose.keypoints for pose in poses], axis=1)
+        errors = np.linalg.norm(estimated - expected, axis=-1).T / label_sizes(chosen)[:, None]
         scores = np.stack([pose.scores for pose in poses if pose.scores is not None])
         calibrator = fit_calibrator(scores[given], errors[given] <= CORRECT_WITHIN)
         self._fitted = number, calibrator
