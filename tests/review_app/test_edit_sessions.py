@@ -285,7 +285,7 @@ def window(frame: int) -> dict[str, Any]:
     session=st.lists(steps, min_size=30, max_size=40),
 )
 @example(method='linear', session=[window(5), window(0), window(3)])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_a_session_of_edits_is_that_of_a_plain_model_and_is_undone(
     method: str, session: list[dict[str, Any]]
 ):
