@@ -35,6 +35,7 @@ from stdpose_mm.cli.parser import option
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.evaluation.functional.keypoint_accuracy import pose_sizes
+from stdpose_mm.io.file_names import PICTURE_SUFFIXES
 from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import frame_sources
 from stdpose_mm.pose_networks import PoseNetworkFiles
@@ -93,6 +94,8 @@ def simulate(args: SimulateReviewOptions) -> None:
     for truth in truths:
         sources = frame_sources(truth.labels, args.image_root or '', args.video_root)
         video = Path(next(iter(sources.values()))[0])
+        if video.suffix.lower() in PICTURE_SUFFIXES:
+            video = video.parent
         # A propagator keeps the network that it has learned from a video.
         propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
         efforts = {'guided': label_guided(truth, video, propagator, args)}
