@@ -61,6 +61,7 @@ class PersonPoses:
 
     def show_absent(self, frames: int | slice) -> None:
         """Show that the person is absent."""
+        self.keypoints[frames] = self.scores[frames] = 0
         self.visibility[frames] = NOT_LABELLED
         self.joint_sources[frames] = self.sources[frames] = ABSENT
         self.boxes[frames] = np.nan

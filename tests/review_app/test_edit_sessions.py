@@ -280,11 +280,28 @@ def window(frame: int) -> dict[str, Any]:
     return {**place, 'form': ['swap', 'a', 'b', 'frame', 'last']}
 
 
+def first_person(form: str, visibility: int = 2) -> dict[str, Any]:
+    """Edit the first person in the first frame."""
+    place = {'frame': 0, 'length': 1, 'person': 0, 'distance': 1}
+    return {**place, 'form': form.split(), 'joints': {0: (0.125, 0.125, visibility)}}
+
+
+NOBODY_AGAIN = [
+    first_person('remove_person person'),
+    first_person('remove_person person'),
+    first_person('add_person frame joints', 0),
+    first_person('set_joints person frame joints'),
+    first_person('undo'),
+]
+"""The joints that an undo takes away are the only ones of the video."""
+
+
 @given(
     method=st.sampled_from(['linear', 'linear', 'spline', 'shy']),
     session=st.lists(steps, min_size=30, max_size=40),
 )
 @example(method='linear', session=[window(5), window(0), window(3)])
+@example(method='linear', session=NOBODY_AGAIN)
 @settings(max_examples=6, deadline=None)
 def test_a_session_of_edits_is_that_of_a_plain_model_and_is_undone(
     method: str, session: list[dict[str, Any]]
