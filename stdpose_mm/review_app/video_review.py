@@ -85,11 +85,9 @@ class VideoReview:
         self._forgot_at = 0
         self._history = EditHistory(propagator, state)
         self.shown = ShownPoses(propagator, state)
-
         self.drafts = Drafts(
             propagator, state, self.shown, self._history, self.lock, sources or DraftSources()
         )
-
         if labels is not None:
             self.shown.show_file(labels)
         for entry in journal.entries:

@@ -43,65 +43,56 @@ def label_fields(label_fields: dict[str, Any]) -> dict[str, Any]:
     return label_fields
 
 
+@pytest.fixture
+def run(run_main: Run, movie: Path, label_file: Path, light: None) -> Run:
+    """Propagate the labels of the movie with some options."""
+
+    def run(*options: object) -> tuple[int, str, list[str]]:
+        code, printed, errors = run_main(propagate.main, movie, label_file, *options)
+        return code, printed, [line for line in errors if 's to go' not in line]
+
+    return run
+
+
 def poses(path: Path) -> list[list[float]]:
-    return [each['keypoints'] for each in json.loads(path.read_text())['annotations']]
+    return [person['keypoints'] for person in json.loads(path.read_text())['annotations']]
 
 
 def test_propagate_fetches_a_network_once(
-    run_main: Run,
-    movie: Path,
-    label_file: Path,
-    tmp_path: Path,
-    light: None,
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outs = [tmp_path / f'dense_{n}.json' for n in range(3)]
-    common = (movie, label_file, '--no-stdpose', '--cache', 'off')
+    common = ('--no-stdpose', '--cache', 'off')
     with publish(tmp_path, monkeypatch, 'human') as requests:
-        code, printed, errors = run_main(
-            propagate.main, *common, '--out', outs[0], '--pose', 'human'
-        )
+        code, printed, notes = run(*common, '--out', outs[0], '--pose', 'human')
     assert (code, requests) == (0, ['GET'])
-    said = [line for line in errors if 's to go' not in line]
-    assert [line.partition(' (')[0] for line in said] == ['propagate.py: fetching human-m']
-    assert said[0].endswith(
+    assert [line.partition(' (')[0] for line in notes] == ['propagate.py: fetching human-m']
+    assert notes[0].endswith(
         'licence of MMPose: Apache-2.0; training data (with their own terms): AI Challenger, COCO, '
         'CrowdPose, MPII, sub-JHMDB, Halpe, PoseTrack18'
     )
     assert 'heatmaps of human-m for 3 of 3 joints' in printed
     # The server is gone.
-    code, _, errors = run_main(propagate.main, *common, '--out', outs[1], '--pose', 'HUMAN-M')
-    assert (code, [line for line in errors if 's to go' not in line]) == (0, [])
-    assert run_main(propagate.main, *common, '--out', outs[2])[0] == 0
+    code, _, notes = run(*common, '--out', outs[1], '--pose', 'HUMAN-M')
+    assert (code, notes) == (0, [])
+    assert run(*common, '--out', outs[2])[0] == 0
     assert poses(outs[0]) == poses(outs[1]) != poses(outs[2])
 
 
 def test_a_network_that_cannot_be_fetched_is_one_line(
-    run_main: Run,
-    movie: Path,
-    label_file: Path,
-    tmp_path: Path,
-    light: None,
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / 'dense.json'
     with publish(tmp_path, monkeypatch, 'hand'):
         pass
-    code, _, errors = run_main(
-        propagate.main, movie, label_file, '--out', out, '--pose', 'human', '--pose', 'body26-s'
-    )
+    code, _, errors = run('--out', out, '--pose', 'human', '--pose', 'body26-s')
     assert (code, len(errors)) == (2, 1)
     assert 'human-m cannot be fetched from http://127.0.0.1' in errors[0]
     assert not out.exists()
 
 
-def test_an_unknown_name_is_one_line(
-    run_main: Run, movie: Path, label_file: Path, tmp_path: Path, light: None
-) -> None:
-    out = tmp_path / 'dense.json'
-    code, _, errors = run_main(
-        propagate.main, movie, label_file, '--out', out, '--pose', 'rtmpose-m'
-    )
+def test_an_unknown_name_is_one_line(run: Run, tmp_path: Path) -> None:
+    code, _, errors = run('--out', tmp_path / 'dense.json', '--pose', 'rtmpose-m')
     assert (code, len(errors)) == (2, 1)
     assert 'there is no rtmpose-m among the published networks' in errors[0]
     assert 'install stdpose-mm[train]' in errors[0]

@@ -166,6 +166,7 @@ def test_nobody_is_found(page_with):
         ({'do': 'box', 'frame': 5, 'box': [1, 2, 3]}, '[x, y, width, height]'),
         ({'do': 'box', 'frame': 5, 'box': [1, 2, 3, '4']}, '[x, y, width, height]'),
         ({'do': 'box', 'frame': 5, 'box': [1, 2, 3, 1e9]}, '[x, y, width, height]'),
+        ({'do': 'box', 'frame': 5, 'box': [1, 2, 3, 0]}, 'not empty'),
     ],
 )
 def test_a_wrong_request_is_refused(page_with, fields: dict[str, Any], part: str):
