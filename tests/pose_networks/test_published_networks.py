@@ -98,3 +98,12 @@ def test_what_is_no_network_is_refused(tmp_path, monkeypatch):
         pytest.raises(InputError, match='is not a network that onnxruntime can run'),
     ):
         find_published('human').load()
+
+
+@pytest.mark.parametrize('name', sorted({network.name for network in PUBLISHED.values()}))
+def test_a_file_has_the_size_that_its_name_says(name: str) -> None:
+    network = PUBLISHED[name]
+    file = network.file.rpartition('/')[2]
+    assert network.size in file
+    # The networks are called after the letter of their size, such as `human-l-384`.
+    assert f'-{name.split("-")[1]}_simcc' in file
