@@ -240,7 +240,7 @@ class Drafts:
 
     def _draft_box(self, frame: int, box: Any) -> str:
         """Draft the person in a box; return the message for a person who is labelled already."""
-        values = box if isinstance(box, list) and len(box) == 4 else ['']
+        values: list[Any] = box if isinstance(box, list) and len(box) == 4 else ['']
         are_pixels = all(isinstance(v, (int, float)) and abs(v) < MAX_PIXEL for v in values)
         if not are_pixels or min(values[2:]) <= 0:
             raise InputError('a draft needs box, [x, y, width, height] in pixels, not empty')
