@@ -235,6 +235,23 @@ def test_swap_exchanges_two_people_from_here_on(page, confirm):
     assert point_of(after, 10, 1, 'head') == point_of(before, 10, 1, 'head')
 
 
+@pytest.mark.parametrize(('frame', 'last'), [(25, 40), (12, 28)])
+def test_a_swap_begins_and_ends_in_the_frames_that_are_named(page, frame, last):
+    """Labels are beside these frames, and within the second range."""
+    before = page.poses()
+    page.go_to(frame)
+    page.press('1', 's')
+    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
+    page.run('document.getElementById("other-last").value = arguments[0]', last)
+    with page.one_edit():
+        page.click('#other-confirm')
+    expected = {
+        n: {1: poses[2], 2: poses[1]} if frame <= n <= last else poses
+        for n, poses in before.items()
+    }
+    assert joints_that_differ(expected, page.poses()) == set()
+
+
 def test_split_and_merge_are_each_others_opposite(page):
     before = page.poses()
     page.go_to(20)
