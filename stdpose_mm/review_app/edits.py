@@ -569,6 +569,11 @@ class EditHistory:
         self._entries.append(entry)
         self.new_persons[entry['id']] = change.new_person
 
+    def reversed_by(self, type_: EditType) -> Edit | None:
+        """Return the edit that the latest undo or redo concerns; None for another type."""
+        changes = {'undo': self._undone, 'redo': self._done}.get(type_)
+        return changes[-1][0]['edit'] if changes else None
+
     def _labels_of(self, people: set[int]) -> dict[LabelKey, PersonLabel]:
         tracks = self._state.tracks
         return {(i, frame): label for i in people for frame, label in tracks.get(i, {}).items()}

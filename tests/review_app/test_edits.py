@@ -176,6 +176,14 @@ def test_an_edit_that_is_named_is_undone_and_done_again_only_while_it_is_the_new
     assert page.joint(10, 1) == [1, 1]
 
 
+def test_the_answer_to_undo_and_redo_names_the_edit(page: Page):
+    edit = {'type': 'mark_absent', 'person': 1, 'frame': 10}
+    assert page.edit(**edit)['of'] is None
+    page.edit('accept', person=2, frame=5)
+    page.edit('undo')
+    assert [page.edit(type)['of'] for type in ('undo', 'redo')] == [edit, edit]
+
+
 def test_a_page_may_send_its_own_edits_without_waiting(page: Page):
     for x in (1, 2, 3):
         edit = page.try_edit(
