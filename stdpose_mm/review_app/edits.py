@@ -148,33 +148,54 @@ class EditReader:
     def _swap(self, a: int, b: int, frame: int) -> list[Step]:
         """Exchange two people from a frame on, or only up to the frame ``last``.
 
-        In frames of the range in which one of them has a label, the other's shown pose becomes a
-        label too; without such frames, the shown poses on both sides of both ends become labels.
+        The shown poses on both sides of each end become labels, so that exactly the poses of these
+        frames are exchanged. Labels that :meth:`_were_mistaken` are exchanged alone: the poses
+        outside that were drawn to them follow.
         """
         number = len(self.state.frames)
         last = self._frame('last') if 'last' in self.edit else number - 1
         if last < frame:
             raise InputError(f'a swap from frame {frame} on cannot end earlier, in frame {last}')
         steps: list[Step] = [{'do': 'swap', 'frame': frame, 'one': a, 'other': b}]
-        if last == number - 1:
-            return steps
-        steps.append({**steps[0], 'frame': last + 1})
-        tracks = self.state.tracks
-        ends = {max(frame - 1, 0), frame, last, last + 1}
-        settled = (tracks[a].keys() | tracks[b].keys()) & set(range(frame, last + 1)) or ends
-        for person, at in itertools.product((a, b), sorted(settled)):
-            shown = self.shown(person, at)
-            if at not in tracks[person] and shown is not None and shown.labelled.any():
-                steps.insert(0, self._add(self._by_name(shown), True, person, at))
+        if last < number - 1:
+            steps.append({**steps[0], 'frame': last + 1})
+        ends = [(end, way) for end, way in ((frame, -1), (last, 1)) if 0 <= end + way < number]
+        settled = [end for end in ends if not self._were_mistaken(a, b, *end)]
+        places = sorted({n for end, way in settled for n in (end, end + way)})
+        return [*self._settle((a, b), places), *steps]
+
+    def _were_mistaken(self, a: int, b: int, frame: int, way: int) -> bool:
+        """Tell whether two labels in a frame fit the next ones on a side better if exchanged."""
+        tracks = [self.state.tracks[person] for person in (a, b)]
+        labels = [track.get(frame) for track in tracks]
+        for track in tracks:
+            beside = [n for n in track if (n - frame) * way > 0 and track[n].labelled.any()]
+            labels.append(track[min(beside, key=lambda n: abs(n - frame))] if beside else None)
+        if None in labels:
+            return False
+        points = np.stack([label.keypoints for label in labels if label is not None])
+        common = np.all([label.labelled for label in labels if label is not None], axis=0)
+        points = points[:, common]
+        distance = np.linalg.norm(points[:2, None] - points[None, 2:], axis=-1).sum(axis=-1)
+        return bool(distance[0, 1] + distance[1, 0] < np.trace(distance))
+
+    def _settle(self, people: Sequence[int], frames: Sequence[int]) -> list[Step]:
+        """Make shown poses labels, except those that are labelled in all joints already."""
+        steps = []
+        for person, frame in itertools.product(people, frames):
+            label, shown = self.state.tracks[person].get(frame), self.shown(person, frame)
+            is_open = label is None or label.propagated.any()
+            if is_open and shown is not None and shown.labelled.any():
+                steps.append(self._add(self._by_name(shown), True, person, frame))
         return steps
 
     def _split(self) -> list[Step]:
+        """Split a person; the shown poses on both sides become labels."""
         person, frame = self._person(), self._frame()
-        steps: list[Step] = [{'do': 'split', 'person': person, 'frame': frame}]
         if frame not in self.state.tracks[person]:
-            # The new person begins here, so the shown pose becomes its first label.
-            steps.insert(0, self._add(self._shown_joints(frame), replace=True))
-        return steps
+            self._shown_joints(frame)
+        labels = self._settle([person], range(max(frame - 1, 0), frame + 1))
+        return [*labels, {'do': 'split', 'person': person, 'frame': frame}]
 
     def _set_skeleton(self) -> Step:
         if self.state.tracks:
@@ -547,6 +568,11 @@ class EditHistory:
                 self._undone.clear()
         self._entries.append(entry)
         self.new_persons[entry['id']] = change.new_person
+
+    def reversed_by(self, type_: EditType) -> Edit | None:
+        """Return the edit that the latest undo or redo concerns; None for another type."""
+        changes = {'undo': self._undone, 'redo': self._done}.get(type_)
+        return changes[-1][0]['edit'] if changes else None
 
     def _labels_of(self, people: set[int]) -> dict[LabelKey, PersonLabel]:
         tracks = self._state.tracks

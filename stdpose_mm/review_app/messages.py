@@ -112,11 +112,16 @@ class Counts(TypedDict):
 
 
 class EditAnswer(Poses, Counts):
-    """Changes of an edit; ``touched`` are first and last frames of outdated poses."""
+    """Changes of an edit.
+
+    ``touched`` are first and last frames of outdated poses, and ``of`` is the edit that an undo or
+    redo concerns.
+    """
 
     touched: list[list[int]]
     persons: list[int]
     person: int | None
+    of: Edit | None
 
 
 class SkeletonData(TypedDict):

@@ -267,6 +267,7 @@ class VideoReview:
             first = change.frames.start if change.labels else None
             answer = self._answer(edit_id, request['edit'].get('frame', first))
             answer['touched'] = touched
+            answer['of'] = self._history.reversed_by(request['edit']['type'])
         self.events.send('edited', revision=self.revision, page=request['page'])
         self.on_change(self)
         return answer
@@ -279,6 +280,7 @@ class VideoReview:
             'touched': [],
             'persons': sorted(self.shown.of),
             'person': self._history.new_persons[edit_id],
+            'of': None,
             **self._history.counts(),
         }
 

@@ -31,6 +31,54 @@ def test_a_pose_that_is_moved_takes_its_box_along(open_page: Callable, edit: str
     assert boxes[0].tolist() == [8, 2, 12, 24]
 
 
+def places(page: Page) -> dict[int, dict[int, list[list[float]] | None]]:
+    """Frame -> person -> x, y, v of each joint; None for an absent person."""
+    return {
+        int(frame): {
+            pose['id']: pose['keypoints'] and [joint[:3] for joint in pose['keypoints']]
+            for pose in poses
+        }
+        for frame, poses in page.all_poses().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ('frame', 'last'),
+    [(30, 39), (25, 29), (10, 29), (20, 39), (20, 25), (10, 20), (0, 9), (0, 39)],
+)
+def test_a_swap_exchanges_what_is_seen_in_its_frames_and_nothing_beside_them(
+    page: Page, frame: int, last: int
+):
+    """Person 1 has a label in frame 20, person 2 has none there."""
+    before = places(page)
+    page.edit('swap', a=1, b=2, frame=frame, last=last)
+    exchanged = {n: {1: pair[2], 2: pair[1]} for n, pair in before.items() if frame <= n <= last}
+    assert places(page) == {**before, **exchanged}
+
+
+@pytest.mark.parametrize(('wrong', 'last'), [([20], 20), ([20, 39], 39)])
+def test_poses_that_were_drawn_to_labels_of_the_wrong_person_follow_a_swap_of_these(
+    open_page: Callable, wrong: list[int], last: int
+):
+    page = open_page(
+        labels_of(
+            *(label(n, 1, 40.0 * (n in wrong)) for n in (0, 20, 39)),
+            *(label(n, 2, 40.0 * (n not in wrong)) for n in (0, 20, 39)),
+        )
+    )
+    page.edit('swap', a=1, b=2, frame=20, last=last)
+    assert {people[1][0][0] for people in places(page).values()} == {HEAD[0]}
+
+
+@pytest.mark.parametrize('frame', [10, 20])
+def test_a_split_changes_nothing_that_is_seen_but_the_name(open_page: Callable, frame: int):
+    page = open_page(labels_of(label(0, 1), label(20, 1, 40.0), label(39, 1, 40.0)))
+    before = places(page)
+    page.edit('split', person=1, frame=frame)
+    for n, people in places(page).items():
+        assert people == ({1: before[n][1], 2: None} if n < frame else {1: None, 2: before[n][1]})
+
+
 NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
 
 
@@ -126,6 +174,14 @@ def test_an_edit_that_is_named_is_undone_and_done_again_only_while_it_is_the_new
     assert page.try_edit('redo', of='theirs').status_code == 409
     page.edit('redo', of='mine')
     assert page.joint(10, 1) == [1, 1]
+
+
+def test_the_answer_to_undo_and_redo_names_the_edit(page: Page):
+    edit = {'type': 'mark_absent', 'person': 1, 'frame': 10}
+    assert page.edit(**edit)['of'] is None
+    page.edit('accept', person=2, frame=5)
+    page.edit('undo')
+    assert [page.edit(type)['of'] for type in ('undo', 'redo')] == [edit, edit]
 
 
 def test_a_page_may_send_its_own_edits_without_waiting(page: Page):

@@ -149,13 +149,12 @@ class LabelModel:
         if a == b or last < frame:
             raise RefusedError
         tracks = dict(self.tracks)
-        if last < end:
-            inside = {n for i in (a, b) for n in tracks[i] if frame <= n <= last}
-            inside = inside or {max(frame - 1, 0), frame, last, last + 1}
-            for person in (a, b):
-                shown = {n: self.poses[person][n] for n in inside}
-                shown = {n: label for n, label in shown.items() if is_placed(label)}
-                tracks[person] = {**shown, **tracks[person]}
+        for n, beside in ((frame, frame - 1), (last, last + 1)):
+            if 0 <= beside <= end and not self.were_mistaken(a, b, n, beside > n):
+                for person in (a, b):
+                    tracks[person] = self.settled(self.settled(tracks, person, n), person, beside)[
+                        person
+                    ]
         for start in [frame] if last == end else [frame, last + 1]:
             if not (tracks[a] and tracks[b]):
                 raise RefusedError
@@ -169,9 +168,43 @@ class LabelModel:
                 tracks[i] = {**before, **after}
         return tracks
 
+    def were_mistaken(self, a: int, b: int, frame: int, is_after: bool) -> bool:
+        """Whether the labels in a frame are nearer to the next ones on a side once exchanged."""
+
+        def next_of(track: Track) -> np.ndarray:
+            beside = [
+                n for n in track if is_placed(track[n]) and (n > frame, n < frame)[not is_after]
+            ]
+            return track[(min if is_after else max)(beside)]
+
+        try:
+            one, other = self.tracks[a][frame], self.tracks[b][frame]
+            one_next, other_next = next_of(self.tracks[a]), next_of(self.tracks[b])
+        except (KeyError, ValueError):
+            return False
+        own = exchanged = 0.0
+        for k in range(NUM_JOINTS):
+            if min(label[k, 2] for label in (one, other, one_next, other_next)) > 0:
+                own += np.hypot(*(one - one_next)[k, :2]) + np.hypot(*(other - other_next)[k, :2])
+                exchanged += np.hypot(*(one - other_next)[k, :2]) + np.hypot(
+                    *(other - one_next)[k, :2]
+                )
+        return exchanged < own
+
+    def settled(self, tracks: Tracks, person: int, frame: int) -> Tracks:
+        """The labels once the shown pose of a frame is one."""
+        label, shown = tracks[person].get(frame), self.poses[person][frame]
+        is_open = label is None or (label[:, 2] == OPEN).any()
+        if not is_open or not is_placed(shown):
+            return tracks
+        return {**tracks, person: {**tracks[person], frame: shown}}
+
     def split(self, person: int, frame: int) -> Tracks:
-        track = self.tracks[person]
-        track = track if frame in track else self.accept(person, frame)[person]
+        if frame not in self.tracks[person]:
+            self.accept(person, frame)
+        track = self.settled(self.tracks, person, frame)[person]
+        if frame > 0:
+            track = self.settled({person: track}, person, frame - 1)[person]
         before, after = split(track, frame)
         if not all(any(map(is_placed, part.values())) for part in (before, after)):
             raise RefusedError

@@ -1,7 +1,7 @@
 /** Edits: shown at once, sent one after another, kept while the server is gone and sent later. */
 
 import { postEdit, Refused, ServerGone } from './api.js';
-import { withJoints } from './poses.js';
+import { nameOf, readable, withJoints } from './poses.js';
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 3000;
@@ -29,6 +29,35 @@ const SHOWN_AT_ONCE = {
   }),
   mark_absent: (pose) => ({ ...pose, source: 'absent' }),
 };
+
+const NOUNS = /** @type {Record<string, string>} */ ({
+  set_joints: 'correction', accept: 'acceptance', forget: 'deletion', mark_absent: 'mark of absence',
+  mark_present: 'mark of presence', copy_nearest: 'copied pose', add_person: 'addition', swap: 'swap',
+  merge: 'merge', split: 'split', remove_person: 'removal', set_skeleton: 'choice of joints',
+});
+const MOST_NAMED = 4;
+
+/** @param {any} edit @returns {number[]} the first and the last frame that it names */
+export function framesOf({ type, frame, last }) {
+  return [frame, last ?? (['swap', 'split'].includes(type) ? Infinity : frame)];
+}
+
+/**
+ * @param {any} edit
+ * @param {Record<string, any>} state
+ * @returns {string} such as "swap of person 0 and person 1 from frame 12"
+ */
+export function describeEdit(edit, state) {
+  const { type, person, a, b, into, joints } = edit;
+  const names = Array.isArray(joints) ? joints : Object.keys(joints ?? {});
+  const people = [person ?? a, b ?? into].filter((id) => id !== undefined).map((id) => nameOf(state, id));
+  const which = names.length > MOST_NAMED ? `${names.length} joints` : names.map(readable).join(', ');
+  const whose = [which, people.join(' and ')].filter(Boolean).map((of) => ` of ${of}`).join('');
+  const [frame, last] = framesOf(edit);
+  const end = last < state.video.frames - 1 ? ` to ${last}` : '';
+  const where = last === frame ? ` in frame ${frame}` : ` from frame ${frame}${end}`;
+  return `${NOUNS[type]}${whose}${frame === undefined ? '' : where}`;
+}
 
 /**
  * @typedef {object} Waiting

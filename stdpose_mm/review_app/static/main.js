@@ -8,7 +8,7 @@ import { Connection } from './connection.js';
 import { askForOther, askForSkeleton, prepareDialogs, showExport, showProject } from './dialogs.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { DraftLayer } from './drafts.js';
-import { EditQueue } from './edits.js';
+import { describeEdit, EditQueue, framesOf } from './edits.js';
 import { prepareFolding } from './folding.js';
 import { DoubtTour, middleOfGap, nextDoubtOfJoint, nextGiven } from './guiding.js';
 import { listenToKeys, showBindings } from './keys.js';
@@ -336,16 +336,23 @@ function onAnswer(answer, edit) {
   else if (!persons.includes(state.person)) store.update({ person: persons[0] ?? null });
   const asked = drafts.takeAsked(edit);
   if (asked) placing.begin(answer.person ?? edit.person, 0, asked);
-  if (edit.type === 'undo' || edit.type === 'redo') {
-    announce(edit.type === 'undo' ? 'undone' : 'redone');
-    const { frame } = state;
-    const isInView = answer.touched.some((/** @type {number[]} */ [a, b]) => a <= frame && frame <= b);
-    if (answer.touched.length && !isInView) goTo(answer.touched[0][0]);
-  }
+  if (answer.of) showReversed(edit.type === 'undo' ? 'Undone' : 'Redone', answer);
   if (['set_skeleton', 'undo', 'redo'].includes(edit.type)) reload();
   needPoses();
   timeline.refresh();
   refreshGuidance();
+}
+
+/** Go to the edit that was undone or done again, unless it is in view; say what it was. */
+/** @param {string} done @param {any} answer */
+function showReversed(done, { of, person, persons }) {
+  const said = `${done}: ${describeEdit(of, state)}`;
+  const [first, last] = framesOf(of);
+  announce(said);
+  if (first !== state.frame) say(said);
+  const edited = [of.person, of.a, person, state.person].find((id) => persons.includes(id)) ?? null;
+  if (first > state.frame || state.frame > last) visit(first, edited);
+  else if (edited !== state.person) store.update({ person: edited, joint: null });
 }
 
 /** The chosen person's pose in the shown frame. */

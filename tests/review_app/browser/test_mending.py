@@ -81,6 +81,32 @@ def test_a_dragged_joint_changes_itself_up_to_the_labels_beside_it_and_undo_take
     assert joints_that_differ(after, page.poses()) == set()
 
 
+def test_undo_goes_to_what_was_edited_and_stays_where_that_is_in_view(page):
+    page.go_to(5)
+    with page.one_edit():
+        drag(page, 5, 1, 'left_hand', (4, 3))
+    for key, said in (('z', 'Undone'), ('y', 'Redone')):
+        page.go_to(30)
+        page.press('2')
+        with page.one_edit():
+            page.press(key, held=[Keys.CONTROL])
+        page.wait_for_frame(5)
+        said += ': correction of left hand of person 1 in frame 5'
+        page.wait(lambda said=said: said in page.text('#messages'), 'it says what was edited')
+        page.wait(lambda: page.text('#actions-title') == 'Person 1 in frame 5', 'it is chosen')
+    page.go_to(12)
+    page.press('1', 's')
+    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
+    with page.one_edit():
+        page.press(Keys.ENTER)
+    page.go_to(25)
+    with page.one_edit():
+        page.press('z', held=[Keys.CONTROL])
+    said = 'Undone: swap of person 1 and person 2 from frame 12'
+    page.wait(lambda: said in page.text('#messages'), 'it says so')
+    assert page.written_frame == 25
+
+
 @pytest.mark.parametrize(
     ('held', 'joint', 'moved'),
     [
@@ -233,6 +259,23 @@ def test_swap_exchanges_two_people_from_here_on(page, confirm):
         assert point_of(after, frame, 1, 'head') == point_of(before, frame, 2, 'head')
         assert point_of(after, frame, 2, 'head') == point_of(before, frame, 1, 'head')
     assert point_of(after, 10, 1, 'head') == point_of(before, 10, 1, 'head')
+
+
+@pytest.mark.parametrize(('frame', 'last'), [(25, 40), (12, 28)])
+def test_a_swap_begins_and_ends_in_the_frames_that_are_named(page, frame, last):
+    """Labels are beside these frames, and within the second range."""
+    before = page.poses()
+    page.go_to(frame)
+    page.press('1', 's')
+    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
+    page.run('document.getElementById("other-last").value = arguments[0]', last)
+    with page.one_edit():
+        page.click('#other-confirm')
+    expected = {
+        n: {1: poses[2], 2: poses[1]} if frame <= n <= last else poses
+        for n, poses in before.items()
+    }
+    assert joints_that_differ(expected, page.poses()) == set()
 
 
 def test_split_and_merge_are_each_others_opposite(page):
