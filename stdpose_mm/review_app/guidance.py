@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -42,11 +42,11 @@ class GuidanceReport:
         revision: The revision.
         expected_wrong: Expected share of wrong joints among all joints with a position; None if
             there are none.
-        next: The best frame to label next, if any.
         checks: The worst frames in doubt, worst first.
         num_doubtful: Number of all frames in doubt, that is, with a joint that is more likely wrong
             than right.
-        suggestions: Frames to label.
+        suggestions: Whom to label in which frames, the best frames first. In a frame they are those
+            whose label helps at least half as much as the most helpful one.
         wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
             there are too many frames to compute it.
         measured: The accuracy on hidden labels, which the expectations include; None if it was not
@@ -56,10 +56,9 @@ class GuidanceReport:
 
     revision: int
     expected_wrong: float | None = None
-    next: Place | None = None
     checks: list[Check] = field(default_factory=list)
     num_doubtful: int = 0
-    suggestions: list[int] = field(default_factory=list)
+    suggestions: list[Place] = field(default_factory=list)
     wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
     measured: Measured | None = None
     warnings: list[str] = field(default_factory=list)
@@ -203,25 +202,14 @@ class Guidance:
         ]
         frames = {int(f) for track in in_doubt for f in track.times[track.errors.any(axis=1)]}
         checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
-        suggestions = rank_gains(tracks, NUM_SUGGESTIONS)
         is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
         wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
-        best: Place | None = None
-        if suggestions:
-            frame, gain = suggestions[0].frame_index, suggestions[0].gain
-            gains = [float(track.gains()[frame]) for track in tracks]
-            best = {
-                'frame': frame,
-                'person': people[int(np.argmax(gains))],
-                'reason': f'a label here is expected to correct {gain:.1f} joints around it',
-            }
         return GuidanceReport(
             revision,
             expected_wrong=wrong / number if number else None,
-            next=best,
             checks=checks,
             num_doubtful=len(frames),
-            suggestions=[suggestion.frame_index for suggestion in suggestions],
+            suggestions=_suggest(people, tracks),
             wrong_after=wrong_after,
             measured=self._measured,
         )
@@ -236,3 +224,16 @@ class Guidance:
             'reason': f'about {expected:.1f} wrong joints are expected here',
             'score': round(1.0 - float(errors[person].max()), 3),
         }
+
+
+def _suggest(people: Sequence[int], tracks: Sequence[TrackErrors]) -> list[Place]:
+    """Choose whom to label in which frames, see :attr:`GuidanceReport.suggestions`."""
+    places: list[Place] = []
+    for suggestion in rank_gains(tracks, NUM_SUGGESTIONS):
+        frame = suggestion.frame_index
+        gains = [float(track.gains()[track.times == frame].sum()) for track in tracks]
+        for gain, person in sorted(zip(gains, people, strict=True), key=lambda pair: -pair[0]):
+            if gain >= max(gains) / 2 > 0:
+                reason = f'a label here is expected to correct {gain:.1f} joints around it'
+                places.append({'frame': frame, 'person': person, 'reason': reason})
+    return places

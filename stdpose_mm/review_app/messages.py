@@ -242,12 +242,17 @@ class Timeline(TypedDict):
 
 
 class GuidanceAnswer(Counts):
-    """What to do next, and whether the poses are good enough."""
+    """What to do next, and whether the poses are good enough.
+
+    ``next`` is the first of ``suggestions``, and ``advised`` the revision of the poses behind them.
+    """
 
     expected_wrong: float | None
     labels_needed: int | None
     good_enough: bool
     next: Place | None
+    suggestions: list[Place]
+    advised: int
     doubtful: list[Check]
     num_doubtful: int
     measured: Measured | None

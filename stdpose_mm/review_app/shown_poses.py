@@ -290,6 +290,13 @@ class ShownPoses:
         poses = self.of.get(person)
         return None if poses is None else poses.label(frame, person)
 
+    def can_label(self, person: int, frame: int) -> bool:
+        """Tell whether somebody is there who is not wholly labelled in a frame."""
+        poses = self.of.get(person)
+        if poses is None or poses.sources[frame] == ABSENT:
+            return False
+        return poses.sources[frame] != GIVEN or PROPAGATED in poses.joint_sources[frame]
+
     def describe(self, frames: Iterable[int]) -> dict[str, list[Pose]]:
         """Describe the known poses of frames for the page, by frame."""
         people = sorted(self.of.items())

@@ -28,6 +28,7 @@ from .messages import (
     EditAnswer,
     EventStream,
     GuidanceAnswer,
+    Place,
     Poses,
     SkeletonData,
     Timeline,
@@ -210,18 +211,20 @@ class VideoReview:
                     for track_id, poses in sorted(self.shown.of.items())
                 ],
                 'checks': report.checks,
-                'suggestions': report.suggestions,
+                'suggestions': self._suggested_frames,
             }
 
     def describe_guidance(self, target: float) -> GuidanceAnswer:
         """Describe what to do next, and whether the poses are good enough."""
         with self.lock:
-            report = self.guidance.report
+            report, suggestions = self.guidance.report, self.open_suggestions()
             return {
                 'expected_wrong': report.expected_wrong,
                 'labels_needed': report.labels_needed(target),
                 'good_enough': self._is_good(target),
-                'next': report.next,
+                'next': suggestions[0] if suggestions else None,
+                'suggestions': suggestions,
+                'advised': report.revision,
                 'doubtful': report.checks,
                 'num_doubtful': report.num_doubtful,
                 'measured': report.measured,
@@ -233,7 +236,7 @@ class VideoReview:
     def draft(self, body: dict[str, Any], target: float) -> DraftAnswer:
         """Make or discard drafts, see :meth:`.Drafts.request`."""
         with self.lock:
-            suggested = self.guidance.report.suggestions if self.has_start() else None
+            suggested = self._suggested_frames if self.has_start() else None
         frames, message = self.drafts.request(body, suggested, target)
         self.events.send('drafts', first=min(frames), last=max(frames))
         answer = self._describe_frames(frames)
@@ -384,7 +387,19 @@ class VideoReview:
         labels, time_of = self.collect()
         write_labels(labels, path, format, time_of)
 
+    @property
+    def _suggested_frames(self) -> list[int]:
+        return list(dict.fromkeys(place['frame'] for place in self.open_suggestions()))
+
     # Background work; the caller holds ``lock``.
+
+    def open_suggestions(self) -> list[Place]:
+        """List the suggestions of the report that no label has followed."""
+        return [
+            place
+            for place in self.guidance.report.suggestions
+            if self.shown.can_label(place['person'], place['frame'])
+        ]
 
     def given_labels(self) -> VideoLabels | None:
         """Return the given labels, with all frames listed; None before there is a skeleton."""

@@ -211,6 +211,11 @@ export class DraftLayer {
     return !placing && asked.frame === shown ? asked.joints : null;
   }
 
+  /** Whether empty joints of an accepted draft are about to be asked for. */
+  get isAsking() {
+    return this.#asked !== null;
+  }
+
   // The picture.
 
   /**

@@ -1,6 +1,7 @@
 /** Where to go next: frames in doubt, frames to label, given frames, the middle of a gap. */
 
 import { getTimeline } from './api.js';
+import { isAbsent } from './poses.js';
 
 const MOST_COLUMNS = 4096;
 /** Lower scores count as doubt, as in the timeline. */
@@ -126,5 +127,54 @@ export class DoubtTour {
     }
     this.#seen.add(`${open[0].person}/${open[0].frame}`);
     return open[0];
+  }
+}
+
+/** @param {{frame: number, person: number}} place */
+const keyOf = ({ frame, person }) => `${person}/${frame}`;
+
+/** Goes through the places to label, the best first, each once until there is new advice. */
+export class LabelTour {
+  /** @type {Set<string>} */
+  #seen = new Set();
+  #advised = -1;
+  #last = '';
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.store = store;
+  }
+
+  /** Tell whether the page knows of no label there, or only of one of some joints. */
+  /** @param {{frame: number, person: number}} place */
+  #isOpen({ frame, person }) {
+    const { persons, poses, timeline } = this.store.state;
+    const pose = poses.of(frame, person);
+    if (pose) return !isAbsent(pose) && (pose.source === 'propagated' || pose.sources.includes('p'));
+    const lane = timeline?.persons.find((/** @type {any} */ candidate) => candidate.id === person);
+    return persons.includes(person) &&
+      !lane?.runs.some((/** @type {any} */ run) => run[2] === 'given' && run[0] <= frame && frame <= run[1]);
+  }
+
+  /** @returns {{frame: number, person: number, reason: string}|null} the place where `next` would go */
+  peek() {
+    const { guidance, frame, person, poses } = this.store.state;
+    const open = (guidance?.suggestions ?? []).filter((/** @type {any} */ place) => this.#isOpen(place));
+    const isNew = guidance?.advised !== this.#advised;
+    const elsewhere = open.filter((/** @type {any} */ place) => place.frame !== frame || place.person !== person);
+    // Somebody who looked around at other frames goes back to the place that is not labelled yet.
+    const left = elsewhere.find(
+      (/** @type {any} */ place) => keyOf(place) === this.#last && poses.of(place.frame, place.person)?.source !== 'given',
+    );
+    const unseen = open.find((/** @type {any} */ place) => isNew || !this.#seen.has(keyOf(place)));
+    return left ?? unseen ?? elsewhere[0] ?? open[0] ?? null;
+  }
+
+  next() {
+    const place = this.peek();
+    if (this.store.state.guidance?.advised !== this.#advised || (place && this.#seen.has(keyOf(place)))) this.#seen.clear();
+    this.#advised = this.store.state.guidance?.advised;
+    if (place) this.#seen.add((this.#last = keyOf(place)));
+    return place;
   }
 }

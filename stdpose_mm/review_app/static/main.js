@@ -10,13 +10,13 @@ import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { DraftLayer } from './drafts.js';
 import { describeEdit, EditQueue, framesOf } from './edits.js';
 import { prepareFolding } from './folding.js';
-import { DoubtTour, middleOfGap, nextDoubtOfJoint, nextGiven } from './guiding.js';
+import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven } from './guiding.js';
 import { listenToKeys, showBindings } from './keys.js';
 import { Light } from './light.js';
 import { Loupe } from './loupe.js';
 import { announce, say, showState } from './notices.js';
 import {
-  followChosen, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showPeople, showTransport,
+  followChosen, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showNext, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
@@ -101,6 +101,7 @@ const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), draf
 const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError);
 const playback = new Playback(store, (frame) => goTo(frame, true));
 const doubtTour = new DoubtTour(store);
+const labelTour = new LabelTour(store);
 const queue = new EditQueue(store, PAGE, {
   answer: onAnswer,
   refused: (sentence) => {
@@ -379,15 +380,33 @@ function editPerson(type, fields = {}) {
   submit({ type, person: state.person, frame: state.shown, ...fields });
 }
 
+/** @returns {boolean} whether there was something to accept */
 function accept() {
-  if (drafts.current) return drafts.accept(drafts.current);
+  if (drafts.current) {
+    drafts.accept(drafts.current);
+    return true;
+  }
   const pose = currentPose();
   if (state.person !== null && !pose) {
-    return say('The pose in this frame is not computed yet: accept it in a moment');
+    say('The pose in this frame is not computed yet: accept it in a moment');
+    return false;
   }
   // Accept the pose that is shown: the server may have computed another one meanwhile.
   const isThere = pose && !isAbsent(pose);
   editPerson('accept', isThere ? { joints: jointsByName(pose, state.video.skeleton) } : {});
+  return Boolean(isThere);
+}
+
+/** @param {KeyboardEvent} event */
+function acceptAndGoOn(event) {
+  // A key that is held down, or is faster than the pictures, accepts nothing unseen.
+  if (event.repeat || state.shown !== state.frame) return;
+  const pose = currentPose();
+  const draft = drafts.current;
+  const isDone = !draft && pose?.source === 'given' && !pose.sources.includes('p');
+  if (!isDone && accept() === false) return;
+  // Further drafts of the frame come first, and joints that the accepted one has left empty.
+  if (!draft || !(drafts.current || drafts.isAsking)) goToLabel();
 }
 
 function toggleAbsent() {
@@ -501,7 +520,8 @@ function toggleAlone() {
 
 /** Whether advice on the current poses is still to come. */
 function isAdviceToCome() {
-  return !state.guidance || state.guidance.computing;
+  const { guidance, revision, waiting } = state;
+  return !guidance || guidance.computing || guidance.advised < revision || waiting > 0;
 }
 
 function whyNoDoubt() {
@@ -514,11 +534,12 @@ function whyNoDoubt() {
   return 'No frame is in doubt';
 }
 
+/** The frame in which a place to label was asked for before there was advice. */
+let labelWantedAt = -1;
 function goToLabel() {
-  const next = state.guidance?.next;
-  if (!next) {
-    return say(isAdviceToCome() ? 'Still looking for a frame to label: press N again in a moment' : 'No frame is suggested');
-  }
+  const next = labelTour.next();
+  labelWantedAt = !next && isAdviceToCome() ? state.frame : -1;
+  if (!next) return say(labelWantedAt < 0 ? 'No frame is suggested' : 'Still looking for a frame to label: the page goes there');
   visit(next.frame, next.person);
   announce(`frame ${next.frame}: ${next.reason}`);
 }
@@ -645,6 +666,7 @@ const BINDINGS = [
   { group: 'Correct', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move the chosen joints by one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
   { group: 'Correct', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled', run: () => cycleVisibility() },
   { group: 'Correct', shown: 'A', keys: ['a'], what: 'accept the pose, or the draft', run: accept },
+  { group: 'Correct', shown: 'Enter', keys: ['Enter'], what: 'accept it, and go to the next frame to label', run: acceptAndGoOn },
   { group: 'Correct', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
   { group: 'Correct', shown: 'C', keys: ['c'], what: 'copy the nearest given pose', run: () => editPerson('copy_nearest') },
   { group: 'Correct', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'delete the label (of the joint), or the draft', run: deleteLabel },
@@ -880,7 +902,9 @@ function prepareViews() {
       visit(frame, person);
     }),
   );
+  store.watch(['guidance', 'frame', 'person', 'persons', 'posesVersion', 'timeline', 'video'], () => showNext(store, state.video && labelTour.peek()));
   store.watch(['guidance'], () => {
+    if (state.frame === labelWantedAt && labelTour.peek()) goToLabel();
     // Warnings stay until the poses are computed again.
     if (!state.guidance?.computing) showState('warnings', state.guidance?.warnings.join('. ') || null);
   });

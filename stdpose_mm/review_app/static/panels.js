@@ -204,12 +204,6 @@ export function showGuidance(store, go) {
   }
   const { source, find_refused } = guidance?.drafts ?? {};
   byId('draft-source').textContent = guidance ? (source ? `Drafts come from ${source}.` : capital(`${find_refused ?? 'drafts come from the given poses'}.`)) : '';
-  const next = guidance?.next;
-  byId('go-label').disabled = !next;
-  byId('next-what').textContent = next
-    ? `frame ${next.frame}, ${nameOf(store.state, next.person)}`
-    : 'none';
-  byId('go-label').title = next ? `${next.reason} (N)` : 'Next frame to label (N)';
   const doubtful = guidance?.doubtful ?? [];
   byId('doubt-count').textContent = String(guidance?.num_doubtful ?? 0);
   byId('go-doubt').disabled = !doubtful.length;
@@ -227,6 +221,13 @@ export function showGuidance(store, go) {
       ),
     ),
   );
+}
+
+/** @param {Store} store @param {{frame: number, person: number, reason: string}|null} next */
+export function showNext(store, next) {
+  byId('go-label').disabled = !next;
+  byId('next-what').textContent = next ? `frame ${next.frame}, ${nameOf(store.state, next.person)}` : 'none';
+  byId('go-label').title = next ? `${next.reason} (N; Enter accepts the pose first)` : 'Next frame to label (N)';
 }
 
 /** @param {Store} store */

@@ -198,3 +198,14 @@ def test_drafts_are_chosen_and_discarded_in_the_list_by_keyboard(drafting):
     page.press(Keys.TAB, Keys.TAB, Keys.ENTER)
     page.wait(lambda: len(rows(page)) == 2, 'it is discarded')
     assert [draft['box'][0] for draft in drafts_of_frame(page)] == [CORNERS[0][0], CORNERS[2][0]]
+
+
+def test_enter_accepts_the_drafts_of_a_frame_one_by_one_and_then_goes_on(drafting):
+    page = drafting(*4 * [HIGH])
+    find(page)
+    for number in (1, 2, 3):
+        assert (page.shown, page.revision()) == (0, number - 1)
+        page.wait(lambda: page.text('#joint-hint').startswith('Draft'), 'a draft is chosen')
+        page.press(Keys.ENTER)
+        page.wait(lambda number=number: page.revision() == number, 'it is accepted')
+    page.wait(lambda: page.shown > 0, 'the page goes on once there is advice')
