@@ -20,6 +20,9 @@ PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person']
 VideoEdit = Literal['set_skeleton', 'undo', 'redo']
 EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
 
+Quantity = Literal['x', 'y', 'speed']
+"""What a trace shows of a joint: pixels, or pixels from one frame to the next."""
+
 EventName = Literal[
     'hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed', 'learning', 'drafts'
 ]
@@ -179,10 +182,22 @@ class Project(TypedDict):
     formats: dict[str, str]
 
 
+class Trace(TypedDict):
+    """One joint over time: the lowest and highest value of each column, None where it is unknown.
+
+    ``labels`` has [frame, value] of given joints, at most one for each column.
+    """
+
+    low: list[float | None]
+    high: list[float | None]
+    labels: list[list[float]]
+
+
 class Lane(TypedDict):
     """A person in the timeline: runs [first, last, source], and the lowest score of each column.
 
-    ``joints`` and ``joint_runs`` are the same for each joint, for the requested person only.
+    ``joints`` and ``joint_runs`` are the same for each joint, for the requested person only, and
+    ``trace`` is that of the requested joint.
     """
 
     id: int
@@ -190,6 +205,7 @@ class Lane(TypedDict):
     heat: list[float | None]
     joints: dict[str, list[float | None]] | None
     joint_runs: dict[str, list[list[Any]]]
+    trace: Trace | None
 
 
 class Place(TypedDict):

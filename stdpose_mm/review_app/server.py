@@ -8,7 +8,7 @@ import socket
 import tempfile
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 from urllib.parse import quote
 
 import uvicorn
@@ -19,11 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from stdpose_mm.errors import InputError, explain_error, os_error_text
+from stdpose_mm.errors import InputError, explain_error, os_error_text, require_choice
 from stdpose_mm.io.file_names import file_stem
 
 from .access import LocalAccess
 from .edits import StaleEditError
+from .messages import Quantity
 from .project import NotYetOpenError, ReviewProject, available_formats
 from .video_review import VideoReview
 
@@ -115,8 +116,11 @@ class ReviewServer:
             raise InputError(f'columns must be at most {MAX_COLUMNS}')
         first = _query(request, 'first', 0)
         last = _query(request, 'last', len(review.state.frames) - 1)
-        person = _optional(request, 'person')
-        return JSONResponse(review.describe_timeline(columns, person, first, last))
+        person, joint = _optional(request, 'person'), _optional(request, 'joint')
+        quantity = request.query_params.get('quantity', 'x')
+        require_choice('quantity', quantity, get_args(Quantity))
+        trace = None if joint is None else (joint, cast(Quantity, quantity))
+        return JSONResponse(review.describe_timeline(columns, person, first, last, trace))
 
     def _guidance(self, request: Request) -> Response:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
-from .messages import SHOWN_DECIMALS, Lane, Pose
+from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace
 
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
 """State of a joint or a person in a frame; unknown before it is computed."""
@@ -152,7 +153,12 @@ class PersonPoses:
         return [None if np.isnan(x) else [x, y] for x, y in shown]
 
     def describe_lane(
-        self, person_id: int, frames: range, columns: int, joints: Sequence[str]
+        self,
+        person_id: int,
+        frames: range,
+        columns: int,
+        joints: Sequence[str],
+        trace: tuple[int, Quantity] | None = None,
     ) -> Lane:
         """Describe the person for the timeline.
 
@@ -161,16 +167,14 @@ class PersonPoses:
             frames: The frames to divide into columns.
             columns: Number of columns; if there are fewer frames, a frame fills several.
             joints: Names of the joints to describe one by one, or nothing.
+            trace: Index of the joint to describe over time, and what of it; None for no joint.
         """
         inside = slice(frames.start, frames.stop)
         shown = self.visibility[inside] > NOT_LABELLED
         scores = np.where(shown, self.scores[inside], np.inf)
         firsts = np.arange(columns) * len(frames) // columns
         # [columns, K], infinite where the joint has no position.
-        if columns <= len(frames):
-            scores = np.minimum.reduceat(scores, firsts, axis=0)
-        else:
-            scores = scores[firsts]
+        scores = np.minimum.reduceat(scores, firsts, axis=0)
         of_joints = dict(zip(joints, map(_finite, scores.T), strict=False)) if joints else None
         return {
             'id': person_id,
@@ -178,6 +182,25 @@ class PersonPoses:
             'heat': _finite(scores.min(axis=1)),
             'joints': of_joints,
             'joint_runs': dict(zip(joints, map(_runs, self.joint_sources.T), strict=False)),
+            'trace': None if trace is None else self._describe_trace(frames, firsts, *trace),
+        }
+
+    def _describe_trace(
+        self, frames: range, firsts: np.ndarray, joint: int, quantity: Quantity
+    ) -> Trace:
+        shown = self.visibility[:, joint, None] > NOT_LABELLED
+        points = np.where(shown, self.keypoints[:, joint], np.nan)
+        speed = np.hypot(*np.diff(points, axis=0, prepend=np.nan).T)
+        track = {'x': points[:, 0], 'y': points[:, 1], 'speed': speed}[quantity]
+        values = track[frames.start : frames.stop]
+        is_given = self.joint_sources[frames.start : frames.stop, joint] == GIVEN
+        given = np.flatnonzero(is_given & np.isfinite(values))
+        _, first_of_column = np.unique(np.searchsorted(firsts, given, 'right'), return_index=True)
+        marks = given[first_of_column]
+        return {
+            'low': _finite(np.fmin.reduceat(values, firsts)),
+            'high': _finite(np.fmax.reduceat(values, firsts)),
+            'labels': [[frames[n], round(values[n], SHOWN_DECIMALS)] for n in marks.tolist()],
         }
 
 
@@ -192,7 +215,7 @@ def _runs(sources: np.ndarray) -> list[list[Any]]:
 
 
 def _finite(values: np.ndarray) -> list[float | None]:
-    return [None if value == np.inf else value for value in values.round(3).tolist()]
+    return [value if math.isfinite(value) else None for value in values.round(3).tolist()]
 
 
 class ShownPoses:

@@ -30,6 +30,7 @@ from .messages import (
     GuidanceAnswer,
     Place,
     Poses,
+    Quantity,
     SkeletonData,
     Timeline,
     Video,
@@ -185,7 +186,12 @@ class VideoReview:
             return {'revision': self.revision, 'frames': poses, 'drafts': drafts}
 
     def describe_timeline(
-        self, columns: int, person: int | None, first: int, last: int
+        self,
+        columns: int,
+        person: int | None,
+        first: int,
+        last: int,
+        trace: tuple[int, Quantity] | None = None,
     ) -> Timeline:
         """Describe everyone's given, propagated and absent frames, and their scores by column.
 
@@ -194,19 +200,22 @@ class VideoReview:
             person: The person whose joints are described one by one; None for nobody.
             first: First frame in the columns.
             last: Last frame in the columns.
+            trace: Index of the joint to describe over time, and what of it; None for no joint.
 
         Raises:
-            InputError: If there are no such frames.
+            InputError: If there are no such frames, or no such joint.
         """
         frames = self._frames(first, last)
         with self.lock:
             names = () if self.state.skeleton is None else self.state.skeleton.keypoint_names
+            if trace is not None and trace[0] >= len(names):
+                raise InputError(f'there is no joint {trace[0]}, there are {len(names)} joints')
             report = self.guidance.report
             return {
                 'columns': columns,
                 'persons': [
                     poses.describe_lane(
-                        track_id, frames, columns, names if track_id == person else ()
+                        track_id, frames, columns, names if track_id == person else (), trace
                     )
                     for track_id, poses in sorted(self.shown.of.items())
                 ],

@@ -141,6 +141,7 @@ def test_no_path_of_a_request_is_opened(page: Page, path: str):
         '/api/videos/0/timeline?columns=999999',
         '/api/videos/0/timeline?columns=0',
         '/api/videos/0/timeline?first=30&last=20',
+        *('/api/videos/0/timeline?joint=3', '/api/videos/0/timeline?joint=0&quantity=z'),
         '/api/videos/0/guidance?target=nan',
         '/api/videos/0/guidance?target=2',
     ],

@@ -22,6 +22,7 @@ from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app import video_review as video_review_module
 from stdpose_mm.review_app.journal import Journal
+from stdpose_mm.review_app.shown_poses import GIVEN, PersonPoses
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
@@ -359,6 +360,36 @@ def test_the_timeline_tells_the_labels_of_single_joints(page: Page):
     }
     assert given == {'head': [0, 10, 20, 39], 'left_hand': [0, 20, 39], 'right_hand': [0, 20, 39]}
     assert second['joint_runs'] == {}
+
+
+def test_a_trace_has_the_extremes_of_each_column_and_the_given_frames(open_page: Callable):
+    """The head goes 2 pixels a frame from x 10 on; nobody is there after frame 19."""
+    page = open_page(labels_of(label(0, 1), label(20, 1, 40.0), label(0, 2), label(39, 2)))
+    page.edit('mark_absent', person=1, frame=20)
+    page.edit('set_joints', person=1, frame=19, joints={'head': [48, 4, 2]})
+    walker, _ = (lane['trace'] for lane in page.get('/timeline', columns=4, joint=0)['persons'])
+    assert walker == {
+        'low': [10, 30, None, None],
+        'high': [28, 48, None, None],
+        'labels': [[0, 10], [19, 48]],
+    }
+    shown = {'columns': 2, 'first': 18, 'last': 21, 'joint': 0, 'quantity': 'speed'}
+    walker, still = (lane['trace'] for lane in page.get('/timeline', **shown)['persons'])
+    assert walker == {'low': [2, None], 'high': [2, None], 'labels': [[19, 2]]}
+    assert still == {'low': [0, 0], 'high': [0, 0], 'labels': []}
+    shown = {'columns': 4, 'first': 0, 'last': 1, 'joint': 1, 'quantity': 'y'}
+    walker, _ = (lane['trace'] for lane in page.get('/timeline', **shown)['persons'])
+    assert walker == {'low': 4 * [20], 'high': 4 * [20], 'labels': [[0, 20]]}
+    assert page.get('/timeline')['persons'][0]['trace'] is None
+
+
+def test_a_trace_of_a_long_labelled_video_has_one_label_for_each_column():
+    poses = PersonPoses(54_000, 1)
+    poses.visibility[:] = 2
+    poses.joint_sources[:] = GIVEN
+    trace = poses.describe_lane(1, range(54_000), 500, (), (0, 'x'))['trace']
+    assert trace is not None
+    assert [len(trace[key]) for key in ('low', 'high', 'labels')] == 3 * [500]
 
 
 def test_guidance_names_the_longest_gap_until_all_is_labelled(open_page: Callable):

@@ -77,15 +77,17 @@ export const getPoses = (video, first, last) =>
 
 /**
  * @param {number} video
- * @param {{columns: number, first: number, last: number, person: number|null}} part
+ * @param {{columns: number, first: number, last: number, person: number|null, joint?: number, quantity?: string}} part
  */
-export function getTimeline(video, { columns, first, last, person }) {
+export function getTimeline(video, { columns, first, last, person, joint, quantity }) {
   const query = new URLSearchParams({
     columns: String(columns),
     first: String(first),
     last: String(last),
   });
   if (person !== null) query.set('person', String(person));
+  if (quantity) query.set('joint', String(joint));
+  if (quantity) query.set('quantity', quantity);
   return getJson(`/api/videos/${video}/timeline?${query}`);
 }
 

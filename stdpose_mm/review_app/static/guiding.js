@@ -74,6 +74,21 @@ export function middleOfGap(store) {
 }
 
 /**
+ * Find the next frame, in steps, in which the joint alone has no label; the last frame counts as one.
+ * @param {Store} store
+ * @returns {number|null}
+ */
+export function nextUnlabelled(store) {
+  const { frame, step, video } = store.state;
+  const runs = givenRuns(store);
+  for (let next = frame; next < video.frames - 1; ) {
+    next = Math.min(next + step, video.frames - 1);
+    if (!runs.some(([first, last]) => first <= next && next <= last)) return next;
+  }
+  return null;
+}
+
+/**
  * Find the worst frame of the next run of frames in which the chosen joint is in doubt, after the run
  * around the current frame, or else from the start.
  * @param {Store} store

@@ -10,7 +10,7 @@ import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { DraftLayer } from './drafts.js';
 import { describeEdit, EditQueue, framesOf } from './edits.js';
 import { prepareFolding } from './folding.js';
-import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven } from './guiding.js';
+import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven, nextUnlabelled } from './guiding.js';
 import { listenToKeys, showBindings } from './keys.js';
 import { Light } from './light.js';
 import { Loupe } from './loupe.js';
@@ -31,6 +31,7 @@ import { SkeletonLayer } from './skeleton_layer.js';
 import { Store } from './store.js';
 import { SubjectZoom } from './subject_zoom.js';
 import { Timeline } from './timeline.js';
+import { NEXT_TRACE, TRAIL, trailsOf } from './traces.js';
 
 const PAGE = crypto.randomUUID();
 const GUIDANCE_AGAIN_MS = 500;
@@ -74,6 +75,10 @@ const store = new Store({
   zooming: localStorage.getItem('zooming') !== 'no',
   side: localStorage.getItem('side') !== 'no',
   lanes: localStorage.getItem('lanes') !== 'no',
+  traced: null,
+  trace: localStorage.getItem('trace') ?? 'off',
+  trails: localStorage.getItem('trails') === 'yes',
+  step: Number(localStorage.getItem('step')) || 10,
   hidden: false,
   target: 0.95,
 });
@@ -94,7 +99,9 @@ const view = new PictureView(byId('picture'), store, pictures);
 const loupe = new Loupe(store);
 const light = new Light(store, view);
 const subjectZoom = new SubjectZoom(store, view);
-const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe);
+const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe, () => goByTimeline(
+  () => nextUnlabelled(store), 'No frame without a label of this joint is left after this one',
+));
 const selection = new SelectionLayer(store, skeletons);
 const drafts = new DraftLayer(store, view, (edit) => submit(edit), onError, loupe);
 const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), drafts);
@@ -166,7 +173,9 @@ function goTo(frame, isPlaying = false) {
 }
 
 function needPoses() {
-  if (state.video?.skeleton) state.poses.need(state.frame, view.direction);
+  if (!state.video?.skeleton) return;
+  if (state.trails) state.poses.need(Math.max(0, state.frame - TRAIL), 1);
+  state.poses.need(state.frame, view.direction);
 }
 
 /** @param {number} id @param {number} [frame] */
@@ -655,7 +664,7 @@ const BINDINGS = [
   { group: 'Choose', shown: 'Tab Shift+Tab', keys: [], what: 'next, previous joint (on the picture)' },
   { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint (Tab then leaves the picture)', run: leaveJoint },
   { group: 'Choose', shown: 'Ctrl+click Ctrl+drag', keys: [], what: 'several joints, one by one or in a box; then drag one of them (move), the knob (turn) or a corner (scale)' },
-  { group: 'Choose', shown: 'J', keys: ['j'], what: 'this joint alone: Space goes to its doubts, [ and ] to its labels', run: toggleAlone },
+  { group: 'Choose', shown: 'J', keys: ['j'], what: 'this joint alone: a click places it and goes on, Space goes to its doubts, [ and ] to its labels', run: toggleAlone },
   { group: 'Identities', shown: 'I', keys: ['i'], what: 'add one', run: () => placing.begin(null) },
   { group: 'Identities', shown: 'S', keys: ['s'], what: 'swap with another from here on, or up to a frame', run: () => askForOther(store, 'swap', submit) },
   { group: 'Identities', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
@@ -687,7 +696,9 @@ const BINDINGS = [
   { group: 'Look', shown: 'H', keys: ['h'], what: 'hide the skeletons', run: () => store.update({ hidden: !state.hidden }) },
   { group: 'Look', shown: 'G', keys: ['g'], what: 'ghost of the pose before the correction', run: () => setShown('ghosts', !state.ghosts) },
   { group: 'Look', shown: 'T', keys: ['t'], what: 'joint names', run: () => setShown('names', !state.names) },
-  { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colours, not at all', run: () => setScores({ size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
+  { group: 'Look', shown: 'Shift+T', keys: ['Shift+t'], what: 'the chosen joint over time: x, y, speed, not at all', run: () => setText('trace', NEXT_TRACE[state.trace]) },
+  { group: 'Look', shown: 'Shift+G', keys: ['Shift+g'], what: 'trail of the chosen joint', run: () => setShown('trails', !state.trails) },
+  { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colours, not at all', run: () => setText('scores', { size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
   { group: 'Look', shown: '< >', keys: ['<'], what: 'timeline: more, fewer frames (also Ctrl+wheel)', run: () => timeline.zoom(0.5) },
   { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || save() },
   { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, queue, onError) },
@@ -724,10 +735,10 @@ function leaveJoint() {
   store.update({ joint: null, draft: null, picked: [] });
 }
 
-/** @param {string|undefined} scores */
-function setScores(scores = 'size') {
-  store.update({ scores });
-  localStorage.setItem('scores', scores);
+/** @param {string} key @param {string} value */
+function setText(key, value) {
+  store.update({ [key]: value });
+  localStorage.setItem(key, value);
 }
 
 /** @param {KeyboardEvent} event */
@@ -828,11 +839,18 @@ function prepareControls() {
     localStorage.setItem('theme', theme.value);
     drawAll();
   });
-  for (const key of ['ghosts', 'names', 'zooming']) {
+  for (const key of ['ghosts', 'names', 'zooming', 'trails']) {
     const box = byId(`show-${key}`);
     box.addEventListener('change', () => setShown(key, box.checked));
   }
-  byId('show-scores').addEventListener('change', () => setScores(byId('show-scores').value));
+  for (const key of ['scores', 'trace']) {
+    byId(`show-${key}`).addEventListener('change', () => setText(key, byId(`show-${key}`).value));
+  }
+  byId('alone-step').addEventListener('change', () => {
+    store.update({ step: Math.max(1, Math.round(Number(byId('alone-step').value)) || 10) });
+    localStorage.setItem('step', String(state.step));
+    showChoices();
+  });
   view.canvas.addEventListener('focus', () => {
     leaveByTab = false;
   });
@@ -848,8 +866,9 @@ function drawAll() {
 }
 
 function showChoices() {
-  for (const key of ['ghosts', 'names', 'zooming']) byId(`show-${key}`).checked = state[key];
-  byId('show-scores').value = state.scores;
+  for (const key of ['ghosts', 'names', 'zooming', 'trails']) byId(`show-${key}`).checked = state[key];
+  for (const key of ['scores', 'trace']) byId(`show-${key}`).value = state[key];
+  byId('alone-step').value = String(state.step);
 }
 
 function showJointHint() {
@@ -866,14 +885,14 @@ function showJointHint() {
   const pose = currentPose();
   const placed = pose && pose.source !== 'absent' && isPlaced(pose, video.skeleton.joints.indexOf(joint));
   if (alone) {
-    box.textContent = `${readable(joint)} alone: Space next doubt · [ ] its labels · , . frames · J all joints`;
+    box.textContent = `${readable(joint)} alone: a click places it and goes ${state.step} frames on · Space next doubt · [ ] its labels · J all joints`;
   } else box.textContent = placed
     ? `${readable(joint)}: arrows move it · V visibility · Esc back to frames`
     : `${readable(joint)}: click on the picture to place it · Esc back to frames`;
 }
 
 function prepareViews() {
-  view.layers = [skeletons, selection, drafts, placing];
+  view.layers = [trailsOf(store), skeletons, selection, drafts, placing];
   prepareFolding(store);
   /** @type {any} */
   let last = {};
@@ -887,7 +906,8 @@ function prepareViews() {
   });
   const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint', 'picked', 'alone'];
   store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);
-  store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden'], () => view.redraw());
+  store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden', 'trails', 'traced'], () => view.redraw());
+  store.watch(['trails'], needPoses);
   store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
   store.watch(['joint', 'draft', 'picked', 'alone', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
   store.watch(['joint', 'person'], () => {
@@ -917,7 +937,7 @@ function prepareViews() {
   store.watch(['video'], () => {
     byId('no-skeleton').hidden = Boolean(state.video?.skeleton);
   });
-  store.watch(['ghosts', 'names', 'scores', 'zooming'], showChoices);
+  store.watch(['ghosts', 'names', 'scores', 'zooming', 'trace', 'trails'], showChoices);
   const remember = debounce(() => {
     history.replaceState(null, '', `#video=${state.video.id}&frame=${state.frame}`);
   }, 300);

@@ -21,8 +21,10 @@ export class SkeletonLayer {
    * @param {import('./store.js').Store} store
    * @param {(edit: {type: string, person: number, frame: number, joints: Record<string, number[]>}) => void} onEdit
    * @param {import('./loupe.js').Loupe} loupe
+   * @param {() => void} goOn called after a joint alone was placed by a click
    */
-  constructor(store, onEdit, loupe) {
+  constructor(store, onEdit, loupe, goOn) {
+    this.goOn = goOn;
     this.store = store;
     this.onEdit = onEdit;
     this.loupe = loupe;
@@ -295,14 +297,27 @@ export class SkeletonLayer {
         if (moved) return;
         const pose = poses.of(shown, person);
         const isThere = pose && pose.source !== 'absent';
-        if (isThere && isPlaced(pose, video.skeleton.joints.indexOf(joint))) {
-          if (!alone) this.store.update({ joint: null });
-          return;
-        }
-        const joints = { [joint]: [...view.toPicture(x, y), up.shiftKey ? 1 : 2] };
-        this.onEdit({ type: 'set_joints', person, frame: shown, joints });
+        if (!alone && isThere && isPlaced(pose, video.skeleton.joints.indexOf(joint))) {
+          this.store.update({ joint: null });
+        } else this.#place(view, x, y, up.shiftKey);
       },
     };
+  }
+
+  /**
+   * Place the chosen joint; if it is shown alone, go on to the next frame.
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} occluded
+   */
+  #place(view, x, y, occluded) {
+    const { alone, joint, person, frame, shown } = this.store.state;
+    // A click that comes before the next picture would be meant for that one.
+    if (alone && shown !== frame) return;
+    const joints = { [joint]: [...view.toPicture(x, y), occluded ? 1 : 2] };
+    this.onEdit({ type: 'set_joints', person, frame: shown, joints });
+    if (alone) this.goOn();
   }
 
   /**
@@ -337,7 +352,8 @@ export class SkeletonLayer {
     const shift = (/** @type {number[]} */ [px, py]) => {
       return (/** @type {number[]} */ [jx, jy]) => [jx + px - start[0], jy + py - start[1]];
     };
-    return this.carry(view, pose, moving, shift, hit.joint, () => this.store.update({ joint: name }));
+    const onClick = () => (alone ? this.#place(view, x, y, event.shiftKey) : this.store.update({ joint: name }));
+    return this.carry(view, pose, moving, shift, hit.joint, onClick);
   }
 
   /**

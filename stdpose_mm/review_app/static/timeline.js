@@ -4,6 +4,7 @@ import { getTimeline } from './api.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { styleOf, themeColours } from './colours.js';
 import { capital, nameOf, readable } from './poses.js';
+import { drawTraces, labelAt, TRACE_HEIGHT, wantedTrace } from './traces.js';
 
 const LABELS = 88;
 const RULER = 34;
@@ -31,6 +32,7 @@ export class Timeline {
     this.onError = onError;
     this.ruler = byId('ruler');
     this.lanes = byId('lanes');
+    this.traces = byId('traces');
     this.scroller = byId('lanes-scroller');
     this.spacer = byId('lanes-spacer');
     this.tip = byId('timeline-tip');
@@ -40,12 +42,13 @@ export class Timeline {
     new ResizeObserver(() => this.#resize()).observe(this.box);
     addEventListener('resize', () => this.#resize());
     this.scroller.addEventListener('scroll', this.redraw);
-    for (const part of [this.ruler, this.lanes]) this.#listen(part);
+    for (const part of [this.ruler, this.lanes, this.traces]) this.#listen(part);
     store.watch(['frame'], () => this.#follow());
     store.watch(['frame', 'shown', 'person', 'timeline', 'persons', 'guidance'], () => this.redraw());
-    store.watch(['persons', 'opened', 'alone'], () => this.#resize());
+    store.watch(['persons', 'opened', 'alone', 'trace'], () => this.#resize());
+    store.watch(['joint'], () => store.state.joint !== null && store.update({ traced: store.state.joint }));
     store.watch(['person'], () => this.#showChosen());
-    store.watch(['opened', 'range'], () => this.refresh());
+    store.watch(['opened', 'range', 'traced'], () => this.refresh());
   }
 
   get range() {
@@ -66,12 +69,14 @@ export class Timeline {
     for (const [canvas, tall] of [
       [this.ruler, RULER],
       [this.lanes, height],
+      [this.traces, TRACE_HEIGHT],
     ]) {
       canvas.width = Math.max(1, Math.round(width * ratio));
       canvas.height = Math.max(1, Math.round(tall * ratio));
       canvas.style.width = `${width}px`;
       canvas.style.height = `${tall}px`;
     }
+    this.traces.hidden = this.store.state.trace === 'off';
     this.width = width;
     this.refresh();
     this.#draw();
@@ -110,10 +115,11 @@ export class Timeline {
     const columns = Math.min(last - first + 1, Math.max(1, Math.floor(this.#track / 2)));
     const asked = ++this.#asked;
     try {
-      const timeline = await getTimeline(video.id, { columns, first, last, person: opened });
+      const trace = wantedTrace(this.store.state);
+      const timeline = await getTimeline(video.id, { columns, first, last, person: opened, ...trace });
       if (asked !== this.#asked || video.id !== this.store.state.video?.id) return;
       // The columns share the frames that were asked for.
-      this.store.update({ timeline: { ...timeline, first, last, opened } });
+      this.store.update({ timeline: { ...timeline, first, last, opened, trace } });
     } catch (error) {
       this.onError(error);
     }
@@ -168,7 +174,7 @@ export class Timeline {
       return [event.clientX - box.left, event.clientY - box.top];
     };
     const rowAt = (/** @type {number} */ y) => {
-      if (canvas === this.ruler) return null;
+      if (canvas !== this.lanes) return null;
       const inside = y + this.scroller.scrollTop;
       return this.#rows().find((row) => inside >= row.top && inside < row.top + row.height) ?? null;
     };
@@ -185,6 +191,8 @@ export class Timeline {
         return;
       }
       const mark = this.#markAt(canvas, x, y);
+      if (mark && canvas === this.traces) this.store.update({ person: mark.person });
+      if (mark && canvas === this.traces) return this.goTo(mark.frame);
       if (mark) return this.visit(mark.frame, mark.person ?? this.store.state.person);
       canvas.setPointerCapture(event.pointerId);
       this.#scrubbing = true;
@@ -233,6 +241,7 @@ export class Timeline {
   /** Find the mark near a click, since marks of single frames are narrow in long videos. */
   /** @param {HTMLCanvasElement} canvas @param {number} x @param {number} y */
   #markAt(canvas, x, y) {
+    if (canvas === this.traces) return labelAt(this.store.state, (frame) => this.#x(frame), x, y);
     if (canvas !== this.ruler || y < RULER / 2) return null;
     const near = this.#marks()
       .map((mark) => ({ ...mark, distance: Math.abs(this.#x(mark.frame + 0.5) - x) }))
@@ -303,6 +312,10 @@ export class Timeline {
     if (this.ruler.width !== Math.round(this.width * (devicePixelRatio || 1))) return this.#resize();
     this.#drawRuler();
     this.#drawLanes();
+    if (this.traces.hidden) return;
+    const context = this.#clean(this.traces, TRACE_HEIGHT);
+    drawTraces(context, this.store.state, (frame) => this.#x(frame), LABELS, this.#track);
+    this.#drawHead(context, TRACE_HEIGHT, false);
   }
 
   /** @param {HTMLCanvasElement} canvas @param {number} height */
