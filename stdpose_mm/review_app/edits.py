@@ -40,7 +40,17 @@ LabelPairs = dict[LabelKey, tuple[PersonLabel | None, PersonLabel | None]]
 
 
 class StaleEditError(InputError):
-    """Refusal of an edit of a page that does not know another page's edit to the same pose."""
+    """Refusal of an edit of a page that does not know another page's edit to the same joints.
+
+    Args:
+        sentence: The reason.
+        details: For the page, if it can send the edit again: ``theirs``, the edits that it does not
+            know, and ``revision``, the number of edits that it knows once it has read them.
+    """
+
+    def __init__(self, sentence: str, **details: Any) -> None:
+        super().__init__(sentence)
+        self.details = details
 
 
 class JournalEntry(TypedDict):
@@ -489,21 +499,32 @@ class EditHistory:
 
         Raises:
             InputError: If the edit cannot be used.
-            StaleEditError: If its page does not know of another page's edit to the same pose. For
-                undo, redo and edits of the whole video, the page must know of all edits.
+            StaleEditError: If its page does not know of another page's edit to the same joints. For
+                edits of the whole video, undo and redo without ``of``, it must know of all edits.
         """
         edit = request['edit']
         people, frames = reader.people(), reader.frames()
+        is_reversal = edit['type'] in ('undo', 'redo')
+        joints, theirs = _named_joints(edit), list[Edit]()
         for other in self._entries[request['revision'] :]:
-            of_video = edit['type'] in ('undo', 'redo') or not (people or other['people'])
+            # New people touch nobody.
+            is_new = 'add_person' in (edit['type'], other['edit']['type'])
+            is_bare = is_reversal and edit.get('of') is None
+            of_video = is_bare or not (people or other['people'] or is_new)
             meets = set(people) & set(other['people']) and _overlap(frames, other['frames'])
+            named = _named_joints(other['edit'])
+            if joints is not None and named is not None:
+                meets = meets and not joints.isdisjoint(named)
             if other['page'] != request['page'] and (of_video or meets):
-                raise StaleEditError(
-                    'another page has changed this meanwhile, check it and repeat the edit'
-                )
+                theirs.append({**_place(other), **other['edit']})
+        if theirs:
+            raise StaleEditError(
+                'another page has changed this meanwhile, check it and repeat the edit',
+                **({} if is_reversal else {'theirs': theirs, 'revision': self.revision}),
+            )
         if request['revision'] > self.revision:
             raise StaleEditError('the page is newer than the project, reload the page')
-        if edit['type'] in ('undo', 'redo'):
+        if is_reversal:
             changes = self._done if edit['type'] == 'undo' else self._undone
             newest, change = changes[-1] if changes else (None, None)
             if edit.get('of') not in (None, newest and newest['id']):
@@ -594,3 +615,18 @@ class EditHistory:
 
 def _overlap(frames: Sequence[int] | None, others: Sequence[int] | None) -> bool:
     return frames is None or others is None or max(frames[0], others[0]) < min(frames[1], others[1])
+
+
+def _named_joints(edit: Edit) -> set[str] | None:
+    """Return the joints that an edit changes; None for the whole pose."""
+    joints = edit.get('joints')
+    is_partial = edit['type'] in ('set_joints', 'forget')
+    is_named = is_partial and (isinstance(joints, dict) or _is_list_of(joints, str))
+    return set(cast(list[str], joints)) if is_named else None
+
+
+def _place(entry: JournalEntry) -> Edit:
+    """Return where an edit was done, which undo and redo do not say."""
+    if entry['edit']['type'] not in ('undo', 'redo') or not entry['frames']:
+        return {}
+    return {'person': entry['people'][0], 'frame': entry['frames'][0]}

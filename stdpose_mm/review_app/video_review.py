@@ -256,7 +256,7 @@ class VideoReview:
 
         Raises:
             InputError: If the edit cannot be performed; nothing is changed then.
-            StaleEditError: If the page does not know of an edit to the same pose.
+            StaleEditError: If the page does not know of an edit to the same joints.
         """
         request = read_request(body)
         edit_id = request['id']

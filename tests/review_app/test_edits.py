@@ -143,6 +143,28 @@ def test_a_page_that_does_not_know_of_an_edit_to_the_same_pose_is_told(page: Pag
     assert somebody_else.status_code == 200
 
 
+def test_edits_of_two_pages_are_joined_unless_they_touch(page: Page, other: Page):
+    page.edit('set_joints', person=1, frame=10, joints={'head': [1, 1, 2]})
+    page.edit('add_person', frame=10, joints={'head': [90, 1, 2]})
+    assert other.try_edit('add_person', frame=10, joints={'head': [70, 1, 2]}).status_code == 200
+    mine = {'person': 1, 'frame': 10, 'joints': {'left_hand': [2, 2, 2]}}
+    assert other.try_edit('set_joints', **mine).status_code == 200
+    assert [page.joint(10, 1, joint) for joint in ('head', 'left_hand')] == [[1, 1], [2, 2]]
+    mine['joints']['head'] = [3, 3, 2]
+    for type in ('set_joints', 'accept'):
+        stale = other.try_edit(type, **mine)
+        assert (stale.status_code, stale.json()['revision']) == (409, 4)
+        (theirs,) = stale.json()['theirs']
+        assert theirs == {
+            'type': 'set_joints',
+            'person': 1,
+            'frame': 10,
+            'joints': {'head': [1, 1, 2]},
+        }
+    assert other.try_edit('set_joints', revision=4, **mine).status_code == 200
+    assert page.joint(10, 1) == [3, 3]
+
+
 @pytest.mark.parametrize('late', [{'type': 'swap', 'a': 1, 'b': 2, 'frame': 30}, {'type': 'undo'}])
 def test_identities_and_undo_of_a_stale_page_are_refused(page: Page, other: Page, late: dict):
     page.edit('mark_absent', person=1, frame=10)
@@ -154,6 +176,8 @@ def test_an_undo_is_an_edit_to_the_pose_that_it_takes_back(page: Page, other: Pa
     page.edit('undo')
     stale = other.try_edit('set_joints', revision=1, person=1, frame=10, joints={'head': [1, 1, 2]})
     assert stale.status_code == 409
+    assert stale.json()['theirs'] == [{'type': 'undo', 'person': 1, 'frame': 10}]
+    assert 'theirs' not in other.try_edit('undo', revision=1).json()
 
 
 def test_an_edit_that_is_named_is_undone_and_done_again_only_while_it_is_the_newest(

@@ -2,10 +2,11 @@
 
 /** The server refused a request, with a sentence that says why. */
 export class Refused extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status @param {string} message @param {any} [answer] */
+  constructor(status, message, answer = {}) {
     super(message);
     this.status = status;
+    this.answer = answer;
   }
 }
 
@@ -29,13 +30,15 @@ async function request(path, options) {
     throw new ServerGone();
   }
   if (response.ok) return response;
-  let sentence = `the server answered ${response.status} ${response.statusText}`;
+  const sentence = `the server answered ${response.status} ${response.statusText}`;
+  /** @type {any} */
+  let answer = {};
   try {
-    sentence = (await response.json()).error ?? sentence;
+    answer = await response.json();
   } catch {
     // If the answer has no sentence, the one above is used.
   }
-  throw new Refused(response.status, sentence);
+  throw new Refused(response.status, answer.error ?? sentence, answer);
 }
 
 /**

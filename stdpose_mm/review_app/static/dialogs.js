@@ -2,6 +2,7 @@
 
 import { getProject, postExport, Refused, ServerGone } from './api.js';
 import { byId, make } from './dom.js';
+import { describeEdit } from './edits.js';
 import { announce, say } from './notices.js';
 import { capital, nameOf } from './poses.js';
 
@@ -182,6 +183,29 @@ export function askForOther(store, what, submit) {
   byId('other').showModal();
   // With only one other person there is no choice to make, so Enter confirms.
   byId(others.length > 1 ? 'other-choice' : 'other-confirm').focus();
+}
+
+/**
+ * Ask whether to keep an edit to joints that another page has changed meanwhile.
+ * @param {Store} store
+ * @param {import('./edits.js').Waiting} mine
+ * @param {any[]} theirs
+ * @returns {Promise<boolean>}
+ */
+export function askWhichToKeep(store, mine, theirs) {
+  const { project, video } = store.state;
+  const other = mine.video === video.id ? '' : ` of ${project.videos[mine.video].name}`;
+  const describe = (/** @type {any} */ edit) => describeEdit(edit, store.state);
+  byId('conflict-text').textContent = `Another page has changed the same joints${other} meanwhile.`;
+  byId('conflict-mine').textContent = describe(mine.edit);
+  byId('conflict-theirs').textContent = theirs.map(describe).join(', ');
+  const dialog = byId('conflict');
+  dialog.returnValue = '';
+  return new Promise((choose) => {
+    // Escape chooses nothing, so it asks again.
+    dialog.onclose = () => (dialog.returnValue ? choose(dialog.returnValue === 'mine') : dialog.showModal());
+    dialog.showModal();
+  });
 }
 
 /**

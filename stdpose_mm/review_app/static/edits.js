@@ -14,6 +14,7 @@ const NUDGE_MS = 350;
  * @property {number} [frame]
  * @property {any} [joints]
  * @property {string} [draft] the draft that it accepts
+ * @property {string} [of] the edit that it undoes
  */
 
 /**
@@ -34,8 +35,18 @@ const NOUNS = /** @type {Record<string, string>} */ ({
   set_joints: 'correction', accept: 'acceptance', forget: 'deletion', mark_absent: 'mark of absence',
   mark_present: 'mark of presence', copy_nearest: 'copied pose', add_person: 'addition', swap: 'swap',
   merge: 'merge', split: 'split', remove_person: 'removal', set_skeleton: 'choice of joints',
+  undo: 'undo', redo: 'redo',
 });
 const MOST_NAMED = 4;
+
+/** @param {any} edit @returns {string[]} the joints that it names */
+const jointsOf = ({ joints }) => (Array.isArray(joints) ? joints : Object.keys(joints ?? {}));
+
+/** @param {any} edit @param {any} later @returns whether an edit concerns joints of another one only */
+const isWithin = (edit, later) =>
+  edit === later ||
+  (edit.person !== undefined && edit.person === later.person && edit.frame === later.frame &&
+    jointsOf(later).length > 0 && jointsOf(later).every((name) => jointsOf(edit).includes(name)));
 
 /** @param {any} edit @returns {number[]} the first and the last frame that it names */
 export function framesOf({ type, frame, last }) {
@@ -48,8 +59,8 @@ export function framesOf({ type, frame, last }) {
  * @returns {string} such as "swap of person 0 and person 1 from frame 12"
  */
 export function describeEdit(edit, state) {
-  const { type, person, a, b, into, joints } = edit;
-  const names = Array.isArray(joints) ? joints : Object.keys(joints ?? {});
+  const { type, person, a, b, into } = edit;
+  const names = jointsOf(edit);
   const people = [person ?? a, b ?? into].filter((id) => id !== undefined).map((id) => nameOf(state, id));
   const which = names.length > MOST_NAMED ? `${names.length} joints` : names.map(readable).join(', ');
   const whose = [which, people.join(' and ')].filter(Boolean).map((of) => ` of ${of}`).join('');
@@ -87,7 +98,8 @@ export class EditQueue {
    * @param {object} on
    * @param {(answer: any, edit: Edit) => void} on.answer
    * @param {(sentence: string) => void} on.refused
-   * @param {() => void} on.stale another page was faster
+   * @param {(edit: Edit) => void} on.stale it was left out, since another page was faster
+   * @param {(entry: Waiting, theirs: Edit[]) => Promise<boolean>} on.conflict whether to keep it
    * @param {(error: unknown) => void} on.gone
    */
   constructor(store, page, on) {
@@ -173,6 +185,11 @@ export class EditQueue {
   #add(edit, held) {
     const { video, revision } = this.store.state;
     const id = crypto.randomUUID();
+    const last = this.#queue.at(-1);
+    // Whatever other pages do meanwhile, this means the edit that waits before it.
+    if (edit.type === 'undo' && last && last.video === video.id && !['undo', 'redo'].includes(last.edit.type)) {
+      edit = { of: last.id, ...edit };
+    }
     this.#queue.push({ id, video: video.id, page: this.page, revision, edit, held });
     this.#changed();
     this.#pump();
@@ -233,15 +250,31 @@ export class EditQueue {
         this.#done(first);
         if (this.store.state.video.id === first.video) this.on.answer(answer, first.edit);
       } catch (error) {
-        this.#failed(first, error);
+        if (error instanceof Refused && error.answer.theirs) await this.#settle(first, error.answer);
+        else this.#failed(first, error);
       }
     }
     this.#sending = null;
   }
 
+  /**
+   * Ask whether to keep an edit to what another page has changed; those of its joints go with it.
+   * @param {Waiting} first @param {{theirs: Edit[], revision: number}} answer
+   */
+  async #settle(first, { theirs, revision }) {
+    const isKept = await this.on.conflict(first, theirs);
+    const meant = this.#queue.filter(({ video, edit }) => video === first.video && isWithin(first.edit, edit));
+    for (const entry of meant) {
+      if (isKept) entry.revision = revision;
+      else this.#done(entry);
+    }
+    this.#changed();
+    if (!isKept) this.on.stale(first.edit);
+  }
+
   /** @param {Waiting} entry */
   #done(entry) {
-    this.#queue.shift();
+    this.#queue.splice(this.#queue.indexOf(entry), 1);
     const { poses, video } = this.store.state;
     if (entry.held && video.id === entry.video) poses.release(entry.edit.frame);
     this.#changed();
@@ -264,7 +297,7 @@ export class EditQueue {
     this.#done(entry);
     const { poses } = this.store.state;
     if (entry.edit.frame !== undefined) poses.expire(entry.edit.frame, entry.edit.frame);
-    if (error instanceof Refused && error.status === 409) this.on.stale();
+    if (error instanceof Refused && error.status === 409) this.on.stale(entry.edit);
     else this.on.refused(error instanceof Error ? error.message : String(error));
   }
 }

@@ -5,7 +5,7 @@ import {
 } from './api.js';
 import { onSchemeChange, setTheme } from './colours.js';
 import { Connection } from './connection.js';
-import { askForOther, askForSkeleton, prepareDialogs, showExport, showProject } from './dialogs.js';
+import { askForOther, askForSkeleton, askWhichToKeep, prepareDialogs, showExport, showProject } from './dialogs.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { DraftLayer } from './drafts.js';
 import { describeEdit, EditQueue, framesOf } from './edits.js';
@@ -115,10 +115,11 @@ const queue = new EditQueue(store, PAGE, {
     say(sentence, 'bad');
     needPoses();
   },
-  stale: () => {
-    say('Another page has changed the labels. The current labels are shown; this edit was left out.', 'bad');
+  stale: (edit) => {
+    say(`Another page has changed the labels. They are shown; your ${describeEdit(edit, state)} was left out.`, 'bad');
     reload();
   },
+  conflict: (entry, theirs) => askWhichToKeep(store, entry, theirs),
   gone: onError,
 });
 const refreshGuidance = debounce(fetchGuidance, 250, 1500);

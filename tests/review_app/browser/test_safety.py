@@ -153,6 +153,82 @@ def test_an_old_page_goes_on_once_the_address_of_the_next_start_is_opened(page, 
             page.browser.switch_to.window(old)
 
 
+def hold_edits(page):
+    """Hold the edits that this page makes, until ``sendNow()`` is called."""
+    page.run(
+        'const sent = window.fetch;'
+        'const now = new Promise((wake) => { window.sendNow = wake; });'
+        'window.fetch = async (url, options) => {'
+        '  const isEdit = String(url).includes("/edits");'
+        '  if (isEdit && JSON.parse(options.body).page !== "another") await now;'
+        '  return sent(url, options); }'
+    )
+
+
+def test_edits_to_other_joints_of_two_tabs_are_joined_also_after_a_stop(page, tmp_path, port):
+    clip = make_clip(tmp_path)
+    with serve(*clip, port=port) as first:
+        page.open(first)
+        hold_edits(page)
+        drag_without_server(page, first)
+    old = page.browser.current_window_handle
+    with serve(*clip, port=port) as second:
+        page.browser.switch_to.new_window('tab')
+        new = page.browser.current_window_handle
+        try:
+            page.open(second)
+            x, y = place_of(1, 0, 'right_hand')
+            with page.one_edit():
+                page.pointer((x, y), (x - 2, y), (x - 4, y))
+            page.browser.switch_to.window(old)
+            page.run('sendNow()')
+            page.wait_until_settled(2)
+            assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
+            right = page.poses()[0][1]['keypoints'][3][0]
+            assert right == pytest.approx(x - 4, abs=1 / page.scale)
+        finally:
+            page.browser.switch_to.window(new)
+            page.browser.close()
+            page.browser.switch_to.window(old)
+
+
+@pytest.mark.usefixtures('server')
+@pytest.mark.parametrize(('kept', 'moved'), [('mine', 8), ('theirs', 2)])
+def test_a_page_asks_once_about_joints_that_another_one_has_changed(page, kept, moved):
+    hold_edits(page)
+    x, y = place_of(1, 0, 'left_hand')
+    drag_left_hand(page, 0, 5)
+    page.pointer((x + 5, y), (x + 6, y), (x + 8, y))
+    page.go_to(10)
+    drag_left_hand(page, 10, 4)
+    theirs = {'person': 1, 'frame': 0, 'joints': {'left_hand': [x + 2, y, 2]}}
+    page.edit_as_another_page({'type': 'set_joints', **theirs})
+    page.run('sendNow()')
+    page.wait(lambda: not page.is_hidden('#conflict'), 'it asks')
+    page.press(Keys.ESCAPE)
+    what = 'correction of left hand of person 1 in frame 0'
+    assert [page.text(f'#conflict-{whose}') for whose in ('mine', 'theirs')] == [what, what]
+    page.wait(lambda: not page.is_hidden('#conflict'), 'it still asks')
+    page.click(f'#conflict [value="{kept}"]')
+    page.wait_until_settled(4 if kept == 'mine' else 2)
+    page.wait(lambda: page.text('#status') == 'All poses are up to date', 'nothing waits')
+    assert moved_by(page, 0) == pytest.approx(moved, abs=1 / page.scale)
+    assert moved_by(page, 10) == pytest.approx(4, abs=1 / page.scale)
+    assert page.is_hidden('#conflict')
+
+
+@pytest.mark.usefixtures('server')
+def test_an_undo_that_waits_means_the_edit_before_it(page):
+    hold_edits(page)
+    drag_left_hand(page, 0, 5)
+    page.press('z', held=[Keys.CONTROL])
+    page.edit_as_another_page({'type': 'mark_absent', 'person': 2, 'frame': 35})
+    page.run('sendNow()')
+    page.wait_until_settled(3)
+    assert moved_by(page, 0) == 0
+    assert page.poses()[35][2]['source'] == 'absent'
+
+
 def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, server, late_answers):
     late_answers('/save')
     page.open(server, video=page.video)
