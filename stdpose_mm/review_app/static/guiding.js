@@ -1,10 +1,9 @@
 /** Where to go next: frames in doubt, frames to label, given frames, the middle of a gap. */
 
 import { getTimeline } from './api.js';
+import { DOUBTFUL } from './poses.js';
 
 const MOST_COLUMNS = 4096;
-/** Lower scores count as doubt, as in the timeline. */
-const DOUBTFUL = 0.5;
 
 /** @typedef {import('./store.js').Store} Store */
 

@@ -23,6 +23,8 @@ import { clamp } from './dom.js';
 
 const LEAST_MARK = 1.5;
 const MOST_MARK = 6;
+/** How far a joint may lie from the middle of its pose, in median distances of joints. */
+const STRAY = 4;
 
 export const VISIBILITY = ['not labelled', 'occluded', 'visible'];
 export const SOURCES = /** @type {Record<string, string>} */ ({
@@ -80,6 +82,14 @@ export const isPlaced = (pose, joint) => Boolean(pose.keypoints && pose.keypoint
 export const isAbsent = (pose) =>
   Boolean(pose) && !placedJoints(/** @type {Pose} */ (pose)).length;
 
+/** A joint of a lower score is more likely wrong than right. */
+export const DOUBTFUL = 0.5;
+
+/** @param {Pose|undefined} pose @returns whether a joint of it is in doubt */
+export const isInDoubt = (pose) =>
+  Boolean(pose) &&
+  placedJoints(/** @type {Pose} */ (pose)).some((joint) => /** @type {any} */ (pose).keypoints[joint][3] < DOUBTFUL);
+
 /** @param {Pose} pose @returns {number[]} placed joints */
 export function placedJoints(pose) {
   if (pose.source === 'absent' || !pose.keypoints) return [];
@@ -118,11 +128,29 @@ export function withJoints(pose, skeleton, joints) {
 }
 
 /**
+ * List the placed joints without stray ones: propagated joints that lie far from where the others are.
  * @param {Pose} pose
- * @returns {number[]|null} x, y, width, height around the placed joints
  */
-export function boundsOf(pose) {
-  const points = placedJoints(pose).map((joint) => /** @type {any} */ (pose.keypoints)[joint]);
+export function gatheredJoints(pose) {
+  const joints = placedJoints(pose);
+  const point = (/** @type {number} */ joint) => /** @type {any} */ (pose.keypoints)[joint];
+  const median = (/** @type {number[]} */ values) =>
+    values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+  const sure = joints.filter((joint) => point(joint)[3] >= DOUBTFUL);
+  const core = sure.length > 2 ? sure : joints;
+  const [x, y] = [0, 1].map((axis) => median(core.map((joint) => point(joint)[axis])));
+  const away = (/** @type {number} */ joint) => Math.hypot(point(joint)[0] - x, point(joint)[1] - y);
+  const most = STRAY * median(core.map(away));
+  return joints.filter((joint) => pose.sources?.[joint] === 'g' || away(joint) <= most);
+}
+
+/**
+ * @param {Pose} pose
+ * @param {number[]} [joints]
+ * @returns {number[]|null} x, y, width, height around the joints
+ */
+export function boundsOf(pose, joints = placedJoints(pose)) {
+  const points = joints.map((joint) => /** @type {any} */ (pose.keypoints)[joint]);
   if (!points.length) return null;
   const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
