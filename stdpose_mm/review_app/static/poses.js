@@ -179,7 +179,7 @@ const STANDING = /** @type {[RegExp, number, number][]} */ ([
   [/head_?bottom|neck|thorax/, 0, 0.18],
   [/shoulder/, 0.28, 0.22],
   [/elbow/, 0.4, 0.38],
-  [/wrist|hand/, 0.48, 0.53],
+  [/wrist|hand|finger|thumb|pinky/, 0.48, 0.53],
   [/spine|chest|belly/, 0, 0.36],
   [/pelvis|root|mid_?hip/, 0, 0.53],
   [/hip/, 0.16, 0.54],
@@ -187,8 +187,28 @@ const STANDING = /** @type {[RegExp, number, number][]} */ ([
   [/ankle|foot|heel|toe/, 0.2, 1],
 ]);
 
+/** Least distance of two joints in a box, in shares of its shorter side. */
+const SPACING = 0.05;
+
 /**
- * Place a skeleton in a box: like an existing pose, else a standing person, else a ring.
+ * Find the place nearest to a wanted one that keeps its distance from those that are taken.
+ * @param {number[]} wanted
+ * @param {number[][]} taken
+ * @param {number} distance
+ * @returns {number[]}
+ */
+function freePlace([x, y], taken, distance) {
+  for (let n = 0; ; n++) {
+    // A spiral of the golden angle covers the plane evenly.
+    const [radius, angle] = [0.5 * distance * Math.sqrt(n), 2.4 * n];
+    const place = [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
+    if (taken.every(([tx, ty]) => Math.hypot(place[0] - tx, place[1] - ty) >= distance)) return place;
+  }
+}
+
+/**
+ * Place a skeleton in a box: like an existing pose, else a standing person, else a ring; apart from
+ * each other unless they are like those of a pose.
  * @param {Skeleton} skeleton
  * @param {number[]} box x, y, width, height
  * @param {Pose|null} model a pose with the same joints
@@ -213,7 +233,9 @@ export function layInBox(skeleton, [x, y, width, height], model) {
         ? [0.5 + side * known[1], known[2]]
         : [0.5 + 0.5 * Math.sin(angle), 0.5 - 0.5 * Math.cos(angle)];
     }
-    joints[name] = [x + place[0] * width, y + place[1] * height, 2];
+    const wanted = [x + place[0] * width, y + place[1] * height];
+    const [left, top] = bounds ? wanted : freePlace(wanted, Object.values(joints), SPACING * Math.min(width, height));
+    joints[name] = [left, top, 2];
   });
   return joints;
 }
