@@ -133,7 +133,8 @@ class Guidance:
 
         Args:
             revision: The revision.
-            everyone: Person id -> poses, which must not change during the call.
+            everyone: Person id -> poses, which must not change during the call; what is expected of
+                their joints is stored with them.
             labels: The labels of the revision; all frames of the video are listed.
             is_outdated: Tells whether there is more important work; called repeatedly.
 
@@ -154,6 +155,7 @@ class Guidance:
                 self._errors[person] = self._errors_of(person, poses, track)
                 # The gains are kept for reports after changes to other people.
                 self._errors[person].gains()
+                poses.right = 1 - self._errors[person].errors
         few = len(labels.persons) <= MAX_LABELS
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
         self.report = replace(self._make_report(revision, everyone), warnings=warnings)

@@ -39,6 +39,8 @@ class PersonPoses:
         boxes: [F, 4] ``[x, y, w, h]``, NaN where there is none.
         pending: [F] bool: whether the pose must be computed, or computed again.
         before: Frame -> [K, 2] pixels before the latest correction, NaN where there was no joint.
+        right: [F, K] probabilities that joints are right, as the guidance last expected them; None
+            before it did.
     """
 
     def __init__(self, num_frames: int, num_keypoints: int) -> None:
@@ -50,6 +52,14 @@ class PersonPoses:
         self.boxes = np.full((num_frames, 4), np.nan)
         self.pending = np.ones(num_frames, dtype=bool)
         self.before: dict[int, np.ndarray] = {}
+        self.right: np.ndarray | None = None
+
+    def shown_scores(self, frames: int | slice) -> np.ndarray:
+        """Return the scores [..., K] that the page shows: those by which frames are in doubt."""
+        if self.right is None:
+            return self.scores[frames]
+        propagated = self.joint_sources[frames] == PROPAGATED
+        return np.where(propagated, self.right[frames], self.scores[frames])
 
     def outdate(self, frames: range) -> None:
         """Mark poses for recomputation and remember the old ones."""
@@ -132,7 +142,7 @@ class PersonPoses:
         columns = [
             self.keypoints[frame].round(SHOWN_DECIMALS),
             self.visibility[frame, :, None],
-            self.scores[frame, :, None].round(3),
+            self.shown_scores(frame)[:, None].round(3),
         ]
         is_there = self.sources[frame] != ABSENT
         letters = [SOURCES[code][0] for code in self.joint_sources[frame]]
@@ -171,7 +181,7 @@ class PersonPoses:
         """
         inside = slice(frames.start, frames.stop)
         shown = self.visibility[inside] > NOT_LABELLED
-        scores = np.where(shown, self.scores[inside], np.inf)
+        scores = np.where(shown, self.shown_scores(inside), np.inf)
         firsts = np.arange(columns) * len(frames) // columns
         # [columns, K], infinite where the joint has no position.
         scores = np.minimum.reduceat(scores, firsts, axis=0)

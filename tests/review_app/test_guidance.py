@@ -55,6 +55,17 @@ def test_what_hidden_labels_show_is_told_and_changes_what_is_expected(
     assert wrong.sum() > track.errors.sum()
 
 
+def test_bars_and_joints_are_in_doubt_where_the_guidance_says_so(open_page: Callable):
+    page = open_page(labels_of(label(0, 1), label(20, 1, 30.0), label(39, 1)))
+    in_doubt = page.wait_for_measurement(1)['num_doubtful']
+    (lane,) = page.get('/timeline', columns=NUM_FRAMES)['persons']
+    scores = [
+        min(joint[3] for joint in page.poses(frame)[1]['keypoints']) for frame in range(NUM_FRAMES)
+    ]
+    assert sum(score < 0.5 for score in scores) == in_doubt
+    assert lane['heat'] == scores
+
+
 def test_a_label_that_is_corrected_or_taken_back_is_measured_anew(open_page: Callable):
     page = open_page(labels_of(label(0, 1), label(20, 1, 30.0), label(39, 1)))
     page.wait_for_measurement(1, right=0)

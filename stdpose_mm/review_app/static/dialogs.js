@@ -35,7 +35,7 @@ export async function showProject(store, open, onError) {
   const { project, video } = store.state;
   byId('project-name').textContent = project.name;
   byId('videos').replaceChildren(
-    ...project.videos.map((/** @type {any} */ listed) => {
+    ...project.videos.flatMap((/** @type {any} */ listed) => {
       const isGone = listed.state === 'unavailable';
       const choose = make(
         'button',
@@ -50,20 +50,18 @@ export async function showProject(store, open, onError) {
         listed.name,
       );
       if (listed.id === video?.id) choose.setAttribute('aria-current', 'true');
-      return make(
+      const row = make(
         'tr',
         {},
         make('th', { scope: 'row' }, choose),
         make('td', { class: 'number' }, String(listed.frames ?? '')),
         make('td', { class: 'number' }, String(listed.people ?? '')),
         make('td', { class: 'number' }, String(listed.labels ?? '')),
-        make(
-          'td',
-          {},
-          make('span', { class: `badge ${listed.state.replaceAll(' ', '-')}` }, listed.state),
-          listed.error ? make('div', { class: 'reason' }, listed.error) : null,
-        ),
+        make('td', {}, make('span', { class: `badge ${listed.state.replaceAll(' ', '-')}` }, listed.state)),
       );
+      // A long reason has a row of its own, lest it squeezes the columns.
+      const reason = make('td', { class: 'reason', colSpan: 5 }, listed.error ?? '');
+      return listed.error ? [row, make('tr', {}, reason)] : [row];
     }),
   );
   const dialog = byId('project');

@@ -1,11 +1,9 @@
 /** Where to go next: frames in doubt, frames to label, given frames, the middle of a gap. */
 
 import { getTimeline } from './api.js';
-import { isAbsent } from './poses.js';
+import { DOUBTFUL, isAbsent } from './poses.js';
 
 const MOST_COLUMNS = 4096;
-/** Lower scores count as doubt, as in the timeline. */
-const DOUBTFUL = 0.5;
 
 /** @typedef {import('./store.js').Store} Store */
 

@@ -14,7 +14,7 @@ import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven, nextUnl
 import { listenToKeys, showBindings } from './keys.js';
 import { Light } from './light.js';
 import { Loupe } from './loupe.js';
-import { announce, say, showState } from './notices.js';
+import { announce, endMessages, prepareMessages, say, showState } from './notices.js';
 import {
   followChosen, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showNext, showPeople, showTransport,
 } from './panels.js';
@@ -23,8 +23,8 @@ import { Pictures } from './pictures.js';
 import { PlacingLayer } from './placing.js';
 import { Playback } from './playback.js';
 import {
-  boundsOf, capital, isAbsent, isPlaced, jointsByName, listOrder, nameOf, PoseCache, readable, SOURCES,
-  VISIBILITY,
+  boundsOf, capital, isAbsent, isPlaced, jointsByName, listOrder, nameOf, placedJoints, PoseCache, readable,
+  SOURCES, VISIBILITY,
 } from './poses.js';
 import { SelectionLayer } from './selection.js';
 import { SkeletonLayer } from './skeleton_layer.js';
@@ -140,6 +140,9 @@ const connection = new Connection(
     progress: (progress) => store.update({ progress }),
     idle: ({ revision }) => {
       store.update({ settled: revision, progress: null });
+      // The scores are now those by which frames are in doubt.
+      state.poses?.expire(0, Infinity);
+      needPoses();
       timeline.refresh();
       refreshGuidance();
     },
@@ -275,6 +278,7 @@ async function fetchGuidance() {
       setTimeout(refreshGuidance, GUIDANCE_AGAIN_MS);
       return;
     }
+    endMessages('Still looking');
     if (guidance.good_enough && wasGood.get(video.id) === false) {
       say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected to be right`, 'good');
     }
@@ -967,6 +971,14 @@ function prepareViews() {
 
 async function start() {
   prepareDialogs();
+  prepareMessages(() =>
+    (state.poses?.at(state.shown) ?? []).flatMap((/** @type {any} */ pose) =>
+      placedJoints(pose).map((joint) => {
+        const [x, y] = pose.keypoints[joint];
+        return [...view.toScreen(x, y), pose.id === state.person ? 100 : 1];
+      }),
+    ),
+  );
   prepareViews();
   prepareControls();
   showBindings(BINDINGS);

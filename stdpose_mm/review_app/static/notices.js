@@ -3,6 +3,49 @@
 import { byId, make } from './dom.js';
 
 const SHOWN_MS = 7000;
+const CORNERS = ['', 'left', 'top', 'top left'];
+
+/** @type {() => number[][]} */
+let joints = () => [];
+
+/**
+ * Let messages end with the user's next action, except errors.
+ * @param {() => number[][]} places x, y on the picture and weight of the joints that messages must not cover
+ */
+export function prepareMessages(places) {
+  joints = places;
+  for (const action of ['keydown', 'pointerdown']) {
+    addEventListener(
+      action,
+      (event) => {
+        const { key = '', repeat = false } = /** @type {KeyboardEvent} */ (event);
+        if (!repeat && !['Shift', 'Control', 'Alt', 'Meta'].includes(key)) endMessages();
+      },
+      { capture: true },
+    );
+  }
+}
+
+/** @param {string} [start] of those that end; all but errors without it */
+export function endMessages(start = '') {
+  for (const message of byId('messages').querySelectorAll('.message:not(.bad)')) {
+    if (message.textContent.startsWith(start)) message.remove();
+  }
+}
+
+/** Put the messages into the corner of the picture where they cover the fewest joints. */
+/** @param {HTMLElement} box */
+function chooseCorner(box) {
+  const { left, top } = /** @type {HTMLElement} */ (box.parentElement).getBoundingClientRect();
+  const covered = CORNERS.map((corner) => {
+    box.className = `messages ${corner}`;
+    const area = box.getBoundingClientRect();
+    return joints()
+      .filter(([x, y]) => x + left > area.left && x + left < area.right && y + top > area.top && y + top < area.bottom)
+      .reduce((sum, [, , weight]) => sum + weight, 0);
+  });
+  box.className = `messages ${CORNERS[covered.indexOf(Math.min(...covered))]}`;
+}
 
 /**
  * Show a message for a while.
@@ -19,6 +62,7 @@ export function say(text, kind = 'info') {
   for (const old of box.children) if (old.firstChild?.textContent === text) old.remove();
   box.append(message);
   while (box.children.length > 3) box.firstChild.remove();
+  chooseCorner(box);
   setTimeout(remove, SHOWN_MS);
 }
 

@@ -3,7 +3,7 @@
 import { styleOf, themeColours } from './colours.js';
 import { byId, make } from './dom.js';
 import {
-  capital, categoryOf, isAbsent, isPlaced, listOrder, nameOf, readable, SOURCES, VISIBILITY,
+  capital, categoryOf, DOUBTFUL, isAbsent, isInDoubt, isPlaced, listOrder, nameOf, readable, SOURCES, VISIBILITY,
 } from './poses.js';
 
 /** @typedef {import('./store.js').Store} Store */
@@ -16,6 +16,10 @@ const MARKS = /** @type {Record<string, string>} */ ({
 
 /** @param {number} count @param {string} what */
 const counted = (count, what) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** Text that a narrow window leaves out. */
+/** @param {string} text */
+const wide = (text) => make('span', { class: 'wide' }, text);
 
 /** @param {number} share 0..1 */
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -38,12 +42,7 @@ export function renew(list, children) {
 
 /** @param {Store} store */
 export function showPeople(store) {
-  const { persons, person, poses, shown, opened, guidance } = store.state;
-  const inDoubt = new Set(
-    (guidance?.doubtful ?? [])
-      .filter((/** @type {any} */ check) => check.frame === shown)
-      .map((/** @type {any} */ check) => check.person),
-  );
+  const { persons, person, poses, shown, opened } = store.state;
   byId('people-empty').hidden = persons.length > 0;
   const category = categoryOf(store.state);
   byId('people-title').textContent = category === 'person' ? 'People' : capital(category);
@@ -54,7 +53,7 @@ export function showPeople(store) {
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const redone = pose?.pending ? ', to be recomputed' : '';
+      const said = pose?.pending ? 'recomputing' : isInDoubt(pose) ? 'in doubt' : source;
       const choose = make(
         'button',
         {
@@ -68,7 +67,7 @@ export function showPeople(store) {
         make(
           'span',
           { class: `source ${source}` },
-          pose ? `${MARKS[source]} ${inDoubt.has(id) ? 'in doubt' : source}${redone}` : '…',
+          pose ? `${MARKS[source]} ${said}` : '…',
         ),
         index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
@@ -122,7 +121,7 @@ export function showJoints(store, cycle) {
       const [, , visibility, score] = isShown ? pose.keypoints[index] : [0, 0, 0, 0];
       const fill = make('div');
       fill.style.width = `${100 * (isShown ? score : 0)}%`;
-      const bar = make('span', { class: isShown && score < 0.5 ? 'score low' : 'score' }, fill);
+      const bar = make('span', { class: isShown && score < DOUBTFUL ? 'score low' : 'score' }, fill);
       const choose = make(
         'button',
         {
@@ -235,7 +234,9 @@ export function showLearning(store) {
   const { learning } = store.state;
   const { running, stopping, done, right, refused, message, labels } = learning ?? {};
   const button = byId('learn-button');
-  button.textContent = running ? (stopping ? 'Stopping…' : 'Stop learning') : 'Learn from labels';
+  button.replaceChildren(
+    ...(running ? [stopping ? 'Stopping…' : 'Stop learning'] : ['Learn', wide(' from labels')]),
+  );
   button.disabled = !learning || (running ? stopping : refused !== null);
   const known = labels ? `. The network in use has learned from ${counted(labels, 'label')}` : '';
   const why = running
@@ -283,7 +284,7 @@ export function showTransport(store) {
   else if (progress && progress.done < progress.of) {
     status = `Recomputing: ${Math.floor(progress.done)} of ${progress.of} frames`;
   } else if (settled < revision) status = 'Recomputing the gaps that changed';
-  byId('status').textContent = status;
+  byId('status').textContent = byId('status').title = status;
   byId('status').classList.toggle('busy', settled < revision || waiting > 0);
   const bar = byId('progress');
   bar.hidden = settled >= revision || !progress;
@@ -309,7 +310,7 @@ export function showHeader(store) {
   const save = byId('save-button');
   save.disabled = saving;
   const unsaved = isUnsaved(store.state);
-  save.textContent = saving ? 'Writing…' : unsaved ? 'Write labels •' : 'Write labels';
+  save.replaceChildren(...(saving ? ['Writing…'] : ['Write', wide(' labels'), unsaved ? ' •' : '']));
   save.title = `Write the labels to the output file (Ctrl+S)${unsaved ? ': it lacks the latest edits' : ''}`;
   const learned = learning?.labels ? `, learned from ${counted(learning.labels, 'label')}` : '';
   byId('method').textContent = `${video?.method ?? ''}${learned}`;

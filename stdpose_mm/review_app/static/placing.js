@@ -254,6 +254,16 @@ export class PlacingLayer {
   press(view, x, y, event) {
     if (!this.#placing) return null;
     const start = view.toPicture(x, y);
+    if (!this.#canLay) {
+      const pan = view.panning([x, y]);
+      return {
+        ...pan,
+        end: (moved, up) => {
+          pan.end(moved, up);
+          if (!moved) this.place(start[0], start[1], event.shiftKey);
+        },
+      };
+    }
     const withBox = (/** @type {number[]|null} */ box) => {
       if (this.#placing) this.store.update({ placing: { ...this.#placing, box } });
     };
@@ -261,8 +271,6 @@ export class PlacingLayer {
     let box = null;
     return {
       move: (nextX, nextY) => {
-        // After the first joint, an accidental drag would replace all joints.
-        if (!this.#canLay) return;
         const end = view.toPicture(nextX, nextY);
         box = [
           Math.min(start[0], end[0]),
@@ -279,7 +287,8 @@ export class PlacingLayer {
           this.store.update({ placing: null });
           this.drafts.draftBox(this.store.state.shown, /** @type {number[]} */ (box));
         } else if (isBox) this.#lay(/** @type {number[]} */ (box));
-        else if (!moved && this.#isNew && this.drafts.acceptAt(x, y)) this.finish();
+        else if (moved) return;
+        else if (this.#isNew && this.drafts.acceptAt(x, y)) this.finish();
         else this.place(start[0], start[1], event.shiftKey);
       },
       cancel: () => withBox(null),

@@ -23,6 +23,8 @@ import { clamp } from './dom.js';
 
 const LEAST_MARK = 1.5;
 const MOST_MARK = 6;
+/** How far a joint may lie from the middle of its pose, in median distances of joints. */
+const STRAY = 4;
 
 export const VISIBILITY = ['not labelled', 'occluded', 'visible'];
 export const SOURCES = /** @type {Record<string, string>} */ ({
@@ -80,6 +82,14 @@ export const isPlaced = (pose, joint) => Boolean(pose.keypoints && pose.keypoint
 export const isAbsent = (pose) =>
   Boolean(pose) && !placedJoints(/** @type {Pose} */ (pose)).length;
 
+/** A joint of a lower score is more likely wrong than right. */
+export const DOUBTFUL = 0.5;
+
+/** @param {Pose|undefined} pose @returns whether a joint of it is in doubt */
+export const isInDoubt = (pose) =>
+  Boolean(pose) &&
+  placedJoints(/** @type {Pose} */ (pose)).some((joint) => /** @type {any} */ (pose).keypoints[joint][3] < DOUBTFUL);
+
 /** @param {Pose} pose @returns {number[]} placed joints */
 export function placedJoints(pose) {
   if (pose.source === 'absent' || !pose.keypoints) return [];
@@ -118,11 +128,29 @@ export function withJoints(pose, skeleton, joints) {
 }
 
 /**
+ * List the placed joints without stray ones: propagated joints that lie far from where the others are.
  * @param {Pose} pose
- * @returns {number[]|null} x, y, width, height around the placed joints
  */
-export function boundsOf(pose) {
-  const points = placedJoints(pose).map((joint) => /** @type {any} */ (pose.keypoints)[joint]);
+export function gatheredJoints(pose) {
+  const joints = placedJoints(pose);
+  const point = (/** @type {number} */ joint) => /** @type {any} */ (pose.keypoints)[joint];
+  const median = (/** @type {number[]} */ values) =>
+    values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+  const sure = joints.filter((joint) => point(joint)[3] >= DOUBTFUL);
+  const core = sure.length > 2 ? sure : joints;
+  const [x, y] = [0, 1].map((axis) => median(core.map((joint) => point(joint)[axis])));
+  const away = (/** @type {number} */ joint) => Math.hypot(point(joint)[0] - x, point(joint)[1] - y);
+  const most = STRAY * median(core.map(away));
+  return joints.filter((joint) => pose.sources?.[joint] === 'g' || away(joint) <= most);
+}
+
+/**
+ * @param {Pose} pose
+ * @param {number[]} [joints]
+ * @returns {number[]|null} x, y, width, height around the joints
+ */
+export function boundsOf(pose, joints = placedJoints(pose)) {
+  const points = joints.map((joint) => /** @type {any} */ (pose.keypoints)[joint]);
   if (!points.length) return null;
   const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
@@ -151,7 +179,7 @@ const STANDING = /** @type {[RegExp, number, number][]} */ ([
   [/head_?bottom|neck|thorax/, 0, 0.18],
   [/shoulder/, 0.28, 0.22],
   [/elbow/, 0.4, 0.38],
-  [/wrist|hand/, 0.48, 0.53],
+  [/wrist|hand|finger|thumb|pinky/, 0.48, 0.53],
   [/spine|chest|belly/, 0, 0.36],
   [/pelvis|root|mid_?hip/, 0, 0.53],
   [/hip/, 0.16, 0.54],
@@ -159,8 +187,28 @@ const STANDING = /** @type {[RegExp, number, number][]} */ ([
   [/ankle|foot|heel|toe/, 0.2, 1],
 ]);
 
+/** Least distance of two joints in a box, in shares of its shorter side. */
+const SPACING = 0.05;
+
 /**
- * Place a skeleton in a box: like an existing pose, else a standing person, else a ring.
+ * Find the place nearest to a wanted one that keeps its distance from those that are taken.
+ * @param {number[]} wanted
+ * @param {number[][]} taken
+ * @param {number} distance
+ * @returns {number[]}
+ */
+function freePlace([x, y], taken, distance) {
+  for (let n = 0; ; n++) {
+    // A spiral of the golden angle covers the plane evenly.
+    const [radius, angle] = [0.5 * distance * Math.sqrt(n), 2.4 * n];
+    const place = [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
+    if (taken.every(([tx, ty]) => Math.hypot(place[0] - tx, place[1] - ty) >= distance)) return place;
+  }
+}
+
+/**
+ * Place a skeleton in a box: like an existing pose, else a standing person, else a ring; apart from
+ * each other unless they are like those of a pose.
  * @param {Skeleton} skeleton
  * @param {number[]} box x, y, width, height
  * @param {Pose|null} model a pose with the same joints
@@ -185,7 +233,9 @@ export function layInBox(skeleton, [x, y, width, height], model) {
         ? [0.5 + side * known[1], known[2]]
         : [0.5 + 0.5 * Math.sin(angle), 0.5 - 0.5 * Math.cos(angle)];
     }
-    joints[name] = [x + place[0] * width, y + place[1] * height, 2];
+    const wanted = [x + place[0] * width, y + place[1] * height];
+    const [left, top] = bounds ? wanted : freePlace(wanted, Object.values(joints), SPACING * Math.min(width, height));
+    joints[name] = [left, top, 2];
   });
   return joints;
 }

@@ -1,6 +1,6 @@
 /** Zooms in on a small subject in a frame to visit, follows it, and zooms out for a large one. */
 
-import { boundsOf } from './poses.js';
+import { boundsOf, gatheredJoints } from './poses.js';
 
 /** Share of the view; subjects with a smaller diagonal are zoomed in on. */
 const LARGE = 0.4;
@@ -31,7 +31,7 @@ export class SubjectZoom {
     const { view } = this;
     const pose = shown === frame && poses?.of(shown, person);
     if (!pose || !(this.#isWanted || this.#place === view.place)) return;
-    const bounds = boundsOf(pose);
+    const bounds = boundsOf(pose, gatheredJoints(pose));
     const isVisit = this.#isWanted;
     this.#isWanted = false;
     // A followed subject must only be in view; a visited one must also be large.

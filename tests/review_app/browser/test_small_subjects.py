@@ -86,6 +86,30 @@ def test_space_zooms_to_whom_it_goes_and_the_view_follows_until_it_is_moved(page
     assert not is_in_view(page, person, FRAMES - 1)
 
 
+def test_a_stray_joint_does_not_keep_the_view_from_zooming(page, tmp_path):
+    video, labels = make_clip(tmp_path)
+    poses = poses_of_clip(video.stem, (0, FRAMES - 1))
+    hand = SKELETON.index_of('left_hand')
+    strayed = []
+    for person in poses.persons:
+        keypoints = person.keypoints.copy()
+        keypoints[hand] = (5, 28) if person.track_id == 2 else (90, 28)
+        strayed.append(replace(person, keypoints=keypoints))
+    write_coco(poses.with_persons(strayed), labels)
+    with serve(video, labels) as server:
+        page.open(server)
+        page.wait(lambda: page.text('#doubt-count') not in ('', '0'), 'frames are in doubt')
+        worst = page.fetch('/guidance?target=0.95')['doubtful'][0]
+        whole = page.scale
+        page.press(' ')
+        page.wait_for_frame(worst['frame'])
+        page.wait(lambda: page.scale > 2 * whole, 'the view is zoomed')
+        for joint in ('head', 'neck', 'right_hand'):
+            place = page.screen_place(*place_of(worst['person'], worst['frame'], joint))
+            seen = 'return document.elementFromPoint(...arguments)?.id'
+            assert page.run(seen, *place) == 'picture'
+
+
 def test_a_mark_of_the_timeline_is_visited_as_by_space(page, in_doubt):
     whole = page.scale
     page.press('2')
