@@ -51,6 +51,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         fps: Frames per second of the video, for the times in tidy-csv, movement and trc.
         as_given: Turn estimates into labels: joints that score at least MIN_SCORE become given
             labels; the others stay unlabelled and can be propagated.
+        given_only: Write only given labels, without propagated poses and joints.
     """
 
     input: str = argument('IN', reads_folder=True)
@@ -60,6 +61,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
     video: str | None = option(metavar='NAME')
     fps: float | None = option(type=frame_rate)
     as_given: float | None = option(type=fraction, metavar='MIN_SCORE')
+    given_only: bool = option(False)
 
 
 def convert(options: ConvertOptions) -> None:
@@ -95,6 +97,8 @@ def convert(options: ConvertOptions) -> None:
         videos = [fit_size(labels, options.labels_size, options.labels_size) for labels in videos]
     if options.as_given is not None:
         videos = [accept_predictions(labels, options.as_given) for labels in videos]
+    if options.given_only:
+        videos = [labels.only_given() for labels in videos]
     if target == MANY_VIDEOS_FORMAT:
         write_coco(videos, options.output)
     elif target == CVAT_LABELS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from http.cookies import CookieError, SimpleCookie
 
@@ -31,12 +32,16 @@ _HEADERS = (
 )
 
 
+_LOOPBACK = re.compile(r'(127\.0\.0\.1|localhost)(:[0-9]{1,5})?')
+"""Names of this machine in Host; the port may be that of a tunnel to the server (``ssh -L``)."""
+
+
 class LocalAccess:
     """Application that passes only the user's requests, with the token, to another application.
 
     Other pages in the same browser can send requests here, and a DNS name can be made to resolve
-    to this machine. The names in Host and Origin are therefore checked too, and only pages of this
-    server send the cookie.
+    to this machine. The name in Host is therefore checked too, and Origin must be the same: pages
+    of other servers on this machine name their own port.
 
     Args:
         app: The application that receives the accepted requests.
@@ -48,9 +53,6 @@ class LocalAccess:
         self._app = app
         self.port = port
         self.token = secrets.token_urlsafe(24) if token is None else token
-        hosts = [f'127.0.0.1:{port}', f'localhost:{port}']
-        self._hosts = {*hosts, *(('127.0.0.1', 'localhost') if port == 80 else ())}
-        self._origins = {f'http://{host}' for host in self._hosts}
 
     @property
     def address(self) -> str:
@@ -79,12 +81,13 @@ class LocalAccess:
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the response to a request that is refused; None if the request is accepted."""
         headers = Headers(scope=scope)
-        if [value.lower() for value in headers.getlist('host')] not in [[h] for h in self._hosts]:
-            return _refuse('the address must begin with 127.0.0.1 and the port of the server')
+        hosts = [value.lower() for value in headers.getlist('host')]
+        if len(hosts) != 1 or not _LOOPBACK.fullmatch(hosts[0]):
+            return _refuse('the address must begin with 127.0.0.1 or localhost, and a port')
         origin = headers.get('origin')
         if origin is None and scope['method'] not in ('GET', 'HEAD'):
             return _refuse('a request that changes something must name its origin')
-        if origin is not None and origin.lower() not in self._origins:
+        if origin is not None and origin.lower() != f'http://{hosts[0]}':
             return _refuse('requests of other pages are refused')
         if scope['path'] == '/':
             given = QueryParams(scope['query_string']).get('token')

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
+from stdpose_mm.errors import InputError
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.review import LabelAccuracy
 
@@ -23,6 +24,9 @@ HIDDEN_FRAMES = 24
 
 BEFORE_VIEW = 32
 """Number of frames before the viewed frame at which the computation of poses starts."""
+
+RETRY_SECONDS = 5.0
+"""Seconds after which it is tried again to compute the poses of a video that could not be read."""
 
 _SECONDS_BETWEEN_EVENTS = 0.15
 
@@ -81,6 +85,7 @@ class BackgroundWorker:
         self._run: _Run | None = None
         self._chunk = FIRST_CHUNK
         self._failed_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
+        self._unreadable: set[VideoReview] = set()
         self._thread = Thread(target=self._work, name='propagation', daemon=True)
 
     def start(self) -> None:
@@ -108,8 +113,11 @@ class BackgroundWorker:
     def _work(self) -> None:
         while True:
             with self._woken:
-                while not self._changed and not self._closed:
-                    self._woken.wait()
+                timeout = RETRY_SECONDS if self._unreadable else None
+                if not self._woken.wait_for(lambda: self._changed or self._closed, timeout):
+                    for review in self._unreadable:
+                        self._failed_at.pop(review)
+                    self._unreadable.clear()
                 if self._closed:
                     return
                 self._changed = False
@@ -136,6 +144,8 @@ class BackgroundWorker:
                     return True
                 self._failed_at[review] = version
                 review.failed = sentence_of(error)
+            if isinstance(error, (InputError, OSError)):
+                self._unreadable.add(review)
             review.events.send('failed', error=review.failed)
             return False
 

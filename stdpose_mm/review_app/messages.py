@@ -172,14 +172,21 @@ class ListedVideo(VideoState):
     name: str
 
 
+class ExportFormat(TypedDict):
+    """A format to export to: the end of the file's name, and the package that is missing for it."""
+
+    ending: str
+    needs: str | None
+
+
 class Project(TypedDict):
-    """The videos of the server, and the formats to export to with their suffixes."""
+    """The videos of the server, and the formats to export to."""
 
     name: str
     key: str
     target: float
     videos: list[ListedVideo]
-    formats: dict[str, str]
+    formats: dict[str, ExportFormat]
 
 
 class Trace(TypedDict):

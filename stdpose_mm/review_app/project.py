@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -10,8 +11,8 @@ from pathlib import Path
 from threading import Thread
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.constants import LABEL_FORMATS, LifeSpan
-from stdpose_mm.errors import InputError
+from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
+from stdpose_mm.errors import InputError, missing_packages
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_labels, read_labels
 from stdpose_mm.io.outputs import learned_network
@@ -24,7 +25,7 @@ from .background import BackgroundWorker
 from .drafts import DraftSources
 from .journal import LABEL_FILE, Journal, same_labels
 from .learning import ProjectLearner
-from .messages import ListedVideo, Project, VideoState, sentence_of
+from .messages import ExportFormat, ListedVideo, Project, VideoState, sentence_of
 from .video_review import VideoReview
 
 FIRST_PORT, NUM_PORTS = 20_000, 10_000
@@ -248,7 +249,7 @@ class ReviewProject:
             'key': self._key,
             'target': self.options.target,
             'videos': videos,
-            'formats': {name: suffixes[0] for name, suffixes in available_formats().items()},
+            'formats': export_formats(),
         }
 
     @property
@@ -272,10 +273,10 @@ class ReviewProject:
         for review in self._reviews.values():
             review.close()
 
-    def end_streams(self) -> None:
-        """Tell the pages that nothing more will come."""
+    def stop(self) -> None:
+        """Tell the pages that nothing more will come, and end what they wait for."""
         for review in list(self._reviews.values()):
-            review.events.close()
+            review.stop()
 
     def _in_order(self) -> list[VideoReview]:
         """List the opened videos, beginning with the one that was viewed last."""
@@ -301,10 +302,19 @@ class NotYetOpenError(InputError):
     """Refusal of a request for a video that is still being opened."""
 
 
-def available_formats() -> Mapping[str, Sequence[str]]:
-    """Return the formats of label files that this installation can write, with their suffixes."""
-    return {
-        name: form.suffixes
-        for name, form in LABEL_FORMATS.items()
-        if form.write and not form.to_folder and (not form.package or find_spec(form.package))
-    }
+def export_formats() -> dict[str, ExportFormat]:
+    """List the formats of label files that can be written, with the ends of the names of files.
+
+    Each format has its own end, so that one export never replaces another one.
+    """
+    shared = Counter(suffixes[0] for suffixes in WRITE_FORMATS.values())
+    formats: dict[str, ExportFormat] = {}
+    for name, (suffix, *_) in WRITE_FORMATS.items():
+        ending = f'.{name}{suffix}' if shared[suffix] > 1 else suffix
+        package = LABEL_FORMATS[name].package
+        is_missing = package and find_spec(package) is None
+        formats[name] = {
+            'ending': f'{suffix}.zip' if LABEL_FORMATS[name].to_folder else ending,
+            'needs': missing_packages(package) if is_missing else None,
+        }
+    return formats

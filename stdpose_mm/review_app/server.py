@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
 import tempfile
 from importlib.resources import files
@@ -19,13 +20,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, explain_error, os_error_text, require_choice
 from stdpose_mm.io.file_names import file_stem
 
 from .access import LocalAccess
 from .edits import StaleEditError
 from .messages import Quantity
-from .project import NotYetOpenError, ReviewProject, available_formats
+from .project import NotYetOpenError, ReviewProject, export_formats
 from .video_review import VideoReview
 
 MEDIA_TYPES = {
@@ -152,12 +154,15 @@ class ReviewServer:
         return JSONResponse(await run_in_threadpool(review.draft, body, target))
 
     async def _export(self, request: Request) -> Response:
-        review, format = self._video(request), (await _json_body(request)).get('format')
-        formats = available_formats()
-        if not isinstance(format, str) or format not in formats:
-            raise InputError(f'the format must be one of {", ".join(formats)}')
-        name = f'{file_stem(review.out)}{formats[format][0]}'
-        content = await run_in_threadpool(_export, review, name, format)
+        review, body = self._video(request), await _json_body(request)
+        formats, format = export_formats(), str(body.get('format'))
+        require_choice('format', format, formats)
+        tolerance = body.get('cvat_tolerance', CVAT_TOLERANCE)
+        if not (tolerance is None or (isinstance(tolerance, (int, float)) and tolerance > 0)):
+            raise InputError('cvat_tolerance must be a number of pixels above 0, or null')
+        name = f'{file_stem(review.out)}{formats[format]["ending"]}'
+        given_only = body.get('given_only') is True
+        content = await run_in_threadpool(_export, review, name, format, given_only, tolerance)
         headers = {'Content-Disposition': f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
         return Response(content, media_type='application/octet-stream', headers=headers)
 
@@ -180,10 +185,12 @@ class ReviewServer:
         return self._project[request.path_params['video']]
 
 
-def _export(review: VideoReview, name: str, format: str) -> bytes:
+def _export(review: VideoReview, name: str, format: str, *how: Any) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        review.write(path, format)
+        path = Path(folder) / name.removesuffix('.zip')
+        review.write(path, format, *how)
+        if path.is_dir():
+            path = Path(shutil.make_archive(str(path), 'zip', folder, path.name))
         return path.read_bytes()
 
 
@@ -268,7 +275,6 @@ class ListeningServer:
             log_level='warning',
             access_log=False,
             lifespan='off',
-            timeout_graceful_shutdown=2,
             server_header=False,
         )
         self._server = _Server(config, project)
@@ -286,12 +292,12 @@ class ListeningServer:
 
 
 class _Server(uvicorn.Server):
-    """Server that ends the event streams before its shutdown, since they never end otherwise."""
+    """Server that ends event streams and exports at its shutdown, which waits for all requests."""
 
     def __init__(self, config: uvicorn.Config, project: ReviewProject) -> None:
         super().__init__(config)
         self._project = project
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._project.end_streams()
+        self._project.stop()
         await super().shutdown(sockets)

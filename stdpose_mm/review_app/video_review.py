@@ -340,19 +340,36 @@ class VideoReview:
                 'but saving would replace it: give another --out, or move it away'
             )
 
-    def collect(self) -> tuple[VideoLabels, Callable[[int], float] | None]:
+    def collect(
+        self, given_only: bool = False
+    ) -> tuple[VideoLabels, Callable[[int], float] | None]:
         """Return everyone's labels and poses in all frames, and the clock of the video.
 
         The result is the same as the command line writes for these labels; poses that have not been
         computed in the background yet are computed here.
 
+        Args:
+            given_only: Return the labels alone, which needs no poses.
+
         Raises:
-            InputError: If nothing is labelled.
+            InputError: If nothing is labelled, or the server is stopping.
         """
         with self.lock:
-            results = self.propagator.propagate_in_video(self.state)
+            results = self.propagator.propagate_in_video(self.state, self)
             base = dataclasses.replace(self.state, tracks=dict(self.state.tracks))
+            given = self.given_labels()
+        if given_only and given is not None:
+            labels = self.propagator.collect_labels(base, ()).with_persons(given.persons)
+            return labels.only_given(), clock_of(self.state.frames)
         return self.propagator.collect_labels(base, results), clock_of(self.state.frames)
+
+    def start(self, frames_done: int, num_poses: int) -> None:
+        """Begin to collect, as :class:`~stdpose_mm.propagation.WorkListener`."""
+
+    def advance(self, frames_done: float) -> None:
+        """End collecting with an error if the server is stopping."""
+        if self.drafts.closed:
+            raise InputError('the server is stopping, so nothing was written')
 
     def save(self) -> int:
         """Write :meth:`collect` to its file.
@@ -369,7 +386,8 @@ class VideoReview:
             self.require_own_output()
             (revision, propagator), network = self.pose_version, self._network
             with atomic_path(self.out) as temporary:
-                self._write(temporary)
+                labels, time_of = self.collect()
+                write_labels(labels, temporary, None, time_of)
                 # Recorded before the file exists: even after a kill, the server knows its own file.
                 with self.lock:
                     self.journal.add_save(path_fingerprint(temporary), revision, network)
@@ -377,7 +395,9 @@ class VideoReview:
                 self.saved = revision if self.pose_version[1] is propagator else -1
                 return self.saved
 
-    def write(self, path: Path, format: str) -> None:
+    def write(
+        self, path: Path, format: str, given_only: bool, cvat_tolerance: float | None
+    ) -> None:
         """Write :meth:`collect` in a format.
 
         If several are written at once, the last one has the newest labels. Errors name the file
@@ -388,13 +408,10 @@ class VideoReview:
         """
         with self._writing:
             try:
-                self._write(path, format)
+                labels, time_of = self.collect(given_only)
+                write_labels(labels, path, format, time_of, cvat_tolerance)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), path.name)) from None
-
-    def _write(self, path: Path, format: str | None = None) -> None:
-        labels, time_of = self.collect()
-        write_labels(labels, path, format, time_of)
 
     @property
     def _suggested_frames(self) -> list[int]:
@@ -442,10 +459,14 @@ class VideoReview:
             # A run over all frames forgets them before it yields the first frame.
             next(self.propagator.propagate_in_video(self.state))
 
-    def close(self) -> None:
-        """End the event streams, and close the files."""
+    def stop(self) -> None:
+        """End the event streams, and what is being written."""
         self.drafts.closed = True
         self.events.close()
+
+    def close(self) -> None:
+        """End everything, and close the files."""
+        self.stop()
         self.pictures.close()
         with self.lock:
             self.journal.close()

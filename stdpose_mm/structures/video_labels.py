@@ -350,6 +350,13 @@ class VideoLabels:
         indices = set(frame_indices)
         return replace(self, persons=tuple(p for p in self.persons if p.frame_index in indices))
 
+    def only_given(self) -> VideoLabels:
+        """Return the given labels with their given joints, and the frames that have any."""
+        given = [person.only_given() for person in self.persons if person.source == 'given']
+        labelled = {person.frame_index for person in given}
+        frames = tuple(frame for frame in self.frames if frame.index in labelled)
+        return replace(self.with_persons(given), frames=frames)
+
     def with_persons(self, persons: Sequence[PersonLabel]) -> VideoLabels:
         """Replace the labels; the video and its frames stay."""
         return replace(self, persons=tuple(persons))

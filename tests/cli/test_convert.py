@@ -157,6 +157,18 @@ def test_certain_estimates_become_labels_and_the_others_are_to_be_propagated(
     assert second['keypoints'] == [31, 22, 2, 0, 0, 0]
 
 
+def test_only_given_labels_are_converted(run, estimates: Path, tmp_path: Path):
+    """No joint of the second frame scores enough to be taken for given."""
+    out = tmp_path / 'labels.json'
+    assert run(estimates, out, '--as-given', '0.5', '--given-only')[0] == 0
+    labels = read_labels(out)
+
+    assert [frame.index for frame in labels.frames] == [0]
+    (person,) = labels.persons
+    assert person.keypoints[0].tolist() == [11, 12]
+    assert person.labelled.tolist() == [True, False]
+
+
 @pytest.mark.slow
 def test_estimates_are_not_propagated_as_if_a_person_had_given_them(
     run, run_main, estimates: Path, movie: Path, tmp_path: Path

@@ -73,15 +73,22 @@ def test_a_wrong_or_broken_cookie_is_refused(stranger: TestClient):
 
 @pytest.mark.parametrize(
     'host',
-    ['evil.example', f'evil.example:{PORT}', '127.0.0.1', '127.0.0.1:1', f'0.0.0.0:{PORT}', ''],
+    [
+        *('evil.example', f'evil.example:{PORT}', f'127.0.0.1.evil.example:{PORT}', '127.0.0.1:'),
+        *(f'0.0.0.0:{PORT}', '', 'localhost:1:1', 'localhost:x', f'me@localhost:{PORT}'),
+    ],
 )
 def test_other_names_of_this_machine_are_refused(page: Page, host: str):
     assert page.client.get('/api/project', headers={'Host': host}).status_code == 403
 
 
-def test_localhost_is_this_machine(page: Page):
-    headers = {'Host': f'localhost:{PORT}', 'Origin': f'http://localhost:{PORT}'}
+@pytest.mark.parametrize('host', [f'localhost:{PORT}', '127.0.0.1:9000', 'localhost'])
+def test_this_machine_has_two_names_and_a_tunnel_its_own_port(page: Page, host: str):
+    headers = {'Host': host, 'Origin': f'http://{host}'}
     assert page.client.get('/api/project', headers=headers).status_code == 200
+    # A page of another server here.
+    headers['Origin'] = 'http://127.0.0.1:8888'
+    assert page.client.get('/api/project', headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap, PropagatedPose
 from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.review_app import video_review
+from stdpose_mm.review_app import background, video_review
 from stdpose_mm.structures import Skeleton, VideoLabels
 from support.review_page import Page, access_to, label, labels_of
 
@@ -203,6 +205,48 @@ def test_a_failure_is_told_and_the_next_edit_tries_again(slow: tuple[Page, SlowP
     page.edit('accept', person=2, frame=30)
     assert page.get()['failed'] is None
     assert page.joint(5, 1) == [20, 4]
+
+
+def test_a_video_that_could_not_be_read_for_a_moment_is_computed_later(
+    slow: tuple[Page, SlowPropagator], monkeypatch: pytest.MonkeyPatch
+):
+    page, propagator = slow
+    monkeypatch.setattr(background, 'RETRY_SECONDS', 0.01)
+    propagator.error = InputError('000.png cannot be read')
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: page.get()['failed'] == '000.png cannot be read')
+    tries = len(propagator.begun)
+    wait_for(lambda: len(propagator.begun) > tries)
+    # It is not taken for computed meanwhile.
+    assert page.get()['failed'] == '000.png cannot be read'
+    propagator.error = None
+    wait_for(lambda: page.get()['failed'] is None)
+    page.settle()
+    assert page.joint(5, 1) == [20, 4]
+
+
+def test_a_stopped_server_ends_what_it_writes(slow: tuple[Page, SlowPropagator], tmp_path: Path):
+    page, propagator = slow
+    propagator.go.clear()
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: propagator.begun)
+    begun = len(propagator.begun)
+    review, sentences = page.project[0], []
+
+    def save() -> None:
+        try:
+            review.save()
+        except InputError as error:
+            sentences.append(str(error))
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    wait_for(lambda: len(propagator.begun) > begun)
+    page.project.stop()
+    propagator.go.set()
+    saving.join(30)
+    assert sentences == ['the server is stopping, so nothing was written']
+    assert not [path for path in tmp_path.iterdir() if 'reviewed' in path.name]
 
 
 def test_after_a_failed_measurement_poses_follow_a_new_propagator(

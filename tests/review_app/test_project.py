@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
@@ -44,7 +47,7 @@ def test_an_export_is_what_the_command_line_writes(page: Page, video: Path, tmp_
     page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 1]})
     page.edit('mark_absent', person=2, frame=30)
     answer = page.post('/export', {'format': 'posetrack18'})
-    assert answer.headers['content-disposition'].endswith("''labels_reviewed.json")
+    assert answer.headers['content-disposition'].endswith("''labels_reviewed.posetrack18.json")
     (tmp_path / 'exported.json').write_bytes(answer.content)
     exported = read_labels(tmp_path / 'exported.json')
 
@@ -197,18 +200,47 @@ def test_an_unknown_format_is_refused(unedited_page: Page):
 
 def test_every_format_that_is_offered_is_written(unedited_page: Page):
     formats = unedited_page.client.get('/api/project').json()['formats']
-    assert len(formats) > 5
-    for format in formats:
+    assert list(formats) == list(WRITE_FORMATS)
+    endings = [offer['ending'] for offer in formats.values()]
+    assert len(set(endings)) == len(endings)
+    for format, offer in formats.items():
         answer = unedited_page.post('/export', {'format': format})
-        assert answer.status_code == 200, (format, answer.text)
-        assert len(answer.content) > 100
+        is_missing = find_spec(LABEL_FORMATS[format].package or 'numpy') is None
+        assert (offer['needs'] is not None) == is_missing
+        assert answer.status_code == (422 if is_missing else 200), (format, answer.text)
+        if not is_missing:
+            assert len(answer.content) > 100
+            name = f"''labels_reviewed{offer['ending']}"
+            assert answer.headers['content-disposition'].endswith(name)
+
+
+@pytest.mark.parametrize('format', [name for name in READ_FORMATS if name in WRITE_FORMATS])
+def test_given_labels_alone_are_exported(
+    page: Page, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Poses are not computed for it; one joint of another frame is given, too."""
+    offer = page.client.get('/api/project').json()['formats'][format]
+    if offer['needs']:
+        pytest.skip(offer['needs'])
+    page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2]})
+    monkeypatch.setattr(LinearPropagator, 'propagate', Mock(side_effect=MemoryError))
+    answer = page.post('/export', {'format': format, 'given_only': True})
+    assert answer.status_code == 200, answer.text
+    path = tmp_path / f'exported{offer["ending"]}'
+    path.write_bytes(answer.content)
+    if offer['ending'].endswith('.zip'):
+        shutil.unpack_archive(path, tmp_path)
+        path = tmp_path / f'labels_reviewed{offer["ending"].removesuffix(".zip")}'
+    labels = read_labels(path, format, size=(128, 32))
+    located = {(p.frame_index, p.labelled.sum()) for p in labels.persons if p.is_located}
+    assert located == {(0, 3), (10, 1), (20, 3), (39, 3)}
 
 
 def test_an_error_of_an_export_names_the_file_that_was_to_be_downloaded(
     open_page: Callable, two_people: VideoLabels
 ):
     page = open_page(two_people)
-    page.project[0].collect = lambda: (labels_of(label(0, 1)), None)
+    page.project[0].collect = lambda given_only: (labels_of(label(0, 1)), None)
     answer = page.post('/export', {'format': 'trc'})
     assert answer.json()['error'].startswith('labels_reviewed.trc: TRC ')
 

@@ -138,13 +138,13 @@ export const postSave = async (video) =>
 /**
  * Export the labels; the answer is the file with the name that the server chose.
  * @param {number} video
- * @param {string} format
+ * @param {{format: string, given_only: boolean, cvat_tolerance: number|null}} how
  */
-export async function postExport(video, format) {
-  const response = await post(`/api/videos/${video}/export`, { format });
+export async function postExport(video, how) {
+  const response = await post(`/api/videos/${video}/export`, how);
   const disposition = response.headers.get('Content-Disposition') ?? '';
   const name = /filename\*=UTF-8''(.+)/.exec(disposition);
-  return { name: name ? decodeURIComponent(name[1]) : `labels-${format}`, blob: await read(response.blob()) };
+  return { name: name ? decodeURIComponent(name[1]) : `labels-${how.format}`, blob: await read(response.blob()) };
 }
 
 /** @param {number} video @param {string} page */

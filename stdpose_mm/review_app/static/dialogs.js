@@ -81,7 +81,7 @@ export function showExport(store, queue, onError) {
   const { project, video } = store.state;
   if (!video) return;
   byId('formats').replaceChildren(
-    ...Object.entries(project.formats).map(([format, suffix]) =>
+    ...Object.entries(project.formats).map(([format, { ending, needs }]) =>
       make(
         'li',
         {},
@@ -90,6 +90,8 @@ export function showExport(store, queue, onError) {
           {
             class: 'format',
             dataset: { format },
+            disabled: Boolean(needs),
+            title: needs && `This needs ${needs}`,
             onclick: (/** @type {Event} */ event) => {
               const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
               button.disabled = true;
@@ -99,7 +101,7 @@ export function showExport(store, queue, onError) {
             },
           },
           make('span', {}, format),
-          make('code', {}, String(suffix)),
+          make('code', {}, ending),
         ),
       ),
     ),
@@ -116,7 +118,13 @@ export function showExport(store, queue, onError) {
 async function exportAs(video, format, queue, onError) {
   try {
     await queue.drained();
-    const { name, blob } = await postExport(video, format);
+    const tolerance = Number.parseFloat(byId('export-tolerance').value);
+    const { name, blob } = await postExport(video, {
+      format,
+      given_only: byId('export-given').checked,
+      // CVAT draws straight lines between key frames; without a tolerance every frame is one.
+      cvat_tolerance: Number.isNaN(tolerance) ? null : tolerance,
+    });
     const address = URL.createObjectURL(blob);
     make('a', { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60000);

@@ -124,6 +124,8 @@ const queue = new EditQueue(store, PAGE, {
 });
 const refreshGuidance = debounce(fetchGuidance, 250, 1500);
 
+/** @type {string|null} */
+let lastFailure = null;
 const connection = new Connection(
   store,
   PAGE,
@@ -137,9 +139,10 @@ const connection = new Connection(
       needPoses();
       timeline.refresh();
     },
-    progress: (progress) => store.update({ progress }),
+    progress: (progress) => store.update({ progress, failed: null }),
     idle: ({ revision }) => {
-      store.update({ settled: revision, progress: null });
+      lastFailure = null;
+      store.update({ settled: revision, progress: null, failed: null });
       // The scores are now those by which frames are in doubt.
       state.poses?.expire(0, Infinity);
       needPoses();
@@ -152,7 +155,12 @@ const connection = new Connection(
       reload();
     },
     pages: ({ count }) => store.update({ pages: count }),
-    failed: ({ error }) => say(error, 'bad'),
+    failed: ({ error }) => {
+      // The server tries again every few seconds.
+      if (error !== lastFailure) say(error, 'bad');
+      lastFailure = error;
+      store.update({ failed: error, progress: null });
+    },
     learning: (learning) => store.update({ learning }),
     drafts: ({ first, last }) => {
       state.poses?.expire(first, last);
@@ -237,6 +245,7 @@ function stateOf(video) {
     revision: video.revision,
     settled: video.settled,
     saved: video.saved,
+    failed: video.failed,
     canUndo: video.can_undo,
     canRedo: video.can_redo,
   };
@@ -935,7 +944,7 @@ function prepareViews() {
   });
   store.watch(['target'], refreshGuidance);
   store.watch(['learning'], followLearning);
-  const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision', 'posesVersion'];
+  const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision', 'posesVersion', 'failed'];
   store.watch(transport, () => showTransport(store));
   const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting', 'learning'];
   store.watch(header, () => showHeader(store));

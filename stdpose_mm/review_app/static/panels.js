@@ -254,7 +254,7 @@ export function showLearning(store) {
 
 /** @param {Store} store */
 export function showTransport(store) {
-  const { video, frame, shown, playing, progress, connection, waiting, settled, revision, guidance } =
+  const { video, frame, shown, playing, progress, connection, waiting, settled, revision, guidance, failed } =
     store.state;
   if (!video) return;
   const field = byId('frame-field');
@@ -281,10 +281,12 @@ export function showTransport(store) {
   let status = 'All poses are up to date';
   if (connection !== 'ok') status = 'No server';
   else if (waiting) status = `Sending ${waiting} edit${waiting > 1 ? 's' : ''}`;
+  else if (failed && settled < revision) status = 'Recomputing has stopped';
   else if (progress && progress.done < progress.of) {
     status = `Recomputing: ${Math.floor(progress.done)} of ${progress.of} frames`;
   } else if (settled < revision) status = 'Recomputing the gaps that changed';
-  byId('status').textContent = byId('status').title = status;
+  byId('status').textContent = status;
+  byId('status').title = failed ?? status;
   byId('status').classList.toggle('busy', settled < revision || waiting > 0);
   const bar = byId('progress');
   bar.hidden = settled >= revision || !progress;
