@@ -86,6 +86,7 @@ class BackgroundWorker:
         self._chunk = FIRST_CHUNK
         self._failed_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
         self._unreadable: set[VideoReview] = set()
+        self._advised_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
         self._thread = Thread(target=self._work, name='propagation', daemon=True)
 
     def start(self) -> None:
@@ -123,7 +124,9 @@ class BackgroundWorker:
                 self._changed = False
             while not self._closed and (
                 any(
-                    self._try(self._propagate, review) or self._try(self._settle, review)
+                    self._try(self._advise, review)
+                    or self._try(self._propagate, review)
+                    or self._try(self._settle, review)
                     for review in self._reviews()
                 )
                 or any(self._try(self._measure, review) for review in self._reviews())
@@ -148,6 +151,20 @@ class BackgroundWorker:
                 self._unreadable.add(review)
             review.events.send('failed', error=review.failed)
             return False
+
+    def _advise(self, review: VideoReview) -> bool:
+        """Suggest places by the labels alone if few are left and the poses are still to come."""
+        with review.lock:
+            is_due = self._advised_at.get(review) != review.pose_version
+            self._advised_at[review] = review.pose_version
+            if not is_due or len(review.open_suggestions()) > 1 or not review.has_start():
+                return False
+            labels = review.given_labels()
+            is_settled = review.shown.next_pending(0, 1) is None
+        if labels is not None and not is_settled:
+            review.guidance.advise(labels)
+            review.events.send('advice')
+        return False
 
     def _propagate(self, review: VideoReview) -> bool:
         """Compute the poses that depend on the newest correction, else any other pending ones."""

@@ -27,6 +27,9 @@ from .shown_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
 
+MAX_ADVISED = 1_000
+"""Maximum number of unlabelled frames that are compared before their poses are computed."""
+
 MAX_POSES = 10_000
 """Maximum number of poses for which the labels needed for a target are counted."""
 
@@ -160,6 +163,21 @@ class Guidance:
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
         self.report = replace(self._make_report(revision, everyone), warnings=warnings)
         return True
+
+    def advise(self, labels: VideoLabels) -> None:
+        """Replace only the suggestions of the report, by what the labels alone let expect.
+
+        Of a long video, only some of the unlabelled frames are suggested.
+
+        Args:
+            labels: See :meth:`update`.
+        """
+        step = -(-len(labels.frames) // MAX_ADVISED)
+        labelled = {label.frame_index for label in labels.persons}
+        frames = [f for n, f in enumerate(labels.frames) if n % step == 0 or f.index in labelled]
+        tracks = TrackErrors.of_interpolation(replace(labels, frames=tuple(frames)))
+        suggestions = _suggest([person for person, _ in tracks], [errors for _, errors in tracks])
+        self.report = replace(self.report, suggestions=suggestions)
 
     def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
         propagated = (poses.visibility > NOT_LABELLED) & (poses.joint_sources == PROPAGATED)

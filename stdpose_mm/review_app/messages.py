@@ -23,9 +23,8 @@ EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
 Quantity = Literal['x', 'y', 'speed']
 """What a trace shows of a joint: pixels, or pixels from one frame to the next."""
 
-EventName = Literal[
-    'hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed', 'learning', 'drafts'
-]
+WorkEvent = Literal['poses', 'progress', 'advice', 'idle', 'failed', 'learning', 'writing']
+EventName = Literal['hello', 'pages', 'edited', 'drafts', WorkEvent]
 
 
 class Edit(TypedDict, total=False):
@@ -58,7 +57,8 @@ class Pose(TypedDict):
     """A person in a frame.
 
     ``keypoints`` are [x, y, visibility, score] per joint, ``sources`` has a letter per joint (g, p
-    or a), and ``before`` has the positions before the latest correction.
+    or a), ``before`` has the positions before the latest correction. A ``sketched`` pose was never
+    computed: straight lines between the labels stand in for it.
     """
 
     id: int
@@ -66,6 +66,7 @@ class Pose(TypedDict):
     keypoints: list[list[float]] | None
     sources: str | None
     pending: bool
+    sketched: bool
     before: list[list[float] | None] | None
 
 

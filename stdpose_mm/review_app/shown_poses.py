@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.apis.propagation_state import PropagationState
+from stdpose_mm.constants import LifeSpan
+from stdpose_mm.propagation.base import decayed_score
+from stdpose_mm.propagation.gaps import find_presence_intervals
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
@@ -38,6 +41,7 @@ class PersonPoses:
         sources: [F] codes of the poses.
         boxes: [F, 4] ``[x, y, w, h]``, NaN where there is none.
         pending: [F] bool: whether the pose must be computed, or computed again.
+        sketched: [F] bool: whether it was never computed, and a straight line stands in for it.
         before: Frame -> [K, 2] pixels before the latest correction, NaN where there was no joint.
         right: [F, K] probabilities that joints are right, as the guidance last expected them; None
             before it did.
@@ -51,6 +55,7 @@ class PersonPoses:
         self.sources = np.zeros(num_frames, dtype=np.uint8)
         self.boxes = np.full((num_frames, 4), np.nan)
         self.pending = np.ones(num_frames, dtype=bool)
+        self.sketched = np.zeros(num_frames, dtype=bool)
         self.before: dict[int, np.ndarray] = {}
         self.right: np.ndarray | None = None
 
@@ -66,12 +71,30 @@ class PersonPoses:
         if not frames:
             return
         rows = slice(frames.start, frames.stop)
-        shown = self.visibility[rows, :, None] > NOT_LABELLED
+        shown = (self.visibility[rows] > NOT_LABELLED) & ~self.sketched[rows, None]
+        shown = shown[..., None]
         self.before = dict(zip(frames, np.where(shown, self.keypoints[rows], np.nan), strict=True))
         self.pending[rows] = True
 
+    def sketch(self, labels: Mapping[int, PersonLabel], life_span: LifeSpan) -> None:
+        """Show straight lines between the labels in all frames that were never computed."""
+        unknown = (self.sources == UNKNOWN) | self.sketched
+        self.joint_sources[self.sketched] = self.sources[self.sketched] = UNKNOWN
+        self.visibility[self.sketched] = NOT_LABELLED
+        self.sketched[:] = False
+        for interval in find_presence_intervals(labels, len(unknown), life_span):
+            frames = interval.frames.start + np.flatnonzero(
+                unknown[interval.frames.start : interval.frames.stop]
+            )
+            if len(frames) and any(label.labelled.any() for label in interval.labels.values()):
+                lines = interpolate_labels(frames, interval.labels)
+                self.keypoints[frames], self.visibility[frames], self.scores[frames] = lines
+                self.joint_sources[frames] = self.sources[frames] = PROPAGATED
+                self.sketched[frames] = True
+
     def show_absent(self, frames: int | slice) -> None:
         """Show that the person is absent."""
+        self.sketched[frames] = False
         self.keypoints[frames] = self.scores[frames] = 0
         self.visibility[frames] = NOT_LABELLED
         self.joint_sources[frames] = self.sources[frames] = ABSENT
@@ -79,7 +102,9 @@ class PersonPoses:
 
     def show_label(self, frame: int, label: PersonLabel | None) -> None:
         """Show the joints of a label at once; other joints stay until they are recomputed."""
-        if label is None:
+        if label is not None:
+            self.sketched[frame] = False
+        else:
             given = self.joint_sources[frame] == GIVEN
             self.joint_sources[frame][given] = PROPAGATED
             if self.sources[frame] == GIVEN:
@@ -107,7 +132,8 @@ class PersonPoses:
         # A label may say that the person is absent.
         source = ABSENT if person.is_absent else SOURCES.index(person.source, GIVEN)
         changed = bool(
-            self.sources[frame] != source
+            self.sketched[frame]
+            or self.sources[frame] != source
             or (self.visibility[frame] != person.visibility).any()
             or (self.keypoints[frame] != person.keypoints).any()
             or (self.scores[frame] != scores).any()
@@ -120,7 +146,7 @@ class PersonPoses:
         )
         self.sources[frame] = source
         self.boxes[frame] = np.nan if person.bbox is None else person.bbox
-        self.pending[frame] = False
+        self.pending[frame] = self.sketched[frame] = False
         return changed
 
     def label(self, frame: int, person_id: int) -> PersonLabel:
@@ -152,6 +178,7 @@ class PersonPoses:
             'keypoints': np.concatenate(columns, axis=1).tolist() if is_there else None,
             'sources': ''.join(letters) if is_there else None,
             'pending': bool(self.pending[frame]),
+            'sketched': bool(self.sketched[frame]),
             'before': self._describe_before(frame),
         }
 
@@ -180,25 +207,26 @@ class PersonPoses:
             trace: Index of the joint to describe over time, and what of it; None for no joint.
         """
         inside = slice(frames.start, frames.stop)
-        shown = self.visibility[inside] > NOT_LABELLED
+        shown = (self.visibility[inside] > NOT_LABELLED) & ~self.sketched[inside, None]
         scores = np.where(shown, self.shown_scores(inside), np.inf)
         firsts = np.arange(columns) * len(frames) // columns
         # [columns, K], infinite where the joint has no position.
         scores = np.minimum.reduceat(scores, firsts, axis=0)
+        computed = np.where(self.sketched[:, None], UNKNOWN, self.joint_sources[:, : len(joints)])
         of_joints = dict(zip(joints, map(_finite, scores.T), strict=False)) if joints else None
         return {
             'id': person_id,
-            'runs': _runs(self.sources),
+            'runs': _runs(np.where(self.sketched, UNKNOWN, self.sources)),
             'heat': _finite(scores.min(axis=1)),
             'joints': of_joints,
-            'joint_runs': dict(zip(joints, map(_runs, self.joint_sources.T), strict=False)),
+            'joint_runs': dict(zip(joints, map(_runs, computed.T), strict=False)),
             'trace': None if trace is None else self._describe_trace(frames, firsts, *trace),
         }
 
     def _describe_trace(
         self, frames: range, firsts: np.ndarray, joint: int, quantity: Quantity
     ) -> Trace:
-        shown = self.visibility[:, joint, None] > NOT_LABELLED
+        shown = (self.visibility[:, joint, None] > NOT_LABELLED) & ~self.sketched[:, None]
         points = np.where(shown, self.keypoints[:, joint], np.nan)
         speed = np.hypot(*np.diff(points, axis=0, prepend=np.nan).T)
         track = {'x': points[:, 0], 'y': points[:, 1], 'speed': speed}[quantity]
@@ -212,6 +240,35 @@ class PersonPoses:
             'high': _finite(np.fmax.reduceat(values, firsts)),
             'labels': [[frames[n], round(values[n], SHOWN_DECIMALS)] for n in marks.tolist()],
         }
+
+
+def interpolate_labels(
+    frames: np.ndarray, labels: Mapping[int, PersonLabel]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Interpolate between labels as :class:`LinearPropagator` does, for many frames at once.
+
+    Args:
+        frames: [F] frame indices.
+        labels: Frame index -> label, of which at least one has a joint.
+
+    Returns:
+        Keypoints [F, K, 2], visibility [F, K] and scores [F, K].
+    """
+    times = np.array(sorted(labels))
+    points = np.stack([labels[time].keypoints for time in times])
+    visible = np.stack([labels[time].visibility for time in times])
+    shape = len(frames), points.shape[1]
+    keypoints, visibility, scores = np.zeros((*shape, 2)), np.zeros(shape, np.int8), np.zeros(shape)
+    for joint in np.flatnonzero(visible.any(axis=0)):
+        rows = np.flatnonzero(visible[:, joint])
+        place = np.interp(frames, times[rows], np.arange(len(rows)))
+        # The left one of two labels that are equally near.
+        nearest = rows[np.ceil(place - 0.5).astype(int)]
+        for axis in (0, 1):
+            keypoints[:, joint, axis] = np.interp(frames, times[rows], points[rows, joint, axis])
+        visibility[:, joint] = visible[nearest, joint]
+        scores[:, joint] = decayed_score(np.abs(frames - times[nearest]))
+    return keypoints, visibility, scores
 
 
 def _runs(sources: np.ndarray) -> list[list[Any]]:
@@ -322,6 +379,12 @@ class ShownPoses:
         """Convert a shown pose to a label; None if there is no such person."""
         poses = self.of.get(person)
         return None if poses is None else poses.label(frame, person)
+
+    def sketch(self, people: Iterable[int]) -> None:
+        """Show straight lines where poses of people were never computed."""
+        for person in people:
+            if person in self.of:
+                self.of[person].sketch(self._state.tracks[person], self._state.life_span)
 
     def can_label(self, person: int, frame: int) -> bool:
         """Tell whether somebody is there who is not wholly labelled in a frame."""

@@ -95,6 +95,7 @@ class VideoReview:
         for entry in journal.entries:
             self._replay(entry)
         self.shown.forget_edits()
+        self.shown.sketch(self.shown.of)
         revision, network = journal.saves.get(path_fingerprint(out), (None, None))
         self.saved = -1 if revision is not None and network != self._network else revision
         """Revision of the labels in the output file; -1 if its poses differ from those shown now,
@@ -276,6 +277,7 @@ class VideoReview:
             self._history.commit(entry, change)
             self.failed = None
             touched = [[frames.start, frames.stop - 1] for frames in self._show_change(change)]
+            self.shown.sketch(change.people)
             first = change.frames.start if change.labels else None
             answer = self._answer(edit_id, request['edit'].get('frame', first))
             answer['touched'] = touched

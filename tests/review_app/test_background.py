@@ -14,12 +14,13 @@ import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Gap, PropagatedPose
+from stdpose_mm.io.video import ArrayFrames, FrameSource
+from stdpose_mm.propagation import Gap, PropagatedPose, propagate_labels
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import background, video_review
-from stdpose_mm.structures import Skeleton, VideoLabels
-from support.review_page import Page, access_to, label, labels_of
+from stdpose_mm.review_app.shown_poses import interpolate_labels
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
 
 
 class SlowPropagator(LinearPropagator):
@@ -102,6 +103,84 @@ def test_an_edit_is_answered_while_a_run_is_going_on(slow: tuple[Page, SlowPropa
     propagator.go.set()
     page.settle()
     assert not page.poses(5)[1]['pending']
+
+
+def test_straight_lines_stand_in_for_poses_that_were_never_computed(
+    slow: tuple[Page, SlowPropagator],
+):
+    page, propagator = slow
+    propagator.go.clear()
+    person = page.try_edit('add_person', frame=10, joints=JOINTS).json()['person']
+    page.revision += 1
+    far = {name: [x + 20, y + 10, 1] for name, (x, y, _) in JOINTS.items()}
+    page.try_edit('set_joints', person=person, frame=30, joints=far)
+
+    def sketched(frame: int) -> tuple[bool, bool, list[float]]:
+        pose = page.poses(frame)[person]
+        return pose['sketched'], pose['pending'], pose['keypoints'][0]
+
+    # A quarter of the way; the score halves every seven frames from the nearest label.
+    assert sketched(15) == (True, True, [35, 6.5, 2, round(0.5 ** (5 / 7), 3)])
+    assert sketched(27) == (True, True, [47, 12.5, 1, round(0.5 ** (3 / 7), 3)])
+    assert [sketched(frame)[2][:2] for frame in (0, 39)] == [[30, 4], [50, 14]]
+    # A label between bends the lines, absence ends them.
+    page.revision += 1
+    page.try_edit('set_joints', person=person, frame=20, joints=JOINTS)
+    assert sketched(15)[2][:2] == [30, 4]
+    page.revision += 1
+    page.try_edit('mark_absent', person=person, frame=25)
+    assert person not in page.poses(27)
+    lane = page.get('/timeline', columns=NUM_FRAMES, person=person)['persons'][-1]
+    # Nothing in the timeline says that they were computed.
+    assert [run[0] for run in lane['runs']] == [10, 20, 25, 30]
+    assert [frame for frame, score in enumerate(lane['heat']) if score is not None] == [10, 20, 30]
+    propagator.go.set()
+    page.settle()
+    assert [page.poses(frame)[person]['sketched'] for frame in (5, 15, 27)] == 3 * [False]
+
+
+def test_places_are_suggested_by_labels_alone_until_poses_are_computed(open_page: Callable):
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = lines = SlowPropagator()
+    page = open_page(skeleton=SKELETON, propagator=propagator)
+    lines.go.clear()
+    page.revision = page.try_edit('add_person', frame=20, joints=JOINTS).json()['revision']
+    (person,) = page.get()['persons']
+    labelled = {20}
+    for _ in range(8):
+        wait_for(lambda: page.get('/guidance')['next'])
+        guidance = page.get('/guidance')
+        assert (guidance['expected_wrong'], guidance['computing']) == (None, True)
+        place = guidance['next']
+        assert (place['person'], place['frame'] in labelled) == (person, False)
+        labelled.add(place['frame'])
+        answer = page.try_edit('accept', person=person, frame=place['frame'])
+        page.revision = answer.json()['revision']
+    assert max(np.diff([-1, *sorted(labelled), NUM_FRAMES])) <= 9
+    lines.go.set()
+    page.settle()
+    assert page.get('/guidance')['expected_wrong'] > 0
+
+
+def test_straight_lines_are_those_of_the_method():
+    """With labels of some joints, and joints that a label leaves out or nobody has labelled."""
+    rng = np.random.default_rng(0)
+    labels = {
+        frame: PersonLabel(frame, rng.uniform(0, 90, (4, 2)), np.array(visible), 1)
+        for frame, visible in ((3, [2, 1, 0, 0]), (9, [2, 2, 1, 0]), (16, [1, 0, 2, 0]))
+    }
+    dense = propagate_labels(
+        ArrayFrames(np.zeros((NUM_FRAMES, 4, 4, 3), np.uint8)),
+        VideoLabels(
+            'clip', Skeleton(tuple('abcd')), tuple(map(VideoFrame, labels)), tuple(labels.values())
+        ),
+        LinearPropagator(),
+    )
+    filled = [person for person in dense.persons if person.frame_index not in labels]
+    frames = np.array([person.frame_index for person in filled])
+    lines = interpolate_labels(frames, labels)
+    for values, name in zip(lines, ('keypoints', 'visibility', 'scores'), strict=True):
+        assert values == pytest.approx(np.stack([getattr(person, name) for person in filled]))
 
 
 def test_a_newer_edit_ends_a_run_in_the_middle_of_a_gap(slow: tuple[Page, SlowPropagator]):

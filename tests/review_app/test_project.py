@@ -303,15 +303,14 @@ def test_estimates_become_labels_where_they_are_certain(open_page: Callable):
 
 
 def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, two_people):
-    """A propagated pose that lies elsewhere is shown at first."""
+    """A propagated pose that lies elsewhere is shown at first, and a straight line without one."""
     moved = label(10, 1, 7.0, source='propagated', scores=np.full(3, 0.5))
     propagator = VideoPosePropagator(method='linear')
     review = start(labels_of(*two_people.persons, moved), propagator=propagator)[0]
     fresh = VideoReview(propagator, review.state, labels_of(moved), review.journal, review.out)
     shown = fresh.describe_poses(10, 10)['frames']['10']
-    assert [(person['id'], person['keypoints'][0][0], person['pending']) for person in shown] == [
-        (1, 17, True)
-    ]
+    fields = [(p['id'], p['keypoints'][0][0], p['pending'], p['sketched']) for p in shown]
+    assert fields == [(1, 17, True, False), (2, 50, True, True)]
 
 
 def test_several_videos_are_opened_but_for_one_that_cannot_be(

@@ -123,6 +123,7 @@ def _review(
     output: Connection,
     learn: Callable[..., None] | None,
     drafts: Callable[[], DraftSources] | None,
+    prepare: Callable[[], None],
 ) -> None:
     """Become ``stdpose review`` in a process that has its modules."""
     from stdpose_mm.cli.main import main
@@ -135,6 +136,7 @@ def _review(
         learning._SECONDS_BETWEEN_EVENTS = 0
     if drafts is not None:
         DraftSources.choose = lambda *sources: drafts()  # type: ignore[assignment]
+    prepare()
     os.chdir(folder)
     # The streams of the process were opened for other files, which may be of another kind.
     sys.stdout = sys.stderr = os.fdopen(output.fileno(), 'w', buffering=1, closefd=False)
@@ -150,6 +152,7 @@ class ReviewServer:
         method: How poses are propagated.
         learn: What takes the place of learning; None if nothing does.
         drafts: What makes the sources of drafts in place of the command.
+        prepare: Called in the process before the command.
     """
 
     def __init__(
@@ -159,11 +162,13 @@ class ReviewServer:
         method: str = 'linear',
         learn: Callable[..., None] | None = None,
         drafts: Callable[[], DraftSources] | None = None,
+        prepare: Callable[[], None] = int,
     ) -> None:
         words = [*map(str, arguments), '--method', method, '--no-browser', '--port', str(port)]
         reader, writer = _FORKS.Pipe(duplex=False)
         self.process = _FORKS.Process(
-            target=_review, args=(words, os.getcwd(), dict(os.environ), writer, learn, drafts)
+            target=_review,
+            args=(words, os.getcwd(), dict(os.environ), writer, learn, drafts, prepare),
         )
         self.process.start()
         writer.close()

@@ -26,7 +26,7 @@ const TOUCH_REACH = 22;
 
 /** @param {Draft} draft @returns {import('./poses.js').Pose} */
 const asPose = ({ keypoints }) => ({
-  id: NaN, source: 'propagated', keypoints, sources: 'p'.repeat(keypoints.length), pending: false, before: null,
+  id: NaN, source: 'propagated', keypoints, sources: 'p'.repeat(keypoints.length), pending: false, sketched: false, before: null,
 });
 
 export class DraftLayer {

@@ -87,18 +87,19 @@ export function nextUnlabelled(store) {
 }
 
 /**
- * Find the worst frame of the next run of frames in which the chosen joint is in doubt, after the run
- * around the current frame, or else from the start.
+ * Find the worst frame of the next run of frames in which the chosen joint, alone or with all others of
+ * the person, is in doubt, after the run around the current frame, or else from the start.
  * @param {Store} store
  * @returns {Promise<number|null>}
  */
 export async function nextDoubtOfJoint(store) {
-  const { video, person, joint, frame } = store.state;
+  const { video, person, joint, frame, alone } = store.state;
   const columns = Math.min(video.frames, MOST_COLUMNS);
   const span = { columns, first: 0, last: video.frames - 1, person };
   const { persons } = await getTimeline(video.id, span);
+  const lane = persons.find((/** @type {any} */ candidate) => candidate.id === person);
   /** @type {(number|null)[]} */
-  const scores = persons.find((/** @type {any} */ lane) => lane.id === person)?.joints?.[joint] ?? [];
+  const scores = (alone ? lane?.joints?.[joint] : lane?.heat) ?? [];
   const isDoubt = (/** @type {number} */ column) => (scores[column] ?? 1) < DOUBTFUL;
   let current = Math.floor((frame * columns) / video.frames);
   while (isDoubt(current)) current++;

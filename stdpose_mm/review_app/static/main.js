@@ -140,6 +140,7 @@ const connection = new Connection(
       timeline.refresh();
     },
     progress: (progress) => store.update({ progress, failed: null }),
+    advice: () => fetchGuidance(),
     idle: ({ revision }) => {
       lastFailure = null;
       store.update({ settled: revision, progress: null, failed: null });
@@ -515,16 +516,19 @@ function visit(frame, person) {
 function goToDoubt() {
   if (state.alone) return goToDoubtOfJoint();
   const next = doubtTour.next();
+  if (!next && isAdviceToCome() && !state.guidance?.doubtful.length) return goToDoubtOfJoint();
   if (!next) return say(whyNoDoubt());
   visit(next.frame, next.person);
   announce(`frame ${next.frame}, ${nameOf(state, next.person)}, score ${next.score.toFixed(2)}`);
 }
 
+/** Go to a doubt of the chosen joint or, before there is advice, of the chosen person. */
 async function goToDoubtOfJoint() {
+  const { alone } = state;
   try {
     const frame = await nextDoubtOfJoint(store);
-    if (!state.alone) return;
-    if (frame === null) return say(`${capital(readable(state.joint ?? ''))} is in doubt in no frame`);
+    if (state.alone !== alone) return;
+    if (frame === null) return say(alone ? `${capital(readable(state.joint ?? ''))} is in doubt in no frame` : whyNoDoubt());
     goTo(frame);
     subjectZoom.visit();
   } catch (error) {

@@ -53,7 +53,7 @@ export function showPeople(store) {
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const said = pose?.pending ? 'recomputing' : isInDoubt(pose) ? 'in doubt' : source;
+      const said = pose?.sketched ? 'straight line so far' : pose?.pending ? 'recomputing' : isInDoubt(pose) ? 'in doubt' : source;
       const choose = make(
         'button',
         {
@@ -177,7 +177,9 @@ export function showGuidance(store, go) {
   if (!guidance || guidance.expected_wrong === null) {
     const isJudged = guidance && !guidance.computing;
     byId('verdict').textContent = isJudged ? 'Nothing to judge yet' : 'Judging…';
-    byId('verdict-whole').textContent = isJudged ? 'Label a frame first.' : '';
+    byId('verdict-whole').textContent = isJudged
+      ? 'Label a frame first.'
+      : 'Poses are still being computed: until then, frames to label are suggested by the labels alone.';
     byId('right-meter').hidden = true;
   } else {
     const right = 1 - guidance.expected_wrong;

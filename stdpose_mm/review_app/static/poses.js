@@ -9,6 +9,7 @@ import { clamp } from './dom.js';
  * @property {number[][]|null} keypoints per joint x, y, visibility, score
  * @property {string|null} sources one letter per joint: g(iven), p(ropagated), a(bsent)
  * @property {boolean} pending it is still to be recomputed
+ * @property {boolean} sketched it was never computed: straight lines between labels stand in for it
  * @property {(number[]|null)[]|null} before its joints before the latest correction
  */
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from selenium.webdriver.common.keys import Keys
+
+from support.endless_lines import never_finish
+from support.review_browser import FRAMES, make_clip, place_of, serve
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +97,62 @@ def test_enter_stays_where_there_is_no_pose_to_accept(page, unused_clips, late_a
     assert (chosen(page), page.written_frame) == (place, place[0])
     assert page.revision() == 0
     page.run('window.answerNow()')
+
+
+@pytest.fixture
+def computing(page, tmp_path, request):
+    """A clip of which some poses are never computed, open at a frame between two labels."""
+    prepare = partial(never_finish, getattr(request, 'param', 0))
+    with serve(*make_clip(tmp_path), prepare=prepare) as server:
+        page.video = 0
+        page.browser.get('about:blank')
+        page.complaints()
+        page.browser.get(f'{server.address}#video=0&frame=5')
+        page.wait_for_frame(5)
+        yield page
+
+
+def test_straight_lines_can_be_accepted_before_poses_are_computed(computing):
+    page = computing
+    page.wait(lambda: 'straight line so far' in page.text('#people'), 'the page says what it shows')
+    page.press('a')
+    page.wait(lambda: page.revision() == 1, 'the line is accepted')
+    pose = page.poses()[5][1]
+    assert (pose['source'], pose['keypoints'][0][:2]) == ('given', [*place_of(1, 5, 'head')])
+
+
+def test_advice_comes_from_the_labels_while_no_pose_is_computed(computing):
+    page = computing
+    visited = set()
+    # More places than are suggested at once: labels bring new advice.
+    for number in range(1, 13):
+        page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+        before = chosen(page)
+        page.press('n')
+        page.wait(lambda before=before: chosen(page) not in (before, (-1, -1)), 'N goes on')
+        page.wait(lambda: page.shown == page.written_frame, 'the picture is here')
+        assert chosen(page) not in visited
+        visited.add(chosen(page))
+        page.press('a')
+        page.wait(lambda number=number: page.revision() == number, 'it is labelled')
+    guidance = page.fetch('/guidance')
+    assert guidance['expected_wrong'] is None
+    assert guidance['good_enough'] is False
+    assert page.text('#verdict') == 'Judging…'
+
+
+@pytest.mark.parametrize('computing', [20], indirect=True)
+def test_space_goes_to_what_is_in_doubt_so_far(computing):
+    """Without the label of frame 10, frame 10 is ten frames from both labels: the worst."""
+    page = computing
+    page.press('1')
+    page.go_to(10)
+    page.press(Keys.DELETE)
+    page.go_to(0)
+    page.wait(
+        lambda: page.fetch(f'/timeline?columns={FRAMES}')['persons'][0]['heat'][10] < 0.5,
+        'it is computed',
+    )
+    page.press(' ')
+    page.wait_for_frame(10)
+    assert page.fetch('/guidance')['computing'] is True
