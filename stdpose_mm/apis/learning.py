@@ -47,12 +47,14 @@ class LearningOutcome:
             alone.
         after: The same with the network.
         groups: Number of the video and the frame of each joint, [N, 2].
+        in_use: The same as ``before`` with the network from which training continued, if any.
     """
 
     network: LearnedNetwork
     before: np.ndarray
     after: np.ndarray
     groups: np.ndarray
+    in_use: np.ndarray | None = None
 
     @property
     def helped(self) -> bool:
@@ -60,13 +62,15 @@ class LearningOutcome:
 
         More joints must be right with a confidence of ``CONFIDENCE`` in a paired t test over the
         frames, since the joints of a frame are often right or wrong together, and the mean error
-        must not grow.
+        must not grow. No fewer may be right than with the network in use.
         """
         from scipy.stats import ttest_1samp
 
         right, right_before = (errors <= CORRECT_WITHIN for errors in (self.after, self.before))
         frames, frame_of = np.unique(self.groups, axis=0, return_inverse=True)
         if len(frames) < 2 or self.after.mean() > self.before.mean():
+            return False
+        if self.in_use is not None and right.sum() < (self.in_use <= CORRECT_WITHIN).sum():
             return False
         gained = np.bincount(frame_of.ravel(), right.astype(float) - right_before)
         gains = gained / np.bincount(frame_of.ravel())
@@ -81,15 +85,20 @@ class LearningOutcome:
                 f'learned from {poses} labelled poses, but there is no label that it has not seen '
                 'between two others to check whether it helps: it is not used'
             )
-        right, right_before = (
-            100 * (errors <= CORRECT_WITHIN).mean() for errors in (self.after, self.before)
-        )
+        right, before = _percent_right(self.after), _percent_right(self.before)
         frames = len(np.unique(self.groups, axis=0))
         verdict = 'it is used' if self.helped else 'it is not certainly better, so it is not used'
+        if self.in_use is not None:
+            before = f'{_percent_right(self.in_use)} with the network in use ({before} without)'
+            verdict = 'it is used' if self.helped else 'it is not better, so that one stays in use'
         return (
             f'learned from {poses} labelled poses: in {counted(frames, "frame")} whose labels were '
-            f'hidden, of 100 joints {right:.1f} are right instead of {right_before:.1f}; {verdict}'
+            f'hidden, of 100 joints {right} are right instead of {before}; {verdict}'
         )
+
+
+def _percent_right(errors: np.ndarray) -> str:
+    return f'{100 * (errors <= CORRECT_WITHIN).mean():.1f}'
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,7 @@ class HiddenComparison:
         sizes: [M] sizes of the labelled poses in pixels.
         fitted: [M] index of the calibrator and the odds that were not fitted on the label.
         groups: [M, 2] number of the video, and frame.
+        in_use: [M, K, 2] pixels with the network from which training continued; else as ``base``.
     """
 
     base: np.ndarray
@@ -115,6 +125,7 @@ class HiddenComparison:
     sizes: np.ndarray
     fitted: np.ndarray
     groups: np.ndarray
+    in_use: np.ndarray
 
     def fit(self, rows: np.ndarray, trained: ScoreCalibrator) -> tuple[ScoreCalibrator, np.ndarray]:
         """Fit the calibrator, and the odds [K] of the network's joints, on some of the labels.
@@ -150,13 +161,13 @@ class HiddenComparison:
                 self.sizes[rows],
                 odds,
             )
-        before, after = (
+        before, after, in_use = (
             np.linalg.norm(poses - self.truth, axis=-1) / self.sizes[:, None]
-            for poses in (self.base, combined)
+            for poses in (self.base, combined, self.in_use)
         )
         known = ~np.isnan(before)
         groups = np.broadcast_to(self.groups[:, None], (*known.shape, 2))
-        return LearningOutcome(network, before[known], after[known], groups[known])
+        return LearningOutcome(network, before[known], after[known], groups[known], in_use[known])
 
 
 def train_on(
@@ -218,7 +229,8 @@ def train_on(
 def judge_network(
     propagator: LearnedPropagator,
     states: Sequence[PropagationState],
-    fill: Callable[[PropagationState, Sequence[HiddenLabel]], Sequence[PersonLabel]],
+    fill: Callable[..., Sequence[PersonLabel]],
+    in_use: LearnedPropagator | None = None,
 ) -> LearningOutcome:
     """Compare a method with and without a network on hidden labels.
 
@@ -228,7 +240,9 @@ def judge_network(
     Args:
         propagator: The method with the network.
         states: The videos that it has learned from.
-        fill: Fills in the hidden labels of a frame by the method alone.
+        fill: Fills in the hidden labels of a frame of a video by a propagator.
+        in_use: The method with the network from which training continued, if any. Labels hidden
+            from a member of the new network were hidden from, or are new to, that member of it.
 
     Returns:
         The outcome, with the network as it was stored.
@@ -236,13 +250,14 @@ def judge_network(
     from stdpose_mm.export.graph_tracing import add_metadata
 
     network = propagator.network
-    groups: list[_HiddenGroup] = [
-        _look_at_hidden(alone, number, state, hidden, fill(state, hidden))
-        for number, state in enumerate(states)
+    groups: list[_HiddenGroup] = []
+    for number, state in enumerate(states):
         # As many labels of each member, since those of one are judged by what the others say.
-        for alone in (replace(propagator, members=(member,)) for member in propagator.members)
-        for hidden in hidden_labels(state, alone, HIDDEN_FRAMES // len(propagator.members))
-    ]
+        for alone in (replace(propagator, members=(member,)) for member in propagator.members):
+            for hidden in hidden_labels(state, alone, HIDDEN_FRAMES // len(propagator.members)):
+                filled = fill(alone.base, state, hidden)
+                before = filled if in_use is None else fill(in_use, state, hidden)
+                groups.append(_look_at_hidden(alone, number, state, hidden, filled, before))
     if not groups:
         empty = np.zeros(0)
         return LearningOutcome(network, empty, empty, empty.reshape(0, 2))
@@ -256,7 +271,8 @@ def judge_network(
         odds=[odds.tolist() for _, odds in stored],
     )
     add_metadata(network.path, {ONNX_RECORD: record.to_json()})
-    return poses.compare(LearnedNetwork(network.path), fits)
+    outcome = poses.compare(LearnedNetwork(network.path), fits)
+    return outcome if in_use is not None else replace(outcome, in_use=None)
 
 
 _HiddenGroup = tuple[np.ndarray, ...]
@@ -269,6 +285,7 @@ def _look_at_hidden(
     state: PropagationState,
     hidden: Sequence[HiddenLabel],
     filled: Sequence[PersonLabel],
+    in_use: Sequence[PersonLabel],
 ) -> _HiddenGroup:
     """Look at the hidden labels of a frame around the poses of the method."""
     frame, network = hidden[0].frame_index, copy(propagator.network)
@@ -280,6 +297,7 @@ def _look_at_hidden(
     mapping = JointMapping.by_meaning(state.skeleton, network.skeleton)
     assert mapping is not None
     by_person = {person.track_id: person for person in filled}
+    places_in_use = {person.track_id: person.keypoints for person in in_use}
     rows = []
     for place in hidden:
         track, person = state.tracks[place.track_id], by_person[place.track_id]
@@ -296,6 +314,7 @@ def _look_at_hidden(
                 label_sizes([label.only_given(), *track.values()])[0],
                 network.record.fitted_for(unaware.members),
                 (number, frame),
+                places_in_use[place.track_id],
             )
         )
     return tuple(np.stack(arrays) for arrays in zip(*rows, strict=True))

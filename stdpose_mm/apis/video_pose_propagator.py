@@ -653,7 +653,8 @@ class VideoPosePropagator:
             file = Path(folder) / Path(out).name
             network = train_on(states, file, minutes, earlier, listener, steps, self.device)
             candidate = LearnedPropagator(self._given, network)
-            outcome = judge_network(candidate, states, self._fill_without_network)
+            in_use = None if earlier is None else LearnedPropagator(self._given, earlier)
+            outcome = judge_network(candidate, states, self._fill_by, in_use)
             if only_if_helpful and not outcome.helped:
                 return outcome
             with atomic_path(out) as temporary:
@@ -682,13 +683,13 @@ class VideoPosePropagator:
         """
         self.propagator = LearnedPropagator(self._given, network)
 
-    def _fill_without_network(
-        self, state: PropagationState, hidden: Sequence[HiddenLabel]
+    def _fill_by(
+        self, propagator: BasePropagator, state: PropagationState, hidden: Sequence[HiddenLabel]
     ) -> list[PersonLabel]:
-        """Fill in the hidden labels of a frame without a network that was learned here."""
+        """Fill in the hidden labels of a frame by another propagator."""
         assert state.skeleton is not None
         other = copy.copy(self)
-        other.propagator = self._given
+        other.propagator = propagator
         return other._fill(state, _copied(state.tracks), state.skeleton, hidden, None)
 
     def _fill(

@@ -288,11 +288,11 @@ def propagate_video(
             'unlabelled'
         )
         counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
-    calibrated, measured = _calibrate(options, propagator, state, dense)
+    calibrated, accuracy, measured = _calibrate(options, propagator, state, dense)
     out = Path(options.out)
     with keep_edited(None if several else out, options.cache_folder) as notes:
         _write_outputs(options, frames, dense, calibrated, method, measured)
-    advice = [*measured, *list_advice(calibrated, options.check, options.suggest)]
+    advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
     return VideoResult(
         counts,
         summary=[
@@ -364,22 +364,22 @@ def _calibrate(
     propagator: VideoPosePropagator,
     state: PropagationState,
     dense: VideoLabels,
-) -> tuple[VideoLabels, list[str]]:
+) -> tuple[VideoLabels, LabelAccuracy | None, list[str]]:
     """Turn scores into probabilities if an output shows them; measure the accuracy if requested.
 
     Returns:
-        The labels with probabilities as scores, and sentences on the measured accuracy.
+        The labels with probabilities as scores, the measured accuracy, and sentences on it.
     """
     # This takes memory for each frame.
     if not (options.report or options.check or options.suggest or options.measure):
-        return dense, []
+        return dense, None, []
     from tqdm import tqdm
 
     from stdpose_mm.review import LabelAccuracy, calibrate_scores, recalibrate
 
     calibrated = calibrate_scores(dense, options.method)
     if not options.measure:
-        return calibrated, []
+        return calibrated, None, []
     hidden = propagator.labels_to_hide(state, options.measure)
     accuracy: LabelAccuracy | None = LabelAccuracy.join(
         tqdm(
@@ -392,7 +392,7 @@ def _calibrate(
     )
     if accuracy is not None:
         calibrated = recalibrate(calibrated, accuracy.calibrator)
-    return calibrated, format_accuracy(accuracy, calibrated)
+    return calibrated, accuracy, format_accuracy(accuracy, calibrated)
 
 
 def _write_outputs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -48,13 +49,16 @@ def _scores_between_labels(dense: VideoLabels) -> Iterator[np.ndarray]:
                 yield person.scores[person.propagated & person.labelled]
 
 
-def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
+def list_advice(
+    dense: VideoLabels, check: int, suggest: int, accuracy: LabelAccuracy | None = None
+) -> list[str]:
     """Name the frames to look at, and those to label next, one per line.
 
     Args:
         dense: The propagated video; its scores are read as probabilities.
         check: Number of frames to look at.
         suggest: Number of frames to label.
+        accuracy: The measured accuracy, which the scores include, if any.
     """
     from stdpose_mm.review import errors_beside_labels, frames_to_check, rank_gains
 
@@ -77,25 +81,36 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
             'would be wrong'
             for suggestion in rank_gains(tracks, suggest)
         ]
-        lines.append(_format_outlook(dense, tracks))
+        lines.append(_format_outlook(dense, tracks, accuracy))
     return lines
 
 
-def _format_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors]) -> str:
+def _format_outlook(
+    dense: VideoLabels, tracks: Sequence[TrackErrors], accuracy: LabelAccuracy | None
+) -> str:
     """Say how many further labels are needed until enough joints are right.
 
     If no joint was propagated, all are right, which says nothing about a method.
     """
-    from stdpose_mm.review import expect_errors_left
+    from stdpose_mm.review import Outlook, expect_errors_left
 
     if not any((person.labelled & ~person.given).any() for person in dense.persons):
         return 'no joint was propagated, so there is no accuracy to estimate'
     num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
     left = expect_errors_left(tracks) / max(num_joints, 1)
-    enough = np.flatnonzero(left <= 1 - GOOD_ENOUGH)
-    now = f'{1 - left[0]:.1%} of joints are expected to be right'
-    if not len(enough):
-        return f'{now}, and further labels are not expected to make it {GOOD_ENOUGH:.0%}'
-    if enough[0] == 0:
+    num_labels = Counter(p.track_id for p in dense.persons if p.source == 'given')
+    outlook = Outlook(left, accuracy, max(num_labels.values(), default=0))
+    needed = outlook.labels_needed(GOOD_ENOUGH)
+    if outlook.right is None or needed is None:
+        frames = counted(outlook.labels_to_measure, 'more frame')
+        first = f'label about {frames}, and ' if outlook.labels_to_measure else ''
+        return (
+            f'{1 - left[0]:.1%} of joints are expected to be right, but too little '
+            f'was measured: {first}give --measure to know whether that is enough'
+        )
+    now = '{1:.1%} [{0:.1%}, {2:.1%}] of joints are expected to be right'.format(*outlook.right)
+    if outlook.is_enough(GOOD_ENOUGH):
         return f'{now}: stop here if {GOOD_ENOUGH:.0%} is enough'
-    return f'{now}, about {counted(int(enough[0]), "more label")} would make it {GOOD_ENOUGH:.0%}'
+    least, largest = needed
+    number = 'many' if largest is None else f'{least} to {largest}'
+    return f'{now}, {number} more labels would make it {GOOD_ENOUGH:.0%}'

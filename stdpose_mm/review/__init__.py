@@ -12,6 +12,7 @@ from .label_accuracy import (
 )
 from .label_plans import plan_frames, share_labels
 from .label_summary import describe_labels
+from .outlook import Outlook
 from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
     errors_beside_labels,
@@ -27,6 +28,7 @@ __all__ = [
     'HiddenLabel',
     'JointCheck',
     'LabelAccuracy',
+    'Outlook',
     'TrackErrors',
     'UnlabelledVideo',
     'calibrate_scores',

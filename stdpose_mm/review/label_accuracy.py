@@ -86,6 +86,11 @@ class LabelAccuracy:
         return self.errors <= CORRECT_WITHIN
 
     @property
+    def num_frames(self) -> int:
+        """Return the number of frames in which labels were hidden."""
+        return len({label.frame_index for label in self.labels})
+
+    @property
     def interval_95(self) -> tuple[float, float]:
         """Compute the 95 % interval of the share of right joints, with Jeffreys' prior."""
         from scipy.stats import beta

@@ -103,18 +103,20 @@ def rank_gains(tracks: Sequence[TrackErrors], num: int) -> list[FrameSuggestion]
     return [FrameSuggestion(frame, gain) for frame, gain in ranked]
 
 
-def expect_errors_left(tracks: Sequence[TrackErrors]) -> np.ndarray:
+def expect_errors_left(tracks: Sequence[TrackErrors], by_person: bool = False) -> np.ndarray:
     """Compute the expected number of wrong joints after every number of further labels.
 
     The time grows with the total number of gaps, by about a second per 1,000 gaps.
 
     Args:
         tracks: The expected errors.
+        by_person: Whether a label is the pose of one person, not all poses of a frame.
 
     Returns:
         [N + 1], from no further label to all labels that help.
     """
-    chunks = (_make_chunk(tracks, gaps) for gaps in _overlapping(tracks))
+    groups = [[track] for track in tracks] if by_person else [tracks]
+    chunks = (_make_chunk(group, gaps) for group in groups for gaps in _overlapping(group))
     return errors_by_labels([plan_frames(chunk.costs, None, chunk.frames) for chunk in chunks])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.review import (
     LabelAccuracy,
+    Outlook,
     TrackErrors,
     calibrate_scores,
     expect_errors_left,
@@ -43,36 +44,25 @@ class GuidanceReport:
 
     Args:
         revision: The revision.
-        expected_wrong: Expected share of wrong joints among all joints with a position; None if
-            there are none.
+        outlook: The expected share of wrong joints among all joints with a position, now and with
+            further labels; None if there are no joints.
         checks: The worst frames in doubt, worst first.
         num_doubtful: Number of all frames in doubt, that is, with a joint that is more likely wrong
             than right.
         suggestions: Whom to label in which frames, the best frames first. In a frame they are those
             whose label helps at least half as much as the most helpful one.
-        wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
-            there are too many frames to compute it.
         measured: The accuracy on hidden labels, which the expectations include; None if it was not
             measured.
         warnings: Sentences on labels that may be wrong.
     """
 
     revision: int
-    expected_wrong: float | None = None
+    outlook: Outlook | None = None
     checks: list[Check] = field(default_factory=list)
     num_doubtful: int = 0
     suggestions: list[Place] = field(default_factory=list)
-    wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
     measured: Measured | None = None
     warnings: list[str] = field(default_factory=list)
-
-    def labels_needed(self, target: float) -> int | None:
-        """Return the expected number of further labels needed for a share of right joints.
-
-        None if the number is unknown, or no number of labels reaches the share.
-        """
-        enough = np.flatnonzero(self.wrong_after <= 1 - target)
-        return int(enough[0]) if len(enough) else None
 
 
 class Guidance:
@@ -91,6 +81,7 @@ class Guidance:
         self.report = GuidanceReport(-1)
         self.measured_revision = -1
         self._measured: Measured | None = None
+        self._accuracy: LabelAccuracy | None = None
         self._calibrator: ScoreCalibrator | None = None
         self._method, self._size = method, size
         self._score_meaning = score_meaning(method)
@@ -124,6 +115,7 @@ class Guidance:
                 self._outdated |= set(self._errors)
             self.measured_revision = revision
             self._calibrator, self._measured = calibrator, measured
+            self._accuracy = accuracy
 
     def update(
         self,
@@ -180,7 +172,7 @@ class Guidance:
         self.report = replace(self.report, suggestions=suggestions)
 
     def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
-        propagated = (poses.visibility > NOT_LABELLED) & (poses.joint_sources == PROPAGATED)
+        propagated = _propagated(poses)
         wrong = self._probably_wrong(person, poses, track)
         if self._calibrator is not None:
             wrong = 1 - self._calibrator(1 - wrong)
@@ -223,14 +215,19 @@ class Guidance:
         frames = {int(f) for track in in_doubt for f in track.times[track.errors.any(axis=1)]}
         checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
         is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
-        wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
+        wrong_after = expect_errors_left(tracks, by_person=True) if is_small else np.array([wrong])
+        outlook = Outlook(
+            wrong_after / max(number, 1),
+            self._accuracy,
+            max((int((poses.sources == GIVEN).sum()) for poses in everyone.values()), default=0),
+            not any(_propagated(poses).any() for poses in everyone.values()),
+        )
         return GuidanceReport(
             revision,
-            expected_wrong=wrong / number if number else None,
+            outlook=outlook if number else None,
             checks=checks,
             num_doubtful=len(frames),
             suggestions=_suggest(people, tracks),
-            wrong_after=wrong_after,
             measured=self._measured,
         )
 
@@ -257,3 +254,8 @@ def _suggest(people: Sequence[int], tracks: Sequence[TrackErrors]) -> list[Place
                 reason = f'a label here is expected to correct {gain:.1f} joints around it'
                 places.append({'frame': frame, 'person': person, 'reason': reason})
     return places
+
+
+def _propagated(poses: PersonPoses) -> np.ndarray:
+    """Return [F, K] bool: joints with a position that is not given."""
+    return (poses.visibility > NOT_LABELLED) & (poses.joint_sources == PROPAGATED)

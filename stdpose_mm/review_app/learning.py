@@ -39,6 +39,11 @@ STEPS_PER_POSE, LEAST_STEPS = 25, 400
 """Largest number of training steps, per labelled pose and at least: with few labels a training is
 short, and the next one continues from its network."""
 
+WORTHWHILE = 1.5
+"""Factor by which the number of labels must grow before it is advised to learn again."""
+
+NOTHING_KEPT = 'stopped before there was a network worth keeping'
+
 _SECONDS_BETWEEN_EVENTS = 0.5
 
 _PROCESSES = get_context('spawn')
@@ -103,7 +108,7 @@ def learn_in_process(job: LearningJob, server: Connection) -> None:
         outcome = propagator.learn(states, job.out, job.minutes, earlier, listen, job.steps)
         answer = LearningAnswer(str(outcome), helped=outcome.helped)
     except KeyboardInterrupt:
-        answer = LearningAnswer('stopped before there was a network worth keeping')
+        answer = LearningAnswer(NOTHING_KEPT)
     except BrokenPipeError:
         # The server was killed.
         return
@@ -143,6 +148,8 @@ class ProjectLearner:
         self._stopping, self._done = False, 0.0
         self._right: float | None = None
         self._answer: LearningAnswer | None = None
+        self._answered_at: dict[VideoReview, int] = {}
+        self._num_learned = 0
 
     def use_earlier(self) -> None:
         """Use the network of an earlier session, if there is one.
@@ -164,13 +171,18 @@ class ProjectLearner:
             self._require_possible(review)
         except InputError as error:
             refused = str(error)
+        num_learned = max(self._num_learned, 0 if network is None else network.record.num_poses)
         return {
             'refused': refused,
+            'worthwhile': refused is None
+            and self._job is None
+            and self._num_labels(review) >= WORTHWHILE * num_learned,
             'running': self._job is not None,
             'stopping': self._stopping,
             'done': round(self._done, 3),
             'right': self._right,
             'message': None if answer is None else answer.sentence,
+            'unread': self._answered_at.get(review) == review.revision,
             'failed': answer is not None and answer.failed,
             'labels': None if network is None else network.record.num_poses,
         }
@@ -190,27 +202,39 @@ class ProjectLearner:
             if network is not None and network.skeleton.keypoint_names != _joints(review):
                 network = None
             # On Windows, a process that was killed may still hold a file.
-            folder, reviews = TemporaryDirectory(ignore_cleanup_errors=True), self._like(review)
+            folder = TemporaryDirectory(ignore_cleanup_errors=True)
+            self._num_learned = self._num_labels(review)
             self._job = LearningJob(
                 self._make_propagator,
-                [_copy(like) for like in reviews],
+                [_copy(like) for like in self._like(review)],
                 None if network is None else network.path,
                 LEARN_MINUTES,
-                max(LEAST_STEPS, STEPS_PER_POSE * sum(len(_labelled(like)) for like in reviews)),
+                max(LEAST_STEPS, STEPS_PER_POSE * self._num_learned),
                 Path(folder.name),
             )
             self._stopping, self._done, self._right, self._answer = False, 0.0, None, None
+            self._answered_at = {}
             arguments = self._job, folder
             self._thread = Thread(target=self._learn, args=arguments, name='learning', daemon=True)
             self._thread.start()
         self._publish()
 
     def stop(self) -> None:
-        """End the training and keep the best network so far."""
+        """End the training and keep the best network so far; the second time, keep nothing.
+
+        Nothing is kept either if there is no network yet.
+        """
         with self._lock:
             if self._job is not None:
                 self._job.stop.touch()
+                if self._process is not None and (self._stopping or self._right is None):
+                    self._process.kill()
                 self._stopping = True
+        self._publish()
+
+    def dismiss(self) -> None:
+        """Forget that the sentence on the last result was not read."""
+        self._answered_at = {}
         self._publish()
 
     def close(self) -> None:
@@ -227,6 +251,9 @@ class ProjectLearner:
             raise InputError('learning needs the method auto, start the review without --method')
         require_packages('learning from labels', 'torch', 'onnx', extra='learn')
         require_enough(sum(len(set(_labelled(like))) for like in self._like(review)))
+
+    def _num_labels(self, review: VideoReview) -> int:
+        return sum(len(_labelled(like)) for like in self._like(review))
 
     def _like(self, review: VideoReview) -> list[VideoReview]:
         """List the opened videos that have the same joints as this one."""
@@ -245,6 +272,7 @@ class ProjectLearner:
                 answer = LearningAnswer(sentence_of(error), failed=True)
             with self._lock:
                 self._answer, self._job, self._stopping = answer, None, False
+                self._answered_at = {review: review.revision for review in self._reviews()}
         self._publish()
 
     def _run_process(self, job: LearningJob) -> LearningAnswer:
@@ -266,6 +294,8 @@ class ProjectLearner:
                 return message
             except EOFError:
                 process.join()
+                if self._stopping:
+                    return LearningAnswer(NOTHING_KEPT)
                 raise InputError(
                     f'the learning ended early (exit code {process.exitcode}), perhaps for lack '
                     'of memory; the poses are as before'

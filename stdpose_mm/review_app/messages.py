@@ -241,17 +241,20 @@ class Measured(TypedDict):
 class Learning(TypedDict):
     """State of learning from the labels.
 
-    ``refused`` says why it cannot begin, ``right`` is the share of hidden joints that the network
-    finds, ``message`` is the sentence on the last result, and ``labels`` is the number of labels
-    that the network in use has learned from.
+    ``refused`` says why it cannot begin, ``worthwhile`` whether there are many new labels,
+    ``right`` is the share of hidden joints that the network finds, ``message`` is the sentence on
+    the last result, ``unread`` whether there was no edit since, and ``labels`` is the number of
+    labels that the network in use has learned from.
     """
 
     refused: str | None
+    worthwhile: bool
     running: bool
     stopping: bool
     done: float
     right: float | None
     message: str | None
+    unread: bool
     failed: bool
     labels: int | None
 
@@ -266,13 +269,16 @@ class Timeline(TypedDict):
 
 
 class GuidanceAnswer(Counts):
-    """What to do next, and whether the poses are good enough.
+    """What to do next, and whether the poses are good enough; see :class:`~.review.Outlook`.
 
     ``next`` is the first of ``suggestions``, and ``advised`` the revision of the poses behind them.
     """
 
     expected_wrong: float | None
-    labels_needed: int | None
+    right: tuple[float, float, float] | None
+    labels_needed: tuple[int, int | None] | None
+    labels_to_measure: int
+    measuring: bool
     good_enough: bool
     next: Place | None
     suggestions: list[Place]

@@ -173,8 +173,10 @@ class ReviewServer:
                 await run_in_threadpool(learner.start, review)
             case 'stop':
                 await run_in_threadpool(learner.stop)
+            case 'dismiss':
+                learner.dismiss()
             case _:
-                raise InputError("learning needs do, either 'start' or 'stop'")
+                raise InputError("learning needs do: 'start', 'stop' or 'dismiss'")
         return JSONResponse(learner.describe(review))
 
     def _save(self, request: Request) -> Response:

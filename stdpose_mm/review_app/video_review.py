@@ -228,9 +228,13 @@ class VideoReview:
         """Describe what to do next, and whether the poses are good enough."""
         with self.lock:
             report, suggestions = self.guidance.report, self.open_suggestions()
+            outlook = report.outlook
             return {
-                'expected_wrong': report.expected_wrong,
-                'labels_needed': report.labels_needed(target),
+                'expected_wrong': None if outlook is None else float(outlook.wrong_after[0]),
+                'right': None if outlook is None else outlook.right,
+                'labels_needed': None if outlook is None else outlook.labels_needed(target),
+                'labels_to_measure': 0 if outlook is None else outlook.labels_to_measure,
+                'measuring': self.guidance.measured_revision != self.revision,
                 'good_enough': self._is_good(target),
                 'next': suggestions[0] if suggestions else None,
                 'suggestions': suggestions,
@@ -321,10 +325,8 @@ class VideoReview:
         return (
             bool(self.state.tracks)
             and self.settled == self.revision == report.revision
-            # The expected accuracy may drop once it is measured for the first time.
-            and (self.guidance.measured_revision == self.revision or report.measured is not None)
-            and report.expected_wrong is not None
-            and report.expected_wrong <= 1 - target
+            and report.outlook is not None
+            and report.outlook.is_enough(target)
         )
 
     # Output files.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,24 @@ def test_a_network_is_used_only_if_it_is_certainly_better(
     assert outcome_of(before, after).helped is helped
 
 
+@pytest.mark.parametrize(
+    ('in_use', 'verdict'),
+    [
+        (1, '90.0 with the network in use (40.0 without); it is used'),
+        # Six of ten frames gained and one was lost: p = 0.026.
+        (0, '100.0 with the network in use (40.0 without); it is not better, so that one stays'),
+    ],
+)
+def test_learning_again_is_compared_with_the_network_in_use(in_use: int, verdict: str) -> None:
+    network: Any = SimpleNamespace(record=SimpleNamespace(num_poses=20))
+    outcome = outcome_of([0.2] * 6 + [0.05] * 4, [0.05] * 9 + [0.2])
+    assert outcome.helped
+    in_use_errors = np.array([0.2] * in_use + [0.05] * (10 - in_use))
+    again = replace(outcome, network=network, in_use=in_use_errors)
+    assert f'of 100 joints 90.0 are right instead of {verdict}' in str(again)
+    assert again.helped is bool(in_use)
+
+
 def test_joints_of_one_frame_are_no_independent_evidence() -> None:
     """Twelve joints right instead of wrong, but all in one of three frames."""
     before, after = np.full(36, 0.05), np.full(36, 0.05)
@@ -80,11 +100,14 @@ def test_what_is_compared_was_not_chosen_on_the_same_labels() -> None:
     scores = np.full((2, 1), 0.6)
     sizes, groups = np.full(2, 100.0), np.array([[0, 0], [0, 1]])
     truth = np.zeros((2, 1, 2))
-    poses = HiddenComparison(base, scores, other, scores, truth, sizes, np.array([0, 1]), groups)
+    in_use = np.full((2, 1, 2), 30.0)
+    fitted = np.array([0, 1])
+    poses = HiddenComparison(base, scores, other, scores, truth, sizes, fitted, groups, in_use)
     fits = [(ScoreCalibrator(), np.array([odds])) for odds in (9.0, 0.0, 1.0)]
     outcome = poses.compare(None, fits)  # type: ignore[arg-type]
     assert outcome.before.tolist() == [0, 0]
     assert outcome.after == pytest.approx([np.sqrt(0.5), 0])
+    assert outcome.in_use == pytest.approx(2 * [np.sqrt(0.18)])
     assert outcome.groups.tolist() == groups.tolist()
     calibrator, odds = poses.fit(poses.fitted != 0, ScoreCalibrator(1.0, 4.0))
     assert odds.tolist() == [0]
@@ -127,6 +150,10 @@ def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path: Path) -> None
     assert (tmp_path / 'a.onnx').read_bytes() == (tmp_path / 'b.onnx').read_bytes()
     np.testing.assert_array_equal(again.after, outcome.after)
     assert outcome.network.record.odds is not None
+    more = propagator.learn(state, tmp_path / 'c.onnx', 10, outcome.network, steps=2)
+    np.testing.assert_array_equal(more.before, outcome.before)
+    assert more.in_use is not None
+    assert more.in_use.mean() < 0.7 * more.before.mean()
 
 
 @pytest.mark.slow

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.review import (
     HiddenLabel,
     LabelAccuracy,
+    Outlook,
     choose_hidden_labels,
     compare_hidden_labels,
     recalibrate,
@@ -211,3 +213,65 @@ def test_the_description_counts_frames_and_names_the_worst_joints() -> None:
     assert 'labels 17 frames apart, 36 of 40 joints came out right: 90.0% [71.6, 97.9]' in text
     assert text.endswith('where 80.0% were expected; most often wrong: nose (4)')
     assert 'most often wrong' not in measured(3, 0).describe()
+
+
+def measured_in(frames: int, joints: int) -> LabelAccuracy | None:
+    """Hide labels in some frames, with so many joints in each."""
+    labels = [HiddenLabel(0, n - 1, n, n + 1) for n in range(1, frames + 1)]
+    return LabelAccuracy.join(measured(joints, 0, label=label) for label in labels)
+
+
+FALLING = expit([-3.0, -3.4, -3.9])
+"""Share of wrong joints now, and after one and two further labels."""
+
+
+@pytest.mark.parametrize(
+    ('target', 'needed', 'is_enough'),
+    [
+        # The log odds are 0.3 higher than expected, with a deviation of 0.6 for ten frames. Those
+        # of a tenth are -2.20: certain from -3.10 on.
+        (0.9, (0, 1), False),
+        # Those of a twentieth are -2.94: possible from -2.64 on, and certain from -3.84 on.
+        (0.95, (0, 2), False),
+        # Those of a fiftieth are -3.89: possible from -3.59 on, and certain after no label.
+        (0.98, (2, None), False),
+        # Those of an eighth are -1.95: certain from -2.85 on.
+        (0.875, (0, 0), True),
+    ],
+)
+def test_enough_is_what_the_lower_bound_reaches(
+    target: float, needed: tuple[int, int | None], is_enough: bool
+) -> None:
+    outlook = Outlook(FALLING, measured_in(10, 4), 12)
+    assert outlook.right == pytest.approx(1 - expit([-2.1, -2.7, -3.3]))
+    assert outlook.labels_needed(target) == needed
+    assert outlook.is_enough(target) is is_enough
+
+
+@pytest.mark.parametrize(
+    ('frames', 'joints', 'num_labels', 'missing'),
+    [
+        # The first and the last of five labels cannot be hidden.
+        (0, 0, 1, 4),
+        (0, 0, 5, 0),
+        (1, 15, 3, 2),
+        # 20 joints are needed, and the next frames will have three, too.
+        (3, 3, 5, 4),
+        (3, 7, 5, 0),
+    ],
+)
+def test_nothing_is_enough_before_labels_in_three_frames_were_hidden(
+    frames: int, joints: int, num_labels: int, missing: int
+) -> None:
+    outlook = Outlook(np.array([1e-9]), measured_in(frames, joints), num_labels)
+    assert outlook.labels_to_measure == missing
+    is_known = frames == 3 and not missing
+    assert outlook.is_enough(0.9) is is_known
+    assert (outlook.right is None) is (outlook.labels_needed(0.9) is None) is not is_known
+
+
+def test_what_is_given_as_a_whole_needs_no_measurement() -> None:
+    outlook = Outlook(np.zeros(1), None, 1, is_complete=True)
+    assert outlook.right == (1, 1, 1)
+    assert outlook.is_enough(1)
+    assert outlook.labels_needed(1) == (0, 0)

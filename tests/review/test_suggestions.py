@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from stdpose_mm.cli.propagation_advice import list_advice
 from stdpose_mm.review import (
+    HiddenLabel,
+    LabelAccuracy,
     TrackErrors,
     expect_errors_left,
     rank_gains,
@@ -208,22 +210,48 @@ def test_nothing_is_forgotten_where_there_are_more_frames_than_candidates() -> N
         # two thirds of the variance are left beside it; labels on both sides leave 2 * 0.4 ** 2.
         (
             [1, 0.6, 0.6, 0.6, 1],
-            '76.0% of joints are expected to be right, about 2 more labels would make it 95%',
+            '76.0% of joints are expected to be right, but too little was measured: label about 3 '
+            'more frames, and give --measure to know whether that is enough',
         ),
         (
             [1, *[0.99] * 9, 1],
-            '99.2% of joints are expected to be right: stop here if 95% is enough',
+            '99.2% of joints are expected to be right, but too little was measured: label about 3 '
+            'more frames, and give --measure to know whether that is enough',
         ),
         # Beyond the last label: four of six joints, each wrong with a probability of 0.4.
         (
             [1, 0.6, 0.6],
-            '73.3% of joints are expected to be right, about 2 more labels would make it 95%',
+            '73.3% of joints are expected to be right, but too little was measured: label about 4 '
+            'more frames, and give --measure to know whether that is enough',
         ),
         ([1, 1, 1], 'no joint was propagated, so there is no accuracy to estimate'),
     ],
 )
 def test_advice_says_how_many_labels_are_left_to_make(scores: list[float], outlook: str) -> None:
     assert list_advice(scored_video(scored_track(scores)), 0, 1)[-1] == outlook
+
+
+@pytest.mark.parametrize(
+    ('scores', 'outlook'),
+    [
+        # Six of 20 joints are wrong with a probability of 0.4: log odds of -1.99, which become
+        # -1.69 with a deviation of 0.71. As above, a label leaves log odds of -2.93, and two leave
+        # -4.12: -2.94 is possible from -2.54 on, and certain from -3.95 on.
+        (
+            [1, 0.6, 0.6, 0.6, *[1] * 6],
+            '84.5% [72.8%, 91.7%] of joints are expected to be right, 1 to 2 more labels would '
+            'make it 95%',
+        ),
+        (
+            [1, 0.99, *[1] * 8],
+            '99.9% [99.7%, 99.9%] of joints are expected to be right: stop here if 95% is enough',
+        ),
+    ],
+)
+def test_once_it_is_measured_a_range_is_told(scores: list[float], outlook: str) -> None:
+    hidden = [HiddenLabel(0, n - 1, n, n + 1) for n in (5, 6, 7)]
+    accuracy = LabelAccuracy(hidden, np.full(20, 'nose'), np.zeros(20), np.ones(20))
+    assert list_advice(scored_video(scored_track(scores)), 0, 1, accuracy)[-1] == outlook
 
 
 def test_no_advice_is_given_where_none_is_asked_for() -> None:
@@ -237,4 +265,4 @@ def test_labels_of_others_do_not_make_a_person_right_who_is_there() -> None:
     other[2] = replace(other[2], source='given', keypoint_sources=np.array(['given', 'propagated']))
     *_, outlook = list_advice(scored_video(one, other), 0, 2)
     # In frames 0 and 8 person 1 is taken to be out of the picture, so that 21 joints are in doubt.
-    assert outlook.startswith('76.7% of joints are expected to be right, about ')
+    assert outlook.startswith('76.7% of joints are expected to be right, but too little was ')

@@ -138,11 +138,13 @@ def test_a_network_that_helps_is_used_and_kept_beside_the_output(
     before = page.all_poses()
     assert page.learning == {
         'refused': None,
+        'worthwhile': True,
         'running': False,
         'stopping': False,
         'done': 0.0,
         'right': None,
         'message': None,
+        'unread': False,
         'failed': False,
         'labels': None,
     }
@@ -215,10 +217,52 @@ def test_a_network_that_does_not_help_leaves_everything_as_it_was(
 def test_stopping_keeps_the_best_so_far(open_page, fake: FakeLearning):
     page = open_page()
     page.learn()
-    page.wait_for(lambda state: fake.is_begun)
+    page.wait_for(lambda state: state['right'] is not None)
     assert page.learn('stop').json()['stopping']
     state = page.wait_until_learned()
     assert (state['message'], state['labels']) == ('stopped: learned; it is used', 8)
+
+
+@pytest.mark.parametrize('has_network', [False, True])
+def test_stopping_a_second_time_or_before_there_is_a_network_ends_the_process(
+    open_page, fake: FakeLearning, has_network: bool
+):
+    fake.plan['right'] = 0.75 if has_network else None
+    fake.answer('never stops')
+    page = open_page()
+    page.learn()
+    page.wait_for(lambda state: fake.is_begun and state['done'] == 0.5)
+    for _ in range(1 + has_network):
+        page.learn('stop')
+    state = page.wait_until_learned()
+    assert (state['message'], state['failed']) == (learning.NOTHING_KEPT, False)
+    with pytest.raises(ProcessLookupError):
+        os.kill(fake.job['process'], 0)
+
+
+def test_what_was_learned_is_told_until_an_edit_or_until_it_is_dismissed(
+    open_page, fake: FakeLearning
+):
+    fake.answer('learned; it is not used')
+    fake.go_on()
+    page = open_page()
+    for read in (partial(page.edit, 'accept', person=1, frame=12), partial(page.learn, 'dismiss')):
+        page.learn()
+        assert page.wait_until_learned()['unread']
+        read()
+        state = page.learning
+        assert (state['unread'], state['message']) == (False, 'learned; it is not used')
+
+
+def test_learning_again_is_worthwhile_with_half_as_many_more_labels(open_page, fake: FakeLearning):
+    fake.answer('learned; it is not used')
+    fake.go_on()
+    page = open_page()
+    page.learn()
+    assert not page.wait_until_learned()['worthwhile']
+    for frame, is_worthwhile in zip((2, 7, 12, 17), (False, False, False, True), strict=True):
+        page.edit('accept', person=1, frame=frame)
+        assert page.learning['worthwhile'] is is_worthwhile
 
 
 def test_a_training_that_can_be_stopped_has_its_folder(

@@ -61,12 +61,12 @@ def learn(plan_file: Path, job: LearningJob, server: Connection) -> None:
     }
     sentence, more = plan['answer']
     server.send((0.25, None))
-    server.send((0.5, 0.75))
+    server.send((0.5, plan.get('right', 0.75)))
     hidden = Path(f'{plan["job"]}.part')
     hidden.write_text(json.dumps(given))
     hidden.rename(plan['job'])
     while not Path(plan['go']).exists():
-        if job.stop.exists():
+        if job.stop.exists() and sentence != 'never stops':
             sentence = f'stopped: {sentence}'
             break
         if not parent_process().is_alive():

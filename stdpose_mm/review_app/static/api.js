@@ -123,7 +123,7 @@ export async function getPicture(video, frame, width, signal) {
 export const postEdit = async (video, body) =>
   read((await post(`/api/videos/${video}/edits`, body)).json());
 
-/** @param {number} video @param {'start'|'stop'} what */
+/** @param {number} video @param {'start'|'stop'|'dismiss'} what */
 export const postLearning = async (video, what) =>
   read((await post(`/api/videos/${video}/learning`, { do: what })).json());
 

@@ -16,7 +16,7 @@ import { Light } from './light.js';
 import { Loupe } from './loupe.js';
 import { announce, endMessages, prepareMessages, say, showState } from './notices.js';
 import {
-  followChosen, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showNext, showPeople, showTransport,
+  followChosen, isUnsaved, shareOf, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showNext, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
@@ -290,7 +290,7 @@ async function fetchGuidance() {
     }
     endMessages('Still looking');
     if (guidance.good_enough && wasGood.get(video.id) === false) {
-      say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected to be right`, 'good');
+      say(`Good enough: ${shareOf(guidance.right)} of joints are expected to be right`, 'good');
     }
     wasGood.set(video.id, guidance.good_enough || (guidance.measured ? false : null));
   } catch (error) {
@@ -300,25 +300,38 @@ async function fetchGuidance() {
 
 let wasLearning = false;
 function followLearning() {
-  const { running, message, failed } = state.learning;
+  const { running, message, failed, unread } = state.learning;
   showLearning(store);
-  if (wasLearning && !running) {
-    showState('learned', message, failed ? 'bad' : 'info');
-    // All poses may now come from another network.
-    reload();
-  }
+  showState('learned', unread ? message : null, failed ? 'bad' : 'info', () => askLearner('dismiss'));
+  // All poses may now come from another network.
+  if (wasLearning && !running) reload();
   wasLearning = running;
 }
 
+let isStarting = false;
 async function learn() {
   const { video, learning } = state;
   if (!video || !learning) return;
   if (!learning.running && learning.refused) return say(learning.refused);
+  if (isStarting) return say('Learning is about to begin');
+  if (learning.stopping) say('Learning ends now; no network is kept');
+  else if (learning.running) {
+    store.update({ learning: { ...learning, stopping: true } });
+    say('Learning stops; the network so far is compared with the poses without it. Press again to end at once');
+  } else {
+    isStarting = true;
+    say('Learning begins: go on labelling meanwhile');
+  }
+  await askLearner(learning.running ? 'stop' : 'start');
+  isStarting = false;
+}
+
+/** @param {'start'|'stop'|'dismiss'} what */
+async function askLearner(what) {
   try {
-    showState('learned', null);
-    await queue.drained();
+    if (what === 'start') await queue.drained();
     // The events say how it goes on; the answer may be older than they are.
-    await postLearning(video.id, learning.running ? 'stop' : 'start');
+    await postLearning(state.video.id, what);
   } catch (error) {
     onError(error);
   }
@@ -934,7 +947,7 @@ function prepareViews() {
     }
   });
   store.watch(['joint', 'person'], announceJoint);
-  store.watch(['guidance', 'target'], () =>
+  store.watch(['guidance', 'target', 'learning'], () =>
     showGuidance(store, (frame, person) => {
       byId('doubt-popover').hidePopover();
       visit(frame, person);

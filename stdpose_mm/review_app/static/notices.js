@@ -71,14 +71,17 @@ export function say(text, kind = 'info') {
  * @param {string} id of the state
  * @param {string|null} text null when it has ended
  * @param {'info'|'bad'} [kind]
+ * @param {() => void} [dismiss] called when it is closed by hand; without, it cannot be
  */
-export function showState(id, text, kind = 'info') {
+export function showState(id, text, kind = 'info', dismiss) {
   const box = byId('states');
   const old = box.querySelector(`[data-state="${id}"]`);
   if (text === null) return old?.remove();
-  if (old?.textContent === text) return;
+  if (old?.title === text) return;
   old?.remove();
-  box.append(make('div', { class: `state ${kind}`, title: text, dataset: { state: id } }, text));
+  const close = dismiss && make('button', { class: 'quiet', 'aria-label': 'Close this message', onclick: dismiss }, '×');
+  const parts = [text, close ?? null];
+  box.append(make('div', { class: `state ${kind}`, title: text, dataset: { state: id } }, ...parts));
 }
 
 /**

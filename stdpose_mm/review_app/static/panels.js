@@ -24,6 +24,51 @@ const wide = (text) => make('span', { class: 'wide' }, text);
 /** @param {number} share 0..1 */
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
+/** Range of the share of right joints within which its middle is shown. */
+const NARROW = 0.06;
+
+/** @param {number[]} right lower bound, middle and upper bound of the share of right joints */
+export const shareOf = ([low, middle, high]) =>
+  high - low <= NARROW ? percent(middle) : `${Math.floor(100 * low)} to ${Math.ceil(100 * high)} %`;
+
+/** Least number of further labels from which learning is advised: it takes about as long as these. */
+const MANY = 5;
+
+/** @param {any} guidance @param {any} learning @returns {boolean} whether learning may help more than labels */
+function isLearningAdvised({ good_enough, labels_needed }, learning) {
+  const [least, largest] = labels_needed ?? [0, 0];
+  return Boolean(learning?.worthwhile) && !good_enough && (least >= MANY || largest === null);
+}
+
+/** @param {[number, number|null]} needed least and largest number of labels */
+function labelsOf([least, largest]) {
+  if (largest === null) return 'many more labels';
+  if (least === largest) return counted(least, 'more label');
+  return `${least ? `${least} to` : 'up to'} ${counted(largest, 'more label')}`;
+}
+
+/**
+ * What is known about the share of right joints: in the bar, and in sentences.
+ * @param {any} guidance @returns {[string, string]}
+ */
+function verdictOf({ right, good_enough, labels_needed, labels_to_measure, measuring }) {
+  if (!right) {
+    if (measuring && labels_to_measure < 2) return ['Being measured…', 'Labels are hidden and filled in from the others.'];
+    const number = Math.max(1, labels_to_measure);
+    return [
+      `Not known yet · label ${number} more`,
+      `How many joints are right cannot be known yet: label ${counted(number, 'more pose')} to measure it.`,
+    ];
+  }
+  const share = shareOf(right);
+  if (good_enough) return [`Good enough: ${share} right`, `Good enough: stop here. ${share} of joints are expected to be right.`];
+  const more = labels_needed[1] === 0 ? '' : labelsOf(labels_needed);
+  return [
+    `${share} right${more && ` · ${more}`}`,
+    `${share} of joints are expected to be right${more && `; ${more} to go`}.`,
+  ];
+}
+
 /**
  * Replace the children of a list, and keep the focus on the same button.
  * @param {HTMLElement} list
@@ -168,7 +213,7 @@ export function followChosen(list) {
 
 /** @param {Store} store @param {(frame: number, person: number|null) => void} go */
 export function showGuidance(store, go) {
-  const { guidance, target } = store.state;
+  const { guidance, target, learning } = store.state;
   const bar = byId('guidance');
   byId('counts').textContent = guidance
     ? `${counted(guidance.labels_made, 'label')} made · ${counted(guidance.clicks, 'click')}`
@@ -182,26 +227,19 @@ export function showGuidance(store, go) {
       : 'Poses are still being computed: until then, frames to label are suggested by the labels alone.';
     byId('right-meter').hidden = true;
   } else {
-    const right = 1 - guidance.expected_wrong;
-    const { good_enough, labels_needed } = guidance;
-    const number = labels_needed ? counted(labels_needed, 'more label') : '';
-    const isUnchecked = right >= target && !good_enough && !guidance.measured;
-    const [more, moreWhole] = number
-      ? [number, `about ${number} to go`]
-      : isUnchecked
-        ? ['being checked', 'this is still being checked on hidden labels']
-        : ['', ''];
-    byId('verdict').textContent = good_enough
-      ? `Good enough: ${percent(right)} right`
-      : `${percent(right)} right${more && ` · ${more}`}`;
-    byId('verdict-whole').textContent =
-      `${good_enough ? 'Good enough: stop here. ' : ''}${percent(right)} of joints are expected to be right, ` +
-      `${percent(guidance.expected_wrong)} wrong${moreWhole && `; ${moreWhole}`}.`;
+    const [verdict, whole] = verdictOf(guidance);
+    const isAdvised = isLearningAdvised(guidance, learning);
+    byId('verdict').textContent = `${verdict}${isAdvised ? ' · or learn first' : ''}`;
+    byId('verdict-whole').textContent = isAdvised
+      ? `${whole} Learning from the labels may help more: it takes some minutes, while you go on (Shift+L).`
+      : whole;
+    byId('learn-button').classList.toggle('advised', isAdvised);
     const meter = byId('right-meter');
-    meter.hidden = false;
-    byId('right-fill').style.width = `${100 * right}%`;
+    meter.hidden = !guidance.right;
+    const right = 100 * (guidance.right?.[1] ?? 0);
+    byId('right-fill').style.width = `${right}%`;
     byId('right-target').style.left = `${100 * target}%`;
-    meter.setAttribute('aria-valuenow', (100 * right).toFixed(1));
+    meter.setAttribute('aria-valuenow', right.toFixed(1));
   }
   const { source, find_refused } = guidance?.drafts ?? {};
   byId('draft-source').textContent = guidance ? (source ? `Drafts come from ${source}.` : capital(`${find_refused ?? 'drafts come from the given poses'}.`)) : '';
@@ -239,10 +277,10 @@ export function showLearning(store) {
   button.replaceChildren(
     ...(running ? [stopping ? 'Stopping…' : 'Stop learning'] : ['Learn', wide(' from labels')]),
   );
-  button.disabled = !learning || (running ? stopping : refused !== null);
+  button.disabled = !learning || (!running && refused !== null);
   const known = labels ? `. The network in use has learned from ${counted(labels, 'label')}` : '';
   const why = running
-    ? 'End the training and keep the best network so far'
+    ? `End the training and ${stopping ? 'keep no network' : 'keep the best network so far'}`
     : (refused ?? 'Train a network on the labels of this project while you continue');
   button.title = `${why} (Shift+L)${message && !running ? `. Last time: ${message}` : known}`;
   byId('learn-progress').hidden = !running;

@@ -47,17 +47,27 @@ def clip(tmp_path):
 
 
 @pytest.fixture
-def learn(tmp_path):
+def fake(tmp_path):
     """Learning that goes on until it is stopped."""
     network = tmp_path / 'network.onnx'
     network.touch()
     fake = FakeLearning(tmp_path, network)
     fake.answer('learned; it is not used')
+    return fake
+
+
+@pytest.fixture
+def learn(fake):
     return partial(fake_learning.learn, fake.plan_file)
 
 
 def is_disabled(page):
     return page.run('return document.getElementById("learn-button").disabled')
+
+
+def told(page):
+    """Return what the page says about the end of learning."""
+    return page.run('return document.querySelector("[data-state=learned]")?.title')
 
 
 def title(page):
@@ -84,7 +94,8 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn
         with page.one_edit():
             page.press('.', '1', 'a')
         page.click('#learn-button')
-        said = page.wait(lambda: page.text('#states'), 'it says what it brought')
+        assert page.text('#learn-button') == 'Stopping…'
+        said = page.wait(lambda: told(page), 'it says what it brought')
         assert said == 'stopped: learned; it is not used'
         page.wait(lambda: page.text('#learn-button') == 'Learn from labels', 'it has stopped')
         assert page.is_hidden('#learn-progress')
@@ -92,7 +103,7 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn
         page.wait_until_settled()
         with page.one_edit():
             page.press('.', 'a')
-        assert page.text('#states') == ''
+        assert not told(page)
         shown = [text for text in page.run('return shown') if text != 'Stopping…']
         assert shown == ['Stop learning', 'Learn from labels']
         assert page.complaints() == []
@@ -106,3 +117,41 @@ def test_the_button_says_why_it_cannot_be_pressed(page):
     page.wait(
         lambda: 'learning needs the method auto' in page.text('#messages'), 'keys say so, too'
     )
+
+
+def test_a_page_that_is_opened_after_the_end_says_what_happened(page, clip, learn, fake):
+    with serve(*clip, method='auto', learn=learn) as server:
+        page.open(server)
+        page.wait(lambda: not is_disabled(page), 'there are labels enough')
+        page.click('#learn-button')
+        page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
+        fake.go_on()
+        sentence = 'learned; it is not used'
+        page.wait(lambda: told(page) == sentence, 'it ends')
+        page.open(server)
+        page.wait(lambda: told(page) == sentence, 'it says what happened')
+        page.click('[data-state=learned] button')
+        page.wait(lambda: not told(page), 'it was read')
+        page.open(server)
+        page.wait(lambda: f'Last time: {sentence}' in title(page), 'it can still be looked up')
+        assert not told(page)
+
+
+def test_each_press_says_something_and_the_second_stop_ends_it_at_once(page, clip, learn, fake):
+    fake.answer('never stops')
+    with serve(*clip, method='auto', learn=learn) as server:
+        page.open(server)
+        page.wait(lambda: not is_disabled(page), 'there are labels enough')
+        for number, (press, text) in enumerate(
+            (
+                ('#learn-button', 'Learning begins: go on labelling meanwhile'),
+                ('#learn-button', 'Learning stops; the network so far is compared'),
+                ('#learn-button', 'Learning ends now; no network is kept'),
+            )
+        ):
+            page.click(press)
+            assert text in page.text('#messages'), number
+            if number == 0:
+                page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
+        nothing = 'stopped before there was a network worth keeping'
+        page.wait(lambda: told(page) == nothing, 'it has ended')

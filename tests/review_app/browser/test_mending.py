@@ -222,18 +222,26 @@ def test_accept_names_the_pose_that_is_on_the_screen(page):
 @pytest.mark.parametrize(
     ('answer', 'verdict'),
     [
-        ('good_enough: false, measured: null', '98.0 % right · being checked'),
-        ('good_enough: false, measured: {right: 0.9}', '98.0 % right'),
-        ('good_enough: true, measured: {right: 0.9}', 'Good enough: 98.0 % right'),
-        ('labels_needed: 2, expected_wrong: 0.1', '90.0 % right · 2 more labels'),
+        ('right: null, labels_needed: null, measuring: true', 'Being measured…'),
+        ('right: null, labels_needed: null, labels_to_measure: 4', 'Not known yet · label 4 more'),
+        # All labels that can be hidden are hidden already.
+        ('right: null, labels_needed: null', 'Not known yet · label 1 more'),
+        ('labels_needed: [0, 6]', '97.0 % right · up to 6 more labels'),
+        ('labels_needed: [3, 9], right: [0.88, .9, .95]', '88 to 95 % right · 3 to 9 more labels'),
+        ('labels_needed: [1, 1]', '97.0 % right · 1 more label'),
+        ('labels_needed: [4, null]', '97.0 % right · many more labels · or learn first'),
+        ('labels_needed: [5, 9]', '97.0 % right · 5 to 9 more labels · or learn first'),
+        ('labels_needed: [4, 9]', '97.0 % right · 4 to 9 more labels'),
+        ('labels_needed: [0, 0], good_enough: true', 'Good enough: 97.0 % right'),
     ],
 )
-def test_the_verdict_is_open_until_hidden_labels_are_compared(page, answer, verdict):
+def test_the_verdict_is_a_range_once_it_is_known(page, answer, verdict):
     page.run(
         'const fetched = window.fetch; window.fetch = async (url, ...more) => {'
         '  const found = await fetched(url, ...more);'
         '  if (!String(url).includes("/guidance")) return found;'
-        '  const begin = {expected_wrong: 0.02, labels_needed: null, good_enough: false};'
+        '  const begin = {expected_wrong: 0.02, right: [0.95, 0.97, 0.98], labels_to_measure: 0,'
+        '    measuring: false, good_enough: false, learning: {refused: null, worthwhile: true}};'
         '  const told = {...await found.json(), ...begin, computing: false, ' + answer + '};'
         '  return new Response(JSON.stringify(told), {headers: found.headers}); }'
     )
@@ -241,6 +249,8 @@ def test_the_verdict_is_open_until_hidden_labels_are_compared(page, answer, verd
     with page.one_edit():
         page.press('a')
     page.wait(lambda: page.text('#verdict') == verdict, f'it says {verdict}')
+    is_advised = page.run('return document.querySelector("#learn-button").matches(".advised")')
+    assert is_advised is verdict.endswith('or learn first')
 
 
 @pytest.mark.parametrize('confirm', ['click', 'Enter'])
