@@ -234,7 +234,7 @@ class VideoReview:
                 'right': None if outlook is None else outlook.right,
                 'labels_needed': None if outlook is None else outlook.labels_needed(target),
                 'labels_to_measure': 0 if outlook is None else outlook.labels_to_measure,
-                'measuring': self.guidance.measured_revision != self.revision,
+                'measuring': self.has_start() and self.guidance.measured_revision != self.revision,
                 'good_enough': self._is_good(target),
                 'next': suggestions[0] if suggestions else None,
                 'suggestions': suggestions,
