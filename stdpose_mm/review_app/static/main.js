@@ -16,7 +16,7 @@ import { Light } from './light.js';
 import { Loupe } from './loupe.js';
 import { announce, say, showState } from './notices.js';
 import {
-  followChosen, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showPeople, showTransport,
+  followChosen, linkPlaces, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
@@ -396,6 +396,13 @@ function toggleAbsent() {
   editPerson(isAbsent(pose) ? 'mark_present' : 'mark_absent');
 }
 
+/** Exchange left and right of the chosen joints, or of all. */
+/** @param {boolean} on whether in all frames from here on */
+function exchangeSides(on) {
+  const joints = chosenJoints();
+  editPerson('exchange_sides', { on, ...(joints.length && { joints }) });
+}
+
 /** @param {string} [name] */
 function cycleVisibility(name) {
   const meant = name ? { person: state.person, name } : currentJoint();
@@ -649,6 +656,7 @@ const BINDINGS = [
   { group: 'Correct', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
   { group: 'Correct', shown: 'C', keys: ['c'], what: 'copy the nearest given pose', run: () => editPerson('copy_nearest') },
   { group: 'Correct', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'delete the label (of the joint), or the draft', run: deleteLabel },
+  { group: 'Correct', shown: 'Q Shift+Q', keys: ['q'], what: 'exchange left and right (of the chosen joints): here, from here on', run: () => exchangeSides(false) },
   { group: 'Correct', shown: 'R', keys: ['r'], what: 'place joints one after another', run: placeMissing },
   { group: 'Correct', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: undo },
   { group: 'Drafts', shown: 'Shift+I Shift+N', keys: ['Shift+i'], what: 'find everybody here, in the plan', run: () => drafts.find() },
@@ -686,6 +694,7 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [[']', 'Ctrl+ArrowRight'], goToGivenAfter],
   [['End'], () => goTo(Infinity)],
   [['Shift+n'], draftPlan],
+  [['Shift+q'], () => exchangeSides(true)],
   [['Shift+Delete'], () => drafts.discard(null)],
   [['Ctrl+y', 'Ctrl+Shift+z'], redo],
   [['-'], () => view.zoom(0.8)],
@@ -747,6 +756,8 @@ function prepareControls() {
     'do-absent': toggleAbsent,
     'do-copy': () => editPerson('copy_nearest'),
     'do-forget': deleteLabel,
+    'do-exchange': () => exchangeSides(false),
+    'do-exchange-on': () => exchangeSides(true),
     'do-swap': () => askForOther(store, 'swap', submit),
     'do-merge': () => askForOther(store, 'merge', submit),
     'do-split': () => editPerson('split'),
@@ -883,7 +894,8 @@ function prepareViews() {
   );
   store.watch(['guidance'], () => {
     // Warnings stay until the poses are computed again.
-    if (!state.guidance?.computing) showState('warnings', state.guidance?.warnings.join('. ') || null);
+    const text = state.guidance?.warnings.join('. ') || null;
+    if (!state.guidance?.computing) showState('warnings', text, 'info', linkPlaces(text ?? '', visit));
   });
   store.watch(['target'], refreshGuidance);
   store.watch(['learning'], followLearning);

@@ -27,14 +27,15 @@ export function say(text, kind = 'info') {
  * @param {string} id of the state
  * @param {string|null} text null when it has ended
  * @param {'info'|'bad'} [kind]
+ * @param {(Node|string)[]} [parts] the text with links in it
  */
-export function showState(id, text, kind = 'info') {
+export function showState(id, text, kind = 'info', parts = [text ?? '']) {
   const box = byId('states');
   const old = box.querySelector(`[data-state="${id}"]`);
   if (text === null) return old?.remove();
   if (old?.textContent === text) return;
   old?.remove();
-  box.append(make('div', { class: `state ${kind}`, title: text, dataset: { state: id } }, text));
+  box.append(make('div', { class: `state ${kind}`, title: text, dataset: { state: id } }, ...parts));
 }
 
 /**
