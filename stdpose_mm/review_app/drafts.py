@@ -168,8 +168,8 @@ class Drafts:
             'frames': [*map(int, self.describe(range(len(self._state.frames))))],
         }
 
-    def require_open(self, draft_id: str) -> None:
-        """Refuse an edit that accepts a draft that is not open.
+    def require_open(self, draft_id: str | None) -> None:
+        """Refuse an edit that accepts a draft that is not open; None accepts none.
 
         Drafts of an earlier session are unknown here: they may be accepted by edits of a page that
         has waited for this server.

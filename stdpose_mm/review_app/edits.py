@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, TypeGuard, cast, get_args
 
@@ -129,6 +129,8 @@ class EditReader:
                 return [{'do': 'merge', 'person': self._person(), 'into': self._person('into')}]
             case 'split':
                 return self._split()
+            case 'exchange_sides':
+                return self._exchange_sides()
             case 'remove_person':
                 return [{'do': 'drop', 'person': self._person()}]
             case 'set_skeleton':
@@ -144,59 +146,61 @@ class EditReader:
     def frames(self) -> list[int] | None:
         """Return [start, stop] of the frames that the edit concerns; None for all."""
         of_person = self.edit['type'] in ('swap', 'merge', 'split', 'remove_person')
-        if of_person or 'frame' not in self.edit:
+        if of_person or self.edit.get('on') or 'frame' not in self.edit:
             return None
         return [self._frame(), self._frame() + 1]
 
     def _remove(self) -> Step:
-        person, frame, joints = self._person(), self._frame(), self.edit.get('joints')
-        if joints is not None and not _is_list_of(joints, str):
-            raise InputError('the joints to remove must be a list of joint names')
+        person, frame, joints = self._person(), self._frame(), self._chosen()
         # The journal can hold a range of frames; pages remove labels of one frame at a time.
         return {'do': 'remove', 'person': person, 'frame': frame, 'last': frame, 'joints': joints}
+
+    def _chosen(self) -> list[str] | None:
+        joints = self.edit.get('joints')
+        if joints is not None and not _is_list_of(joints, str):
+            raise InputError('the chosen joints must be a list of joint names')
+        return joints
 
     def _swap(self, a: int, b: int, frame: int) -> list[Step]:
         """Exchange two people from a frame on, or only up to the frame ``last``.
 
         The shown poses on both sides of each end become labels, so that exactly the poses of these
-        frames are exchanged. Labels that :meth:`_were_mistaken` are exchanged alone: the poses
-        outside that were drawn to them follow.
+        frames are exchanged. Where :meth:`_mistaken`, labels are exchanged alone: the poses outside
+        that were drawn to them follow.
         """
         number = len(self.state.frames)
         last = self._frame('last') if 'last' in self.edit else number - 1
         if last < frame:
             raise InputError(f'a swap from frame {frame} on cannot end earlier, in frame {last}')
-        steps: list[Step] = [{'do': 'swap', 'frame': frame, 'one': a, 'other': b}]
-        if last < number - 1:
-            steps.append({**steps[0], 'frame': last + 1})
-        ends = [(end, way) for end, way in ((frame, -1), (last, 1)) if 0 <= end + way < number]
-        settled = [end for end in ends if not self._were_mistaken(a, b, *end)]
-        places = sorted({n for end, way in settled for n in (end, end + way)})
-        return [*self._settle((a, b), places), *steps]
+        ends = [(n, way) for n, way in ((frame, -1), (last, 1)) if 0 <= n + way < number]
+        settled = {m for n, way in ends if not self._mistaken(a, b, n, way) for m in (n, n + way)}
+        labels = self._settle(itertools.product((a, b), sorted(settled)))
+        starts = [n for n in (frame, last + 1) if n < number]
+        return labels + [{'do': 'swap', 'frame': n, 'one': a, 'other': b} for n in starts]
 
-    def _were_mistaken(self, a: int, b: int, frame: int, way: int) -> bool:
-        """Tell whether two labels in a frame fit the next ones on a side better if exchanged."""
+    def _mistaken(self, a: int, b: int, frame: int, way: int) -> bool:
+        """Tell whether labels in a frame fit the next ones on a side better once exchanged."""
         tracks = [self.state.tracks[person] for person in (a, b)]
-        labels = [track.get(frame) for track in tracks]
+        labels = [track[frame] for track in tracks if frame in track]
         for track in tracks:
             beside = [n for n in track if (n - frame) * way > 0 and track[n].labelled.any()]
-            labels.append(track[min(beside, key=lambda n: abs(n - frame))] if beside else None)
-        if None in labels:
+            labels += [track[n] for n in sorted(beside, key=lambda n: abs(n - frame))[:1]]
+        if len(labels) < 4:
             return False
-        points = np.stack([label.keypoints for label in labels if label is not None])
-        common = np.all([label.labelled for label in labels if label is not None], axis=0)
-        points = points[:, common]
+        common = np.all([label.labelled for label in labels], axis=0)
+        points = np.stack([label.keypoints[common] for label in labels])
         distance = np.linalg.norm(points[:2, None] - points[None, 2:], axis=-1).sum(axis=-1)
         return bool(distance[0, 1] + distance[1, 0] < np.trace(distance))
 
-    def _settle(self, people: Sequence[int], frames: Sequence[int]) -> list[Step]:
-        """Make shown poses labels, except those that are labelled in all joints already."""
+    def _settle(self, places: Iterable[LabelKey], joints: Sequence[str] = ()) -> list[Step]:
+        """Make shown poses, or only some joints of them, labels unless all joints are labelled."""
         steps = []
-        for person, frame in itertools.product(people, frames):
+        for person, frame in places:
             label, shown = self.state.tracks[person].get(frame), self.shown(person, frame)
-            is_open = label is None or label.propagated.any()
-            if is_open and shown is not None and shown.labelled.any():
-                steps.append(self._add(self._by_name(shown), True, person, frame))
+            if shown is not None and (label is None or label.propagated.any()):
+                points = self._by_name(shown)
+                chosen = {name: points[name] for name in joints or points if name in points}
+                steps += [self._add(chosen, not joints, person, frame)] if chosen else []
         return steps
 
     def _split(self) -> list[Step]:
@@ -204,8 +208,29 @@ class EditReader:
         person, frame = self._person(), self._frame()
         if frame not in self.state.tracks[person]:
             self._shown_joints(frame)
-        labels = self._settle([person], range(max(frame - 1, 0), frame + 1))
+        labels = self._settle((person, n) for n in range(max(frame - 1, 0), frame + 1))
         return [*labels, {'do': 'split', 'person': person, 'frame': frame}]
+
+    def _exchange_sides(self) -> list[Step]:
+        """Exchange left and right of a person in a frame or, if ``on``, in all frames from it on.
+
+        The joints become labels first; if ``on``, also those of the frame before, unless they were
+        drawn to a label in this frame.
+        """
+        person, frame = self._person(), self._frame()
+        self._shown_joints(frame)
+        assert self.state.skeleton is not None
+        names, flip = self._names, self.state.skeleton.flip_indices
+        chosen = {*(self._chosen() or names)}
+        order = [m if chosen & {names[k], names[m]} else k for k, m in enumerate(flip)]
+        joints = [names[k] for k, m in enumerate(order) if k != m]
+        if not joints:
+            raise InputError('these joints have no left and right, choose one of a pair')
+        last = len(self.state.frames) - 1 if self.edit.get('on') else frame
+        first = frame - (last > frame > 0 and frame not in self.state.tracks[person])
+        labels = self._settle(((person, n) for n in range(first, frame + 1)), joints)
+        step = {'do': 'exchange', 'person': person, 'frame': frame, 'last': last, 'order': order}
+        return [*labels, step]
 
     def _set_skeleton(self) -> Step:
         if self.state.tracks:
@@ -277,8 +302,7 @@ class EditReader:
         """Restore all digits of unchanged coordinates, since the page gets rounded ones."""
         joints = self._joints()
         label = self.shown(self._person(), self._frame())
-        if label is None:
-            return joints
+        assert label is not None
         restored = {}
         for name, (*place, visibility) in joints.items():
             exact = label.keypoints[self._names.index(name)]
@@ -300,10 +324,7 @@ class EditReader:
         if not labelled:
             raise InputError(f'person {person} has no other label to copy, place its joints')
         nearest = min(labelled, key=lambda n: (abs(n - frame), n))
-        joints = self._by_name(track[nearest])
-        if track[nearest].propagated.any():
-            joints = {**self._shown_joints(nearest), **joints}
-        return joints
+        return self._shown_joints(nearest)
 
     def _by_name(self, label: PersonLabel) -> Joints:
         return {
@@ -385,6 +406,10 @@ def perform_step(step: Step, propagator: VideoPosePropagator, state: Propagation
             # If there are no labels in the range, the propagator's error lists the existing ones.
             for frame in sorted(state.tracks[person].keys() & frames) or [first]:
                 propagator.remove_labels(state, frame, person, step['joints'])
+        case 'exchange':
+            track = state.tracks[step['person']]
+            for frame in track.keys() & range(step['frame'], step['last'] + 1):
+                track[frame] = track[frame].reordered(step['order'])
         case 'skeleton':
             state.skeleton = read_skeleton(step)
         case do if do in STEPS:
@@ -438,8 +463,7 @@ class Change:
     def reversed(self) -> Change:
         """Return the change that undoes this one."""
         labels = {key: (after, before) for key, (before, after) in self.labels.items()}
-        before, after = self.skeletons
-        return Change(labels, (after, before))
+        return Change(labels, self.skeletons[::-1])
 
 
 class EditHistory:
@@ -454,6 +478,7 @@ class EditHistory:
 
     Attributes:
         new_persons: Identifier of each edit -> the person that it has created, if any.
+        reversed: Identifier of each undo and redo -> the edit that it concerns.
     """
 
     def __init__(self, propagator: VideoPosePropagator, state: PropagationState) -> None:
@@ -461,6 +486,7 @@ class EditHistory:
         self._state = state
         self._entries: list[JournalEntry] = []
         self.new_persons: dict[str, int | None] = {}
+        self.reversed: dict[str, Edit] = {}
         self._done: list[tuple[JournalEntry, Change]] = []
         self._undone: list[tuple[JournalEntry, Change]] = []
 
@@ -474,7 +500,7 @@ class EditHistory:
         made = {
             key
             for entry, change in self._done
-            if entry['steps'][-1]['do'] not in ('swap', 'merge', 'split')
+            if entry['steps'][-1]['do'] not in ('swap', 'merge', 'split', 'exchange')
             for key, (_, after) in change.labels.items()
             if after is not None
         }
@@ -509,19 +535,15 @@ class EditHistory:
         for other in self._entries[request['revision'] :]:
             # New people touch nobody.
             is_new = 'add_person' in (edit['type'], other['edit']['type'])
-            is_bare = is_reversal and edit.get('of') is None
-            of_video = is_bare or not (people or other['people'] or is_new)
+            of_video = not (edit.get('of') if is_reversal else people or other['people'] or is_new)
             meets = set(people) & set(other['people']) and _overlap(frames, other['frames'])
-            named = _named_joints(other['edit'])
-            if joints is not None and named is not None:
-                meets = meets and not joints.isdisjoint(named)
+            named = [some for some in (joints, _named_joints(other['edit'])) if some is not None]
+            meets = meets and (len(named) < 2 or not set.isdisjoint(*named))
             if other['page'] != request['page'] and (of_video or meets):
-                theirs.append({**_place(other), **other['edit']})
+                theirs.append(other['edit'])
         if theirs:
-            raise StaleEditError(
-                'another page has changed this meanwhile, check it and repeat the edit',
-                **({} if is_reversal else {'theirs': theirs, 'revision': self.revision}),
-            )
+            details = {} if is_reversal else {'theirs': theirs, 'revision': self.revision}
+            raise StaleEditError('another page has changed this meanwhile, do it again', **details)
         if request['revision'] > self.revision:
             raise StaleEditError('the page is newer than the project, reload the page')
         if is_reversal:
@@ -582,18 +604,15 @@ class EditHistory:
         match entry['steps'][0]['do']:
             case 'undo':
                 self._undone.append(self._done.pop())
+                self.reversed[entry['id']] = self._undone[-1][0]['edit']
             case 'redo':
                 self._done.append(self._undone.pop())
+                self.reversed[entry['id']] = self._done[-1][0]['edit']
             case _:
                 self._done.append((entry, change))
                 self._undone.clear()
         self._entries.append(entry)
         self.new_persons[entry['id']] = change.new_person
-
-    def reversed_by(self, type_: EditType) -> Edit | None:
-        """Return the edit that the latest undo or redo concerns; None for another type."""
-        changes = {'undo': self._undone, 'redo': self._done}.get(type_)
-        return changes[-1][0]['edit'] if changes else None
 
     def _labels_of(self, people: set[int]) -> dict[LabelKey, PersonLabel]:
         tracks = self._state.tracks
@@ -619,14 +638,5 @@ def _overlap(frames: Sequence[int] | None, others: Sequence[int] | None) -> bool
 
 def _named_joints(edit: Edit) -> set[str] | None:
     """Return the joints that an edit changes; None for the whole pose."""
-    joints = edit.get('joints')
-    is_partial = edit['type'] in ('set_joints', 'forget')
-    is_named = is_partial and (isinstance(joints, dict) or _is_list_of(joints, str))
-    return set(cast(list[str], joints)) if is_named else None
-
-
-def _place(entry: JournalEntry) -> Edit:
-    """Return where an edit was done, which undo and redo do not say."""
-    if entry['edit']['type'] not in ('undo', 'redo') or not entry['frames']:
-        return {}
-    return {'person': entry['people'][0], 'frame': entry['frames'][0]}
+    joints = edit.get('joints') if edit['type'] in ('set_joints', 'forget') else None
+    return set(joints) if isinstance(joints, dict) or _is_list_of(joints, str) else None

@@ -16,7 +16,7 @@ SHOWN_DECIMALS = 2
 """Decimals of the pixel coordinates that the page gets."""
 
 PoseEdit = Literal['set_joints', 'accept', 'forget', 'mark_absent', 'mark_present', 'copy_nearest']
-PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person']
+PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person', 'exchange_sides']
 VideoEdit = Literal['set_skeleton', 'undo', 'redo']
 EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
 
@@ -38,6 +38,7 @@ class Edit(TypedDict, total=False):
     b: int
     last: int
     into: int
+    on: bool
     name: str
     limbs: list[list[int]]
     of: str

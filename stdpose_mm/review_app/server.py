@@ -244,8 +244,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return JSONResponse({'error': error.detail}, error.status_code)
     status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
     sentence = explain_error(error) or f'{type(error).__name__}, a bug; see the server output'
-    details = error.details if isinstance(error, StaleEditError) else {}
-    return JSONResponse({'error': sentence, **details}, status)
+    return JSONResponse({'error': sentence, **getattr(error, 'details', {})}, status)
 
 
 class ListeningServer:

@@ -268,8 +268,7 @@ class VideoReview:
         with self.lock:
             if edit_id in self._history.new_persons:
                 return self._answer(edit_id, request['edit'].get('frame'))
-            if request['edit'].get('draft') is not None:
-                self.drafts.require_open(request['edit']['draft'])
+            self.drafts.require_open(request['edit'].get('draft'))
             reader = EditReader(request['edit'], self.state, self.shown.label)
             entry = self._history.read(request, reader)
             change = self._history.perform(entry['steps'])
@@ -285,7 +284,6 @@ class VideoReview:
             first = change.frames.start if change.labels else None
             answer = self._answer(edit_id, request['edit'].get('frame', first))
             answer['touched'] = touched
-            answer['of'] = self._history.reversed_by(request['edit']['type'])
         self.events.send('edited', revision=self.revision, page=request['page'])
         self.on_change(self)
         return answer
@@ -298,7 +296,7 @@ class VideoReview:
             'touched': [],
             'persons': sorted(self.shown.of),
             'person': self._history.new_persons[edit_id],
-            'of': None,
+            'of': self._history.reversed.get(edit_id),
             **self._history.counts(),
         }
 

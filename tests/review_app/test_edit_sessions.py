@@ -45,6 +45,9 @@ FORMS = """
     split person frame
     merge person into
     remove_person person
+    exchange_sides person frame
+    exchange_sides person frame joints
+    exchange_sides person frame on
     undo
     redo
     restart
@@ -113,7 +116,7 @@ class Session:
         type, *fields = step['form']
         there = sorted(self.tracks) or [NOBODY]
         first, distance = step['person'], step['distance']
-        values = {**step, 'last': min(step['frame'] + step['length'], NUM_FRAMES) - 1}
+        values = {**step, 'on': True, 'last': min(step['frame'] + step['length'], NUM_FRAMES) - 1}
         for name, place in {'person': first, 'a': first, 'b': first + distance}.items():
             values[name] = NOBODY if first == NOBODY else there[place % len(there)]
         values['into'] = values['b']
@@ -138,7 +141,8 @@ class Session:
                 for k, (x, y, v) in edit['joints'].items()
             }
             named = {NAMES[k]: value for k, value in edit['joints'].items()}
-            body['edit']['joints'] = [*named] if type == 'forget' else named
+            is_choice = type in ('forget', 'exchange_sides')
+            body['edit']['joints'] = [*named] if is_choice else named
         try:
             after, made = self.expected(type, edit, before)
         except RefusedError:
@@ -170,7 +174,7 @@ class Session:
             target.append(source.pop())
             return target[-1][type == 'redo'], set()
         after = LabelModel(self.tracks, shown, NUM_FRAMES).do(type, edit)
-        if type in ('swap', 'merge', 'split', 'remove_person'):
+        if type in ('swap', 'merge', 'split', 'remove_person', 'exchange_sides'):
             return after, set()
         return after, {(edit.get('person', max(after, default=0)), edit['frame'])} & spots(after)
 

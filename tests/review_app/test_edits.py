@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -79,6 +79,40 @@ def test_a_split_changes_nothing_that_is_seen_but_the_name(open_page: Callable, 
         assert people == ({1: before[n][1], 2: None} if n < frame else {1: None, 2: before[n][1]})
 
 
+@pytest.mark.parametrize(
+    ('fields', 'frames'),
+    [
+        ({'frame': 20}, [20]),
+        ({'frame': 20, 'joints': ['right_hand']}, [20]),
+        ({'frame': 10, 'on': True}, range(10, 40)),
+        ({'frame': 0, 'on': True}, range(40)),
+        ({'frame': 20, 'on': True}, range(20, 40)),
+    ],
+)
+def test_left_and_right_are_exchanged_in_a_frame_or_from_it_on_as_one_edit(
+    page: Page, fields: dict, frames: Sequence[int]
+):
+    """Labels are in frames 0, 20, 39; poses beside a label that is exchanged follow it."""
+    before = places(page)
+    page.edit('exchange_sides', person=1, **fields)
+    after = places(page)
+    for n in (0, 20, 39) if fields['frame'] == 20 else range(40):
+        head, left, right = before[n][1]
+        assert after[n] == {
+            1: [head, right, left] if n in frames else [head, left, right],
+            2: before[n][2],
+        }
+    page.edit('undo')
+    assert places(page) == before
+
+
+def test_a_joint_without_a_position_is_exchanged_too(page: Page):
+    page.edit('set_joints', person=1, frame=20, joints={'left_hand': [0, 0, 0]})
+    page.edit('exchange_sides', person=1, frame=20)
+    head, left, right = places(page)[20][1]
+    assert (head, left, right[2]) == ([10, 4, 2], [18, 24, 2], 0)
+
+
 NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
 
 
@@ -103,6 +137,8 @@ NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
         ({'type': 'forget', 'joints': None, 'frame': 3}, 'no label in frame 3'),
         ({'type': 'forget', 'joints': 'head', 'frame': 0}, 'list'),
         ({'type': 'forget', 'joints': ['tail'], 'frame': 0}, 'no joint'),
+        ({'type': 'exchange_sides', 'joints': ['head']}, 'no left and right'),
+        ({'type': 'exchange_sides', 'joints': 5}, 'list'),
         ({'type': 'swap', 'a': 1, 'b': 1}, 'itself'),
         ({'type': 'swap', 'a': 1, 'b': 2, 'frame': 3, 'last': 2}, 'cannot end earlier'),
         ({'type': 'swap', 'a': 1, 'b': 2, 'frame': 3, 'last': 40}, 'no frame 40'),
@@ -176,7 +212,7 @@ def test_an_undo_is_an_edit_to_the_pose_that_it_takes_back(page: Page, other: Pa
     page.edit('undo')
     stale = other.try_edit('set_joints', revision=1, person=1, frame=10, joints={'head': [1, 1, 2]})
     assert stale.status_code == 409
-    assert stale.json()['theirs'] == [{'type': 'undo', 'person': 1, 'frame': 10}]
+    assert stale.json()['theirs'] == [{'type': 'undo'}]
     assert 'theirs' not in other.try_edit('undo', revision=1).json()
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 OPEN = -1
 NUM_JOINTS = 3
+MIRRORS = {1: 2, 2: 1}
 
 Track = dict[int, np.ndarray]
 """Frame -> label."""
@@ -211,6 +212,25 @@ class LabelModel:
         absent = np.zeros((NUM_JOINTS, 3))
         new = max(self.tracks) + 1
         return {**self.tracks, person: {**before, frame: absent}, new: {0: absent, **after}}
+
+    def exchange_sides(
+        self, person: int, frame: int, joints: dict[int, list] | None = None, on: bool = False
+    ) -> Tracks:
+        is_chosen = joints is None or bool(joints.keys() & MIRRORS.keys())
+        if not is_placed(self.poses[person][frame]) or not is_chosen:
+            raise RefusedError
+        track = dict(self.tracks[person])
+        begins = on and 0 < frame < self.num_frames - 1 and frame not in track
+        for n in (frame - 1, frame) if begins else (frame,):
+            label = track.get(n, np.tile([0.0, 0, OPEN], (NUM_JOINTS, 1))).copy()
+            shown = [k for k in MIRRORS if self.poses[person][n][k, 2] > 0]
+            if (label[:, 2] == OPEN).any() and shown:
+                label[shown] = self.poses[person][n][shown]
+                track[n] = label
+        for n in track:
+            if n == frame or (on and n > frame):
+                track[n] = track[n][[MIRRORS.get(k, k) for k in range(NUM_JOINTS)]]
+        return {**self.tracks, person: track}
 
     def merge(self, person: int, into: int) -> Tracks:
         ending, staying = self.tracks[person], self.tracks[into]

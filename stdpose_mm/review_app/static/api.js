@@ -31,13 +31,8 @@ async function request(path, options) {
   }
   if (response.ok) return response;
   const sentence = `the server answered ${response.status} ${response.statusText}`;
-  /** @type {any} */
-  let answer = {};
-  try {
-    answer = await response.json();
-  } catch {
-    // If the answer has no sentence, the one above is used.
-  }
+  // Without a sentence in the answer, this one is used.
+  const answer = await response.json().catch(() => ({}));
   throw new Refused(response.status, answer.error ?? sentence, answer);
 }
 

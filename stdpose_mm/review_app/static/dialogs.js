@@ -201,10 +201,9 @@ export function askForOther(store, what, submit) {
 export function askWhichToKeep(store, mine, theirs) {
   const { project, video } = store.state;
   const other = mine.video === video.id ? '' : ` of ${project.videos[mine.video].name}`;
-  const describe = (/** @type {any} */ edit) => describeEdit(edit, store.state);
   byId('conflict-text').textContent = `Another page has changed the same joints${other} meanwhile.`;
-  byId('conflict-mine').textContent = describe(mine.edit);
-  byId('conflict-theirs').textContent = theirs.map(describe).join(', ');
+  byId('conflict-mine').textContent = describeEdit(mine.edit, store.state);
+  byId('conflict-theirs').textContent = theirs.map((edit) => describeEdit(edit, store.state)).join(', ');
   const dialog = byId('conflict');
   dialog.returnValue = '';
   return new Promise((choose) => {

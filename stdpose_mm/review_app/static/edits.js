@@ -33,11 +33,9 @@ const SHOWN_AT_ONCE = {
 
 const NOUNS = /** @type {Record<string, string>} */ ({
   set_joints: 'correction', accept: 'acceptance', forget: 'deletion', mark_absent: 'mark of absence',
-  mark_present: 'mark of presence', copy_nearest: 'copied pose', add_person: 'addition', swap: 'swap',
-  merge: 'merge', split: 'split', remove_person: 'removal', set_skeleton: 'choice of joints',
-  undo: 'undo', redo: 'redo',
+  mark_present: 'mark of presence', copy_nearest: 'copied pose', add_person: 'addition',
+  remove_person: 'removal', set_skeleton: 'choice of joints', exchange_sides: 'exchange of left and right',
 });
-const MOST_NAMED = 4;
 
 /** @param {any} edit @returns {string[]} the joints that it names */
 const jointsOf = ({ joints }) => (Array.isArray(joints) ? joints : Object.keys(joints ?? {}));
@@ -49,8 +47,8 @@ const isWithin = (edit, later) =>
     jointsOf(later).length > 0 && jointsOf(later).every((name) => jointsOf(edit).includes(name)));
 
 /** @param {any} edit @returns {number[]} the first and the last frame that it names */
-export function framesOf({ type, frame, last }) {
-  return [frame, last ?? (['swap', 'split'].includes(type) ? Infinity : frame)];
+export function framesOf({ type, frame, last, on }) {
+  return [frame, last ?? (on || ['swap', 'split'].includes(type) ? Infinity : frame)];
 }
 
 /**
@@ -62,12 +60,12 @@ export function describeEdit(edit, state) {
   const { type, person, a, b, into } = edit;
   const names = jointsOf(edit);
   const people = [person ?? a, b ?? into].filter((id) => id !== undefined).map((id) => nameOf(state, id));
-  const which = names.length > MOST_NAMED ? `${names.length} joints` : names.map(readable).join(', ');
-  const whose = [which, people.join(' and ')].filter(Boolean).map((of) => ` of ${of}`).join('');
+  const which = names.length > 4 ? `${names.length} joints` : names.map(readable).join(', ');
+  const named = [NOUNS[type] ?? type, which, people.join(' and ')].filter(Boolean).join(' of ');
   const [frame, last] = framesOf(edit);
+  if (frame === undefined) return named;
   const end = last < state.video.frames - 1 ? ` to ${last}` : '';
-  const where = last === frame ? ` in frame ${frame}` : ` from frame ${frame}${end}`;
-  return `${NOUNS[type]}${whose}${frame === undefined ? '' : where}`;
+  return `${named} ${last === frame ? 'in' : 'from'} frame ${frame}${last === frame ? '' : end}`;
 }
 
 /**
@@ -187,9 +185,8 @@ export class EditQueue {
     const id = crypto.randomUUID();
     const last = this.#queue.at(-1);
     // Whatever other pages do meanwhile, this means the edit that waits before it.
-    if (edit.type === 'undo' && last && last.video === video.id && !['undo', 'redo'].includes(last.edit.type)) {
-      edit = { of: last.id, ...edit };
-    }
+    const isMeant = last && last.video === video.id && !['undo', 'redo'].includes(last.edit.type);
+    if (edit.type === 'undo' && isMeant) edit = { of: last.id, ...edit };
     this.#queue.push({ id, video: video.id, page: this.page, revision, edit, held });
     this.#changed();
     this.#pump();

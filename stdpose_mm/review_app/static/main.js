@@ -14,9 +14,9 @@ import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven, nextUnl
 import { listenToKeys, showBindings } from './keys.js';
 import { Light } from './light.js';
 import { Loupe } from './loupe.js';
-import { announce, endMessages, prepareMessages, say, showState } from './notices.js';
+import { announce, closeButton, endMessages, prepareMessages, say, showState } from './notices.js';
 import {
-  followChosen, isUnsaved, shareOf, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showNext, showPeople, showTransport,
+  followChosen, isUnsaved, linkPlaces, shareOf, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showNext, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
@@ -302,7 +302,7 @@ let wasLearning = false;
 function followLearning() {
   const { running, message, failed, unread } = state.learning;
   showLearning(store);
-  showState('learned', unread ? message : null, failed ? 'bad' : 'info', () => askLearner('dismiss'));
+  showState('learned', unread ? message : null, failed ? 'bad' : 'info', [message, closeButton(() => askLearner('dismiss'))]);
   // All poses may now come from another network.
   if (wasLearning && !running) reload();
   wasLearning = running;
@@ -449,6 +449,13 @@ function acceptAndGoOn(event) {
 function toggleAbsent() {
   const pose = currentPose();
   editPerson(isAbsent(pose) ? 'mark_present' : 'mark_absent');
+}
+
+/** Exchange left and right of the chosen joints, or of all. */
+/** @param {boolean} on whether in all frames from here on */
+function exchangeSides(on) {
+  const joints = chosenJoints();
+  editPerson('exchange_sides', { on, ...(joints.length && { joints }) });
 }
 
 /** @param {string} [name] */
@@ -710,6 +717,7 @@ const BINDINGS = [
   { group: 'Correct', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
   { group: 'Correct', shown: 'C', keys: ['c'], what: 'copy the nearest given pose', run: () => editPerson('copy_nearest') },
   { group: 'Correct', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'delete the label (of the joint), or the draft', run: deleteLabel },
+  { group: 'Correct', shown: 'Q Shift+Q', keys: ['q'], what: 'exchange left and right (of the chosen joints): here, from here on', run: () => exchangeSides(false) },
   { group: 'Correct', shown: 'R', keys: ['r'], what: 'place joints one after another', run: placeMissing },
   { group: 'Correct', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: undo },
   { group: 'Drafts', shown: 'Shift+I Shift+N', keys: ['Shift+i'], what: 'find everybody here, in the plan', run: () => drafts.find() },
@@ -749,6 +757,7 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [[']', 'Ctrl+ArrowRight'], goToGivenAfter],
   [['End'], () => goTo(Infinity)],
   [['Shift+n'], draftPlan],
+  [['Shift+q'], () => exchangeSides(true)],
   [['Shift+Delete'], () => drafts.discard(null)],
   [['Ctrl+y', 'Ctrl+Shift+z'], redo],
   [['-'], () => view.zoom(0.8)],
@@ -810,6 +819,8 @@ function prepareControls() {
     'do-absent': toggleAbsent,
     'do-copy': () => editPerson('copy_nearest'),
     'do-forget': deleteLabel,
+    'do-exchange': () => exchangeSides(false),
+    'do-exchange-on': () => exchangeSides(true),
     'do-swap': () => askForOther(store, 'swap', submit),
     'do-merge': () => askForOther(store, 'merge', submit),
     'do-split': () => editPerson('split'),
@@ -957,7 +968,8 @@ function prepareViews() {
   store.watch(['guidance'], () => {
     if (state.frame === labelWantedAt && labelTour.peek()) goToLabel();
     // Warnings stay until the poses are computed again.
-    if (!state.guidance?.computing) showState('warnings', state.guidance?.warnings.join('. ') || null);
+    const text = state.guidance?.warnings.join('. ') || null;
+    if (!state.guidance?.computing) showState('warnings', text, 'info', linkPlaces(text ?? '', visit));
   });
   store.watch(['target'], refreshGuidance);
   store.watch(['learning'], followLearning);

@@ -71,16 +71,14 @@ export function say(text, kind = 'info') {
  * @param {string} id of the state
  * @param {string|null} text null when it has ended
  * @param {'info'|'bad'} [kind]
- * @param {() => void} [dismiss] called when it is closed by hand; without, it cannot be
+ * @param {(Node|string)[]} [parts] the text with links or a button in it
  */
-export function showState(id, text, kind = 'info', dismiss) {
+export function showState(id, text, kind = 'info', parts = [text ?? '']) {
   const box = byId('states');
   const old = box.querySelector(`[data-state="${id}"]`);
   if (text === null) return old?.remove();
   if (old?.title === text) return;
   old?.remove();
-  const close = dismiss && make('button', { class: 'quiet', 'aria-label': 'Close this message', onclick: dismiss }, '×');
-  const parts = [text, close ?? null];
   box.append(make('div', { class: `state ${kind}`, title: text, dataset: { state: id } }, ...parts));
 }
 
@@ -91,3 +89,7 @@ export function showState(id, text, kind = 'info', dismiss) {
 export function announce(text) {
   byId('announcer').textContent = text;
 }
+
+/** @param {() => void} dismiss */
+export const closeButton = (dismiss) =>
+  make('button', { class: 'quiet', 'aria-label': 'Close this message', onclick: dismiss }, '×');

@@ -211,6 +211,19 @@ export function followChosen(list) {
   if (chosen && !chosen.contains(document.activeElement)) chosen.scrollIntoView({ block: 'nearest' });
 }
 
+/**
+ * Turn the poses that a warning names, as "person 1 and person 2 in frame 20", into buttons.
+ * @param {string} text
+ * @param {(frame: number, person: number) => void} go
+ * @returns {(Node|string)[]}
+ */
+export function linkPlaces(text, go) {
+  return text.split(/((?:\S+ \d+ and )?\S+ \d+ in frames? \d+)/).map((part, index) => {
+    const [person, frame] = [/ (\d+)/, /(\d+)$/].map((pattern) => Number(pattern.exec(part)?.[1]));
+    return index % 2 ? make('button', { class: 'link', onclick: () => go(frame, person) }, part) : part;
+  });
+}
+
 /** @param {Store} store @param {(frame: number, person: number|null) => void} go */
 export function showGuidance(store, go) {
   const { guidance, target, learning } = store.state;

@@ -288,6 +288,64 @@ def test_a_swap_begins_and_ends_in_the_frames_that_are_named(page, frame, last):
     assert joints_that_differ(expected, page.poses()) == set()
 
 
+def sides_exchanged(poses):
+    """The poses of frames with left and right of person 1 exchanged."""
+    flip = list(SKELETON.flip_indices)
+    exchanged = {**poses[1], 'keypoints': np.array(poses[1]['keypoints'])[flip].tolist()}
+    return {**poses, 1: exchanged}
+
+
+def test_left_and_right_are_exchanged_by_key_here_or_from_here_on(page):
+    before = page.poses()
+    page.go_to(10)
+    page.press('1')
+    with page.one_edit():
+        page.press('q')
+    here = {n: poses if n == 10 else before[n] for n, poses in page.poses().items()}
+    assert joints_that_differ({**before, 10: sides_exchanged(before[10])}, here) == set()
+    with page.one_edit():
+        page.press('z', held=[Keys.CONTROL])
+    page.go_to(25)
+    with page.one_edit():
+        page.click('#do-exchange-on')
+    expected = {n: sides_exchanged(poses) if n >= 25 else poses for n, poses in before.items()}
+    assert joints_that_differ(expected, page.poses()) == set()
+    with page.one_edit():
+        page.press('z', held=[Keys.CONTROL])
+    said = 'undone: exchange of left and right of person 1 from frame 25'
+    page.wait(lambda: page.text('#announcer').lower() == said, 'it is announced')
+    assert joints_that_differ(before, page.poses()) == set()
+    x, y = place_of(1, 25, 'left_hand')
+    page.pointer((x, y))
+    with page.one_edit():
+        page.press('q')
+    differ = joints_that_differ(before, page.poses())
+    assert {joint for _, _, joint in differ} == {'left_hand', 'right_hand'}
+
+
+def test_a_click_on_a_place_in_a_warning_goes_there(page):
+    for person, other in ((1, 2), (2, 1)):
+        joints = {name: [*place_of(other, 20, name), 2] for name in SKELETON.keypoint_names}
+        page.edit_as_another_page(
+            {'type': 'accept', 'person': person, 'frame': 20, 'joints': joints}
+        )
+    page.edit_as_another_page(
+        {'type': 'set_joints', 'person': 2, 'frame': 30, 'joints': {'head': [-5, 3, 2]}}
+    )
+    places = 'return [...document.querySelectorAll("#states button")].map((b) => b.textContent)'
+    both = ['person 2 in frame 30', 'person 1 and person 2 in frame 20']
+    page.wait(lambda: sorted(page.run(places)) == sorted(both), 'the warnings name both')
+    for frame, person in ((30, 2), (20, 1)):
+        page.run(
+            '[...document.querySelectorAll("#states button")]'
+            '.find((b) => b.textContent.endsWith(arguments[0])).click()',
+            f'frame {frame}',
+        )
+        page.wait_for_frame(frame)
+        title = f'Person {person} in frame {frame}'
+        page.wait(lambda title=title: page.text('#actions-title') == title, 'it is chosen')
+
+
 def test_split_and_merge_are_each_others_opposite(page):
     before = page.poses()
     page.go_to(20)
@@ -471,10 +529,9 @@ def test_an_export_is_read_back(page, downloads):
     page.wait(lambda: not page.is_hidden('#export'), 'the dialog is open')
     page.click('#formats [data-format="coco"]')
     page.wait(lambda: 'saves' in page.text('#export-result'), 'the file has come')
-    (file,) = page.wait(
-        lambda: [p for p in downloads.iterdir() if p.suffix == '.json'], 'the file is saved'
-    )
-    labels = read_labels(file, 'coco')
+    name = page.text('#export-result').removeprefix('The browser saves ').removesuffix('.')
+    page.wait((downloads / name).is_file, 'the file is saved')
+    labels = read_labels(downloads / name, 'coco')
     by_frame = {(one.frame_index, one.track_id): one for one in labels.persons}
     point = by_frame[5, 1].keypoints[SKELETON.index_of('left_hand')]
     x, y = place_of(1, 5, 'left_hand')
