@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
-from stdpose_mm.propagation import BasePropagator
+from stdpose_mm.propagation.gaps import shared_frames
 from stdpose_mm.review import LabelAccuracy
 
 from .guidance import GuidanceReport
-from .messages import sentence_of
-from .video_review import VideoReview
+from .messages import SECONDS_BETWEEN_EVENTS, sentence_of
+from .video_review import PoseVersion, VideoReview
 
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
 """Number of frames propagated at once when no page waits for poses: at first, and at most."""
@@ -23,8 +23,6 @@ HIDDEN_FRAMES = 24
 
 BEFORE_VIEW = 32
 """Number of frames before the viewed frame at which the computation of poses starts."""
-
-_SECONDS_BETWEEN_EVENTS = 0.15
 
 
 class _OutdatedError(Exception):
@@ -60,7 +58,7 @@ class _Run:
         if self.outdated:
             raise _OutdatedError
         now = time.monotonic()
-        if not self.measures and now - self._progress_sent > _SECONDS_BETWEEN_EVENTS:
+        if not self.measures and now - self._progress_sent > SECONDS_BETWEEN_EVENTS:
             self._progress_sent = now
             of = len(self.review.state.frames) - self._idle
             self.review.events.send('progress', done=round(frames_done - self._idle, 2), of=of)
@@ -80,8 +78,8 @@ class BackgroundWorker:
         self._closed = False
         self._run: _Run | None = None
         self._chunk = FIRST_CHUNK
-        self._failed_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
-        self._advised_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
+        self._failed_at: dict[VideoReview, PoseVersion] = {}
+        self._advised_at: dict[VideoReview, PoseVersion] = {}
         self._thread = Thread(target=self._work, name='propagation', daemon=True)
 
     def start(self) -> None:
@@ -150,7 +148,7 @@ class BackgroundWorker:
             if not is_due or len(review.open_suggestions()) > 1 or not review.has_start():
                 return False
             labels = review.given_labels()
-            is_settled = review.shown.next_pending(0, 1) is None
+            is_settled = review.next_pending(0, 1) is None
         if labels is not None and not is_settled:
             review.guidance.advise(labels)
             review.events.send('advice')
@@ -164,16 +162,18 @@ class BackgroundWorker:
                 people, frames = [urgent[0]], urgent[1]
             else:
                 start = max(0, review.view - BEFORE_VIEW)
-                pending = review.shown.next_pending(start, self._chunk)
+                pending = review.next_pending(start, self._chunk)
                 if pending is None:
                     return False
                 people, frames = pending
-            if not review.has_start():
+            state = review.state_of_excerpt()
+            people = [person for person in people if person in state.tracks]
+            if review.is_whole and not review.has_start():
                 review.shown.show_nobody()
+            if not people or not review.has_start():
                 return True
-            people = [person for person in people if person in review.state.tracks]
-            run = _Run(review)
-            results = review.propagator.propagate_in_video(review.state, run, people, frames)
+            run, frames = _Run(review), shared_frames(frames, review.excerpt)
+            results = review.propagator.propagate_in_video(state, run, people, frames)
         is_finished = False
         with self._running(run):
             is_finished = self._show(run, people, results)
@@ -198,7 +198,7 @@ class BackgroundWorker:
                         return False
                     if review.shown.show_results(result):
                         unsent.append(result.frame_idx)
-                if unsent and time.monotonic() - sent > _SECONDS_BETWEEN_EVENTS:
+                if unsent and time.monotonic() - sent > SECONDS_BETWEEN_EVENTS:
                     _send_poses(review, people, unsent)
                     unsent, sent = [], time.monotonic()
             return True
@@ -209,7 +209,7 @@ class BackgroundWorker:
     def _settle(self, review: VideoReview) -> bool:
         """Report that all poses are computed, and what to do next."""
         with review.lock:
-            if review.shown.next_pending(0, 1) is not None:
+            if review.next_pending(0, 1) is not None:
                 # There was an edit after this thread looked for pending poses.
                 return True
             revision = review.revision
@@ -226,7 +226,8 @@ class BackgroundWorker:
         """Update the guidance for a revision; return whether anything is labelled."""
         with review.lock:
             # Only this thread and edits change poses; after an edit this method runs again.
-            everyone = dict(review.shown.of)
+            people = review.state_of_excerpt().tracks
+            everyone = {person: review.shown.of[person] for person in people}
             labels = review.given_labels()
             if labels is None:
                 review.guidance.report = GuidanceReport(revision)
@@ -244,7 +245,9 @@ class BackgroundWorker:
             if review.guidance.measured_revision == revision or not review.has_start():
                 return False
             run = _Run(review, measures=True)
-            measured = review.propagator.measure_in_video(review.state, HIDDEN_FRAMES, run)
+            measured = review.propagator.measure_in_video(
+                review.state_of_excerpt(open_ends=False), HIDDEN_FRAMES, run
+            )
         with self._running(run):
             accuracy = LabelAccuracy.join(measured)
             with review.lock:

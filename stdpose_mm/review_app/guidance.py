@@ -137,7 +137,7 @@ class Guidance:
         Args:
             revision: The revision.
             everyone: Person id -> poses, which must not change during the call.
-            labels: The labels of the revision; all frames of the video are listed.
+            labels: The labels of the revision; the frames of the excerpt are listed.
             is_outdated: Tells whether there is more important work; called repeatedly.
 
         Returns:
@@ -159,7 +159,10 @@ class Guidance:
                 self._errors[person].gains()
         few = len(labels.persons) <= MAX_LABELS
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
-        self.report = replace(self._make_report(revision, everyone), warnings=warnings)
+        excerpt = [frame.index for frame in labels.frames]
+        shown = sum(int((p.visibility[excerpt] > NOT_LABELLED).sum()) for p in everyone.values())
+        report = self._make_report(revision, everyone, shown, len(excerpt))
+        self.report = replace(report, warnings=warnings)
         return True
 
     def advise(self, labels: VideoLabels) -> None:
@@ -185,6 +188,7 @@ class Guidance:
         whole = (poses.sources == GIVEN) & ~(poses.joint_sources == PROPAGATED).any(axis=1)
         # There is nothing to label in frames in which the person is absent.
         gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
+        gone |= ~np.isin(np.arange(len(gone)), [frame.index for frame in track.frames])
         return TrackErrors(
             np.arange(len(poses.sources)), whole | gone, np.where(propagated, wrong, 0.0)
         )
@@ -199,17 +203,20 @@ class Guidance:
                 wrong[interval.times] = interval.errors
             return wrong
         if self._score_meaning == 'agreement':
-            frames = range(len(poses.sources))
+            frames = [frame.index for frame in track.frames]
             dense = track.with_persons([poses.label(frame, person) for frame in frames])
             calibrated = calibrate_scores(dense, self._method).persons
             rows = [label.scores for label in calibrated if label.scores is not None]
-            scores = np.stack(rows) if len(rows) == len(scores) else scores
+            if len(rows) == len(frames):
+                scores = scores.copy()
+                scores[frames] = rows
         return 1.0 - np.clip(scores, 0.0, 1.0)
 
-    def _make_report(self, revision: int, everyone: Mapping[int, PersonPoses]) -> GuidanceReport:
+    def _make_report(
+        self, revision: int, everyone: Iterable[int], number: int, num_frames: int
+    ) -> GuidanceReport:
         people = sorted(everyone)
         tracks = [self._errors[person] for person in people]
-        number = sum(int((everyone[person].visibility > NOT_LABELLED).sum()) for person in people)
         wrong = sum(float(track.errors.sum()) for track in tracks)
         # Only frames in doubt are listed: even the worst frames of a video may be good.
         in_doubt = [
@@ -220,7 +227,7 @@ class Guidance:
         ]
         frames = {int(f) for track in in_doubt for f in track.times[track.errors.any(axis=1)]}
         checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
-        is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
+        is_small = len(tracks) * num_frames <= MAX_POSES
         wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
         return GuidanceReport(
             revision,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import traceback
 from collections.abc import AsyncIterator
 from threading import Lock
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, TypeVar
 
-from stdpose_mm.errors import explain_error, one_line
+from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.structures import Source
 
 SHOWN_DECIMALS = 2
@@ -144,6 +145,7 @@ class Video(Counts):
     revision: int
     settled: int
     saved: int | None
+    excerpt: list[int] | None
     method: str
     failed: str | None
 
@@ -265,7 +267,9 @@ def sentence_of(error: Exception) -> str:
     return sentence
 
 
-KEEP_ALIVE_SECONDS = 15.0
+Result = TypeVar('Result')
+
+KEEP_ALIVE_SECONDS, SECONDS_BETWEEN_EVENTS = 15.0, 0.15
 
 MAX_WAITING = 1000
 """Maximum number of unread events of a page; a page with more is disconnected."""
@@ -320,6 +324,38 @@ class EventStream:
             for queue, loop in self._queues.items():
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(put, queue)
+
+
+class WritingProgress:
+    """Progress of writing for pages, and its end before anything is written.
+
+    Args:
+        events: The stream of the video.
+    """
+
+    def __init__(self, events: EventStream) -> None:
+        self._events = events
+        self._is_stopped = False
+        self._idle = self._sent = 0.0
+
+    def stop(self) -> None:
+        """Let the next step raise an InputError."""
+        self._is_stopped = True
+
+    def start(self, frames_done: int, num_poses: int) -> None:
+        self._idle = frames_done
+
+    def advance(self, frames_done: float) -> None:
+        self.check(None)
+        if time.monotonic() - self._sent > SECONDS_BETWEEN_EVENTS:
+            self._sent = time.monotonic()
+            self._events.send('writing', frames=int(frames_done - self._idle))
+
+    def check(self, result: Result) -> Result:
+        """Pass on what is to be written, unless writing was stopped."""
+        if self._is_stopped:
+            raise InputError('writing was stopped before anything was written')
+        return result
 
 
 def _encode(event: EventName, data: dict[str, Any]) -> bytes:

@@ -18,6 +18,9 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 from .edits import Change
 from .messages import SHOWN_DECIMALS, Lane, Pose
 
+LONG_GAP = 2048
+"""Number of frames of the gaps that wait for all other gaps."""
+
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
 """State of a joint or a person in a frame; unknown before it is computed."""
 
@@ -209,6 +212,14 @@ class PersonPoses:
         }
 
 
+def _without_long_gaps(pending: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    steps = np.flatnonzero(np.diff(pending & (sources != GIVEN), prepend=False, append=False))
+    pending = pending.copy()
+    for start, stop in zip(steps[::2], steps[1::2], strict=True):
+        pending[start:stop] = stop - start <= LONG_GAP
+    return pending
+
+
 def interpolate_labels(
     frames: np.ndarray, labels: Mapping[int, PersonLabel]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -373,7 +384,11 @@ class ShownPoses:
         }
 
     def take_urgent(self) -> tuple[int, range] | None:
-        """Pop the person and the frames of the newest edit whose poses are not computed yet."""
+        """Pop the person and the frames of the newest edit whose poses are not computed yet.
+
+        An edit in a long gap is not urgent: its poses would take minutes.
+        """
+        self._urgent = [task for task in self._urgent if len(task[1]) <= LONG_GAP]
         return self._urgent.pop() if self._urgent else None
 
     def put_back(self, person: int, frames: range) -> None:
@@ -381,24 +396,43 @@ class ShownPoses:
         if person in self.of and all(person != other for other, _ in self._urgent):
             self._urgent.insert(0, (person, frames))
 
-    def next_pending(self, start: int, length: int) -> tuple[list[int], range] | None:
-        """Find poses that must be computed, first from a frame on, then from frame 0 on.
+    def next_pending(
+        self, start: int, length: int, people: Iterable[int], excerpt: range
+    ) -> tuple[list[int], range] | None:
+        """Find poses of people that must be computed, those in long gaps last.
+
+        Args:
+            start: They are searched from this frame on, then from the first one on.
+            length: Maximum number of frames.
+            people: The people.
+            excerpt: The frames to search.
 
         Returns:
             The people and the frames; None if no poses are left.
         """
-        waiting = np.zeros(len(self._state.frames), dtype=bool)
-        for poses in self.of.values():
-            waiting |= poses.pending
-        frames = np.flatnonzero(waiting)
+        part = slice(excerpt.start, excerpt.stop)
+        pending = {person: self.of[person].pending[part] for person in people if person in self.of}
+        short = {
+            person: _without_long_gaps(mask, self.of[person].sources[part])
+            for person, mask in pending.items()
+        }
+        later = {person: np.zeros(len(excerpt), dtype=bool) for person in pending}
+        if any(mask.any() for mask in short.values()):
+            later = {person: pending[person] & ~mask for person, mask in short.items()}
+            pending = short
+        waiting = np.logical_or.reduce([np.zeros(len(excerpt), dtype=bool), *pending.values()])
+        frames = excerpt.start + np.flatnonzero(waiting)
         if len(frames) == 0:
             return None
-        later = frames[frames >= start]
-        first = int((later if len(later) else frames)[0])
-        window = range(first, min(first + length, len(waiting)))
-        inside = slice(window.start, window.stop)
-        people = [person for person, poses in self.of.items() if poses.pending[inside].any()]
-        return sorted(people), window
+        ahead = frames[frames >= start]
+        first = int((ahead if len(ahead) else frames)[0]) - excerpt.start
+        # A window ends before a long gap of those with whom it begins.
+        ends = [np.argmax(mask[first:]) for p, mask in later.items() if pending[p][first]]
+        length = min([length, len(excerpt) - first, *(int(end) for end in ends if end)])
+        inside = slice(first, first + length)
+        found = [p for p, mask in pending.items() if mask[inside].any() > later[p][inside].any()]
+        first += excerpt.start
+        return sorted(found), range(first, first + length)
 
     def _poses_of(self, label: PersonLabel) -> PersonPoses | None:
         return None if label.track_id is None else self.of.get(label.track_id)

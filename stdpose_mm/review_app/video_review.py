@@ -21,6 +21,7 @@ from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
+from .excerpts import clip_state
 from .guidance import Guidance
 from .journal import Journal
 from .messages import (
@@ -34,12 +35,15 @@ from .messages import (
     Timeline,
     Video,
     VideoState,
+    WritingProgress,
 )
 from .pictures import PictureReader
 from .shown_poses import ShownPoses
 
 MAX_POSES = 600
 """Maximum number of frames in one answer with poses."""
+
+PoseVersion = tuple[int, BasePropagator, range]
 
 EDITS_BEFORE_FORGETTING = 200
 """Edits after which gaps in memory are forgotten; until then undoing needs no computation."""
@@ -81,6 +85,8 @@ class VideoReview:
         self.on_change: Callable[[VideoReview], None] = lambda review: None
         self._listed_frames = tuple(VideoFrame(frame) for frame in range(len(state.frames)))
         self.view = 0
+        self.stop_writing: Callable[[], None] = lambda: None
+        self.excerpt = range(len(state.frames))
         self.settled = -1
         self.failed: str | None = None
         self._forgot_at = 0
@@ -118,9 +124,30 @@ class VideoReview:
         return self._history.revision
 
     @property
-    def pose_version(self) -> tuple[int, BasePropagator]:
-        """Return what the poses follow from: the number of edits, and the propagator."""
-        return self.revision, self.propagator.propagator
+    def pose_version(self) -> PoseVersion:
+        """Return what the poses follow from: number of edits, propagator, and excerpt."""
+        return self.revision, self.propagator.propagator, self.excerpt
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the whole video is worked on, not an excerpt of it."""
+        return len(self.excerpt) == len(self.state.frames)
+
+    def state_of_excerpt(self, open_ends: bool = True) -> PropagationState:
+        """Return the video with the labels that the poses follow from, see :func:`clip_state`."""
+        return self.state if self.is_whole else clip_state(self.state, self.excerpt, open_ends)
+
+    def set_excerpt(self, first: int, last: int) -> None:
+        """Work on some frames only, until another excerpt is set; all poses are computed again.
+
+        Raises:
+            InputError: If these are not frames of the video.
+        """
+        with self.lock:
+            self.excerpt = self._frames(first, last)
+            saved = self.saved
+            self.compute_again()
+            self.saved = saved
 
     @property
     def _network(self) -> str | None:
@@ -149,6 +176,7 @@ class VideoReview:
                 'revision': self.revision,
                 'settled': self.settled,
                 'saved': self.saved,
+                'excerpt': None if self.is_whole else [self.excerpt[0], self.excerpt[-1]],
                 'method': self.propagator.method,
                 'failed': self.failed,
                 **self._history.counts(),
@@ -332,25 +360,38 @@ class VideoReview:
             )
 
     def collect(self) -> tuple[VideoLabels, Callable[[int], float] | None]:
-        """Return everyone's labels and poses in all frames, and the clock of the video.
+        """Return everyone's labels and their poses in the excerpt, and the clock of the video.
 
-        The result is the same as the command line writes for these labels; poses that have not been
-        computed in the background yet are computed here.
+        Without an excerpt, the result is the same as the command line writes for these labels.
+        Poses that have not been computed in the background yet are computed here.
 
         Raises:
-            InputError: If nothing is labelled.
+            InputError: If nothing is labelled, or ``stop_writing`` was called.
         """
+        progress = WritingProgress(self.events)
         with self.lock:
-            results = self.propagator.propagate_in_video(self.state)
+            self.stop_writing = progress.stop
+            state, excerpt = self.state_of_excerpt(), self.excerpt
+            within = None if self.is_whole else excerpt
+            results = self.propagator.propagate_in_video(state, progress, within=within)
             base = dataclasses.replace(self.state, tracks=dict(self.state.tracks))
-        return self.propagator.collect_labels(base, results), clock_of(self.state.frames)
+            others = [
+                label
+                for track in self.state.tracks.values()
+                for frame, label in track.items()
+                if frame not in excerpt
+            ]
+        labels = self.propagator.collect_labels(base, map(progress.check, results))
+        persons = sorted([*labels.persons, *others], key=lambda person: person.frame_index)
+        return labels.with_persons(persons), clock_of(self.state.frames)
 
     def save(self) -> int:
         """Write :meth:`collect` to its file.
 
         Returns:
-            The revision whose edits are certainly in the file; -1 if a network was learned
-            meanwhile, so that its poses differ from those shown now.
+            The revision whose edits are certainly in the file; -1 if it lacks the poses outside of
+            an excerpt, or a network was learned meanwhile, so that its poses differ from those
+            shown now.
 
         Raises:
             InputError: If nothing is labelled, the file or the journal cannot be written, or the
@@ -358,14 +399,15 @@ class VideoReview:
         """
         with self._writing:
             self.require_own_output()
-            (revision, propagator), network = self.pose_version, self._network
+            version, network = self.pose_version, self._network
+            revision = version[0] if self.is_whole else -1
             with atomic_path(self.out) as temporary:
                 self._write(temporary)
                 # Recorded before the file exists: even after a kill, the server knows its own file.
                 with self.lock:
                     self.journal.add_save(path_fingerprint(temporary), revision, network)
             with self.lock:
-                self.saved = revision if self.pose_version[1] is propagator else -1
+                self.saved = revision if self.pose_version[1:] == version[1:] else -1
                 return self.saved
 
     def write(self, path: Path, format: str) -> None:
@@ -402,14 +444,13 @@ class VideoReview:
         ]
 
     def given_labels(self) -> VideoLabels | None:
-        """Return the given labels, with all frames listed; None before there is a skeleton."""
+        """Return the given labels and all frames of the excerpt; None without a skeleton."""
         if self.state.skeleton is None:
             return None
-        tracks = self.state.tracks.values()
+        tracks = self.state_of_excerpt(open_ends=False).tracks.values()
+        frames = self._listed_frames[self.excerpt.start : self.excerpt.stop]
         persons = [label for track in tracks for _, label in sorted(track.items())]
-        return VideoLabels(
-            self.state.frames.name, self.state.skeleton, self._listed_frames, tuple(persons)
-        )
+        return VideoLabels(self.state.frames.name, self.state.skeleton, frames, tuple(persons))
 
     def compute_again(self) -> None:
         """Recompute all poses and the guidance, after the propagator has changed."""
@@ -421,9 +462,14 @@ class VideoReview:
                 self.guidance.forget(person)
         self.on_change(self)
 
+    def next_pending(self, start: int, length: int) -> tuple[list[int], range] | None:
+        """Find poses that must be computed, see :meth:`ShownPoses.next_pending`."""
+        people = self.state_of_excerpt().tracks
+        return self.shown.next_pending(start, length, people, self.excerpt)
+
     def has_start(self) -> bool:
         """Tell whether there is a label to propagate poses from."""
-        tracks = self.state.tracks.values()
+        tracks = self.state_of_excerpt().tracks.values()
         return any(label.has_joint_or_box for track in tracks for label in track.values())
 
     def forget_unused(self) -> None:
@@ -431,7 +477,7 @@ class VideoReview:
         if self.revision - self._forgot_at >= EDITS_BEFORE_FORGETTING and self.has_start():
             self._forgot_at = self.revision
             # A run over all frames forgets them before it yields the first frame.
-            next(self.propagator.propagate_in_video(self.state))
+            next(self.propagator.propagate_in_video(self.state_of_excerpt()))
 
     def close(self) -> None:
         """End the event streams, and close the files."""
