@@ -331,10 +331,11 @@ class WritingProgress:
 
     Args:
         events: The stream of the video.
+        num_frames: Length of the video.
     """
 
-    def __init__(self, events: EventStream) -> None:
-        self._events = events
+    def __init__(self, events: EventStream, num_frames: int) -> None:
+        self._events, self._num_frames = events, num_frames
         self._is_stopped = False
         self._idle = self._sent = 0.0
 
@@ -349,7 +350,8 @@ class WritingProgress:
         self.check(None)
         if time.monotonic() - self._sent > SECONDS_BETWEEN_EVENTS:
             self._sent = time.monotonic()
-            self._events.send('writing', frames=int(frames_done - self._idle))
+            done = (frames_done - self._idle) / (self._num_frames - self._idle)
+            self._events.send('writing', done=round(done, 3))
 
     def check(self, result: Result) -> Result:
         """Pass on what is to be written, unless writing was stopped."""

@@ -368,7 +368,7 @@ class VideoReview:
         Raises:
             InputError: If nothing is labelled, or ``stop_writing`` was called.
         """
-        progress = WritingProgress(self.events)
+        progress = WritingProgress(self.events, len(self.state.frames))
         with self.lock:
             self.stop_writing = progress.stop
             state, excerpt = self.state_of_excerpt(), self.excerpt
@@ -444,12 +444,13 @@ class VideoReview:
         ]
 
     def given_labels(self) -> VideoLabels | None:
-        """Return the given labels and all frames of the excerpt; None without a skeleton."""
+        """Return the given labels of the excerpt, with all its frames; None without a skeleton."""
         if self.state.skeleton is None:
             return None
         tracks = self.state_of_excerpt(open_ends=False).tracks.values()
-        frames = self._listed_frames[self.excerpt.start : self.excerpt.stop]
         persons = [label for track in tracks for _, label in sorted(track.items())]
+        indices = {*self.excerpt, *(label.frame_index for label in persons)}
+        frames = tuple(self._listed_frames[index] for index in sorted(indices))
         return VideoLabels(self.state.frames.name, self.state.skeleton, frames, tuple(persons))
 
     def compute_again(self) -> None:

@@ -18,7 +18,7 @@ from stdpose_mm.structures import VideoLabels
 from support.review_page import NUM_FRAMES, Page, label, labels_of
 from support.slow_lines import JOINTS, SlowPropagator, wait_for
 
-EXCERPT = {'first': 10, 'last': 29}
+EXCERPT = {'first': 15, 'last': 24}
 
 
 def set_excerpt(page: Page, first: int, last: int) -> None:
@@ -44,18 +44,17 @@ def test_poses_of_an_excerpt_follow_from_its_labels(open_page: Callable, moving:
     whole = page.all_poses()
     assert head(page, 15) == 10 + 40 * 15 / 20
     set_excerpt(page, **EXCERPT)
-    assert page.get()['excerpt'] == [10, 29]
-    assert [head(page, frame) for frame in (10, 15, 29)] == 3 * [50]
-    assert [page.poses(frame)[1]['pending'] for frame in (9, 10, 29, 30)] == [
-        True,
-        False,
-        False,
-        True,
-    ]
-    # A label inside it bends the poses on its own side, and only those.
+    assert page.get()['excerpt'] == [15, 24]
+    assert [head(page, frame) for frame in (15, 18, 24)] == 3 * [50]
+    pending = [page.poses(frame)[1]['pending'] for frame in (14, 15, 24, 25)]
+    assert pending == [True, False, False, True]
+    # A label nearby bends the poses on its own side, and only those.
     page.edit('set_joints', person=1, frame=12, joints=JOINTS)
-    assert [head(page, frame) for frame in (10, 12, 16, 29)] == [30, 30, 40, 50]
+    assert [head(page, frame) for frame in (16, 20, 24)] == [40, 50, 50]
     page.edit('undo')
+    # The labels of both sides are near enough.
+    set_excerpt(page, 4, 30)
+    assert [head(page, frame) for frame in (5, 20)] == [20, 50]
     set_excerpt(page, 0, NUM_FRAMES - 1)
     assert page.get()['excerpt'] is None
     assert page.all_poses() == whole
@@ -68,9 +67,9 @@ def test_advice_and_doubt_are_those_of_the_excerpt(open_page: Callable, moving: 
     places = [*guidance['suggestions'], *guidance['doubtful']]
     assert places
     assert {place['person'] for place in places} == {1}
-    assert all(10 <= place['frame'] <= 29 for place in places)
-    assert guidance['num_doubtful'] <= 20
-    for frame in range(10, 30):
+    assert all(15 <= place['frame'] <= 24 for place in places)
+    assert guidance['num_doubtful'] <= 10
+    for frame in range(15, 25):
         page.edit('accept', person=1, frame=frame)
     guidance = page.get('/guidance')
     assert (guidance['expected_wrong'], guidance['labels_needed']) == (0, 0)
@@ -92,7 +91,7 @@ def test_writing_keeps_all_labels_and_only_the_poses_of_the_excerpt(
     }
     assert frames == {
         'given': [0, 20, 39],
-        'propagated': [n for n in range(10, 30) if n != 20],
+        'propagated': [n for n in range(15, 25) if n != 20],
         'absent': [],
     }
     assert [p.frame_index for p in written.persons if p.track_id == 2] == [0, 39]
@@ -105,14 +104,15 @@ def test_writing_keeps_all_labels_and_only_the_poses_of_the_excerpt(
 @pytest.mark.parametrize(
     ('given', 'absent', 'life_span', 'ends'),
     [
-        ([20], [], 'video', [10, 29]),
-        ([10, 29], [], 'video', []),
-        ([20], [5], 'video', [29]),
-        ([2, 20], [5], 'video', [29]),
-        ([20], [25], 'video', [10]),
+        ([20], [], 'video', [15, 24]),
+        ([15, 24], [], 'video', []),
+        ([12, 20], [], 'video', [24]),
+        ([20], [10], 'video', [24]),
+        ([2, 20], [4], 'video', [24]),
+        ([20], [22], 'video', [15]),
         ([20], [], 'labels', []),
-        ([2, 20, 35], [], 'labels', [10, 29]),
-        ([2, 35], [], 'video', None),
+        ([2, 20, 38], [], 'labels', [15, 24]),
+        ([2, 38], [], 'video', None),
     ],
 )
 def test_who_is_there_at_the_ends_of_an_excerpt(given, absent, life_span, ends):
@@ -125,12 +125,12 @@ def test_who_is_there_at_the_ends_of_an_excerpt(given, absent, life_span, ends):
         propagator.add_labels(state, frame, 1, label(frame, 1).keypoints)
     for frame in absent:
         propagator.mark_absent(state, frame, 1)
-    tracks = clip_state(state, range(10, 30), open_ends=True).tracks
+    tracks = clip_state(state, range(15, 25), open_ends=True).tracks
     if ends is None:
         assert tracks == {}
         return
-    inside = [frame for frame in sorted((*given, *absent)) if 10 <= frame <= 29]
-    assert sorted(tracks[1]) == sorted([*inside, *ends])
+    near = [frame for frame in (*given, *absent) if 5 <= frame < 35]
+    assert sorted(tracks[1]) == sorted([*near, *ends])
     assert all(tracks[1][frame].propagated.all() for frame in ends)
 
 

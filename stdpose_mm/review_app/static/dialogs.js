@@ -1,6 +1,6 @@
 /** Dialogs: the project's videos, export, identities, the skeleton of an unlabelled video. */
 
-import { getProject, postExport, Refused, ServerGone } from './api.js';
+import { getProject, postExport, postSave, Refused, ServerGone } from './api.js';
 import { byId, make } from './dom.js';
 import { announce, say } from './notices.js';
 import { capital, nameOf } from './poses.js';
@@ -115,8 +115,12 @@ export function showExport(store, queue, onError) {
  * @param {(error: unknown) => void} onError
  */
 async function exportAs(video, format, queue, onError) {
+  const stop = () => postSave(video, 'stop').catch(onError);
   try {
     await queue.drained();
+    // Closing the dialog stops the export; afterwards there is nothing to stop.
+    byId('export').addEventListener('close', stop, { once: true });
+    byId('export-result').textContent = 'Writing… Esc stops it.';
     const { name, blob } = await postExport(video, format);
     const address = URL.createObjectURL(blob);
     make('a', { href: address, download: name }).click();
@@ -127,6 +131,8 @@ async function exportAs(video, format, queue, onError) {
     const isGone = error instanceof ServerGone || (error instanceof Refused && error.status === 403);
     if (isGone || !(error instanceof Error)) onError(error);
     else byId('export-result').textContent = error.message;
+  } finally {
+    byId('export').removeEventListener('close', stop);
   }
 }
 

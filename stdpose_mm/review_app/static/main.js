@@ -1,7 +1,7 @@
 /** Puts the page together: opens a video, connects views, edits, keys and the server's events. */
 
 import {
-  getGuidance, getPoses, getProject, getVideo, postLearning, postSave, Refused, ServerGone,
+  getGuidance, getPoses, getProject, getVideo, postExcerpt, postLearning, postSave, Refused, ServerGone,
 } from './api.js';
 import { onSchemeChange, setTheme } from './colours.js';
 import { Connection } from './connection.js';
@@ -53,7 +53,9 @@ const store = new Store({
   waiting: 0,
   connection: 'ok',
   saving: false,
+  written: null,
   saved: null,
+  mark: null,
   pages: 1,
   frame: 0,
   shown: 0,
@@ -98,7 +100,7 @@ const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe);
 const selection = new SelectionLayer(store, skeletons);
 const drafts = new DraftLayer(store, view, (edit) => submit(edit), onError, loupe);
 const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), drafts);
-const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError);
+const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError, setMark);
 const playback = new Playback(store, (frame) => goTo(frame, true));
 const doubtTour = new DoubtTour(store);
 const labelTour = new LabelTour(store);
@@ -141,6 +143,7 @@ const connection = new Connection(
       say('Another page has edited this video: its changes are shown here.');
       reload();
     },
+    writing: ({ done }) => store.update({ written: done }),
     pages: ({ count }) => store.update({ pages: count }),
     failed: ({ error }) => say(error, 'bad'),
     learning: (learning) => store.update({ learning }),
@@ -205,7 +208,7 @@ async function openVideo(id, frame = 0) {
   store.update({
     // Nothing is shown before the first picture has arrived.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
-    opened: null, range: null, placing: null, playing: false, joint: null, draft: null, picked: [],
+    opened: null, range: null, mark: null, placing: null, playing: false, joint: null, draft: null, picked: [],
     alone: false,
     ...stateOf(video), person: video.persons[0] ?? null,
   });
@@ -597,17 +600,47 @@ function placeMissing() {
   placing.begin(state.person, chosen >= 0 ? chosen : Math.max(0, missing));
 }
 
+/** Work on some frames only: what is computed, suggested and written; null ends that. */
+/** @param {number[]|null} excerpt first and last frame */
+async function setExcerpt(excerpt) {
+  const { video } = state;
+  if (!video?.skeleton) return;
+  const [first, last] = excerpt ?? [0, video.frames - 1];
+  store.update({ mark: null });
+  try {
+    await queue.drained();
+    await postExcerpt(video.id, Math.min(first, last), Math.max(first, last));
+    reload();
+  } catch (error) {
+    onError(error);
+  }
+}
+
+/** Mark one end of the excerpt, then the other one. */
+/** @param {number} frame */
+function setMark(frame) {
+  if (state.mark !== null) setExcerpt([state.mark, frame]);
+  else {
+    store.update({ mark: frame });
+    say('One end of the excerpt: Q or Shift+click at the other end, Shift+Q for the whole video');
+  }
+}
+
+const stopWriting = () => state.video && postSave(state.video.id, 'stop').catch(onError);
+
 async function save() {
   const { video } = state;
-  if (!video || state.saving) return;
+  if (!video) return;
+  if (state.saving) return stopWriting();
   placing.finish();
-  store.update({ saving: true });
+  store.update({ saving: true, written: null });
   try {
     await queue.drained();
     const { file, revision } = await postSave(video.id);
     if (state.video.id === video.id) store.update({ saved: revision });
     const isNewer = state.video.id === video.id && isUnsaved(state);
-    if (isNewer) say(`Labels were written to ${file}, but it lacks the latest changes: write them again`, 'bad');
+    if (video.excerpt) say(`All labels, and the poses of frames ${video.excerpt.join(' to ')}, were written to ${file}`, 'good');
+    else if (isNewer) say(`Labels were written to ${file}, but it lacks the latest changes: write them again`, 'bad');
     else say(`Labels were written to ${file}`, 'good');
   } catch (error) {
     onError(error);
@@ -685,8 +718,9 @@ const BINDINGS = [
   { group: 'Look', shown: 'G', keys: ['g'], what: 'ghost of the pose before the correction', run: () => setShown('ghosts', !state.ghosts) },
   { group: 'Look', shown: 'T', keys: ['t'], what: 'joint names', run: () => setShown('names', !state.names) },
   { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colours, not at all', run: () => setScores({ size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
+  { group: 'Go', shown: 'Q Shift+Q', keys: ['q'], what: 'work on the frames from here to the next Q only, on all frames', run: () => setMark(state.frame) },
   { group: 'Look', shown: '< >', keys: ['<'], what: 'timeline: more, fewer frames (also Ctrl+wheel)', run: () => timeline.zoom(0.5) },
-  { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || save() },
+  { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || state.saving || save() },
   { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, queue, onError) },
   { group: 'File', shown: 'Shift+L', keys: ['Shift+l'], what: 'learn from the labels, stop learning', run: learn },
   { group: 'File', shown: 'L', keys: ['l'], what: 'videos of the project', run: () => showProject(store, openVideo, onError) },
@@ -704,6 +738,7 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [[']', 'Ctrl+ArrowRight'], goToGivenAfter],
   [['End'], () => goTo(Infinity)],
   [['Shift+n'], draftPlan],
+  [['Shift+q'], () => setExcerpt(null)],
   [['Shift+Delete'], () => drafts.discard(null)],
   [['Ctrl+y', 'Ctrl+Shift+z'], redo],
   [['-'], () => view.zoom(0.8)],
@@ -730,6 +765,10 @@ function setScores(scores = 'size') {
 /** @param {KeyboardEvent} event */
 function firstKey(event) {
   if (placing.key(event)) return true;
+  if (event.key === 'Escape' && state.saving) {
+    stopWriting();
+    return true;
+  }
   if (event.key === 'Tab' && event.target === view.canvas && !leaveByTab && !event.ctrlKey) {
     return stepJoint(event.shiftKey ? -1 : 1);
   }
@@ -909,7 +948,7 @@ function prepareViews() {
   store.watch(['learning'], followLearning);
   const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision', 'posesVersion'];
   store.watch(transport, () => showTransport(store));
-  const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting', 'learning'];
+  const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'written', 'saved', 'revision', 'waiting', 'learning'];
   store.watch(header, () => showHeader(store));
   store.watch(['video'], () => {
     byId('no-skeleton').hidden = Boolean(state.video?.skeleton);
