@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
@@ -12,7 +13,7 @@ from stdpose_mm.propagation.gaps import shared_frames
 from stdpose_mm.review import LabelAccuracy
 
 from .guidance import GuidanceReport
-from .messages import SECONDS_BETWEEN_EVENTS, sentence_of
+from .messages import SECONDS_BETWEEN_EVENTS, WorkProgress, sentence_of
 from .video_review import PoseVersion, VideoReview
 
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
@@ -29,7 +30,7 @@ class _OutdatedError(Exception):
     """Ends a run whose labels have changed."""
 
 
-class _Run:
+class _Run(WorkProgress):
     """Progress of one run, which ends as soon as it is outdated.
 
     Args:
@@ -39,29 +40,21 @@ class _Run:
     """
 
     def __init__(self, review: VideoReview, measures: bool = False) -> None:
+        events = None if measures else review.events
+        super().__init__(events, 'progress', len(review.state.frames))
         self.review = review
         self.measures = measures
         self.given_up = False
         self._version = review.pose_version
-        self._idle = 0.0
-        self._progress_sent = time.monotonic()
 
     @property
     def outdated(self) -> bool:
         """Tell whether there is more important work, or labels or the propagator have changed."""
         return self.given_up or self.review.pose_version != self._version
 
-    def start(self, frames_done: int, num_poses: int) -> None:
-        self._idle = frames_done
-
-    def advance(self, frames_done: float) -> None:
+    def check(self) -> None:
         if self.outdated:
             raise _OutdatedError
-        now = time.monotonic()
-        if not self.measures and now - self._progress_sent > SECONDS_BETWEEN_EVENTS:
-            self._progress_sent = now
-            of = len(self.review.state.frames) - self._idle
-            self.review.events.send('progress', done=round(frames_done - self._idle, 2), of=of)
 
 
 class BackgroundWorker:
@@ -219,6 +212,10 @@ class BackgroundWorker:
             review.failed = None
             review.settled = revision
             if is_new:
+                report = review.guidance.report
+                if report.revision == revision:
+                    # It is of another excerpt or network.
+                    review.guidance.report = replace(report, revision=-1)
                 review.forget_unused()
         return self._report(review, revision)
 
@@ -226,13 +223,13 @@ class BackgroundWorker:
         """Update the guidance for a revision; return whether anything is labelled."""
         with review.lock:
             # Only this thread and edits change poses; after an edit this method runs again.
-            people = review.state_of_excerpt().tracks
+            people, version = review.state_of_excerpt().tracks, review.pose_version
             everyone = {person: review.shown.of[person] for person in people}
             labels = review.given_labels()
             if labels is None:
                 review.guidance.report = GuidanceReport(revision)
         if labels is not None and not review.guidance.update(
-            revision, everyone, labels, lambda: review.revision != revision or self._closed
+            revision, everyone, labels, lambda: review.pose_version != version or self._closed
         ):
             return True
         review.events.send('idle', revision=revision)

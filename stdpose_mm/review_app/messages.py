@@ -8,9 +8,9 @@ import time
 import traceback
 from collections.abc import AsyncIterator
 from threading import Lock
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict
 
-from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.errors import explain_error, one_line
 from stdpose_mm.structures import Source
 
 SHOWN_DECIMALS = 2
@@ -267,8 +267,6 @@ def sentence_of(error: Exception) -> str:
     return sentence
 
 
-Result = TypeVar('Result')
-
 KEEP_ALIVE_SECONDS, SECONDS_BETWEEN_EVENTS = 15.0, 0.15
 
 MAX_WAITING = 1000
@@ -326,38 +324,32 @@ class EventStream:
                     loop.call_soon_threadsafe(put, queue)
 
 
-class WritingProgress:
-    """Progress of writing for pages, and its end before anything is written.
+class WorkProgress:
+    """Progress of work on a video, for pages.
 
     Args:
-        events: The stream of the video.
+        events: The stream of the video; None to send nothing.
+        event: The event with the number of frames that are done, of how many.
         num_frames: Length of the video.
     """
 
-    def __init__(self, events: EventStream, num_frames: int) -> None:
-        self._events, self._num_frames = events, num_frames
-        self._is_stopped = False
-        self._idle = self._sent = 0.0
+    def __init__(self, events: EventStream | None, event: EventName, num_frames: int) -> None:
+        self._events, self._event, self._num_frames = events, event, num_frames
+        self._idle, self._sent = 0.0, time.monotonic()
 
-    def stop(self) -> None:
-        """Let the next step raise an InputError."""
-        self._is_stopped = True
+    def check(self) -> None:
+        """Raise an error if the work must end."""
 
     def start(self, frames_done: int, num_poses: int) -> None:
         self._idle = frames_done
 
     def advance(self, frames_done: float) -> None:
-        self.check(None)
-        if time.monotonic() - self._sent > SECONDS_BETWEEN_EVENTS:
-            self._sent = time.monotonic()
-            done = (frames_done - self._idle) / (self._num_frames - self._idle)
-            self._events.send('writing', done=round(done, 3))
-
-    def check(self, result: Result) -> Result:
-        """Pass on what is to be written, unless writing was stopped."""
-        if self._is_stopped:
-            raise InputError('writing was stopped before anything was written')
-        return result
+        self.check()
+        now = time.monotonic()
+        if self._events is not None and now - self._sent > SECONDS_BETWEEN_EVENTS:
+            self._sent = now
+            done, of = frames_done - self._idle, self._num_frames - self._idle
+            self._events.send(self._event, done=round(done, 2), of=of)
 
 
 def _encode(event: EventName, data: dict[str, Any]) -> bytes:

@@ -172,7 +172,8 @@ class ReviewServer:
     async def _save(self, request: Request) -> Response:
         review = self._video(request)
         if (await _json_body(request)).get('do') == 'stop':
-            review.stop_writing()
+            if review.writing is not None:
+                review.writing.is_stopped = True
             return JSONResponse({})
         revision = await run_in_threadpool(review.save)
         return JSONResponse({'revision': revision, 'file': str(review.out)})

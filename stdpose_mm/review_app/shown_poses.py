@@ -212,14 +212,6 @@ class PersonPoses:
         }
 
 
-def _without_long_gaps(pending: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    steps = np.flatnonzero(np.diff(pending & (sources != GIVEN), prepend=False, append=False))
-    pending = pending.copy()
-    for start, stop in zip(steps[::2], steps[1::2], strict=True):
-        pending[start:stop] = stop - start <= LONG_GAP
-    return pending
-
-
 def interpolate_labels(
     frames: np.ndarray, labels: Mapping[int, PersonLabel]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -412,27 +404,25 @@ class ShownPoses:
         """
         part = slice(excerpt.start, excerpt.stop)
         pending = {person: self.of[person].pending[part] for person in people if person in self.of}
-        short = {
-            person: _without_long_gaps(mask, self.of[person].sources[part])
+        gaps = [
+            (person, range(excerpt.start + first, excerpt.start + last + 1))
             for person, mask in pending.items()
-        }
-        later = {person: np.zeros(len(excerpt), dtype=bool) for person in pending}
-        if any(mask.any() for mask in short.values()):
-            later = {person: pending[person] & ~mask for person, mask in short.items()}
-            pending = short
-        waiting = np.logical_or.reduce([np.zeros(len(excerpt), dtype=bool), *pending.values()])
-        frames = excerpt.start + np.flatnonzero(waiting)
+            for first, last, _ in _runs(
+                np.where(self.of[person].sources[part] == GIVEN, UNKNOWN, mask)
+            )
+        ]
+        short = [task for task in gaps if len(task[1]) <= LONG_GAP]
+        if 0 < len(short) < len(gaps):
+            person, gap = min(short, key=lambda task: (task[1].stop <= start, task[1].start))
+            return [person], gap
+        frames = excerpt.start + np.flatnonzero(sum(pending.values()))
         if len(frames) == 0:
             return None
-        ahead = frames[frames >= start]
-        first = int((ahead if len(ahead) else frames)[0]) - excerpt.start
-        # A window ends before a long gap of those with whom it begins.
-        ends = [np.argmax(mask[first:]) for p, mask in later.items() if pending[p][first]]
-        length = min([length, len(excerpt) - first, *(int(end) for end in ends if end)])
-        inside = slice(first, first + length)
-        found = [p for p, mask in pending.items() if mask[inside].any() > later[p][inside].any()]
-        first += excerpt.start
-        return sorted(found), range(first, first + length)
+        later = frames[frames >= start]
+        first = int((later if len(later) else frames)[0])
+        window = range(first, min(first + length, excerpt.stop))
+        inside = slice(first - excerpt.start, window.stop - excerpt.start)
+        return sorted(p for p, mask in pending.items() if mask[inside].any()), window
 
     def _poses_of(self, label: PersonLabel) -> PersonPoses | None:
         return None if label.track_id is None else self.of.get(label.track_id)

@@ -35,7 +35,7 @@ from .messages import (
     Timeline,
     Video,
     VideoState,
-    WritingProgress,
+    WorkProgress,
 )
 from .pictures import PictureReader
 from .shown_poses import ShownPoses
@@ -85,7 +85,7 @@ class VideoReview:
         self.on_change: Callable[[VideoReview], None] = lambda review: None
         self._listed_frames = tuple(VideoFrame(frame) for frame in range(len(state.frames)))
         self.view = 0
-        self.stop_writing: Callable[[], None] = lambda: None
+        self.writing: _Writing | None = None
         self.excerpt = range(len(state.frames))
         self.settled = -1
         self.failed: str | None = None
@@ -366,14 +366,13 @@ class VideoReview:
         Poses that have not been computed in the background yet are computed here.
 
         Raises:
-            InputError: If nothing is labelled, or ``stop_writing`` was called.
+            InputError: If nothing is labelled, or ``writing`` was stopped.
         """
-        progress = WritingProgress(self.events, len(self.state.frames))
         with self.lock:
-            self.stop_writing = progress.stop
+            self.writing = writing = _Writing(self.events, 'writing', len(self.state.frames))
             state, excerpt = self.state_of_excerpt(), self.excerpt
             within = None if self.is_whole else excerpt
-            results = self.propagator.propagate_in_video(state, progress, within=within)
+            results = self.propagator.propagate_in_video(state, writing, within=within)
             base = dataclasses.replace(self.state, tracks=dict(self.state.tracks))
             others = [
                 label
@@ -381,7 +380,7 @@ class VideoReview:
                 for frame, label in track.items()
                 if frame not in excerpt
             ]
-        labels = self.propagator.collect_labels(base, map(progress.check, results))
+        labels = self.propagator.collect_labels(base, results)
         persons = sorted([*labels.persons, *others], key=lambda person: person.frame_index)
         return labels.with_persons(persons), clock_of(self.state.frames)
 
@@ -487,6 +486,14 @@ class VideoReview:
         self.pictures.close()
         with self.lock:
             self.journal.close()
+
+
+class _Writing(WorkProgress):
+    is_stopped = False
+
+    def check(self) -> None:
+        if self.is_stopped:
+            raise InputError('writing was stopped before anything was written')
 
 
 def _describe_skeleton(skeleton: Skeleton) -> SkeletonData:

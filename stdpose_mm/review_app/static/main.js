@@ -143,7 +143,7 @@ const connection = new Connection(
       say('Another page has edited this video: its changes are shown here.');
       reload();
     },
-    writing: ({ done }) => store.update({ written: done }),
+    writing: ({ done, of }) => store.update({ written: done / of }),
     pages: ({ count }) => store.update({ pages: count }),
     failed: ({ error }) => say(error, 'bad'),
     learning: (learning) => store.update({ learning }),
