@@ -372,7 +372,10 @@ class VideoReview:
             self.writing = writing = _Writing(self.events, 'writing', len(self.state.frames))
             state, excerpt = self.state_of_excerpt(), self.excerpt
             within = None if self.is_whole else excerpt
-            results = self.propagator.propagate_in_video(state, writing, within=within)
+            # An excerpt may have no labels, but the whole video must.
+            people = None if self.is_whole else sorted(state.tracks)
+            state = self.state if people == [] else state
+            results = self.propagator.propagate_in_video(state, writing, people, within)
             base = dataclasses.replace(self.state, tracks=dict(self.state.tracks))
             others = [
                 label

@@ -95,6 +95,16 @@ def test_writing_keeps_all_labels_and_only_the_poses_of_the_excerpt(
         'absent': [],
     }
     assert [p.frame_index for p in written.persons if p.track_id == 2] == [0, 39]
+    # An excerpt far from all labels has no poses.
+    set_excerpt(page, 6, 9)
+    written = read_labels(page.post('/save', {}).json()['file'])
+    assert [(p.track_id, p.frame_index) for p in written.persons] == [
+        (1, 0),
+        (2, 0),
+        (1, 20),
+        (1, 39),
+        (2, 39),
+    ]
     assert open_page(moving).get()['saved'] == -1
     page = open_page(moving)
     page.post('/save', {})
