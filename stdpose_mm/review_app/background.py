@@ -229,7 +229,11 @@ class BackgroundWorker:
             if labels is None:
                 review.guidance.report = GuidanceReport(revision)
         if labels is not None and not review.guidance.update(
-            revision, everyone, labels, lambda: review.pose_version != version or self._closed
+            revision,
+            everyone,
+            labels,
+            version[2],
+            lambda: review.pose_version != version or self._closed,
         ):
             return True
         review.events.send('idle', revision=revision)

@@ -130,6 +130,7 @@ class Guidance:
         revision: int,
         everyone: Mapping[int, PersonPoses],
         labels: VideoLabels,
+        excerpt: range,
         is_outdated: Callable[[], bool],
     ) -> bool:
         """Make the report of a revision.
@@ -138,6 +139,7 @@ class Guidance:
             revision: The revision.
             everyone: Person id -> poses, which must not change during the call.
             labels: The labels of the revision; the frames of the excerpt are listed.
+            excerpt: The frames that count.
             is_outdated: Tells whether there is more important work; called repeatedly.
 
         Returns:
@@ -154,15 +156,12 @@ class Guidance:
                 return False
             if person not in self._errors:
                 track = labels.with_persons([*tracks.get(person, {}).values()])
-                self._errors[person] = self._errors_of(person, poses, track)
+                self._errors[person] = self._errors_of(person, poses, track, excerpt)
                 # The gains are kept for reports after changes to other people.
                 self._errors[person].gains()
         few = len(labels.persons) <= MAX_LABELS
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
-        excerpt = [frame.index for frame in labels.frames]
-        shown = sum(int((p.visibility[excerpt] > NOT_LABELLED).sum()) for p in everyone.values())
-        report = self._make_report(revision, everyone, shown, len(excerpt))
-        self.report = replace(report, warnings=warnings)
+        self.report = replace(self._make_report(revision, everyone, excerpt), warnings=warnings)
         return True
 
     def advise(self, labels: VideoLabels) -> None:
@@ -180,7 +179,9 @@ class Guidance:
         suggestions = _suggest([person for person, _ in tracks], [errors for _, errors in tracks])
         self.report = replace(self.report, suggestions=suggestions)
 
-    def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
+    def _errors_of(
+        self, person: int, poses: PersonPoses, track: VideoLabels, excerpt: range
+    ) -> TrackErrors:
         propagated = (poses.visibility > NOT_LABELLED) & (poses.joint_sources == PROPAGATED)
         wrong = self._probably_wrong(person, poses, track)
         if self._calibrator is not None:
@@ -188,7 +189,7 @@ class Guidance:
         whole = (poses.sources == GIVEN) & ~(poses.joint_sources == PROPAGATED).any(axis=1)
         # There is nothing to label in frames in which the person is absent.
         gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
-        gone |= ~np.isin(np.arange(len(gone)), [frame.index for frame in track.frames])
+        gone[: excerpt.start] = gone[excerpt.stop :] = True
         return TrackErrors(
             np.arange(len(poses.sources)), whole | gone, np.where(propagated, wrong, 0.0)
         )
@@ -213,10 +214,12 @@ class Guidance:
         return 1.0 - np.clip(scores, 0.0, 1.0)
 
     def _make_report(
-        self, revision: int, everyone: Iterable[int], number: int, num_frames: int
+        self, revision: int, everyone: Mapping[int, PersonPoses], excerpt: range
     ) -> GuidanceReport:
         people = sorted(everyone)
         tracks = [self._errors[person] for person in people]
+        shown = [everyone[person].visibility[excerpt.start : excerpt.stop] for person in people]
+        number = sum(int((visibility > NOT_LABELLED).sum()) for visibility in shown)
         wrong = sum(float(track.errors.sum()) for track in tracks)
         # Only frames in doubt are listed: even the worst frames of a video may be good.
         in_doubt = [
@@ -227,7 +230,7 @@ class Guidance:
         ]
         frames = {int(f) for track in in_doubt for f in track.times[track.errors.any(axis=1)]}
         checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
-        is_small = len(tracks) * num_frames <= MAX_POSES
+        is_small = len(tracks) * len(excerpt) <= MAX_POSES
         wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
         return GuidanceReport(
             revision,

@@ -442,7 +442,8 @@ class VideoReview:
         return [
             place
             for place in self.guidance.report.suggestions
-            if self.shown.can_label(place['person'], place['frame'])
+            if place['frame'] in self.excerpt
+            and self.shown.can_label(place['person'], place['frame'])
         ]
 
     def given_labels(self) -> VideoLabels | None:

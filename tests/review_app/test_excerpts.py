@@ -62,6 +62,8 @@ def test_poses_of_an_excerpt_follow_from_its_labels(open_page: Callable, moving:
 
 def test_advice_and_doubt_are_those_of_the_excerpt(open_page: Callable, moving: VideoLabels):
     page = open_page(moving)
+    # The other joints of this frame, near the excerpt, are worth a label there, too.
+    page.edit('set_joints', person=1, frame=13, joints={'head': [30, 4, 2]})
     set_excerpt(page, **EXCERPT)
     guidance = page.get('/guidance')
     places = [*guidance['suggestions'], *guidance['doubtful']]
