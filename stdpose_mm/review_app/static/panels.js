@@ -54,7 +54,8 @@ export function showPeople(store) {
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const redone = pose?.sketched ? ', straight line so far' : pose?.pending ? ', to be recomputed' : '';
+      const redone = pose?.pending ? ', to be recomputed' : '';
+      const shownAs = pose?.sketched ? 'straight line so far' : `${inDoubt.has(id) ? 'in doubt' : source}${redone}`;
       const choose = make(
         'button',
         {
@@ -68,7 +69,7 @@ export function showPeople(store) {
         make(
           'span',
           { class: `source ${source}` },
-          pose ? `${MARKS[source]} ${inDoubt.has(id) ? 'in doubt' : source}${redone}` : '…',
+          pose ? `${MARKS[source]} ${shownAs}` : '…',
         ),
         index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
