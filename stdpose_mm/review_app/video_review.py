@@ -188,7 +188,7 @@ class VideoReview:
             number = sum(
                 label.is_located for track in self.state.tracks.values() for label in track.values()
             )
-            is_good = number and self._is_good(target)
+            is_good = number and self.is_whole and self._is_good(target)
             return {
                 'frames': len(self.state.frames),
                 'people': len(self.state.tracks),

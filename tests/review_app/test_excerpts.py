@@ -76,6 +76,9 @@ def test_advice_and_doubt_are_those_of_the_excerpt(open_page: Callable, moving: 
     guidance = page.get('/guidance')
     assert (guidance['expected_wrong'], guidance['labels_needed']) == (0, 0)
     assert guidance['suggestions'] == []
+    page.wait_until_good_enough()
+    # Nothing is said about the rest of the video.
+    assert page.client.get('/api/project').json()['videos'][0]['state'] == 'in work'
 
 
 def test_writing_keeps_all_labels_and_only_the_poses_of_the_excerpt(
