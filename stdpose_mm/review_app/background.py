@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation import BasePropagator
+from stdpose_mm.propagation.gaps import shared_frames
 from stdpose_mm.review import LabelAccuracy
 
 from .guidance import GuidanceReport
-from .messages import sentence_of
-from .video_review import VideoReview
+from .messages import SECONDS_BETWEEN_EVENTS, WorkProgress, sentence_of
+from .video_review import PoseVersion, VideoReview
 
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
 """Number of frames propagated at once when no page waits for poses: at first, and at most."""
@@ -28,14 +29,12 @@ BEFORE_VIEW = 32
 RETRY_SECONDS = 5.0
 """Seconds after which it is tried again to compute the poses of a video that could not be read."""
 
-_SECONDS_BETWEEN_EVENTS = 0.15
-
 
 class _OutdatedError(Exception):
     """Ends a run whose labels have changed."""
 
 
-class _Run:
+class _Run(WorkProgress):
     """Progress of one run, which ends as soon as it is outdated.
 
     Args:
@@ -45,29 +44,21 @@ class _Run:
     """
 
     def __init__(self, review: VideoReview, measures: bool = False) -> None:
+        events = None if measures else review.events
+        super().__init__(events, 'progress', len(review.state.frames))
         self.review = review
         self.measures = measures
         self.given_up = False
         self._version = review.pose_version
-        self._idle = 0.0
-        self._progress_sent = time.monotonic()
 
     @property
     def outdated(self) -> bool:
         """Tell whether there is more important work, or labels or the propagator have changed."""
         return self.given_up or self.review.pose_version != self._version
 
-    def start(self, frames_done: int, num_poses: int) -> None:
-        self._idle = frames_done
-
-    def advance(self, frames_done: float) -> None:
+    def check(self) -> None:
         if self.outdated:
             raise _OutdatedError
-        now = time.monotonic()
-        if not self.measures and now - self._progress_sent > _SECONDS_BETWEEN_EVENTS:
-            self._progress_sent = now
-            of = len(self.review.state.frames) - self._idle
-            self.review.events.send('progress', done=round(frames_done - self._idle, 2), of=of)
 
 
 class BackgroundWorker:
@@ -84,9 +75,9 @@ class BackgroundWorker:
         self._closed = False
         self._run: _Run | None = None
         self._chunk = FIRST_CHUNK
-        self._failed_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
+        self._failed_at: dict[VideoReview, PoseVersion] = {}
         self._unreadable: set[VideoReview] = set()
-        self._advised_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
+        self._advised_at: dict[VideoReview, PoseVersion] = {}
         self._thread = Thread(target=self._work, name='propagation', daemon=True)
 
     def start(self) -> None:
@@ -160,7 +151,7 @@ class BackgroundWorker:
             if not is_due or len(review.open_suggestions()) > 1 or not review.has_start():
                 return False
             labels = review.given_labels()
-            is_settled = review.shown.next_pending(0, 1) is None
+            is_settled = review.next_pending(0, 1) is None
         if labels is not None and not is_settled:
             review.guidance.advise(labels)
             review.events.send('advice')
@@ -174,16 +165,18 @@ class BackgroundWorker:
                 people, frames = [urgent[0]], urgent[1]
             else:
                 start = max(0, review.view - BEFORE_VIEW)
-                pending = review.shown.next_pending(start, self._chunk)
+                pending = review.next_pending(start, self._chunk)
                 if pending is None:
                     return False
                 people, frames = pending
-            if not review.has_start():
+            state = review.state_of_excerpt()
+            people = [person for person in people if person in state.tracks]
+            if review.is_whole and not review.has_start():
                 review.shown.show_nobody()
+            if not people or not review.has_start():
                 return True
-            people = [person for person in people if person in review.state.tracks]
-            run = _Run(review)
-            results = review.propagator.propagate_in_video(review.state, run, people, frames)
+            run, frames = _Run(review), shared_frames(frames, review.excerpt)
+            results = review.propagator.propagate_in_video(state, run, people, frames)
         is_finished = False
         with self._running(run):
             is_finished = self._show(run, people, results)
@@ -208,7 +201,7 @@ class BackgroundWorker:
                         return False
                     if review.shown.show_results(result):
                         unsent.append(result.frame_idx)
-                if unsent and time.monotonic() - sent > _SECONDS_BETWEEN_EVENTS:
+                if unsent and time.monotonic() - sent > SECONDS_BETWEEN_EVENTS:
                     _send_poses(review, people, unsent)
                     unsent, sent = [], time.monotonic()
             return True
@@ -219,7 +212,7 @@ class BackgroundWorker:
     def _settle(self, review: VideoReview) -> bool:
         """Report that all poses are computed, and what to do next."""
         with review.lock:
-            if review.shown.next_pending(0, 1) is not None:
+            if review.next_pending(0, 1) is not None:
                 # There was an edit after this thread looked for pending poses.
                 return True
             revision = review.revision
@@ -229,6 +222,10 @@ class BackgroundWorker:
             review.failed = None
             review.settled = revision
             if is_new:
+                report = review.guidance.report
+                if report.revision == revision:
+                    # It is of another excerpt or network.
+                    review.guidance.report = replace(report, revision=-1)
                 review.forget_unused()
         return self._report(review, revision)
 
@@ -236,12 +233,17 @@ class BackgroundWorker:
         """Update the guidance for a revision; return whether anything is labelled."""
         with review.lock:
             # Only this thread and edits change poses; after an edit this method runs again.
-            everyone = dict(review.shown.of)
+            people, version = review.state_of_excerpt().tracks, review.pose_version
+            everyone = {person: review.shown.of[person] for person in people}
             labels = review.given_labels()
             if labels is None:
                 review.guidance.report = GuidanceReport(revision)
         if labels is not None and not review.guidance.update(
-            revision, everyone, labels, lambda: review.revision != revision or self._closed
+            revision,
+            everyone,
+            labels,
+            version[2],
+            lambda: review.pose_version != version or self._closed,
         ):
             return True
         review.events.send('idle', revision=revision)
@@ -254,7 +256,9 @@ class BackgroundWorker:
             if review.guidance.measured_revision == revision or not review.has_start():
                 return False
             run = _Run(review, measures=True)
-            measured = review.propagator.measure_in_video(review.state, HIDDEN_FRAMES, run)
+            measured = review.propagator.measure_in_video(
+                review.state_of_excerpt(open_ends=False), HIDDEN_FRAMES, run
+            )
         with self._running(run):
             accuracy = LabelAccuracy.join(measured)
             with review.lock:

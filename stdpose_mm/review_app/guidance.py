@@ -122,6 +122,7 @@ class Guidance:
         revision: int,
         everyone: Mapping[int, PersonPoses],
         labels: VideoLabels,
+        excerpt: range,
         is_outdated: Callable[[], bool],
     ) -> bool:
         """Make the report of a revision.
@@ -130,7 +131,8 @@ class Guidance:
             revision: The revision.
             everyone: Person id -> poses, which must not change during the call; what is expected of
                 their joints is stored with them.
-            labels: The labels of the revision; all frames of the video are listed.
+            labels: The labels of the revision; the frames of the excerpt are listed.
+            excerpt: The frames that count.
             is_outdated: Tells whether there is more important work; called repeatedly.
 
         Returns:
@@ -147,13 +149,15 @@ class Guidance:
                 return False
             if person not in self._errors:
                 track = labels.with_persons([*tracks.get(person, {}).values()])
-                self._errors[person] = self._errors_of(person, poses, track)
+                self._errors[person] = self._errors_of(person, poses, track, excerpt)
                 # The gains are kept for reports after changes to other people.
                 self._errors[person].gains()
-                poses.right = 1 - self._errors[person].errors
+                poses.right = poses.scores.copy()
+                rows = slice(excerpt.start, excerpt.stop)
+                poses.right[rows] = 1 - self._errors[person].errors[rows]
         few = len(labels.persons) <= MAX_LABELS
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
-        self.report = replace(self._make_report(revision, everyone), warnings=warnings)
+        self.report = replace(self._make_report(revision, everyone, excerpt), warnings=warnings)
         return True
 
     def advise(self, labels: VideoLabels) -> None:
@@ -171,7 +175,9 @@ class Guidance:
         suggestions = _suggest([person for person, _ in tracks], [errors for _, errors in tracks])
         self.report = replace(self.report, suggestions=suggestions)
 
-    def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
+    def _errors_of(
+        self, person: int, poses: PersonPoses, track: VideoLabels, excerpt: range
+    ) -> TrackErrors:
         propagated = _propagated(poses)
         wrong = self._probably_wrong(person, poses, track)
         if self._calibrator is not None:
@@ -179,6 +185,7 @@ class Guidance:
         whole = (poses.sources == GIVEN) & ~(poses.joint_sources == PROPAGATED).any(axis=1)
         # There is nothing to label in frames in which the person is absent.
         gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
+        gone[: excerpt.start] = gone[excerpt.stop :] = True
         return TrackErrors(
             np.arange(len(poses.sources)), whole | gone, np.where(propagated, wrong, 0.0)
         )
@@ -193,17 +200,22 @@ class Guidance:
                 wrong[interval.times] = interval.errors
             return wrong
         if self._score_meaning == 'agreement':
-            frames = range(len(poses.sources))
+            frames = [frame.index for frame in track.frames]
             dense = track.with_persons([poses.label(frame, person) for frame in frames])
             calibrated = calibrate_scores(dense, self._method).persons
             rows = [label.scores for label in calibrated if label.scores is not None]
-            scores = np.stack(rows) if len(rows) == len(scores) else scores
+            if len(rows) == len(frames):
+                scores = scores.copy()
+                scores[frames] = rows
         return 1.0 - np.clip(scores, 0.0, 1.0)
 
-    def _make_report(self, revision: int, everyone: Mapping[int, PersonPoses]) -> GuidanceReport:
+    def _make_report(
+        self, revision: int, everyone: Mapping[int, PersonPoses], excerpt: range
+    ) -> GuidanceReport:
         people = sorted(everyone)
         tracks = [self._errors[person] for person in people]
-        number = sum(int((everyone[person].visibility > NOT_LABELLED).sum()) for person in people)
+        shown = [everyone[person].visibility[excerpt.start : excerpt.stop] for person in people]
+        number = sum(int((visibility > NOT_LABELLED).sum()) for visibility in shown)
         wrong = sum(float(track.errors.sum()) for track in tracks)
         # Only frames in doubt are listed: even the worst frames of a video may be good.
         in_doubt = [
@@ -214,7 +226,7 @@ class Guidance:
         ]
         frames = {int(f) for track in in_doubt for f in track.times[track.errors.any(axis=1)]}
         checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
-        is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
+        is_small = len(tracks) * len(excerpt) <= MAX_POSES
         wrong_after = expect_errors_left(tracks, by_person=True) if is_small else np.array([wrong])
         outlook = Outlook(
             wrong_after / max(number, 1),

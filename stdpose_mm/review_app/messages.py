@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import traceback
 from collections.abc import AsyncIterator
 from threading import Lock
@@ -153,6 +154,7 @@ class Video(Counts):
     revision: int
     settled: int
     saved: int | None
+    excerpt: list[int] | None
     method: str
     failed: str | None
 
@@ -300,7 +302,7 @@ def sentence_of(error: Exception) -> str:
     return sentence
 
 
-KEEP_ALIVE_SECONDS = 15.0
+KEEP_ALIVE_SECONDS, SECONDS_BETWEEN_EVENTS = 15.0, 0.15
 
 MAX_WAITING = 1000
 """Maximum number of unread events of a page; a page with more is disconnected."""
@@ -355,6 +357,34 @@ class EventStream:
             for queue, loop in self._queues.items():
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(put, queue)
+
+
+class WorkProgress:
+    """Progress of work on a video, for pages.
+
+    Args:
+        events: The stream of the video; None to send nothing.
+        event: The event with the number of frames that are done, of how many.
+        num_frames: Length of the video.
+    """
+
+    def __init__(self, events: EventStream | None, event: EventName, num_frames: int) -> None:
+        self._events, self._event, self._num_frames = events, event, num_frames
+        self._idle, self._sent = 0.0, time.monotonic()
+
+    def check(self) -> None:
+        """Raise an error if the work must end."""
+
+    def start(self, frames_done: int, num_poses: int) -> None:
+        self._idle = frames_done
+
+    def advance(self, frames_done: float) -> None:
+        self.check()
+        now = time.monotonic()
+        if self._events is not None and now - self._sent > SECONDS_BETWEEN_EVENTS:
+            self._sent = now
+            done, of = frames_done - self._idle, self._num_frames - self._idle
+            self._events.send(self._event, done=round(done, 2), of=of)
 
 
 def _encode(event: EventName, data: dict[str, Any]) -> bytes:

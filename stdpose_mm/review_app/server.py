@@ -76,6 +76,7 @@ class ReviewServer:
                 Route(video + '/export', self._export, methods=['POST']),
                 Route(video + '/learning', self._learn, methods=['POST']),
                 Route(video + '/save', self._save, methods=['POST']),
+                Route(video + '/excerpt', self._excerpt, methods=['POST']),
             ],
             exception_handlers=dict.fromkeys((HTTPException, *STATUS), _refuse),
         )
@@ -179,9 +180,22 @@ class ReviewServer:
                 raise InputError("learning needs do: 'start', 'stop' or 'dismiss'")
         return JSONResponse(learner.describe(review))
 
-    def _save(self, request: Request) -> Response:
+    async def _save(self, request: Request) -> Response:
         review = self._video(request)
-        return JSONResponse({'revision': review.save(), 'file': str(review.out)})
+        if (await _json_body(request)).get('do') == 'stop':
+            if review.writing is not None:
+                review.writing.is_stopped = True
+            return JSONResponse({})
+        revision = await run_in_threadpool(review.save)
+        return JSONResponse({'revision': revision, 'file': str(review.out)})
+
+    async def _excerpt(self, request: Request) -> Response:
+        review, body = self._video(request), await _json_body(request)
+        first, last = body.get('first'), body.get('last')
+        if type(first) is not int or type(last) is not int:
+            raise InputError('an excerpt needs first and last, whole numbers of frames')
+        await run_in_threadpool(review.set_excerpt, first, last)
+        return JSONResponse(review.describe())
 
     def _video(self, request: Request) -> VideoReview:
         return self._project[request.path_params['video']]

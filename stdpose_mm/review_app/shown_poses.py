@@ -19,6 +19,9 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 from .edits import Change
 from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace
 
+LONG_GAP = 2048
+"""Number of frames of the gaps that wait for all other gaps."""
+
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
 """State of a joint or a person in a frame; unknown before it is computed."""
 
@@ -406,7 +409,11 @@ class ShownPoses:
         }
 
     def take_urgent(self) -> tuple[int, range] | None:
-        """Pop the person and the frames of the newest edit whose poses are not computed yet."""
+        """Pop the person and the frames of the newest edit whose poses are not computed yet.
+
+        An edit in a long gap is not urgent: its poses would take minutes.
+        """
+        self._urgent = [task for task in self._urgent if len(task[1]) <= LONG_GAP]
         return self._urgent.pop() if self._urgent else None
 
     def put_back(self, person: int, frames: range) -> None:
@@ -414,24 +421,41 @@ class ShownPoses:
         if person in self.of and all(person != other for other, _ in self._urgent):
             self._urgent.insert(0, (person, frames))
 
-    def next_pending(self, start: int, length: int) -> tuple[list[int], range] | None:
-        """Find poses that must be computed, first from a frame on, then from frame 0 on.
+    def next_pending(
+        self, start: int, length: int, people: Iterable[int], excerpt: range
+    ) -> tuple[list[int], range] | None:
+        """Find poses of people that must be computed, those in long gaps last.
+
+        Args:
+            start: They are searched from this frame on, then from the first one on.
+            length: Maximum number of frames.
+            people: The people.
+            excerpt: The frames to search.
 
         Returns:
             The people and the frames; None if no poses are left.
         """
-        waiting = np.zeros(len(self._state.frames), dtype=bool)
-        for poses in self.of.values():
-            waiting |= poses.pending
-        frames = np.flatnonzero(waiting)
+        part = slice(excerpt.start, excerpt.stop)
+        pending = {person: self.of[person].pending[part] for person in people if person in self.of}
+        gaps = [
+            (person, range(excerpt.start + first, excerpt.start + last + 1))
+            for person, mask in pending.items()
+            for first, last, _ in _runs(
+                np.where(self.of[person].sources[part] == GIVEN, UNKNOWN, mask)
+            )
+        ]
+        short = [task for task in gaps if len(task[1]) <= LONG_GAP]
+        if 0 < len(short) < len(gaps):
+            person, gap = min(short, key=lambda task: (task[1].stop <= start, task[1].start))
+            return [person], gap
+        frames = excerpt.start + np.flatnonzero(sum(pending.values()))
         if len(frames) == 0:
             return None
         later = frames[frames >= start]
         first = int((later if len(later) else frames)[0])
-        window = range(first, min(first + length, len(waiting)))
-        inside = slice(window.start, window.stop)
-        people = [person for person, poses in self.of.items() if poses.pending[inside].any()]
-        return sorted(people), window
+        window = range(first, min(first + length, excerpt.stop))
+        inside = slice(first - excerpt.start, window.stop - excerpt.start)
+        return sorted(p for p, mask in pending.items() if mask[inside].any()), window
 
     def _poses_of(self, label: PersonLabel) -> PersonPoses | None:
         return None if label.track_id is None else self.of.get(label.track_id)

@@ -21,6 +21,7 @@ from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
+from .excerpts import clip_state
 from .guidance import Guidance
 from .journal import Journal
 from .messages import (
@@ -35,12 +36,15 @@ from .messages import (
     Timeline,
     Video,
     VideoState,
+    WorkProgress,
 )
 from .pictures import PictureReader
 from .shown_poses import ShownPoses
 
 MAX_POSES = 600
 """Maximum number of frames in one answer with poses."""
+
+PoseVersion = tuple[int, BasePropagator, range]
 
 EDITS_BEFORE_FORGETTING = 200
 """Edits after which gaps in memory are forgotten; until then undoing needs no computation."""
@@ -82,6 +86,8 @@ class VideoReview:
         self.on_change: Callable[[VideoReview], None] = lambda review: None
         self._listed_frames = tuple(VideoFrame(frame) for frame in range(len(state.frames)))
         self.view = 0
+        self.writing: _Writing | None = None
+        self.excerpt = range(len(state.frames))
         self.settled = -1
         self.failed: str | None = None
         self._forgot_at = 0
@@ -119,9 +125,30 @@ class VideoReview:
         return self._history.revision
 
     @property
-    def pose_version(self) -> tuple[int, BasePropagator]:
-        """Return what the poses follow from: the number of edits, and the propagator."""
-        return self.revision, self.propagator.propagator
+    def pose_version(self) -> PoseVersion:
+        """Return what the poses follow from: number of edits, propagator, and excerpt."""
+        return self.revision, self.propagator.propagator, self.excerpt
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the whole video is worked on, not an excerpt of it."""
+        return len(self.excerpt) == len(self.state.frames)
+
+    def state_of_excerpt(self, open_ends: bool = True) -> PropagationState:
+        """Return the video with the labels that the poses follow from, see :func:`clip_state`."""
+        return self.state if self.is_whole else clip_state(self.state, self.excerpt, open_ends)
+
+    def set_excerpt(self, first: int, last: int) -> None:
+        """Work on some frames only, until another excerpt is set; all poses are computed again.
+
+        Raises:
+            InputError: If these are not frames of the video.
+        """
+        with self.lock:
+            self.excerpt = self._frames(first, last)
+            saved = self.saved
+            self.compute_again()
+            self.saved = saved
 
     @property
     def _network(self) -> str | None:
@@ -150,6 +177,7 @@ class VideoReview:
                 'revision': self.revision,
                 'settled': self.settled,
                 'saved': self.saved,
+                'excerpt': None if self.is_whole else [self.excerpt[0], self.excerpt[-1]],
                 'method': self.propagator.method,
                 'failed': self.failed,
                 **self._history.counts(),
@@ -161,7 +189,7 @@ class VideoReview:
             number = sum(
                 label.is_located for track in self.state.tracks.values() for label in track.values()
             )
-            is_good = number and self._is_good(target)
+            is_good = number and self.is_whole and self._is_good(target)
             return {
                 'frames': len(self.state.frames),
                 'people': len(self.state.tracks),
@@ -345,40 +373,45 @@ class VideoReview:
     def collect(
         self, given_only: bool = False
     ) -> tuple[VideoLabels, Callable[[int], float] | None]:
-        """Return everyone's labels and poses in all frames, and the clock of the video.
+        """Return everyone's labels and their poses in the excerpt, and the clock of the video.
 
-        The result is the same as the command line writes for these labels; poses that have not been
-        computed in the background yet are computed here.
+        Without an excerpt, the result is the same as the command line writes for these labels.
+        Poses that have not been computed in the background yet are computed here.
 
         Args:
             given_only: Return the labels alone, which needs no poses.
 
         Raises:
-            InputError: If nothing is labelled, or the server is stopping.
+            InputError: If nothing is labelled, ``writing`` was stopped, or the server is stopping.
         """
         with self.lock:
-            results = self.propagator.propagate_in_video(self.state, self)
+            self.writing = writing = _Writing(self.events, 'writing', len(self.state.frames))
+            writing.is_stopped = self.drafts.closed
+            state, excerpt = self.state_of_excerpt(), self.excerpt
+            within = None if self.is_whole else excerpt
+            # An excerpt may have no labels, but the whole video must.
+            people = None if self.is_whole else sorted(state.tracks)
+            state = self.state if people == [] else state
+            results = self.propagator.propagate_in_video(state, writing, people, within)
             base = dataclasses.replace(self.state, tracks=dict(self.state.tracks))
-            given = self.given_labels()
-        if given_only and given is not None:
-            labels = self.propagator.collect_labels(base, ()).with_persons(given.persons)
-            return labels.only_given(), clock_of(self.state.frames)
-        return self.propagator.collect_labels(base, results), clock_of(self.state.frames)
-
-    def start(self, frames_done: int, num_poses: int) -> None:
-        """Begin to collect, as :class:`~stdpose_mm.propagation.WorkListener`."""
-
-    def advance(self, frames_done: float) -> None:
-        """End collecting with an error if the server is stopping."""
-        if self.drafts.closed:
-            raise InputError('the server is stopping, so nothing was written')
+            others = [
+                label
+                for track in self.state.tracks.values()
+                for frame, label in track.items()
+                if given_only or frame not in excerpt
+            ]
+        labels = self.propagator.collect_labels(base, () if given_only else results)
+        persons = sorted([*labels.persons, *others], key=lambda person: person.frame_index)
+        labels = labels.with_persons(persons)
+        return labels.only_given() if given_only else labels, clock_of(self.state.frames)
 
     def save(self) -> int:
         """Write :meth:`collect` to its file.
 
         Returns:
-            The revision whose edits are certainly in the file; -1 if a network was learned
-            meanwhile, so that its poses differ from those shown now.
+            The revision whose edits are certainly in the file; -1 if it lacks the poses outside of
+            an excerpt, or a network was learned meanwhile, so that its poses differ from those
+            shown now.
 
         Raises:
             InputError: If nothing is labelled, the file or the journal cannot be written, or the
@@ -386,7 +419,8 @@ class VideoReview:
         """
         with self._writing:
             self.require_own_output()
-            (revision, propagator), network = self.pose_version, self._network
+            version, network = self.pose_version, self._network
+            revision = version[0] if self.is_whole else -1
             with atomic_path(self.out) as temporary:
                 labels, time_of = self.collect()
                 write_labels(labels, temporary, None, time_of)
@@ -394,7 +428,7 @@ class VideoReview:
                 with self.lock:
                     self.journal.add_save(path_fingerprint(temporary), revision, network)
             with self.lock:
-                self.saved = revision if self.pose_version[1] is propagator else -1
+                self.saved = revision if self.pose_version[1:] == version[1:] else -1
                 return self.saved
 
     def write(
@@ -426,18 +460,19 @@ class VideoReview:
         return [
             place
             for place in self.guidance.report.suggestions
-            if self.shown.can_label(place['person'], place['frame'])
+            if place['frame'] in self.excerpt
+            and self.shown.can_label(place['person'], place['frame'])
         ]
 
     def given_labels(self) -> VideoLabels | None:
-        """Return the given labels, with all frames listed; None before there is a skeleton."""
+        """Return the given labels of the excerpt, with all its frames; None without a skeleton."""
         if self.state.skeleton is None:
             return None
-        tracks = self.state.tracks.values()
+        tracks = self.state_of_excerpt(open_ends=False).tracks.values()
         persons = [label for track in tracks for _, label in sorted(track.items())]
-        return VideoLabels(
-            self.state.frames.name, self.state.skeleton, self._listed_frames, tuple(persons)
-        )
+        indices = {*self.excerpt, *(label.frame_index for label in persons)}
+        frames = tuple(self._listed_frames[index] for index in sorted(indices))
+        return VideoLabels(self.state.frames.name, self.state.skeleton, frames, tuple(persons))
 
     def compute_again(self) -> None:
         """Recompute all poses and the guidance, after the propagator has changed."""
@@ -449,9 +484,14 @@ class VideoReview:
                 self.guidance.forget(person)
         self.on_change(self)
 
+    def next_pending(self, start: int, length: int) -> tuple[list[int], range] | None:
+        """Find poses that must be computed, see :meth:`ShownPoses.next_pending`."""
+        people = self.state_of_excerpt().tracks
+        return self.shown.next_pending(start, length, people, self.excerpt)
+
     def has_start(self) -> bool:
         """Tell whether there is a label to propagate poses from."""
-        tracks = self.state.tracks.values()
+        tracks = self.state_of_excerpt().tracks.values()
         return any(label.has_joint_or_box for track in tracks for label in track.values())
 
     def forget_unused(self) -> None:
@@ -459,11 +499,13 @@ class VideoReview:
         if self.revision - self._forgot_at >= EDITS_BEFORE_FORGETTING and self.has_start():
             self._forgot_at = self.revision
             # A run over all frames forgets them before it yields the first frame.
-            next(self.propagator.propagate_in_video(self.state))
+            next(self.propagator.propagate_in_video(self.state_of_excerpt()))
 
     def stop(self) -> None:
         """End the event streams, and what is being written."""
         self.drafts.closed = True
+        if self.writing is not None:
+            self.writing.is_stopped = True
         self.events.close()
 
     def close(self) -> None:
@@ -472,6 +514,14 @@ class VideoReview:
         self.pictures.close()
         with self.lock:
             self.journal.close()
+
+
+class _Writing(WorkProgress):
+    is_stopped = False
+
+    def check(self) -> None:
+        if self.is_stopped:
+            raise InputError('writing was stopped, so nothing was written')
 
 
 def _describe_skeleton(skeleton: Skeleton) -> SkeletonData:

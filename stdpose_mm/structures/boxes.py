@@ -6,7 +6,6 @@ the last axis holds the box, leading axes are free.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -167,6 +166,10 @@ def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
     }
 
 
+_BLOCK = 1024
+"""Number of frames whose boxes are interpolated at once."""
+
+
 class TrackBoxes:
     """The person boxes of one track in all frames, for datasets and propagation.
 
@@ -192,20 +195,26 @@ class TrackBoxes:
         self._frames = list(self._anchors)
         self._boxes = np.stack(list(self._anchors.values()))
         self._detections = detections or {}
+        self._blocks: dict[int, np.ndarray] = {}
 
     def find(self, frame: int) -> tuple[np.ndarray, float]:
         """Find the box [4] in a frame and its score, which is 1 except for detections."""
         if frame in self._anchors:
             return self._anchors[frame], 1.0
-        # Only the two anchors around the frame, because there may be many.
-        place = min(max(bisect_right(self._frames, frame), 1), max(len(self._frames) - 1, 1))
-        near = slice(place - 1, place + 1)
-        box = np.array([np.interp(frame, self._frames[near], side) for side in self._boxes[near].T])
+        box = self._interpolated(frame // _BLOCK)[frame % _BLOCK]
         detections = self._detections.get(frame, NO_PEOPLE)
         match = match_box(box, detections.boxes)
         if match is None:
             return box, 1.0
         return detections.boxes[match], float(detections.scores[match])
+
+    def _interpolated(self, block: int) -> np.ndarray:
+        """Interpolate the boxes [F, 4] of many frames at once, which are usually all needed."""
+        if block not in self._blocks:
+            frames = np.arange(_BLOCK) + block * _BLOCK
+            sides = [np.interp(frames, self._frames, side) for side in self._boxes.T]
+            self._blocks[block] = np.stack(sides, axis=1)
+        return self._blocks[block]
 
 
 def enclose(box: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.structures import VideoLabels
 from support.review_page import NUM_FRAMES, Page, access_to, label, labels_of
+from support.slow_lines import SlowPropagator
 from support.video_files import make_video
 
 
@@ -129,3 +130,16 @@ def unlabelled_page(video: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """A page of a video without labels, for all tests of a file that change nothing."""
     with projects(video, tmp_path_factory.mktemp('unlabelled')) as run:
         yield Page(access_to(run()))
+
+
+@pytest.fixture
+def slow(open_page: Callable, two_people: VideoLabels) -> Iterator[tuple[Page, SlowPropagator]]:
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = SlowPropagator()
+    page = open_page(two_people, propagator=propagator)
+    # The label of person 1 in frame 20 is hidden at last.
+    page.wait_for_measurement(1)
+    propagator.propagator.begun.clear()
+    propagator.propagator.finished.clear()
+    yield page, propagator.propagator
+    propagator.propagator.go.set()

@@ -3,83 +3,23 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import ArrayFrames, FrameSource
-from stdpose_mm.propagation import Gap, PropagatedPose, propagate_labels
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import background, video_review
 from stdpose_mm.review_app.shown_poses import interpolate_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
-
-
-class SlowPropagator(LinearPropagator):
-    """Straight lines that read every picture, wait for a signal, and note their gaps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun: list[tuple[int, range]] = []
-        self.finished: list[tuple[int, range]] = []
-        self.go = threading.Event()
-        self.go.set()
-        self.error: Exception | None = None
-        self.stop_at = range(0)
-        """The gap of these frames waits for the signal."""
-        self.fail_at = range(0)
-        """The gap of these frames fails after the signal."""
-
-    def propagate(
-        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
-        for gap in gaps:
-            self.begun.append((gap.track_id, gap.frames))
-            if self.error is not None:
-                raise self.error
-            if gap.frames == self.stop_at:
-                self.go.clear()
-                self.stop_at = range(0)
-            if gap.frames == self.fail_at:
-                assert self.go.wait(30)
-                raise MemoryError
-            for frame in gap.frames:
-                while not self.go.wait(0.005):
-                    frames[frame]
-                frames[frame]
-            self.finished.append((gap.track_id, gap.frames))
-            yield from super().propagate(frames, [gap], skeleton)
-
-
-@pytest.fixture
-def slow(open_page: Callable, two_people: VideoLabels) -> Iterator[tuple[Page, SlowPropagator]]:
-    propagator = VideoPosePropagator(method='linear')
-    propagator.propagator = SlowPropagator()
-    page = open_page(two_people, propagator=propagator)
-    # The label of person 1 in frame 20 is hidden at last.
-    page.wait_for_measurement(1)
-    propagator.propagator.begun.clear()
-    propagator.propagator.finished.clear()
-    yield page, propagator.propagator
-    propagator.propagator.go.set()
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.002)
-
-
-JOINTS = {'head': [30, 4, 2], 'left_hand': [31, 20, 2], 'right_hand': [32, 24, 2]}
+from support.slow_lines import JOINTS, SlowPropagator, wait_for
 
 
 def test_only_the_gaps_around_an_edit_are_propagated_again(slow: tuple[Page, SlowPropagator]):
@@ -328,7 +268,7 @@ def test_a_stopped_server_ends_what_it_writes(slow: tuple[Page, SlowPropagator],
     page.project.stop()
     propagator.go.set()
     saving.join(30)
-    assert sentences == ['the server is stopping, so nothing was written']
+    assert sentences == ['writing was stopped, so nothing was written']
     assert not [path for path in tmp_path.iterdir() if 'reviewed' in path.name]
 
 

@@ -254,7 +254,7 @@ def compute(shown: ShownPoses, propagator: VideoPosePropagator, state: Propagati
     """Compute what is pending, as the background does."""
     if not any(p.has_joint_or_box for track in state.tracks.values() for p in track.values()):
         shown.show_nobody()
-    while pending := shown.next_pending(0, 3):
+    while pending := shown.next_pending(0, 3, shown.of, range(NUM_FRAMES)):
         for result in propagator.propagate_in_video(state, None, *pending):
             shown.show_results(result)
 

@@ -126,9 +126,13 @@ export const postLearning = async (video, what) =>
 export const postDrafts = async (video, body) =>
   read((await post(`/api/videos/${video}/drafts`, body)).json());
 
-/** @param {number} video */
-export const postSave = async (video) =>
-  read((await post(`/api/videos/${video}/save`, {})).json());
+/** @param {number} video @param {'stop'} [what] 'stop' ends the writing of a file or an export */
+export const postSave = async (video, what) =>
+  read((await post(`/api/videos/${video}/save`, { do: what })).json());
+
+/** @param {number} video @param {number} first @param {number} last */
+export const postExcerpt = async (video, first, last) =>
+  read((await post(`/api/videos/${video}/excerpt`, { first, last })).json());
 
 /**
  * Export the labels; the answer is the file with the name that the server chose.

@@ -1,6 +1,6 @@
 /** Dialogs: the project's videos, export, identities, the skeleton of an unlabelled video. */
 
-import { getProject, postExport, Refused, ServerGone } from './api.js';
+import { getProject, postExport, postSave, Refused, ServerGone } from './api.js';
 import { byId, make } from './dom.js';
 import { describeEdit } from './edits.js';
 import { announce, say } from './notices.js';
@@ -116,8 +116,12 @@ export function showExport(store, queue, onError) {
  * @param {(error: unknown) => void} onError
  */
 async function exportAs(video, format, queue, onError) {
+  const stop = () => postSave(video, 'stop').catch(onError);
   try {
     await queue.drained();
+    // Closing the dialog stops the export; afterwards there is nothing to stop.
+    byId('export').addEventListener('close', stop, { once: true });
+    byId('export-result').textContent = 'Writing… Esc stops it.';
     const tolerance = Number.parseFloat(byId('export-tolerance').value);
     const { name, blob } = await postExport(video, {
       format,
@@ -134,6 +138,8 @@ async function exportAs(video, format, queue, onError) {
     const isGone = error instanceof ServerGone || (error instanceof Refused && error.status === 403);
     if (isGone || !(error instanceof Error)) onError(error);
     else byId('export-result').textContent = error.message;
+  } finally {
+    byId('export').removeEventListener('close', stop);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Puts the page together: opens a video, connects views, edits, keys and the server's events. */
 
 import {
-  getGuidance, getPoses, getProject, getVideo, postLearning, postSave, Refused, ServerGone,
+  getGuidance, getPoses, getProject, getVideo, postExcerpt, postLearning, postSave, Refused, ServerGone,
 } from './api.js';
 import { onSchemeChange, setTheme } from './colours.js';
 import { Connection } from './connection.js';
@@ -54,7 +54,9 @@ const store = new Store({
   waiting: 0,
   connection: 'ok',
   saving: false,
+  written: null,
   saved: null,
+  mark: null,
   pages: 1,
   frame: 0,
   shown: 0,
@@ -105,7 +107,7 @@ const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe, () => 
 const selection = new SelectionLayer(store, skeletons);
 const drafts = new DraftLayer(store, view, (edit) => submit(edit), onError, loupe);
 const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), drafts);
-const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError);
+const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError, setMark);
 const playback = new Playback(store, (frame) => goTo(frame, true));
 const doubtTour = new DoubtTour(store);
 const labelTour = new LabelTour(store);
@@ -155,6 +157,7 @@ const connection = new Connection(
       say('Another page has edited this video: its changes are shown here.');
       reload();
     },
+    writing: ({ done, of }) => store.update({ written: done / of }),
     pages: ({ count }) => store.update({ pages: count }),
     failed: ({ error }) => {
       // The server tries again every few seconds.
@@ -226,7 +229,7 @@ async function openVideo(id, frame = 0) {
   store.update({
     // Nothing is shown before the first picture has arrived.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
-    opened: null, range: null, placing: null, playing: false, joint: null, draft: null, picked: [],
+    opened: null, range: null, mark: null, placing: null, playing: false, joint: null, draft: null, picked: [],
     alone: false,
     ...stateOf(video), person: video.persons[0] ?? null,
   });
@@ -647,17 +650,53 @@ function placeMissing() {
   placing.begin(state.person, chosen >= 0 ? chosen : Math.max(0, missing));
 }
 
+/** Work on some frames only: what is computed, suggested and written; null ends that. */
+/** @param {number[]|null} excerpt first and last frame */
+async function setExcerpt(excerpt) {
+  const { video } = state;
+  if (!video?.skeleton) return;
+  const [first, last] = excerpt ?? [0, video.frames - 1];
+  store.update({ mark: null });
+  try {
+    await queue.drained();
+    await postExcerpt(video.id, Math.min(first, last), Math.max(first, last));
+    reload();
+  } catch (error) {
+    onError(error);
+  }
+}
+
+/** Mark one end of the excerpt, then the other one. */
+/** @param {number} frame */
+function setMark(frame) {
+  if (state.mark !== null) setExcerpt([state.mark, frame]);
+  else {
+    store.update({ mark: frame });
+    say('One end of the excerpt: Shift+E or Shift+click at the other end');
+  }
+}
+
+/** Mark an end of the excerpt, or end it. */
+function markExcerpt() {
+  if (state.mark === null && state.video?.excerpt) setExcerpt(null);
+  else setMark(state.frame);
+}
+
+const stopWriting = () => state.video && postSave(state.video.id, 'stop').catch(onError);
+
 async function save() {
   const { video } = state;
-  if (!video || state.saving) return;
+  if (!video) return;
+  if (state.saving) return stopWriting();
   placing.finish();
-  store.update({ saving: true });
+  store.update({ saving: true, written: null });
   try {
     await queue.drained();
     const { file, revision } = await postSave(video.id);
     if (state.video.id === video.id) store.update({ saved: revision });
     const isNewer = state.video.id === video.id && isUnsaved(state);
-    if (isNewer) say(`Labels were written to ${file}, but it lacks the latest changes: write them again`, 'bad');
+    if (video.excerpt) say(`All labels, and the poses of frames ${video.excerpt.join(' to ')}, were written to ${file}`, 'good');
+    else if (isNewer) say(`Labels were written to ${file}, but it lacks the latest changes: write them again`, 'bad');
     else say(`Labels were written to ${file}`, 'good');
   } catch (error) {
     onError(error);
@@ -738,8 +777,9 @@ const BINDINGS = [
   { group: 'Look', shown: 'Shift+T', keys: ['Shift+t'], what: 'the chosen joint over time: x, y, speed, not at all', run: () => setText('trace', NEXT_TRACE[state.trace]) },
   { group: 'Look', shown: 'Shift+G', keys: ['Shift+g'], what: 'trail of the chosen joint', run: () => setShown('trails', !state.trails) },
   { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colours, not at all', run: () => setText('scores', { size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
+  { group: 'Go', shown: 'Shift+E', keys: ['Shift+e'], what: 'work only on the frames from here to the next Shift+E, then on all again', run: markExcerpt },
   { group: 'Look', shown: '< >', keys: ['<'], what: 'timeline: more, fewer frames (also Ctrl+wheel)', run: () => timeline.zoom(0.5) },
-  { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || save() },
+  { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || state.saving || save() },
   { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, queue, onError) },
   { group: 'File', shown: 'Shift+L', keys: ['Shift+l'], what: 'learn from the labels, stop learning', run: learn },
   { group: 'File', shown: 'L', keys: ['l'], what: 'videos of the project', run: () => showProject(store, openVideo, onError) },
@@ -784,6 +824,10 @@ function setText(key, value) {
 /** @param {KeyboardEvent} event */
 function firstKey(event) {
   if (placing.key(event)) return true;
+  if (event.key === 'Escape' && state.saving) {
+    stopWriting();
+    return true;
+  }
   if (event.key === 'Tab' && event.target === view.canvas && !leaveByTab && !event.ctrlKey) {
     return stepJoint(event.shiftKey ? -1 : 1);
   }
@@ -975,7 +1019,7 @@ function prepareViews() {
   store.watch(['learning'], followLearning);
   const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision', 'posesVersion', 'failed'];
   store.watch(transport, () => showTransport(store));
-  const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting', 'learning'];
+  const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'written', 'saved', 'revision', 'waiting', 'learning'];
   store.watch(header, () => showHeader(store));
   store.watch(['video'], () => {
     byId('no-skeleton').hidden = Boolean(state.video?.skeleton);

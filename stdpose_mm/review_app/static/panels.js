@@ -356,17 +356,22 @@ export function isUnsaved({ revision, saved, waiting }) {
 
 /** @param {Store} store */
 export function showHeader(store) {
-  const { video, canUndo, canRedo, project, placing, saving, learning } = store.state;
+  const { video, canUndo, canRedo, project, placing, saving, saved, written, learning } = store.state;
   byId('undo').disabled = !canUndo && !placing;
   byId('redo').disabled = !canRedo;
   byId('video-name').textContent = video?.name ?? 'Choose a video';
   byId('videos-button').title = `${project?.videos.length ?? 0} videos of this project`;
   document.title = video ? `${video.name} · review` : 'Review';
   const save = byId('save-button');
-  save.disabled = saving;
   const unsaved = isUnsaved(store.state);
-  save.replaceChildren(...(saving ? ['Writing…'] : ['Write', wide(' labels'), unsaved ? ' •' : '']));
-  save.title = `Write the labels to the output file (Ctrl+S)${unsaved ? ': it lacks the latest edits' : ''}`;
+  const { excerpt } = video ?? {};
+  const done = written === null ? '' : ` ${Math.floor(100 * written)} %`;
+  save.replaceChildren(...(saving ? [`Writing…${done}`] : ['Write', wide(' labels'), unsaved ? ' •' : '']));
+  const lacks = saved === -1 ? 'poses that are shown now' : 'the latest edits';
+  save.title = saving
+    ? 'Stop writing: the file stays as it was (Esc)'
+    : `Write the labels${excerpt ? `, and the poses of frames ${excerpt.join(' to ')},` : ''} to the output file (Ctrl+S)` +
+      `${unsaved ? `: it lacks ${lacks}` : ''}`;
   const learned = learning?.labels ? `, learned from ${counted(learning.labels, 'label')}` : '';
   byId('method').textContent = `${video?.method ?? ''}${learned}`;
 }

@@ -24,8 +24,10 @@ export class Timeline {
    * @param {(frame: number) => void} goTo
    * @param {(frame: number, person: number|null) => void} visit goes to the frame of a mark
    * @param {(error: unknown) => void} onError
+   * @param {(frame: number) => void} mark marks an end of the excerpt
    */
-  constructor(store, goTo, visit, onError) {
+  constructor(store, goTo, visit, onError, mark) {
+    this.mark = mark;
     this.store = store;
     this.goTo = goTo;
     this.visit = visit;
@@ -44,7 +46,7 @@ export class Timeline {
     this.scroller.addEventListener('scroll', this.redraw);
     for (const part of [this.ruler, this.lanes, this.traces]) this.#listen(part);
     store.watch(['frame'], () => this.#follow());
-    store.watch(['frame', 'shown', 'person', 'timeline', 'persons', 'guidance'], () => this.redraw());
+    store.watch(['frame', 'shown', 'person', 'timeline', 'persons', 'guidance', 'mark', 'video'], () => this.redraw());
     store.watch(['persons', 'opened', 'alone', 'trace'], () => this.#resize());
     store.watch(['joint'], () => store.state.joint !== null && store.update({ traced: store.state.joint }));
     store.watch(['person'], () => this.#showChosen());
@@ -190,6 +192,7 @@ export class Timeline {
         }
         return;
       }
+      if (event.shiftKey) return this.mark(this.#frameAt(x));
       const mark = this.#markAt(canvas, x, y);
       if (mark && canvas === this.traces) this.store.update({ person: mark.person });
       if (mark && canvas === this.traces) return this.goTo(mark.frame);
@@ -346,6 +349,14 @@ export class Timeline {
     }
     context.stroke();
     context.textAlign = 'left';
+    const { video, mark: end } = this.store.state;
+    const ends = end === null ? video.excerpt : [end, end];
+    if (ends && ends[0] <= last && ends[1] >= first) {
+      // The excerpt is a bar above all lanes.
+      const left = this.#x(Math.max(ends[0], first));
+      context.fillStyle = colours.suggest;
+      context.fillRect(left, 15, Math.max(2, this.#x(Math.min(ends[1], last) + 1) - left), 4);
+    }
     for (const mark of this.#marks()) {
       if (mark.frame < first || mark.frame > last) continue;
       const x = this.#x(mark.frame + 0.5);

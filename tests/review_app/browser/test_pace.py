@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from support.endless_lines import never_finish
-from support.review_browser import FRAMES, make_clip, place_of, serve
+from support.review_browser import FRAMES, LANE_LEFT, LANE_RIGHT, make_clip, place_of, serve
 
 pytestmark = pytest.mark.slow
 
@@ -156,3 +157,81 @@ def test_space_goes_to_what_is_in_doubt_so_far(computing):
     page.press(' ')
     page.wait_for_frame(10)
     assert page.fetch('/guidance')['computing'] is True
+
+
+def place_in_timeline(page, frame):
+    """Return where the middle of a frame is in the ruler, from its left and from the window's."""
+    left, top, width = page.run(
+        'const b = document.getElementById("ruler").getBoundingClientRect();'
+        'return [b.left, b.top, b.width]'
+    )
+    inside = LANE_LEFT + (frame + 0.5) * (width - LANE_LEFT - LANE_RIGHT) / FRAMES
+    return round(inside), (round(left + inside), round(top + 17))
+
+
+def is_in_bar(page, frame):
+    """Return whether the ruler has the excerpt's bar at a frame, which the page does not show."""
+    script = """
+        const context = document.getElementById('ruler').getContext('2d');
+        const at = (x, y) => [x, y].map((place) => place * devicePixelRatio);
+        const [inside, corner] = [at(arguments[0], 17), at(2, 2)].map(
+            (place) => String(context.getImageData(...place, 1, 1).data));
+        return inside !== corner;
+    """
+    return page.run(script, place_in_timeline(page, frame)[0] + 4)
+
+
+def wait_for_excerpt(page, excerpt):
+    page.wait(lambda: page.fetch()['excerpt'] == excerpt, f'the excerpt is {excerpt}')
+    first, last = excerpt or (FRAMES, FRAMES)
+    page.wait(
+        lambda: all(
+            is_in_bar(page, frame) == (first <= frame <= last) for frame in (4, 12, 18, 25)
+        ),
+        'the bar shows it',
+    )
+    page.wait_until_settled()
+
+
+def test_an_excerpt_is_marked_by_keys_or_clicks_and_advice_is_for_it(page, server):
+    page.go_to(11)
+    page.press('e', held=[Keys.SHIFT])
+    page.go_to(19)
+    page.press('e', held=[Keys.SHIFT])
+    wait_for_excerpt(page, [11, 19])
+    page.wait(lambda: suggestions(page), 'places are suggested')
+    assert all(11 <= frame <= 19 for frame, _ in suggestions(page))
+    page.open(server, video=page.video)
+    wait_for_excerpt(page, [11, 19])
+    page.wait(lambda: 'frame' in page.text('#next-what'), 'N goes')
+    page.press('n')
+    page.wait(lambda: 11 <= page.shown <= 19, 'N stays inside')
+    page.go_to(0)
+    page.press('e', held=[Keys.SHIFT])
+    wait_for_excerpt(page, None)
+    # The later end may be marked first.
+    actions = ActionChains(page.browser, duration=0).key_down(Keys.SHIFT)
+    for frame in (20, 8):
+        actions.w3c_actions.pointer_action.move_to_location(*place_in_timeline(page, frame)[1])
+        actions.w3c_actions.pointer_action.click()
+        for _ in range(3):
+            actions.w3c_actions.key_action.pause()
+    actions.key_up(Keys.SHIFT).perform()
+    wait_for_excerpt(page, [8, 20])
+
+
+def test_writing_and_exporting_say_how_far_they_are_and_can_be_stopped(computing, tmp_path):
+    page = computing
+    page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+    before = sorted(tmp_path.rglob('*'))
+    page.press('s', held=[Keys.CONTROL])
+    page.wait(lambda: page.text('#save-button').endswith('%'), 'the share is shown')
+    page.press(Keys.ESCAPE)
+    page.wait(lambda: 'was stopped' in page.text('#messages'), 'the page says so')
+    page.wait(lambda: page.text('#save-button').startswith('Write labels'), 'it can be written')
+    page.press('e', held=[Keys.CONTROL])
+    page.click('.format')
+    page.wait(lambda: 'Esc stops it' in page.text('#export-result'), 'the page says how')
+    page.press(Keys.ESCAPE)
+    page.wait(lambda: 'was stopped' in page.text('#export-result'), 'the export is stopped')
+    assert sorted(tmp_path.rglob('*')) == before
