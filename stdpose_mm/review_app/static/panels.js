@@ -62,6 +62,7 @@ export function showPeople(store) {
           dataset: { key: `person ${id}` },
           onclick: () => store.update({ person: id, joint: null }),
         },
+        make('kbd', {}, String(index + 1)),
         swatch,
         make('span', { class: 'row-name' }, capital(nameOf(store.state, id))),
         make(
@@ -69,7 +70,6 @@ export function showPeople(store) {
           { class: `source ${source}` },
           pose ? `${MARKS[source]} ${said}` : '…',
         ),
-        index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
       const isOpen = opened === id;
       const lane = make(
