@@ -53,7 +53,7 @@ export function showPeople(store) {
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const said = pose?.pending ? 'recomputing' : isInDoubt(pose) ? 'in doubt' : source;
+      const said = pose?.pending && source !== 'given' ? 'recomputing' : isInDoubt(pose) ? 'in doubt' : source;
       const choose = make(
         'button',
         {
