@@ -12,9 +12,7 @@ import { byId, make } from './dom.js';
  */
 
 /** What keys that are no letters type on an English keyboard, without and with Shift. */
-const ENGLISH = /** @type {Record<string, string>} */ ({
-  BracketLeft: '[{', BracketRight: ']}', Comma: ',<', Period: '.>', Slash: '/?',
-});
+const ENGLISH = /** @type {Record<string, string>} */ ({ BracketLeft: '[{', BracketRight: ']}', Comma: ',<', Period: '.>', Slash: '/?' });
 
 /**
  * Tell which key of the table was pressed: what it types in a Latin script, in lower case; in another
@@ -75,13 +73,9 @@ export function listenToKeys(bindings, first) {
  * @param {Binding[]} bindings
  */
 export function showBindings(bindings) {
-  const groups = new Map();
-  for (const binding of bindings) {
-    if (!groups.has(binding.group)) groups.set(binding.group, []);
-    groups.get(binding.group).push(binding);
-  }
+  const groups = [...new Set(bindings.map(({ group }) => group))];
   byId('help-keys').replaceChildren(
-    ...[...groups].map(([group, members]) =>
+    ...groups.map((group) =>
       make(
         'section',
         {},
@@ -89,7 +83,7 @@ export function showBindings(bindings) {
         make(
           'dl',
           {},
-          ...members.flatMap((/** @type {Binding} */ binding) => [
+          ...bindings.filter((binding) => binding.group === group).flatMap((binding) => [
             make('dt', {}, ...binding.shown.split(' ').map((key) => make('kbd', {}, key))),
             make('dd', {}, binding.what),
           ]),

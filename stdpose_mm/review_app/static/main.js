@@ -210,6 +210,7 @@ async function openVideo(id, frame = 0) {
     opened: null, range: null, placing: null, playing: false, joint: null, draft: null, picked: [],
     alone: false,
     ...stateOf(video), person: video.persons[0] ?? null,
+    aliases: JSON.parse(localStorage.getItem(aliasKey(video)) ?? '{}'),
   });
   view.fit();
   needPoses();
@@ -559,6 +560,17 @@ function typePlace(digit, { timeStamp }) {
   if (person !== undefined) store.update({ person, joint: null });
 }
 
+/** @param {any} video @returns where the browser keeps the names that its people were given */
+const aliasKey = (video) => `names of ${state.project.key} ${video.name}`;
+
+/** @param {number} person */
+function rename(person) {
+  const name = prompt(`Name of person ${person} on this page`, state.aliases[person] ?? '');
+  if (name === null) return;
+  store.update({ aliases: { ...state.aliases, [person]: name.trim() } });
+  localStorage.setItem(aliasKey(state.video), JSON.stringify(state.aliases));
+}
+
 /** @param {number} step to the next video that can be opened, or to the one before */
 function openNeighbour(step) {
   const usable = (state.project?.videos ?? []).filter((/** @type {any} */ listed) => listed.state !== 'unavailable');
@@ -871,7 +883,7 @@ function prepareViews() {
   /** @type {any} */
   let last = {};
   const showSide = oncePerFrame(() => {
-    showPeople(store);
+    showPeople(store, rename);
     showActions(store);
     showJoints(store, cycleVisibility);
     if (state.person !== last.person) followChosen('people');
@@ -879,7 +891,7 @@ function prepareViews() {
     last = { ...state };
   });
   const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint', 'picked', 'alone'];
-  store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);
+  store.watch([...posesShown, 'opened', 'guidance', 'video', 'aliases'], showSide);
   store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden'], () => view.redraw());
   store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
   store.watch(['joint', 'draft', 'picked', 'alone', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
@@ -889,7 +901,7 @@ function prepareViews() {
     }
   });
   store.watch(['joint', 'person'], announceJoint);
-  store.watch(['guidance', 'target'], () =>
+  store.watch(['guidance', 'target', 'aliases'], () =>
     showGuidance(store, (frame, person) => {
       byId('doubt-popover').hidePopover();
       visit(frame, person);

@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import alert_is_present
+from selenium.webdriver.support.ui import WebDriverWait
 
 from stdpose_mm.io.labels import write_coco
 from support.review_browser import STARTS, make_clip, place_of, poses_of_clip, serve
@@ -114,3 +117,28 @@ def test_the_first_person_of_a_video_has_the_number_of_its_key(page, tmp_path):
             page.pointer(place_of(1, 0, 'head'))
         page.wait(lambda: page.text('#people .row-name') == 'Person 1', 'it is listed')
         assert page.text('#people kbd') == '1'
+
+
+def test_a_person_is_named_by_a_double_click_in_this_video_alone(page, server):
+    def name(text):
+        place = page.run(
+            "const b = document.querySelector('#people .row-name').getBoundingClientRect();"
+            'return [Math.round(b.left + 9), Math.round(b.top + 9)]'
+        )
+        actions = ActionChains(page.browser, duration=0)
+        actions.w3c_actions.pointer_action.move_to_location(*place)
+        for _ in range(2):
+            actions.w3c_actions.pointer_action.click()
+        actions.perform()
+        alert = WebDriverWait(page.browser, 20).until(alert_is_present())
+        alert.send_keys(text)
+        alert.accept()
+
+    video = page.video
+    name('Anna')
+    page.wait(lambda: page.text('#people .row-name') == 'Anna', 'it has the name')
+    assert page.text('#actions-title') == 'Anna in frame 0'
+    page.open(server, video=video)
+    page.wait(lambda: page.text('#people .row-name') == 'Anna', 'the name is kept')
+    page.open(server, video=(video + 1) % 10)
+    page.wait(lambda: page.text('#people .row-name') == 'Person 1', 'another one has none')
