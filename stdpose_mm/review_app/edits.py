@@ -117,7 +117,8 @@ class EditReader:
             case 'copy_nearest' | 'mark_present':
                 return [self._add(self._nearest_joints(), replace=True)]
             case 'add_person':
-                person = next(unused_track_ids(self.state.tracks))
+                # The people of an unlabelled video are numbered from 1, as their keys are.
+                person = next(unused_track_ids([0, *self.state.tracks]))
                 return [self._add(self._joints(), person=person)]
             case 'mark_absent':
                 return [{'do': 'absent', 'person': self._person(), 'frame': self._frame()}]

@@ -67,6 +67,7 @@ class PersonPoses:
         if self.right is None:
             return self.scores[frames]
         propagated = self.joint_sources[frames] == PROPAGATED
+        propagated &= self.visibility[frames] > NOT_LABELLED
         return np.where(propagated, self.right[frames], self.scores[frames])
 
     def outdate(self, frames: range) -> None:

@@ -253,8 +253,8 @@ def test_two_people_side_by_side_keep_their_drafts(page_with):
     first, second = drafted(page)
     accept(page, first)
     assert [draft['id'] for draft in drafted(page)] == [second['id']]
-    assert accept(page, second) == 1
-    assert page.joint(5, 1) == [13, 4]
+    assert accept(page, second) == 2
+    assert page.joint(5, 2) == [13, 4]
 
 
 def test_a_label_hides_the_draft_of_its_person(page_with, two_people):
@@ -286,7 +286,7 @@ def test_a_corrected_draft_is_given_as_it_is_and_as_corrected(page_with):
     page = page_with(None, 0)
     ask(page, 'find', frame=5)
     accept(page, drafted(page)[0], head=[12, 5, 2])
-    pose = page.poses(5)[0]
+    pose = page.poses(5)[1]
     assert np.array(pose['keypoints'])[:, :2] == pytest.approx(np.array([[12, 5], *POSE[1:]]))
     assert pose['sources'] == 'ggg'
     # One action, though it placed three joints.
@@ -316,14 +316,14 @@ def test_a_draft_is_accepted_only_once(page_with):
     joints = {'head': [1, 1, 2]}
     again = page.try_edit('add_person', frame=5, joints=joints, draft=draft['id'])
     assert again.status_code == 409
-    assert page.get()['persons'] == [0]
+    assert page.get()['persons'] == [1]
 
 
 def test_a_draft_of_a_session_before_is_accepted(page_with):
     page = page_with(None, 0)
     # It is not known, but a page that waited for the server must not lose its edit.
     page.edit('add_person', frame=5, joints={'head': [1, 1, 2]}, draft='of-before')
-    assert page.get()['persons'] == [0]
+    assert page.get()['persons'] == [1]
 
 
 @pytest.mark.parametrize('draft', [5, 'x' * 101])

@@ -254,7 +254,7 @@ def test_an_unlabelled_video_gets_a_skeleton_and_then_people(open_page: Callable
     assert len(page.get()['skeleton']['joints']) == 21
     page.edit('set_skeleton', joints=['head', 'tail'], limbs=[[0, 1]])
     page.edit('add_person', frame=4, joints={'head': [1, 2, 2], 'tail': [5, 2, 2]})
-    assert page.poses(9)[0]['keypoints'][0][:2] == [1, 2]
+    assert page.poses(9)[1]['keypoints'][0][:2] == [1, 2]
     assert page.post('/export', {'format': 'coco'}).status_code == 200
     for _ in range(3):
         page.edit('undo')

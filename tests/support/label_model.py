@@ -108,7 +108,7 @@ class LabelModel:
         return self.corrected(person, frame, label, joints)
 
     def add_person(self, frame: int, joints: dict[int, list]) -> Tracks:
-        return self.set_joints(max(self.tracks, default=-1) + 1, frame, joints)
+        return self.set_joints(max(self.tracks, default=0) + 1, frame, joints)
 
     def accept(self, person: int, frame: int, joints: dict[int, list] | None = None) -> Tracks:
         if joints is None:

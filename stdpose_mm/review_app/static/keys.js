@@ -11,17 +11,33 @@ import { byId, make } from './dom.js';
  * @property {(event: KeyboardEvent) => void} [run] absent if the key is only described here
  */
 
+/** What keys that are no letters type on an English keyboard, without and with Shift. */
+const ENGLISH = /** @type {Record<string, string>} */ ({ BracketLeft: '[{', BracketRight: ']}', Comma: ',<', Period: '.>', Slash: '/?' });
+
+/**
+ * Tell which key of the table was pressed: what it types in a Latin script, in lower case; in another
+ * script, what the key in its place types on an English keyboard.
+ * @param {KeyboardEvent} event
+ */
+export function keyOf({ key, code, shiftKey }) {
+  if (key.length > 1) return key;
+  const isLatin = key < '\u0250';
+  return isLatin ? key.toLowerCase() : (/^Key(.)$/.exec(code)?.[1].toLowerCase() ?? ENGLISH[code]?.[Number(shiftKey)] ?? key);
+}
+
 /**
  * Name a key press: modifiers in a fixed order, then the key; Shift only if the key types nothing.
  * @param {KeyboardEvent} event
  */
 function describe(event) {
-  const isCharacter = event.key.length === 1;
-  const key = isCharacter ? event.key.toLowerCase() : event.key;
+  const key = keyOf(event);
+  const isCharacter = key.length === 1;
   const isLetter = /^[a-z]$/.test(key);
   const parts = [];
-  if (event.ctrlKey || event.metaKey) parts.push('Ctrl');
-  if (event.altKey) parts.push('Alt');
+  // AltGr types a character, but counts as Ctrl and Alt on Windows.
+  const isTyped = event.getModifierState('AltGraph');
+  if ((event.ctrlKey && !isTyped) || event.metaKey) parts.push('Ctrl');
+  if (event.altKey && !isTyped) parts.push('Alt');
   if (event.shiftKey && (!isCharacter || isLetter)) parts.push('Shift');
   return [...parts, key === ' ' ? 'Space' : key].join('+');
 }
@@ -57,13 +73,9 @@ export function listenToKeys(bindings, first) {
  * @param {Binding[]} bindings
  */
 export function showBindings(bindings) {
-  const groups = new Map();
-  for (const binding of bindings) {
-    if (!groups.has(binding.group)) groups.set(binding.group, []);
-    groups.get(binding.group).push(binding);
-  }
+  const groups = [...new Set(bindings.map(({ group }) => group))];
   byId('help-keys').replaceChildren(
-    ...[...groups].map(([group, members]) =>
+    ...groups.map((group) =>
       make(
         'section',
         {},
@@ -71,7 +83,7 @@ export function showBindings(bindings) {
         make(
           'dl',
           {},
-          ...members.flatMap((/** @type {Binding} */ binding) => [
+          ...bindings.filter((binding) => binding.group === group).flatMap((binding) => [
             make('dt', {}, ...binding.shown.split(' ').map((key) => make('kbd', {}, key))),
             make('dd', {}, binding.what),
           ]),

@@ -36,6 +36,7 @@ import { NEXT_TRACE, TRAIL, trailsOf } from './traces.js';
 const PAGE = crypto.randomUUID();
 const GUIDANCE_AGAIN_MS = 500;
 const OPEN_AGAIN_MS = 500;
+const SECOND_DIGIT_MS = 1000;
 
 const store = new Store({
   project: null,
@@ -232,6 +233,7 @@ async function openVideo(id, frame = 0) {
     opened: null, range: null, mark: null, placing: null, playing: false, joint: null, draft: null, picked: [],
     alone: false,
     ...stateOf(video), person: video.persons[0] ?? null,
+    aliases: JSON.parse(localStorage.getItem(aliasKey(video)) ?? '{}'),
   });
   view.fit();
   needPoses();
@@ -619,10 +621,36 @@ const goToGivenBefore = () => goByTimeline(() => nextGiven(store, -1), 'No given
 const goToGivenAfter = () => goByTimeline(() => nextGiven(store, 1), 'No given frame after this one');
 const goToMiddleOfGap = () => goByTimeline(() => middleOfGap(store), 'There is no gap here');
 
-/** @param {number} number */
-function choosePerson(number) {
-  const person = state.persons[number - 1];
+let typed = { place: 0, time: -Infinity };
+
+/** Choose a person by its place in the list; a digit that follows soon is the second one of the place. */
+/** @param {number} digit @param {KeyboardEvent} event */
+function typePlace(digit, { timeStamp }) {
+  const both = timeStamp - typed.time < SECOND_DIGIT_MS ? 10 * typed.place + digit : digit;
+  const place = both <= state.persons.length ? both : digit;
+  typed = { place, time: timeStamp };
+  if (!place) return view.fit();
+  const person = state.persons[place - 1];
   if (person !== undefined) store.update({ person, joint: null });
+}
+
+/** @param {any} video @returns where the browser keeps the names that its people were given */
+const aliasKey = (video) => `names of ${state.project.key} ${video.name}`;
+
+/** @param {number} person */
+function rename(person) {
+  const name = prompt(`Name of person ${person} on this page`, state.aliases[person] ?? '');
+  if (name === null) return;
+  store.update({ aliases: { ...state.aliases, [person]: name.trim() } });
+  localStorage.setItem(aliasKey(state.video), JSON.stringify(state.aliases));
+}
+
+/** @param {number} step to the next video that can be opened, or to the one before */
+function openNeighbour(step) {
+  const usable = (state.project?.videos ?? []).filter((/** @type {any} */ listed) => listed.state !== 'unavailable');
+  const place = usable.findIndex((/** @type {any} */ listed) => listed.id === state.video?.id) + step;
+  if (usable[place]) openVideo(usable[place].id);
+  else say(step < 0 ? 'This is the first video' : 'This is the last video');
 }
 
 function deleteLabel() {
@@ -737,7 +765,7 @@ const BINDINGS = [
   { group: 'Go', shown: 'Home End', keys: ['Home'], what: 'first, last frame', run: () => goTo(0) },
   { group: 'Go', shown: 'F', keys: ['f'], what: 'type a frame number', run: () => byId('frame-field').select() },
   { group: 'Go', shown: 'P', keys: ['p'], what: 'play, pause', run: () => playback.toggle() },
-  { group: 'Choose', shown: '1 … 9', keys: [], what: 'a person by position in the list' },
+  { group: 'Choose', shown: '1 … 9', keys: [], what: 'a person by its number in the list; two digits in a row beyond the ninth' },
   { group: 'Choose', shown: 'Tab Shift+Tab', keys: [], what: 'next, previous joint (on the picture)' },
   { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint (Tab then leaves the picture)', run: leaveJoint },
   { group: 'Choose', shown: 'Ctrl+click Ctrl+drag', keys: [], what: 'several joints, one by one or in a box; then drag one of them (move), the knob (turn) or a corner (scale)' },
@@ -765,7 +793,7 @@ const BINDINGS = [
   { group: 'Drafts', shown: 'drag', keys: [], what: 'correct, accept the rest' },
   { group: 'Drafts', shown: 'Shift+A Shift+Del', keys: ['Shift+a'], what: 'accept, discard all of this frame', run: () => drafts.acceptAll() },
   { group: 'Look', shown: '+ −', keys: ['+', '='], what: 'zoom (also the wheel); drag the background to pan', run: () => view.zoom(1.25) },
-  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'zoom to the whole picture, the chosen one', run: () => view.fit() },
+  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'zoom to the whole picture, the chosen one', run: (event) => typePlace(0, event) },
   { group: 'Look', shown: 'Shift+Z', keys: ['Shift+z'], what: 'zoom in on small poses in doubt, or not', run: toggleZooming },
   { group: 'Look', shown: 'U', keys: ['u'], what: 'brighten a dark picture, or show it as recorded', run: () => light.toggle() },
   { group: 'Look', shown: 'B Shift+B', keys: ['b'], what: 'brighter, darker', run: () => light.change('brightness', 0.25) },
@@ -782,12 +810,13 @@ const BINDINGS = [
   { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || state.saving || save() },
   { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, queue, onError) },
   { group: 'File', shown: 'Shift+L', keys: ['Shift+l'], what: 'learn from the labels, stop learning', run: learn },
+  { group: 'File', shown: 'PgUp PgDn', keys: ['PageUp'], what: 'previous, next video', run: () => openNeighbour(-1) },
   { group: 'File', shown: 'L', keys: ['l'], what: 'videos of the project', run: () => showProject(store, openVideo, onError) },
   { group: 'File', shown: '?', keys: ['?', 'F1'], what: 'this help', run: () => byId('help').showModal() },
 ];
 /** The second keys of the pairs that the help shows together. */
 /** @type {import('./keys.js').Binding[]} */
-const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
+const SECOND_KEYS = /** @type {[string[], (event: KeyboardEvent) => void][]} */ ([
   [['ArrowRight'], nudgeOr(1, 0, () => goTo(state.frame + 1))],
   [['.'], () => goTo(state.frame + 1)],
   [['Shift+ArrowRight'], nudgeOr(10, 0, () => goTo(state.frame + 10))],
@@ -806,7 +835,8 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [['Shift+d'], () => light.change('contrast', -0.25)],
   [['Shift+w'], () => setShown('lanes', !state.lanes)],
   [['>'], () => timeline.zoom(2)],
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => [[String(number)], () => choosePerson(number)]),
+  [['PageDown'], () => openNeighbour(1)],
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((digit) => [[String(digit)], (/** @type {any} */ event) => typePlace(digit, event)]),
 ]).map(([keys, run]) => ({ group: '', shown: '', what: '', keys, run }));
 
 let leaveByTab = false;
@@ -983,7 +1013,7 @@ function prepareViews() {
   /** @type {any} */
   let last = {};
   const showSide = oncePerFrame(() => {
-    showPeople(store);
+    showPeople(store, rename);
     showActions(store);
     showJoints(store, cycleVisibility);
     if (state.person !== last.person) followChosen('people');
@@ -991,7 +1021,7 @@ function prepareViews() {
     last = { ...state };
   });
   const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint', 'picked', 'alone'];
-  store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);
+  store.watch([...posesShown, 'opened', 'guidance', 'video', 'aliases'], showSide);
   store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden', 'trails', 'traced'], () => view.redraw());
   store.watch(['trails'], needPoses);
   store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
@@ -1002,13 +1032,13 @@ function prepareViews() {
     }
   });
   store.watch(['joint', 'person'], announceJoint);
-  store.watch(['guidance', 'target', 'learning'], () =>
+  store.watch(['guidance', 'target', 'learning', 'aliases'], () =>
     showGuidance(store, (frame, person) => {
       byId('doubt-popover').hidePopover();
       visit(frame, person);
     }),
   );
-  store.watch(['guidance', 'frame', 'person', 'persons', 'posesVersion', 'timeline', 'video'], () => showNext(store, state.video && labelTour.peek()));
+  store.watch(['guidance', 'frame', 'person', 'persons', 'posesVersion', 'timeline', 'video', 'aliases'], () => showNext(store, state.video && labelTour.peek()));
   store.watch(['guidance'], () => {
     if (state.frame === labelWantedAt && labelTour.peek()) goToLabel();
     // Warnings stay until the poses are computed again.
@@ -1053,14 +1083,10 @@ function prepareViews() {
 
 async function start() {
   prepareDialogs();
-  prepareMessages(() =>
-    (state.poses?.at(state.shown) ?? []).flatMap((/** @type {any} */ pose) =>
-      placedJoints(pose).map((joint) => {
-        const [x, y] = pose.keypoints[joint];
-        return [...view.toScreen(x, y), pose.id === state.person ? 100 : 1];
-      }),
-    ),
-  );
+  prepareMessages(() => {
+    const pose = currentPose();
+    return pose ? placedJoints(pose).map((joint) => view.toScreen(pose.keypoints[joint][0], pose.keypoints[joint][1])) : [];
+  });
   prepareViews();
   prepareControls();
   showBindings(BINDINGS);

@@ -10,20 +10,16 @@ let joints = () => [];
 
 /**
  * Let messages end with the user's next action, except errors.
- * @param {() => number[][]} places x, y on the picture and weight of the joints that messages must not cover
+ * @param {() => number[][]} places of the chosen person's joints on the stage, which messages spare
  */
 export function prepareMessages(places) {
   joints = places;
-  for (const action of ['keydown', 'pointerdown']) {
-    addEventListener(
-      action,
-      (event) => {
-        const { key = '', repeat = false } = /** @type {KeyboardEvent} */ (event);
-        if (!repeat && !['Shift', 'Control', 'Alt', 'Meta'].includes(key)) endMessages();
-      },
-      { capture: true },
-    );
-  }
+  const end = (/** @type {any} */ { key, repeat }) => {
+    if (!repeat && !['Shift', 'Control', 'Alt', 'Meta'].includes(key)) endMessages();
+  };
+  // Before anything else hears of the action, which may say something.
+  addEventListener('keydown', end, true);
+  addEventListener('pointerdown', end, true);
 }
 
 /** @param {string} [start] of those that end; all but errors without it */
@@ -33,16 +29,16 @@ export function endMessages(start = '') {
   }
 }
 
-/** Put the messages into the corner of the picture where they cover the fewest joints. */
+/** Put the messages into the corner of the stage where they cover the fewest joints. */
 /** @param {HTMLElement} box */
 function chooseCorner(box) {
   const { left, top } = /** @type {HTMLElement} */ (box.parentElement).getBoundingClientRect();
   const covered = CORNERS.map((corner) => {
     box.className = `messages ${corner}`;
     const area = box.getBoundingClientRect();
-    return joints()
-      .filter(([x, y]) => x + left > area.left && x + left < area.right && y + top > area.top && y + top < area.bottom)
-      .reduce((sum, [, , weight]) => sum + weight, 0);
+    const isUnder = (/** @type {number[]} */ [x, y]) =>
+      x + left > area.left && x + left < area.right && y + top > area.top && y + top < area.bottom;
+    return joints().filter(isUnder).length;
   });
   box.className = `messages ${CORNERS[covered.indexOf(Math.min(...covered))]}`;
 }

@@ -85,8 +85,8 @@ export function renew(list, children) {
   }
 }
 
-/** @param {Store} store */
-export function showPeople(store) {
+/** @param {Store} store @param {(person: number) => void} rename */
+export function showPeople(store, rename) {
   const { persons, person, poses, shown, opened } = store.state;
   byId('people-empty').hidden = persons.length > 0;
   const category = categoryOf(store.state);
@@ -98,15 +98,18 @@ export function showPeople(store) {
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const said = pose?.sketched ? 'straight line so far' : pose?.pending ? 'recomputing' : isInDoubt(pose) ? 'in doubt' : source;
+      const isPending = pose?.pending && source !== 'given';
+      const said = pose?.sketched ? 'straight line so far' : isPending ? 'recomputing' : pose && isInDoubt(pose) ? 'in doubt' : source;
       const choose = make(
         'button',
         {
           class: 'row-main',
           'aria-pressed': String(id === person),
           dataset: { key: `person ${id}` },
-          onclick: () => store.update({ person: id, joint: null }),
+          title: 'Double-click to name',
+          onclick: (/** @type {any} */ { detail }) => (detail === 2 ? rename(id) : store.update({ person: id, joint: null })),
         },
+        make('kbd', {}, String(index + 1)),
         swatch,
         make('span', { class: 'row-name' }, capital(nameOf(store.state, id))),
         make(
@@ -114,7 +117,6 @@ export function showPeople(store) {
           { class: `source ${source}` },
           pose ? `${MARKS[source]} ${said}` : '…',
         ),
-        index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
       const isOpen = opened === id;
       const lane = make(

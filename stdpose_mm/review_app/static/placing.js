@@ -2,6 +2,7 @@
 
 import { styleOf } from './colours.js';
 import { byId, clamp } from './dom.js';
+import { keyOf } from './keys.js';
 import { say } from './notices.js';
 import { capital, categoryOf, layInBox, markSize, nameOf, placedJoints, readable } from './poses.js';
 
@@ -256,13 +257,11 @@ export class PlacingLayer {
     const start = view.toPicture(x, y);
     if (!this.#canLay) {
       const pan = view.panning([x, y]);
-      return {
-        ...pan,
-        end: (moved, up) => {
-          pan.end(moved, up);
-          if (!moved) this.place(start[0], start[1], event.shiftKey);
-        },
+      const end = (/** @type {boolean} */ moved) => {
+        pan.cancel();
+        if (!moved) this.place(start[0], start[1], event.shiftKey);
       };
+      return { ...pan, end };
     }
     const withBox = (/** @type {number[]|null} */ box) => {
       if (this.#placing) this.store.update({ placing: { ...this.#placing, box } });
@@ -315,7 +314,7 @@ export class PlacingLayer {
       n: () => this.skip(),
       b: () => this.layAtCross(),
     });
-    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    const action = actions[keyOf(event)];
     if (!action || event.ctrlKey || event.altKey || event.metaKey) return false;
     action();
     return true;

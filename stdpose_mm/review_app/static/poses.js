@@ -38,11 +38,11 @@ export const SOURCES = /** @type {Record<string, string>} */ ({
 export const readable = (name) => name.replaceAll('_', ' ');
 
 /**
- * Name a person by the category of the labels, which may be a fly.
+ * Name a person as somebody has, or by the category of the labels, which may be a fly.
  * @param {Record<string, any>} state
  * @param {number} id
  */
-export const nameOf = (state, id) => `${categoryOf(state)} ${id}`;
+export const nameOf = (state, id) => state.aliases?.[id] || `${categoryOf(state)} ${id}`;
 
 /** @param {Record<string, any>} state */
 export const categoryOf = ({ video }) => readable(video?.skeleton?.category ?? 'person');
@@ -86,10 +86,9 @@ export const isAbsent = (pose) =>
 /** A joint of a lower score is more likely wrong than right. */
 export const DOUBTFUL = 0.5;
 
-/** @param {Pose|undefined} pose @returns whether a joint of it is in doubt */
+/** @param {Pose} pose @returns whether a joint of it is in doubt */
 export const isInDoubt = (pose) =>
-  Boolean(pose) &&
-  placedJoints(/** @type {Pose} */ (pose)).some((joint) => /** @type {any} */ (pose).keypoints[joint][3] < DOUBTFUL);
+  placedJoints(pose).some((joint) => /** @type {any} */ (pose).keypoints[joint][3] < DOUBTFUL);
 
 /** @param {Pose} pose @returns {number[]} placed joints */
 export function placedJoints(pose) {

@@ -77,7 +77,7 @@ def test_a_box_gets_joints_from_the_network_and_the_empty_ones_are_asked_for(dra
     page.wait(lambda: 'neck (1 of 1)' in page.text('#hint-what'), 'the empty joint is asked for')
     with page.one_edit():
         page.pointer((67, 12))
-    points, sources = given(page, 0)
+    points, sources = given(page, 1)
     expected = [point(1, 'head'), (67, 12), point(1, 'left_hand'), point(1, 'right_hand')]
     assert points == pytest.approx(np.array(expected, float), abs=1 / page.scale)
     assert sources == 'gggg'
@@ -93,7 +93,7 @@ def test_found_people_are_accepted_one_by_one_by_key(drafting):
         with page.one_edit():
             page.press('a')
         assert len(rows(page)) == left
-    assert page.fetch()['persons'] == [0, 1, 2]
+    assert page.fetch()['persons'] == [1, 2, 3]
     assert page.fetch('/guidance')['clicks'] == 3
 
 
@@ -110,7 +110,7 @@ def test_a_click_chooses_a_draft_and_a_second_one_accepts_it(drafting):
     assert page.revision() == 0
     with page.one_edit():
         page.pointer((CORNERS[1][0] + 2, CORNERS[1][1] + 4))
-    assert given(page, 0)[0][0] == pytest.approx(point(1, 'head'), abs=0.01)
+    assert given(page, 1)[0][0] == pytest.approx(point(1, 'head'), abs=0.01)
 
 
 def test_while_one_is_added_a_click_in_a_draft_accepts_it_and_any_other_places_a_joint(drafting):
@@ -120,7 +120,7 @@ def test_while_one_is_added_a_click_in_a_draft_accepts_it_and_any_other_places_a
     with page.one_edit():
         page.pointer((CORNERS[2][0] + 2, CORNERS[2][1] + 4))
     assert page.is_hidden('#hint')
-    assert given(page, 0)[0][0] == pytest.approx(point(2, 'head'), abs=0.01)
+    assert given(page, 1)[0][0] == pytest.approx(point(2, 'head'), abs=0.01)
     page.press('i')
     page.pointer((40, 4))
     assert 'neck (2 of 4)' in page.text('#hint-what')
@@ -141,7 +141,7 @@ def test_all_are_accepted_or_discarded_at_once(drafting):
     page.wait(lambda: len(rows(page)) == 2, 'two drafts are back')
     page.press(Keys.DELETE, held=[Keys.SHIFT])
     page.wait(lambda: rows(page) == [], 'the others are discarded')
-    assert page.fetch()['persons'] == [0]
+    assert page.fetch()['persons'] == [1]
     assert drafts_of_frame(page) == []
 
 
@@ -152,7 +152,7 @@ def test_a_drag_of_a_joint_accepts_the_others_and_undo_brings_the_draft_back(dra
     with page.one_edit():
         page.pointer((x, y), (x + 2, y), (x + 3, y - 2))
     page.wait(lambda: 'other 2 joints' in page.text('#messages'), 'the page says what it accepted')
-    points, sources = given(page, 0)
+    points, sources = given(page, 1)
     assert points[2] == pytest.approx((x + 3, y - 2), abs=1 / page.scale)
     assert points[[0, 3]] == pytest.approx(np.array([point(0, 'head'), point(0, 'right_hand')]))
     assert sources[0] + sources[2:] == 'ggg'
@@ -182,7 +182,7 @@ def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missi
         page.press('i')
         with page.one_edit():
             page.pointer((60, 8), (66, 14), (74, 20))
-        assert given(page, 0)[1] == 'gggg'
+        assert given(page, 1)[1] == 'gggg'
         page.press('i', held=[Keys.SHIFT])
         page.wait(lambda: '--det-config' in page.text('#messages'), 'the page says which option')
 

@@ -93,6 +93,8 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn
         # The person goes on meanwhile.
         with page.one_edit():
             page.press('.', '1', 'a')
+        # The answer to an edit takes away what was said of learning.
+        page.wait(lambda: 'Sending' not in page.text('#status'), 'the page has the answer')
         page.click('#learn-button')
         assert page.text('#learn-button') == 'Stopping…'
         said = page.wait(lambda: told(page), 'it says what it brought')

@@ -479,6 +479,9 @@ def test_the_page_says_that_it_has_no_advice_yet(page, server, late_answers, pre
     page.open(server, video=page.video)
     page.press(pressed)
     page.wait(lambda: said in page.text('#messages'), 'it says so')
+    page.run('answerNow()')
+    page.wait(lambda: 'right' in page.text('#verdict'), 'advice is here')
+    assert page.text('#messages') == ''
 
 
 def test_the_page_says_that_poses_of_another_program_are_of_no_use(page, tmp_path):
