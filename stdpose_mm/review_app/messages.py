@@ -23,6 +23,9 @@ EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
 Quantity = Literal['x', 'y', 'speed']
 """What a trace shows of a joint: pixels, or pixels from one frame to the next."""
 
+Traced = tuple[int, Quantity] | None
+"""The index of the joint of a trace, and what it shows; None for no trace."""
+
 EventName = Literal[
     'hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed', 'learning', 'drafts'
 ]
@@ -141,7 +144,7 @@ class Video(Counts):
     height: int
     fps: float | None
     skeleton: SkeletonData | None
-    skeletons: dict[str, list[str]]
+    skeletons: dict[str, SkeletonData]
     persons: list[int]
     revision: int
     settled: int

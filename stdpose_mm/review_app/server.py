@@ -93,7 +93,9 @@ class ReviewServer:
         return JSONResponse(self._project.describe())
 
     def _describe(self, request: Request) -> Response:
-        return JSONResponse({'id': request.path_params['video'], **self._video(request).describe()})
+        review, project = self._video(request), self._project
+        ids = {'id': request.path_params['video'], 'project_skeleton': project.describe_skeleton()}
+        return JSONResponse({**ids, **review.describe()})
 
     async def _picture(self, request: Request) -> Response:
         review, frame = self._video(request), request.path_params['frame']

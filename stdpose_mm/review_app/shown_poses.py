@@ -14,7 +14,7 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
-from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace
+from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace, Traced
 
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
 """State of a joint or a person in a frame; unknown before it is computed."""
@@ -153,12 +153,7 @@ class PersonPoses:
         return [None if np.isnan(x) else [x, y] for x, y in shown]
 
     def describe_lane(
-        self,
-        person_id: int,
-        frames: range,
-        columns: int,
-        joints: Sequence[str],
-        trace: tuple[int, Quantity] | None = None,
+        self, person_id: int, frames: range, columns: int, joints: Sequence[str], trace: Traced
     ) -> Lane:
         """Describe the person for the timeline.
 
@@ -167,7 +162,7 @@ class PersonPoses:
             frames: The frames to divide into columns.
             columns: Number of columns; if there are fewer frames, a frame fills several.
             joints: Names of the joints to describe one by one, or nothing.
-            trace: Index of the joint to describe over time, and what of it; None for no joint.
+            trace: What to describe over time.
         """
         inside = slice(frames.start, frames.stop)
         shown = self.visibility[inside] > NOT_LABELLED
@@ -234,7 +229,10 @@ class ShownPoses:
         self._propagator = propagator
         self._state = state
         self._urgent: list[tuple[int, range]] = []
-        for person, track in state.tracks.items():
+        self._show_labels()
+
+    def _show_labels(self) -> None:
+        for person, track in self._state.tracks.items():
             poses = self._add(person)
             for frame, label in track.items():
                 poses.show_label(frame, label)
@@ -270,6 +268,9 @@ class ShownPoses:
         """
         if change.skeletons[0] is not change.skeletons[1]:
             self.of.clear()
+            self._urgent.clear()
+            self._show_labels()
+            return [range(len(self._state.frames))]
         tracks, edited = self._state.tracks, change.people
         earlier = {**tracks, **{person: dict(tracks.get(person, {})) for person in edited}}
         for (person, frame), (before, _) in change.labels.items():
