@@ -177,6 +177,8 @@ class EditReader:
         return steps
 
     def _set_skeleton(self) -> Step:
+        if self.state.tracks and 'name' in self.edit:
+            raise InputError('there are labels, so that joints can be changed, but not all of them')
         if 'joints' in self.edit:
             skeleton = read_skeleton(self.edit)
         else:

@@ -36,34 +36,16 @@ export async function showProject(store, open, onError) {
   byId('project-name').textContent = project.name;
   byId('videos').replaceChildren(
     ...project.videos.map((/** @type {any} */ listed) => {
-      const isGone = listed.state === 'unavailable';
-      const choose = make(
-        'button',
-        {
-          class: 'link',
-          disabled: isGone,
-          onclick: () => {
-            byId('project').close();
-            open(listed.id);
-          },
-        },
-        listed.name,
-      );
+      const onclick = () => {
+        byId('project').close();
+        open(listed.id);
+      };
+      const choose = make('button', { class: 'link', disabled: listed.state === 'unavailable', onclick }, listed.name);
       if (listed.id === video?.id) choose.setAttribute('aria-current', 'true');
-      return make(
-        'tr',
-        {},
-        make('th', { scope: 'row' }, choose),
-        make('td', { class: 'number' }, String(listed.frames ?? '')),
-        make('td', { class: 'number' }, String(listed.people ?? '')),
-        make('td', { class: 'number' }, String(listed.labels ?? '')),
-        make(
-          'td',
-          {},
-          make('span', { class: `badge ${listed.state.replaceAll(' ', '-')}` }, listed.state),
-          listed.error ? make('div', { class: 'reason' }, listed.error) : null,
-        ),
-      );
+      const counts = [listed.frames, listed.people, listed.labels].map((count) => make('td', { class: 'number' }, String(count ?? '')));
+      const badge = make('span', { class: `badge ${listed.state.replaceAll(' ', '-')}` }, listed.state);
+      const reason = listed.error ? make('div', { class: 'reason' }, listed.error) : null;
+      return make('tr', {}, make('th', { scope: 'row' }, choose), ...counts, make('td', {}, badge, reason));
     }),
   );
   const dialog = byId('project');
