@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 import socket
 import tempfile
@@ -302,3 +303,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._project.stop()
         await super().shutdown(sockets)
+        if self.force_exit:
+            # After a second Ctrl-C, each cancelled request would print a traceback.
+            logging.getLogger('uvicorn.error').setLevel(logging.CRITICAL)
