@@ -417,7 +417,8 @@ def test_an_export_is_read_back(page, downloads):
     page.click('#formats [data-format="coco"]')
     page.wait(lambda: 'saves' in page.text('#export-result'), 'the file has come')
     (file,) = page.wait(
-        lambda: [p for p in downloads.iterdir() if p.suffix == '.json'], 'the file is saved'
+        lambda: [p for p in downloads.iterdir() if p.suffix == '.json' and p.stat().st_size],
+        'the file is saved',
     )
     labels = read_labels(file, 'coco')
     by_frame = {(one.frame_index, one.track_id): one for one in labels.persons}
