@@ -779,7 +779,8 @@ class VideoPosePropagator:
                 f'{state.frames.name} has no given labels to propagate, label a person in one frame'
             )
         if state.labels is not None:
-            return state.labels
+            # The review page can rename and add joints.
+            return dataclasses.replace(state.labels, skeleton=state.skeleton)
         empty = VideoLabels(state.frames.name, state.skeleton, frames=())
         return list_all_frames(empty, state.frames)
 

@@ -65,7 +65,8 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
             LABELS are not given (default: LABELS with the suffix .review.jsonl); with several
             videos, a folder.
         skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
-            openpose-body-25, openpose-coco, or those of a label file (default: the page asks).
+            openpose-body-25, openpose-coco, or those of a label file, of COCO's categories or of
+            JSON with joints, limbs and category (default: the page asks).
         drafts: Poses that another program has estimated in the video, or the output of infer, to
             accept or correct as drafts; with several videos, a folder with one file for each.
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
@@ -267,11 +268,22 @@ def read_skeleton_option(given: str) -> Skeleton:
     Raises:
         InputError: If there is no such skeleton or file.
     """
-    from stdpose_mm.io.labels import read_all_labels
+    from stdpose_mm.io.labels import read_all_labels, read_json
+    from stdpose_mm.io.labels.coco_categories import read_categories
+    from stdpose_mm.io.labels.fields import Record
     from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
+    from stdpose_mm.review_app.edits import read_skeleton
 
     if given in KNOWN_SKELETONS:
         return KNOWN_SKELETONS[given]
+    data = read_json(given) if Path(given).suffix == '.json' and Path(given).exists() else None
+    if isinstance(data, dict) and 'joints' in data:
+        try:
+            return read_skeleton(data)
+        except InputError as error:
+            raise InputError(f'--skeleton {given}: {error}') from None
+    if isinstance(data, dict) and 'categories' in data and not data.get('annotations'):
+        return read_categories(Record(Path(given), '', data), None, None).skeleton
     videos = read_all_labels(given) if Path(given).exists() else []
     if not videos:
         raise InputError(

@@ -234,8 +234,8 @@ class EditReader:
         return [*labels, step]
 
     def _set_skeleton(self) -> Step:
-        if self.state.tracks:
-            raise InputError('the skeleton cannot be changed, since there are labels')
+        if self.state.tracks and 'name' in self.edit:
+            raise InputError('there are labels, so that joints can be changed, but not all of them')
         if 'joints' in self.edit:
             skeleton = read_skeleton(self.edit)
         else:
@@ -249,7 +249,22 @@ class EditReader:
             'joints': [*skeleton.keypoint_names],
             'limbs': [list(limb) for limb in skeleton.limbs],
             'category': skeleton.category,
+            'origins': self._origins(skeleton.keypoint_names) if self.state.tracks else None,
         }
+
+    def _origins(self, names: Sequence[str]) -> list[int]:
+        """Return which joint each one was before; added ones follow the last one of before.
+
+        Joints without their name among the new ones were renamed, in order.
+        """
+        before = self._names
+        renamed = [k for k, name in enumerate(before) if name not in names]
+        num_others = sum(name not in before for name in names)
+        if len(renamed) > num_others:
+            lost = ', '.join(before[k] for k in renamed[num_others:])
+            raise InputError(f'there are labels, so that no joint can be left out: add {lost}')
+        sources = iter([*renamed, *range(len(before), len(names))])
+        return [before.index(name) if name in before else next(sources) for name in names]
 
     def _add(
         self,
@@ -413,11 +428,25 @@ def perform_step(step: Step, propagator: VideoPosePropagator, state: Propagation
                 track[frame] = track[frame].reordered(step['order'])
         case 'skeleton':
             state.skeleton = read_skeleton(step)
+            _change_joints(step.get('origins') or [], propagator, state)
         case do if do in STEPS:
             method, fields = STEPS[do]
             getattr(propagator, method)(state, *(step[field] for field in fields))
         case do:
             raise InputError(f'step {do!r} is unknown, the project comes from another version')
+
+
+def _change_joints(
+    origins: Sequence[int], propagator: VideoPosePropagator, state: PropagationState
+) -> None:
+    """Give all labels the joints of a changed skeleton, see :meth:`EditReader._origins`."""
+    labels: dict[LabelKey, PersonLabel | None] = {}
+    for person, track in state.tracks.items():
+        for frame, label in track.items():
+            while len(label.visibility) < len(origins):
+                label = label.with_joint()
+            labels[person, frame] = label.reordered(origins)
+    propagator.restore_labels(state, labels)
 
 
 def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
@@ -501,7 +530,7 @@ class EditHistory:
         made = {
             key
             for entry, change in self._done
-            if entry['steps'][-1]['do'] not in ('swap', 'merge', 'split', 'exchange')
+            if entry['steps'][-1]['do'] not in ('swap', 'merge', 'split', 'exchange', 'skeleton')
             for key, (_, after) in change.labels.items()
             if after is not None
         }
@@ -585,6 +614,8 @@ class EditHistory:
             return change
         state, skeleton, known = self._state, self._state.skeleton, set(self._state.tracks)
         people = {step[name] for step in steps for name in PEOPLE if name in step}
+        if do == 'skeleton':
+            people |= known
         before = self._labels_of(people)
         try:
             for step in steps:

@@ -24,6 +24,9 @@ EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
 Quantity = Literal['x', 'y', 'speed']
 """What a trace shows of a joint: pixels, or pixels from one frame to the next."""
 
+Traced = tuple[int, Quantity] | None
+"""The index of the joint of a trace, and what it shows; None for no trace."""
+
 WorkEvent = Literal['poses', 'progress', 'advice', 'idle', 'failed', 'learning', 'writing']
 EventName = Literal['hello', 'pages', 'edited', 'drafts', WorkEvent]
 
@@ -149,7 +152,7 @@ class Video(Counts):
     height: int
     fps: float | None
     skeleton: SkeletonData | None
-    skeletons: dict[str, list[str]]
+    skeletons: dict[str, SkeletonData]
     persons: list[int]
     revision: int
     settled: int

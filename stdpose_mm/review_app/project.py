@@ -25,8 +25,8 @@ from .background import BackgroundWorker
 from .drafts import DraftSources
 from .journal import LABEL_FILE, Journal, same_labels
 from .learning import ProjectLearner
-from .messages import ExportFormat, ListedVideo, Project, VideoState, sentence_of
-from .video_review import VideoReview
+from .messages import ExportFormat, ListedVideo, Project, SkeletonData, VideoState, sentence_of
+from .video_review import VideoReview, describe_skeleton
 
 FIRST_PORT, NUM_PORTS = 20_000, 10_000
 """The ports of projects, below the ports that systems assign to connections."""
@@ -251,6 +251,13 @@ class ReviewProject:
             'videos': videos,
             'formats': export_formats(),
         }
+
+    def describe_skeleton(self) -> SkeletonData | None:
+        """Describe the joints of the video viewed last that has any, else the network's."""
+        network = self._propagator.learned_network
+        skeletons = [review.state.skeleton for review in self._in_order()]
+        skeletons.append(None if network is None else network.skeleton)
+        return next((describe_skeleton(known) for known in skeletons if known is not None), None)
 
     @property
     def usual_port(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 import socket
 import tempfile
@@ -94,7 +95,9 @@ class ReviewServer:
         return JSONResponse(self._project.describe())
 
     def _describe(self, request: Request) -> Response:
-        return JSONResponse({'id': request.path_params['video'], **self._video(request).describe()})
+        review, project = self._video(request), self._project
+        ids = {'id': request.path_params['video'], 'project_skeleton': project.describe_skeleton()}
+        return JSONResponse({**ids, **review.describe()})
 
     async def _picture(self, request: Request) -> Response:
         review, frame = self._video(request), request.path_params['frame']
@@ -316,3 +319,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._project.stop()
         await super().shutdown(sockets)
+        if self.force_exit:
+            # After a second Ctrl-C, each cancelled request would print a traceback.
+            logging.getLogger('uvicorn.error').setLevel(logging.CRITICAL)

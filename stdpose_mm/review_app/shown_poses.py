@@ -17,7 +17,7 @@ from stdpose_mm.propagation.gaps import find_presence_intervals
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
-from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace
+from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace, Traced
 
 LONG_GAP = 2048
 """Number of frames of the gaps that wait for all other gaps."""
@@ -194,12 +194,7 @@ class PersonPoses:
         return [None if np.isnan(x) else [x, y] for x, y in shown]
 
     def describe_lane(
-        self,
-        person_id: int,
-        frames: range,
-        columns: int,
-        joints: Sequence[str],
-        trace: tuple[int, Quantity] | None = None,
+        self, person_id: int, frames: range, columns: int, joints: Sequence[str], trace: Traced
     ) -> Lane:
         """Describe the person for the timeline.
 
@@ -208,7 +203,7 @@ class PersonPoses:
             frames: The frames to divide into columns.
             columns: Number of columns; if there are fewer frames, a frame fills several.
             joints: Names of the joints to describe one by one, or nothing.
-            trace: Index of the joint to describe over time, and what of it; None for no joint.
+            trace: What to describe over time.
         """
         inside = slice(frames.start, frames.stop)
         shown = (self.visibility[inside] > NOT_LABELLED) & ~self.sketched[inside, None]
@@ -305,7 +300,10 @@ class ShownPoses:
         self._propagator = propagator
         self._state = state
         self._urgent: list[tuple[int, range]] = []
-        for person, track in state.tracks.items():
+        self._show_labels()
+
+    def _show_labels(self) -> None:
+        for person, track in self._state.tracks.items():
             poses = self._add(person)
             for frame, label in track.items():
                 poses.show_label(frame, label)
@@ -341,6 +339,9 @@ class ShownPoses:
         """
         if change.skeletons[0] is not change.skeletons[1]:
             self.of.clear()
+            self._urgent.clear()
+            self._show_labels()
+            return [range(len(self._state.frames))]
         tracks, edited = self._state.tracks, change.people
         earlier = {**tracks, **{person: dict(tracks.get(person, {})) for person in edited}}
         for (person, frame), (before, _) in change.labels.items():

@@ -31,9 +31,9 @@ from .messages import (
     GuidanceAnswer,
     Place,
     Poses,
-    Quantity,
     SkeletonData,
     Timeline,
+    Traced,
     Video,
     VideoState,
     WorkProgress,
@@ -169,9 +169,9 @@ class VideoReview:
                 'width': width,
                 'height': height,
                 'fps': frames.fps,
-                'skeleton': None if skeleton is None else _describe_skeleton(skeleton),
+                'skeleton': None if skeleton is None else describe_skeleton(skeleton),
                 'skeletons': {
-                    name: [*preset.keypoint_names] for name, preset in KNOWN_SKELETONS.items()
+                    name: describe_skeleton(preset) for name, preset in KNOWN_SKELETONS.items()
                 },
                 'persons': sorted(self.shown.of),
                 'revision': self.revision,
@@ -215,12 +215,7 @@ class VideoReview:
             return {'revision': self.revision, 'frames': poses, 'drafts': drafts}
 
     def describe_timeline(
-        self,
-        columns: int,
-        person: int | None,
-        first: int,
-        last: int,
-        trace: tuple[int, Quantity] | None = None,
+        self, columns: int, person: int | None, first: int, last: int, trace: Traced = None
     ) -> Timeline:
         """Describe everyone's given, propagated and absent frames, and their scores by column.
 
@@ -229,7 +224,7 @@ class VideoReview:
             person: The person whose joints are described one by one; None for nobody.
             first: First frame in the columns.
             last: Last frame in the columns.
-            trace: Index of the joint to describe over time, and what of it; None for no joint.
+            trace: What to describe over time.
 
         Raises:
             InputError: If there are no such frames, or no such joint.
@@ -332,6 +327,7 @@ class VideoReview:
         touched = self.shown.follow(change)
         if change.skeletons[0] is not change.skeletons[1]:
             self.drafts.clear()
+            self.guidance.restart()
         # Poses of other people may also depend on these labels.
         waiting = [person for person, poses in self.shown.of.items() if poses.pending.any()]
         for person in (*change.people, *waiting):
@@ -524,7 +520,8 @@ class _Writing(WorkProgress):
             raise InputError('writing was stopped, so nothing was written')
 
 
-def _describe_skeleton(skeleton: Skeleton) -> SkeletonData:
+def describe_skeleton(skeleton: Skeleton) -> SkeletonData:
+    """Describe the joints of a video for the page."""
     return {
         'joints': [*skeleton.keypoint_names],
         'limbs': [list(limb) for limb in skeleton.limbs],

@@ -207,6 +207,16 @@ class PersonLabel:
             return self
         return replace(self, visibility=np.where(self.propagated, NOT_LABELLED, self.visibility))
 
+    def with_joint(self) -> PersonLabel:
+        """Append a joint that is to be propagated."""
+        return replace(
+            self,
+            keypoints=np.vstack([self.keypoints, np.zeros(2)]),
+            visibility=np.append(self.visibility, NOT_LABELLED),
+            scores=None if self.scores is None else np.append(self.scores, 0),
+            keypoint_sources=np.append(self.keypoint_sources, 'propagated'),
+        )
+
     def reordered(self, order: Sequence[int]) -> PersonLabel:
         """Return the label with the joints at the positions ``order`` [K], in this order."""
         joints = np.asarray(order)

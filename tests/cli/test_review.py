@@ -12,7 +12,7 @@ import pytest
 from stdpose_mm.cli import propagate, review
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.review_app.server import ListeningServer
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import Skeleton, VideoLabels
 from support.cvat_task import CvatTask
 from support.label_samples import content
 from support.pose_network_files import JOINTS, write_described_network
@@ -312,10 +312,35 @@ def test_what_an_earlier_review_saved_is_not_replaced_by_one_that_begins_anew(
     assert run(movie, label_file, *anew, '--out', tmp_path / 'anew.json')[0] == 0
 
 
-def test_a_skeleton_of_a_file_without_pictures_is_refused(run, movie, tmp_path):
-    empty = tmp_path / 'empty.json'
-    joints = {'id': 1, 'name': 'mouse', 'keypoints': ['a', 'b'], 'skeleton': []}
-    empty.write_text(json.dumps({'images': [], 'annotations': [], 'categories': [joints]}))
-    code, _, (sentence,) = run(movie, '--skeleton', empty, '--no-browser', '--method', 'linear')
+CATEGORIES = [
+    {'id': 1, 'name': 'ball', 'keypoints': [], 'skeleton': []},
+    {'id': 2, 'name': 'mouse', 'keypoints': ['nose', 'tail'], 'skeleton': [[1, 2]]},
+]
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        {'categories': CATEGORIES},
+        {'images': [], 'annotations': [], 'categories': CATEGORIES},
+        {'joints': ['nose', 'tail'], 'limbs': [[0, 1]], 'category': 'mouse'},
+    ],
+)
+def test_a_skeleton_comes_from_a_file_as_on_the_page(run, movie, tmp_path, monkeypatch, content):
+    path, skeletons = tmp_path / 'joints.json', []
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr(
+        ListeningServer, 'run', lambda self: skeletons.append(self._project[0].state.skeleton)
+    )
+    assert run(movie, '--skeleton', path, '--no-browser', '--method', 'linear')[0] == 0
+    assert skeletons == [Skeleton(('nose', 'tail'), ((0, 1),), 'mouse')]
+
+
+@pytest.mark.parametrize('content', [{'images': [], 'annotations': []}, {'joints': 'nose'}])
+def test_a_file_without_joints_is_no_skeleton(run, movie, tmp_path, content):
+    path = tmp_path / 'joints.json'
+    path.write_text(json.dumps(content))
+    code, _, (sentence,) = run(movie, '--skeleton', path, '--no-browser', '--method', 'linear')
     assert code == 2
-    assert f'--skeleton {empty} is not a label file with a video' in sentence
+    assert str(path) in sentence
+    assert 'joints' in sentence

@@ -146,7 +146,8 @@ NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
         ({'type': 'merge', 'person': 2, 'into': 1}, 'both labelled in frame 0'),
         ({'type': 'split', 'frame': 0}, 'before frame 0'),
         ({'type': 'add_person', 'joints': {}}, 'at least one'),
-        ({'type': 'set_skeleton', 'name': 'coco'}, 'cannot be changed'),
+        ({'type': 'set_skeleton', 'name': 'coco'}, 'but not all of them'),
+        ({'type': 'set_skeleton', 'joints': ['head', 'left_hand']}, 'add right_hand'),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_changes_nothing(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -36,18 +36,21 @@ def test_log_handlers_of_other_packages_stay_open(
     assert not other.closed
 
 
-def test_a_server_that_is_stopped_waits_for_what_is_being_written(
-    start: Callable[..., ReviewProject], two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize('is_forced', [False, True])
+def test_a_stopped_server_waits_for_what_is_being_written_unless_it_is_forced(
+    start: Callable[..., ReviewProject],
+    two_people: VideoLabels,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_forced: bool,
 ) -> None:
+    """A second Ctrl-C forces it; neither prints the traceback of a request."""
     server = ListeningServer(start(two_people))
-    is_writing = threading.Event()
+    is_writing, may_end = threading.Event(), threading.Event()
 
     def write_slowly(*arguments: Any) -> None:
         is_writing.set()
-        while not server._server.should_exit:
-            time.sleep(0.01)
-        # Longer than a server that cancels its requests leaves them.
-        time.sleep(2.5)
+        assert may_end.wait(30)
         write_labels(*arguments)
 
     monkeypatch.setattr(video_review, 'write_labels', write_slowly)
@@ -57,12 +60,21 @@ def test_a_server_that_is_stopped_waits_for_what_is_being_written(
     headers = {'Origin': origin, 'Cookie': f'{server.access.cookie}={server.access.token}'}
     request = urllib.request.Request(f'{origin}/api/videos/0/save', b'{}', headers)
     statuses: list[int] = []
-    saving = threading.Thread(
-        target=lambda: statuses.append(urllib.request.urlopen(request).status)
-    )
+
+    def save() -> None:
+        with suppress(OSError):
+            statuses.append(urllib.request.urlopen(request).status)
+
+    saving = threading.Thread(target=save)
     saving.start()
     assert is_writing.wait(30)
+    server._server.force_exit = is_forced
     server.stop()
+    # Longer than a server that cancels its requests leaves them.
+    running.join(30 if is_forced else 2.5)
+    assert running.is_alive() != is_forced
+    may_end.set()
     saving.join(30)
     running.join(30)
-    assert statuses == [200]
+    assert statuses == ([] if is_forced else [200])
+    assert 'Traceback' not in caplog.text

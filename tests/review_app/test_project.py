@@ -282,6 +282,41 @@ def test_what_is_no_skeleton_is_refused(unlabelled_page: Page, skeleton: dict):
     unlabelled_page.refused('set_skeleton', **skeleton)
 
 
+def test_joints_are_renamed_added_and_reordered_with_their_labels(
+    page: Page, reopen: Callable[[], Page]
+):
+    before = {joint: page.joint(20, 1, joint) for joint in ('head', 'left_hand', 'right_hand')}
+    names, limbs = ['left_hand', 'skull', 'right_hand', 'tail'], [[1, 0], [1, 3]]
+    page.edit('set_skeleton', joints=names, limbs=limbs, category='ape')
+    assert page.get()['labels_made'] == 0
+    for frame, x in ((0, 50), (39, 89)):
+        page.edit('set_joints', person=1, frame=frame, joints={'tail': [x, 9, 2]})
+    moved = [before['left_hand'], before['head'], before['right_hand'], [70, 9]]
+    for shown in (page, reopen()):
+        assert shown.get()['skeleton']['joints'] == names
+        pose = shown.poses(20)[1]
+        assert [keypoint[:2] for keypoint in pose['keypoints']] == moved
+        assert pose['sources'] == 'gggp'
+        exported = shown.post('/export', {'format': 'coco'}).json()
+        (category,) = exported['categories']
+        assert (category['name'], category['keypoints']) == ('ape', names)
+    shown.revision = shown.get()['revision']
+    assert 'no joint can be left out: add tail' in shown.refused('set_skeleton', joints=names[:3])
+    for _ in range(3):
+        shown.edit('undo')
+    assert shown.get()['skeleton']['joints'] == [*before]
+    assert [keypoint[:2] for keypoint in shown.poses(20)[1]['keypoints']] == [*before.values()]
+
+
+def test_the_joints_of_one_video_are_offered_for_the_others(start: Callable):
+    page = Page(access_to(start(num_videos=2)))
+    wait_until_opened(page)
+    assert page.get(video=1)['project_skeleton'] is None
+    page.edit('set_skeleton', joints=['head', 'tail'], limbs=[[0, 1]], category='fish')
+    offered = page.get(video=1)['project_skeleton']
+    assert (offered['joints'], offered['category']) == (['head', 'tail'], 'fish')
+
+
 def test_an_unlabelled_video_without_labels_has_nothing_to_export(unlabelled_page: Page):
     answer = unlabelled_page.post('/export', {'format': 'coco'})
     assert answer.status_code == 422
@@ -313,16 +348,21 @@ def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, tw
     assert fields == [(1, 17, True, False), (2, 50, True, True)]
 
 
-def test_several_videos_are_opened_but_for_one_that_cannot_be(
-    start: Callable, two_people, tmp_path: Path
-):
-    (tmp_path / 'labels1.json').write_text('{}')
-    page = Page(access_to(start(two_people, num_videos=3)))
+def wait_until_opened(page: Page) -> list[dict[str, Any]]:
     until = time.monotonic() + 30
     videos: list[dict[str, Any]] = [{'state': 'loading'}]
     while any(video['state'] == 'loading' for video in videos):
         assert time.monotonic() < until
         videos = page.client.get('/api/project').json()['videos']
+    return videos
+
+
+def test_several_videos_are_opened_but_for_one_that_cannot_be(
+    start: Callable, two_people, tmp_path: Path
+):
+    (tmp_path / 'labels1.json').write_text('{}')
+    page = Page(access_to(start(two_people, num_videos=3)))
+    videos = wait_until_opened(page)
     assert [video['id'] for video in videos] == [0, 1, 2]
     assert [video['error'] is None for video in videos] == [True, False, True]
     assert videos[1]['state'] == 'unavailable'

@@ -1,10 +1,11 @@
 /** Dialogs: the project's videos, export, identities, the skeleton of an unlabelled video. */
 
 import { getProject, postExport, postSave, Refused, ServerGone } from './api.js';
+import { themeColours } from './colours.js';
 import { byId, make } from './dom.js';
 import { describeEdit } from './edits.js';
 import { announce, say } from './notices.js';
-import { capital, nameOf } from './poses.js';
+import { capital, layInBox, nameOf } from './poses.js';
 
 /** @typedef {import('./store.js').Store} Store */
 
@@ -36,29 +37,15 @@ export async function showProject(store, open, onError) {
   byId('project-name').textContent = project.name;
   byId('videos').replaceChildren(
     ...project.videos.flatMap((/** @type {any} */ listed) => {
-      const isGone = listed.state === 'unavailable';
-      const choose = make(
-        'button',
-        {
-          class: 'link',
-          disabled: isGone,
-          onclick: () => {
-            byId('project').close();
-            open(listed.id);
-          },
-        },
-        listed.name,
-      );
+      const onclick = () => {
+        byId('project').close();
+        open(listed.id);
+      };
+      const choose = make('button', { class: 'link', disabled: listed.state === 'unavailable', onclick }, listed.name);
       if (listed.id === video?.id) choose.setAttribute('aria-current', 'true');
-      const row = make(
-        'tr',
-        {},
-        make('th', { scope: 'row' }, choose),
-        make('td', { class: 'number' }, String(listed.frames ?? '')),
-        make('td', { class: 'number' }, String(listed.people ?? '')),
-        make('td', { class: 'number' }, String(listed.labels ?? '')),
-        make('td', {}, make('span', { class: `badge ${listed.state.replaceAll(' ', '-')}` }, listed.state)),
-      );
+      const counts = [listed.frames, listed.people, listed.labels].map((count) => make('td', { class: 'number' }, String(count ?? '')));
+      const badge = make('span', { class: `badge ${listed.state.replaceAll(' ', '-')}` }, listed.state);
+      const row = make('tr', {}, make('th', { scope: 'row' }, choose), ...counts, make('td', {}, badge));
       // A long reason has a row of its own, lest it squeezes the columns.
       const reason = make('td', { class: 'reason', colSpan: 5 }, listed.error ?? '');
       return listed.error ? [row, make('tr', {}, reason)] : [row];
@@ -73,6 +60,16 @@ export async function showProject(store, open, onError) {
 }
 
 /**
+ * Make an entry of a list of choices.
+ * @param {string} name
+ * @param {string} detail
+ * @param {Record<string, unknown>} properties of its button
+ * @param {Node[]} more
+ */
+const choice = (name, detail, properties, ...more) =>
+  make('li', {}, make('button', { class: 'format', ...properties }, make('span', {}, name), make('code', {}, detail), ...more));
+
+/**
  * @param {Store} store
  * @param {import('./edits.js').EditQueue} queue
  * @param {(error: unknown) => void} onError
@@ -81,30 +78,17 @@ export function showExport(store, queue, onError) {
   const { project, video } = store.state;
   if (!video) return;
   byId('formats').replaceChildren(
-    ...Object.entries(project.formats).map(([format, { ending, needs }]) =>
-      make(
-        'li',
-        {},
-        make(
-          'button',
-          {
-            class: 'format',
-            dataset: { format },
-            disabled: Boolean(needs),
-            title: needs && `This needs ${needs}`,
-            onclick: (/** @type {Event} */ event) => {
-              const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
-              button.disabled = true;
-              exportAs(video.id, format, queue, onError).finally(() => {
-                button.disabled = false;
-              });
-            },
-          },
-          make('span', {}, format),
-          make('code', {}, ending),
-        ),
-      ),
-    ),
+    ...Object.entries(project.formats).map(([format, { ending, needs }]) => {
+      const onclick = (/** @type {Event} */ event) => {
+        const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
+        button.disabled = true;
+        exportAs(video.id, format, queue, onError).finally(() => {
+          button.disabled = false;
+        });
+      };
+      const title = needs && `This needs ${needs}`;
+      return choice(format, ending, { onclick, dataset: { format }, disabled: Boolean(needs), title });
+    }),
   );
   byId('export').showModal();
 }
@@ -220,52 +204,103 @@ export function askWhichToKeep(store, mine, theirs) {
 }
 
 /**
- * Ask for the skeleton of a video without labels.
+ * Ask before something is done.
+ * @param {string} question
+ * @param {string} verb
+ * @param {() => void} action
+ */
+export function ask(question, verb, action) {
+  byId('ask-title').textContent = question;
+  const confirm = byId('ask-confirm');
+  confirm.textContent = verb;
+  confirm.form.onsubmit = action;
+  byId('ask').showModal();
+}
+
+const FIGURE = [64, 84];
+
+/**
+ * Draw a skeleton as it is placed in a box.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{joints: string[], limbs: number[][]}} skeleton
+ */
+function drawFigure(canvas, { joints, limbs }) {
+  const [width, height] = FIGURE;
+  const ratio = devicePixelRatio || 1;
+  Object.assign(canvas, { width: width * ratio, height: height * ratio });
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  context.scale(ratio, ratio);
+  const places = layInBox(/** @type {any} */ ({ joints }), [5, 5, width - 10, height - 10], null);
+  context.strokeStyle = context.fillStyle = themeColours().accent;
+  context.beginPath();
+  for (const [from, to] of limbs) {
+    context.moveTo(places[joints[from]][0], places[joints[from]][1]);
+    context.lineTo(places[joints[to]][0], places[joints[to]][1]);
+  }
+  context.stroke();
+  for (const [x, y] of Object.values(places)) context.fillRect(x - 1.5, y - 1.5, 3, 3);
+}
+
+/**
+ * Ask for the skeleton of a video without labels, or change the present one.
  * @param {Store} store
  * @param {(edit: any) => void} submit
  */
 export function askForSkeleton(store, submit) {
   const { video } = store.state;
   const dialog = byId('skeleton');
+  const present = video.skeleton;
+  byId('skeleton-title').textContent = present ? 'Rename, add or reorder joints' : 'Which joints are labelled?';
+  byId('skeleton-presets').hidden = Boolean(present);
   byId('skeleton-presets').replaceChildren(
-    ...Object.entries(video.skeletons).map(([name, joints]) =>
-      make(
-        'li',
-        {},
-        make(
-          'button',
-          {
-            class: 'format',
-            onclick: () => {
-              dialog.close();
-              submit({ type: 'set_skeleton', name });
-            },
-          },
-          make('span', {}, name),
-          make('code', {}, `${joints.length} joints`),
-        ),
-      ),
-    ),
+    ...Object.entries(video.skeletons).map(([name, skeleton]) => {
+      const canvas = make('canvas');
+      drawFigure(/** @type {HTMLCanvasElement} */ (canvas), skeleton);
+      const onclick = () => {
+        dialog.close();
+        submit({ type: 'set_skeleton', name });
+      };
+      return choice(name, `${skeleton.joints.length} joints`, { onclick }, canvas);
+    }),
   );
+  const text = byId('skeleton-text');
+  const problem = byId('skeleton-problem');
+  /** @param {{joints: string[], limbs: number[][], category?: string}} skeleton */
+  const show = ({ joints, limbs, category }) => {
+    text.value = [...joints, ...limbs.map(([a, b]) => `${joints[a]} - ${joints[b]}`)].join('\n');
+    byId('skeleton-category').value = category ?? 'person';
+    text.oninput();
+  };
+  let asked = '';
+  text.oninput = () => {
+    problem.textContent = '';
+    try {
+      drawFigure(byId('skeleton-figure'), skeletonOfText(text.value, true));
+    } catch {
+      // The text is not complete yet; the button says what is missing.
+    }
+  };
+  if (present) {
+    show(present);
+    text.closest('details').open = true;
+  }
   byId('skeleton-file').onchange = async () => {
     const [file] = byId('skeleton-file').files;
     if (!file) return;
     try {
-      const { joints, limbs } = skeletonOfJson(JSON.parse(await file.text()));
-      const pairs = limbs.map(([a, b]) => `${joints[a]} - ${joints[b]}`);
-      byId('skeleton-text').value = [...joints, ...pairs].join('\n');
-      byId('skeleton-problem').textContent = '';
+      show(skeletonOfJson(JSON.parse(await file.text())));
     } catch (error) {
-      byId('skeleton-problem').textContent = `${file.name}: ${/** @type {Error} */ (error).message}`;
+      problem.textContent = `${file.name}: ${/** @type {Error} */ (error).message}`;
     }
   };
   byId('skeleton-own').onclick = () => {
     try {
-      const skeleton = skeletonOfText(byId('skeleton-text').value);
+      const skeleton = skeletonOfText(text.value, asked === text.value);
       dialog.close();
-      submit({ type: 'set_skeleton', ...skeleton });
+      submit({ type: 'set_skeleton', category: byId('skeleton-category').value.trim() || 'person', ...skeleton });
     } catch (error) {
-      byId('skeleton-problem').textContent = /** @type {Error} */ (error).message;
+      problem.textContent = /** @type {Error} */ (error).message;
+      asked = text.value;
     }
   };
   dialog.showModal();
@@ -274,7 +309,7 @@ export function askForSkeleton(store, submit) {
 /**
  * Read the first of COCO's `categories` that has joints, or `joints` and `limbs` as they are.
  * @param {any} data
- * @returns {{joints: string[], limbs: number[][]}}
+ * @returns {{joints: string[], limbs: number[][], category?: string}}
  */
 function skeletonOfJson(data) {
   // CVAT gives categories without joints an empty list.
@@ -286,23 +321,35 @@ function skeletonOfJson(data) {
     return {
       joints: category.keypoints.map(String),
       limbs: pairs.map((/** @type {number[]} */ [a, b]) => [a - 1, b - 1]),
+      category: category.name,
     };
   }
   if (Array.isArray(data?.joints)) {
-    return { joints: data.joints.map(String), limbs: data.limbs ?? [] };
+    return { joints: data.joints.map(String), limbs: data.limbs ?? [], category: data.category };
   }
   throw new Error('it has neither "categories" with "keypoints" nor "joints"');
 }
 
 /**
- * Read joints and limbs that were typed: one name per line, `a - b` for a limb.
+ * Read joints and limbs that were typed: one name per line, `a - b` or, of two joints, `a-b` for a limb.
  * @param {string} text
+ * @param {boolean} isSure whether any other name with a dash is a joint's
  * @returns {{joints: string[], limbs: number[][]}}
  */
-function skeletonOfText(text) {
+function skeletonOfText(text, isSure) {
   const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
-  const pairs = lines.filter((line) => / - /.test(line)).map((line) => line.split(/ - /));
-  const joints = lines.filter((line) => !/ - /.test(line));
+  /** @type {string[]} */
+  const joints = [];
+  const pairs = [];
+  for (const line of lines) {
+    const ends = line.split(/ - /);
+    const split = [...line.matchAll(/-/g)].map(({ index }) => [line.slice(0, index), line.slice(index + 1)]);
+    const limb = ends.length > 1 ? ends : split.find((names) => names.every((name) => lines.includes(name)));
+    if (limb) pairs.push(limb);
+    else if (split.length && !isSure) {
+      throw new Error(`Is ${line} one joint? Then press the button again. For a limb, name both of its joints, too`);
+    } else joints.push(line);
+  }
   if (!joints.length) throw new Error('Type at least one joint, one name per line');
   if (new Set(joints).size < joints.length) throw new Error('A joint is named twice');
   const limbs = pairs.map((pair) =>

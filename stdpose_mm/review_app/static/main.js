@@ -5,7 +5,7 @@ import {
 } from './api.js';
 import { onSchemeChange, setTheme } from './colours.js';
 import { Connection } from './connection.js';
-import { askForOther, askForSkeleton, askWhichToKeep, prepareDialogs, showExport, showProject } from './dialogs.js';
+import { ask, askForOther, askForSkeleton, askWhichToKeep, prepareDialogs, showExport, showProject } from './dialogs.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { DraftLayer } from './drafts.js';
 import { describeEdit, EditQueue, framesOf } from './edits.js';
@@ -241,7 +241,11 @@ async function openVideo(id, frame = 0) {
   refreshGuidance();
   connection.open(id);
   queue.open();
-  if (!video.skeleton) askForSkeleton(store, submit);
+  const known = video.project_skeleton;
+  if (!video.skeleton && known) {
+    submit({ type: 'set_skeleton', joints: known.joints, limbs: known.limbs, category: known.category });
+    say(`This video gets the ${known.joints.length} joints of the project: Ctrl+Z leaves the choice to you`);
+  } else if (!video.skeleton) askForSkeleton(store, submit);
 }
 
 /** @param {any} video */
@@ -867,6 +871,9 @@ function firstKey(event) {
 /** A target chosen on the page holds in this tab until the command is given another one. */
 const targetKey = () => `target instead of ${state.project.target}`;
 
+/** Where one was in this project, for the next start. */
+const placeKey = () => `place in ${state.project.key}`;
+
 function prepareControls() {
   /** @type {Record<string, () => void>} */
   const actions = {
@@ -899,7 +906,13 @@ function prepareControls() {
     'do-merge': () => askForOther(store, 'merge', submit),
     'do-split': () => editPerson('split'),
     'do-remove': () => {
-      if (state.person !== null) submit({ type: 'remove_person', person: state.person });
+      const { person, timeline } = state;
+      const lane = timeline?.persons.find((/** @type {any} */ candidate) => candidate.id === person);
+      const labels = (lane?.runs ?? []).reduce(
+        (/** @type {number} */ sum, /** @type {any} */ [first, last, source]) => sum + (source === 'given' ? last - first + 1 : 0), 0,
+      );
+      const remove = () => submit({ type: 'remove_person', person });
+      if (person !== null) ask(`Remove ${nameOf(state, person)} and ${labels} labels?`, 'Remove', remove);
     },
     play: () => playback.toggle(),
     'step-back': () => goTo(state.frame - 1),
@@ -913,6 +926,7 @@ function prepareControls() {
     'fold-side': () => setShown('side', !state.side),
     'fold-lanes': () => setShown('lanes', !state.lanes),
     'choose-skeleton': () => askForSkeleton(store, submit),
+    'change-skeleton': () => state.video && askForSkeleton(store, submit),
   };
   for (const [id, action] of Object.entries(actions)) {
     byId(id).addEventListener('click', (/** @type {MouseEvent} */ event) => {
@@ -1056,7 +1070,9 @@ function prepareViews() {
   });
   store.watch(['ghosts', 'names', 'scores', 'zooming', 'trace', 'trails'], showChoices);
   const remember = debounce(() => {
-    history.replaceState(null, '', `#video=${state.video.id}&frame=${state.frame}`);
+    const place = `#video=${state.video.id}&frame=${state.frame}`;
+    history.replaceState(null, '', place);
+    localStorage.setItem(placeKey(), place);
   }, 300);
   store.watch(['video', 'frame'], remember);
   store.watch(['connection', 'waiting'], () => {
@@ -1104,7 +1120,7 @@ async function start() {
   const target = Number(sessionStorage.getItem(targetKey())) || project.target;
   store.update({ target });
   byId('target').value = String(Math.round(1000 * target) / 10);
-  const wanted = new URLSearchParams(location.hash.slice(1));
+  const wanted = new URLSearchParams((location.hash || localStorage.getItem(placeKey()) || '').slice(1));
   const usable = project.videos.filter((/** @type {any} */ listed) => listed.state !== 'unavailable');
   const chosen = usable.find((/** @type {any} */ listed) => String(listed.id) === wanted.get('video'));
   if (chosen || project.videos.length === 1) {

@@ -50,7 +50,8 @@ export class Timeline {
     store.watch(['persons', 'opened', 'alone', 'trace'], () => this.#resize());
     store.watch(['joint'], () => store.state.joint !== null && store.update({ traced: store.state.joint }));
     store.watch(['person'], () => this.#showChosen());
-    store.watch(['opened', 'range', 'traced'], () => this.refresh());
+    store.watch(['opened', 'range'], () => this.refresh());
+    store.watch(['traced'], () => store.state.trace === 'off' || this.refresh());
   }
 
   get range() {

@@ -11,23 +11,22 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def export(page, server, downloads):
-    """Export the clip in the opened dialog; return the file."""
+def export(page, server, downloads, tmp_path):
+    """Export the clip in the opened dialog; return the name of the file, and the file."""
 
     def choose(format):
-        # The name of the clip differs from test to test, the end of the name is the format's.
-        ending = page.run(
-            'return document.querySelector(arguments[0]).textContent',
-            f'[data-format="{format}"] code',
-        )
         before = set(downloads.iterdir())
         page.click(f'[data-format="{format}"]')
-
-        def file():
-            new = set(downloads.iterdir()) - before
-            return [path for path in new if path.name.endswith(ending)]
-
-        return page.wait(file, 'the file is saved')[0]
+        # The browser makes an empty file first.
+        path = page.wait(
+            lambda: [
+                path
+                for path in set(downloads.iterdir()) - before
+                if path.suffix != '.crdownload' and path.stat().st_size
+            ],
+            'the file is saved',
+        )[0]
+        return path.name, path.rename(tmp_path / path.name)
 
     page.click('#more-button')
     page.click('#export-button')
@@ -37,10 +36,9 @@ def export(page, server, downloads):
 
 def test_given_labels_alone_are_exported_under_the_name_of_the_format(page, export):
     page.click('#export-given')
-    coco, posetrack = export('coco'), export('posetrack18')
-    assert coco.name.endswith('.coco.json')
-    assert posetrack.name.endswith('.posetrack18.json')
-    for path in (coco, posetrack):
+    for format in ('coco', 'posetrack18'):
+        name, path = export(format)
+        assert name.endswith(f'_reviewed.{format}.json')
         labels = read_labels(path)
         assert [frame.index for frame in labels.frames] == list(GIVEN)
         assert {person.frame_index for person in labels.persons} == set(GIVEN)
@@ -51,17 +49,14 @@ def test_a_tolerance_says_how_many_key_frames_cvat_gets(page, export):
     numbers = []
     for tolerance in ('1', ''):
         page.run('document.getElementById("export-tolerance").value = arguments[0]', tolerance)
-        path = export('cvat')
-        numbers.append(path.read_text().count('<skeleton'))
-        # The browser gives the next file the same name.
-        path.unlink()
+        numbers.append(export('cvat')[1].read_text().count('<skeleton'))
     assert numbers[1] == 2 * FRAMES
     assert numbers[0] < FRAMES
 
 
 def test_a_folder_of_labels_is_exported_as_a_zip_file(page, export):
-    path = export('yolo-pose')
-    assert path.name.endswith('_yolo.zip')
+    name, path = export('yolo-pose')
+    assert name.endswith('_yolo.zip')
     assert path.read_bytes()[:2] == b'PK'
 
 

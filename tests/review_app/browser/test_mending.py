@@ -533,7 +533,10 @@ def test_an_export_is_read_back(page, downloads):
     page.click('#formats [data-format="coco"]')
     page.wait(lambda: 'saves' in page.text('#export-result'), 'the file has come')
     name = page.text('#export-result').removeprefix('The browser saves ').removesuffix('.')
-    page.wait((downloads / name).is_file, 'the file is saved')
+    page.wait(
+        lambda: (downloads / name).is_file() and (downloads / name).stat().st_size,
+        'the file is saved',
+    )
     labels = read_labels(downloads / name, 'coco')
     by_frame = {(one.frame_index, one.track_id): one for one in labels.persons}
     point = by_frame[5, 1].keypoints[SKELETON.index_of('left_hand')]

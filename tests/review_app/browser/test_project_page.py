@@ -1,0 +1,124 @@
+"""The joints of a project, where one was, and questions before labels are lost."""
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from support.ports import held_port
+from support.review_browser import FRAMES, make_clips, serve
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def unlabelled(tmp_path):
+    """A server of two videos without labels."""
+    videos, _ = make_clips(tmp_path, 2)
+    with serve(videos) as server:
+        yield server
+
+
+def open_dialog(page):
+    page.wait(lambda: not page.is_hidden('#skeleton'), 'the page asks for the joints')
+    page.click('#skeleton summary')
+
+
+def type_joints(page, *lines):
+    page.run('document.getElementById("skeleton-text").value = arguments[0]', '\n'.join(lines))
+    page.run('document.getElementById("skeleton-text").dispatchEvent(new Event("input"))')
+
+
+def test_the_joints_are_chosen_once_for_all_videos(page, unlabelled):
+    page.open(unlabelled)
+    open_dialog(page)
+    type_joints(page, 'top', 'end', 'top - end')
+    page.run('document.getElementById("skeleton-category").value = "fish"')
+    page.click('#skeleton-own')
+    page.wait(lambda: page.is_hidden('#no-skeleton'), 'the joints are taken')
+    page.open(unlabelled, video=1)
+    page.wait(lambda: page.fetch()['skeleton'], 'the other video has joints')
+    skeleton = page.fetch()['skeleton']
+    assert (skeleton['joints'], skeleton['limbs']) == (['top', 'end'], [[0, 1]])
+    assert skeleton['category'] == 'fish'
+    assert page.is_hidden('#skeleton')
+    page.wait(lambda: 'This video gets the 2 joints' in page.text('#messages'), 'the page says so')
+    page.press('z', held=[Keys.CONTROL])
+    page.wait(lambda: not page.is_hidden('#no-skeleton'), 'the choice is free')
+
+
+def test_a_dash_between_joints_is_a_limb_and_any_other_one_a_question(page, unlabelled):
+    page.open(unlabelled)
+    open_dialog(page)
+    type_joints(page, 'head', 'neck-end', 'head-neck')
+    page.click('#skeleton-own')
+    page.wait(lambda: 'Is neck-end one joint?' in page.text('#skeleton-problem'), 'it asks')
+    type_joints(page, 'head', 'neck', 'mid-hip', 'head-neck', 'neck-mid-hip')
+    page.click('#skeleton-own')
+    page.wait(lambda: 'Is mid-hip one joint?' in page.text('#skeleton-problem'), 'it asks')
+    page.click('#skeleton-own')
+    page.wait(lambda: page.is_hidden('#no-skeleton'), 'the joints are taken')
+    skeleton = page.fetch()['skeleton']
+    assert skeleton['joints'] == ['head', 'neck', 'mid-hip']
+    assert skeleton['limbs'] == [[0, 1], [1, 2]]
+
+
+def inked(page, selector):
+    return page.run(
+        'const c = document.querySelector(arguments[0]);'
+        'const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;'
+        'return data.filter((value, index) => index % 4 === 3 && value).length',
+        selector,
+    )
+
+
+def test_skeletons_are_shown_as_figures(page, unlabelled):
+    page.open(unlabelled)
+    open_dialog(page)
+    assert inked(page, '#skeleton-presets canvas') > 100
+    type_joints(page, 'head')
+    alone = inked(page, '#skeleton-figure')
+    type_joints(page, 'head', 'neck', 'head-neck')
+    assert 0 < alone < inked(page, '#skeleton-figure')
+
+
+def test_a_joint_is_renamed_when_there_are_labels(page, server):
+    before = page.poses()[10][1]['keypoints']
+    page.click('#more-button')
+    page.click('#change-skeleton')
+    text = page.run('return document.getElementById("skeleton-text").value').split('\n')
+    assert text[:4] == ['head', 'neck', 'left_hand', 'right_hand']
+    type_joints(page, 'skull', *text[1:4], 'tail', 'skull - neck', 'neck - tail')
+    with page.one_edit():
+        page.click('#skeleton-own')
+    assert page.fetch()['skeleton']['joints'] == ['skull', *text[1:4], 'tail']
+    assert page.poses()[10][1]['keypoints'][:4] == before
+    page.wait(lambda: 'skull' in page.text('#joints'), 'the list of joints is new')
+
+
+def test_a_start_goes_to_where_one_was(page, tmp_path):
+    videos, labels = make_clips(tmp_path, 2)
+    with held_port() as port:
+        with serve(videos, labels, port=port) as server:
+            page.open(server, video=1)
+            page.go_to(23)
+            page.wait(lambda: 'frame=23' in page.browser.current_url, 'the page remembers it')
+        page.browser.get('about:blank')
+        with serve(videos, labels, port=port) as server:
+            page.browser.get(server.address)
+            page.wait_for_frame(23)
+            assert page.text('#video-name') == 'clip_01'
+
+
+def test_a_person_with_labels_is_removed_only_after_a_question(page, server):
+    page.press('2')
+    page.wait(lambda: page.text('#actions-title').startswith('Person 2'), 'it is chosen')
+    before = page.revision()
+    page.click('#do-remove')
+    page.wait(lambda: 'Remove person 2 and 5 labels?' in page.text('#ask'), 'the page asks')
+    page.press(Keys.ESCAPE)
+    page.wait(lambda: page.is_hidden('#ask'), 'nothing is removed')
+    assert page.revision() == before
+    page.click('#do-remove')
+    with page.one_edit():
+        page.click('#ask-confirm')
+    assert page.fetch()['persons'] == [1]
+    assert len(page.poses()) == FRAMES
