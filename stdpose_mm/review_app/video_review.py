@@ -17,6 +17,7 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.propagation import BasePropagator
+from stdpose_mm.review import LabelAccuracy
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources
@@ -28,6 +29,7 @@ from .messages import (
     EditAnswer,
     EventStream,
     GuidanceAnswer,
+    Measured,
     Poses,
     SkeletonData,
     Timeline,
@@ -223,12 +225,12 @@ class VideoReview:
                 'right': None if outlook is None else outlook.right,
                 'labels_needed': None if outlook is None else outlook.labels_needed(target),
                 'labels_to_measure': 0 if outlook is None else outlook.labels_to_measure,
-                'measuring': self.guidance.measured_revision != self.revision,
+                'measuring': not report.is_measured,
                 'good_enough': self._is_good(target),
                 'next': report.next,
                 'doubtful': report.checks,
                 'num_doubtful': report.num_doubtful,
-                'measured': report.measured,
+                'measured': _describe_accuracy(None if outlook is None else outlook.accuracy),
                 'computing': min(report.revision, self.settled) < self.revision,
                 'warnings': report.warnings + self.propagator.evidence_warnings(self.state),
                 **self._history.counts(),
@@ -425,6 +427,13 @@ class VideoReview:
         self.pictures.close()
         with self.lock:
             self.journal.close()
+
+
+def _describe_accuracy(accuracy: LabelAccuracy | None) -> Measured | None:
+    if accuracy is None:
+        return None
+    right, number = float(accuracy.right.mean()), len(accuracy.labels)
+    return {'right': right, 'labels': number, 'text': accuracy.describe()}
 
 
 def _describe_skeleton(skeleton: Skeleton) -> SkeletonData:
