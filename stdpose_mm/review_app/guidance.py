@@ -23,7 +23,7 @@ from stdpose_mm.review import (
 from stdpose_mm.structures import NOT_LABELLED, VideoLabels
 from stdpose_mm.visualization.colors import DOUBTFUL
 
-from .messages import Check, Place
+from .messages import Check, Measured, Place
 from .shown_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
@@ -48,8 +48,10 @@ class GuidanceReport:
         num_doubtful: Number of all frames in doubt, that is, with a joint that is more likely wrong
             than right.
         suggestions: Frames to label.
-        is_measured: Whether labels of this revision were hidden to measure the accuracy.
+        measured: The accuracy on hidden labels, which the expectations include; None if it was not
+            measured.
         warnings: Sentences on labels that may be wrong.
+        is_measured: Whether labels of this revision were hidden.
     """
 
     revision: int
@@ -58,8 +60,9 @@ class GuidanceReport:
     checks: list[Check] = field(default_factory=list)
     num_doubtful: int = 0
     suggestions: list[int] = field(default_factory=list)
-    is_measured: bool = False
+    measured: Measured | None = None
     warnings: list[str] = field(default_factory=list)
+    is_measured: bool = False
 
 
 class Guidance:
@@ -77,6 +80,7 @@ class Guidance:
     def __init__(self, method: str, size: tuple[int, int]) -> None:
         self.report = GuidanceReport(-1)
         self.measured_revision = -1
+        self._measured: Measured | None = None
         self._accuracy: LabelAccuracy | None = None
         self._calibrator: ScoreCalibrator | None = None
         self._method, self._size = method, size
@@ -97,12 +101,21 @@ class Guidance:
 
     def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
         """Set the measured accuracy for later updates; None if no label could be hidden."""
-        calibrator = None if accuracy is None else accuracy.calibrator
+        calibrator: ScoreCalibrator | None = None
+        measured: Measured | None = None
+        if accuracy is not None:
+            calibrator = accuracy.calibrator
+            measured = {
+                'right': float(accuracy.right.mean()),
+                'labels': len(accuracy.labels),
+                'text': accuracy.describe(),
+            }
         with self._lock:
             if calibrator != self._calibrator:
                 self._outdated |= set(self._errors)
             self.measured_revision = revision
-            self._calibrator, self._accuracy = calibrator, accuracy
+            self._calibrator, self._measured = calibrator, measured
+            self._accuracy = accuracy
 
     def update(
         self,
@@ -209,6 +222,7 @@ class Guidance:
             checks=checks,
             num_doubtful=len(frames),
             suggestions=[suggestion.frame_index for suggestion in suggestions],
+            measured=self._measured,
             is_measured=self.measured_revision == revision,
         )
 

@@ -17,7 +17,6 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.propagation import BasePropagator
-from stdpose_mm.review import LabelAccuracy
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources
@@ -29,7 +28,6 @@ from .messages import (
     EditAnswer,
     EventStream,
     GuidanceAnswer,
-    Measured,
     Poses,
     SkeletonData,
     Timeline,
@@ -225,12 +223,12 @@ class VideoReview:
                 'right': None if outlook is None else outlook.right,
                 'labels_needed': None if outlook is None else outlook.labels_needed(target),
                 'labels_to_measure': 0 if outlook is None else outlook.labels_to_measure,
-                'measuring': not report.is_measured,
+                'measuring': self.has_start() and not report.is_measured,
                 'good_enough': self._is_good(target),
                 'next': report.next,
                 'doubtful': report.checks,
                 'num_doubtful': report.num_doubtful,
-                'measured': _describe_accuracy(None if outlook is None else outlook.accuracy),
+                'measured': report.measured,
                 'computing': min(report.revision, self.settled) < self.revision,
                 'warnings': report.warnings + self.propagator.evidence_warnings(self.state),
                 **self._history.counts(),
@@ -427,13 +425,6 @@ class VideoReview:
         self.pictures.close()
         with self.lock:
             self.journal.close()
-
-
-def _describe_accuracy(accuracy: LabelAccuracy | None) -> Measured | None:
-    if accuracy is None:
-        return None
-    right, number = float(accuracy.right.mean()), len(accuracy.labels)
-    return {'right': right, 'labels': number, 'text': accuracy.describe()}
 
 
 def _describe_skeleton(skeleton: Skeleton) -> SkeletonData:
