@@ -180,8 +180,11 @@ def label_guided(
             errors = truth.errors(shown_points(client, people, len(truth.points)))
             effort = Effort(labels, clicks)
             right = note_reached(reached, errors, effort)
-            print(f'{labels} labels, {clicks} joint-clicks: {right:.1%} right', flush=True)
-            wanted = client.get('/guidance')['next']
+            while (guidance := client.get('/guidance'))['measuring']:
+                client.settle()
+            told = {key: guidance[key] for key in ('right', 'labels_needed', 'good_enough')}
+            print(f'{labels} labels, {clicks} joint-clicks: {right:.1%} right; {told}', flush=True)
+            wanted = guidance['next']
             if len(reached) == len(TARGETS) or wanted is None:
                 break
             frame, person = wanted['frame'], wanted['person']

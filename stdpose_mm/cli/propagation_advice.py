@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -98,19 +97,16 @@ def _format_outlook(
         return 'no joint was propagated, so there is no accuracy to estimate'
     num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
     left = expect_errors_left(tracks) / max(num_joints, 1)
-    num_labels = Counter(p.track_id for p in dense.persons if p.source == 'given')
-    outlook = Outlook(left, accuracy, max(num_labels.values(), default=0))
+    outlook = Outlook(left, accuracy)
     needed = outlook.labels_needed(GOOD_ENOUGH)
     if outlook.right is None or needed is None:
-        frames = counted(outlook.labels_to_measure, 'more frame')
-        first = f'label about {frames}, and ' if outlook.labels_to_measure else ''
+        more = f'label about {counted(outlook.labels_to_measure, "more frame")}'
         return (
-            f'{1 - left[0]:.1%} of joints are expected to be right, but too little '
-            f'was measured: {first}give --measure to know whether that is enough'
+            f'{1 - left[0]:.1%} of joints are expected to be right, but too little was measured to '
+            f'know whether that is enough: {more if accuracy else "give --measure"}'
         )
     now = '{1:.1%} [{0:.1%}, {2:.1%}] of joints are expected to be right'.format(*outlook.right)
     if outlook.is_enough(GOOD_ENOUGH):
         return f'{now}: stop here if {GOOD_ENOUGH:.0%} is enough'
-    least, largest = needed
-    number = 'many' if largest is None else f'{least} to {largest}'
+    number = 'many' if needed[1] is None else '{} to {}'.format(*needed)
     return f'{now}, {number} more labels would make it {GOOD_ENOUGH:.0%}'

@@ -1,9 +1,13 @@
 """When enough joints are right, and how many more labels that takes, with what is known so far.
 
 The expected share of wrong joints is uncertain: its log odds differ from those of the true share by
-an error whose variance falls with the number of frames in which labels were hidden (see
-:mod:`~.label_accuracy`). The constants were chosen on the training groups of the JHMDB clips, at
-every step of a simulated annotator who follows the advice (``docs/guide/confidence.md``).
+an error with the mean ``BIAS``, since more joints are wrong than expected. Its variance has a part
+between videos, and one that falls with the number of frames in which labels were hidden (see
+:mod:`~.label_accuracy`). The bounds are a standard deviation above and below. These constants were
+chosen on the training groups of the JHMDB clips, at every step of a simulated annotator who follows
+the advice (``docs/guide/confidence.md``).
+
+Nothing is known before labels were hidden in ``MIN_FRAMES`` frames, with ``MIN_JOINTS`` joints.
 """
 
 from __future__ import annotations
@@ -16,16 +20,7 @@ import numpy as np
 from .label_accuracy import LabelAccuracy
 
 MIN_FRAMES, MIN_JOINTS = 3, 20
-"""Minimum number of frames and joints in which labels were hidden, for a share to be known."""
-
-BIAS = 0.3
-"""Mean error of the log odds: more joints are wrong than expected."""
-
-VARIANCE_BETWEEN, VARIANCE_UNMEASURED = 0.28, 0.88
-"""Variance of that error between videos, and further variance before any label was hidden."""
-
-BOUND = 1.0
-"""Distance of the bounds of the log odds from their middle, in standard deviations."""
+BIAS, VARIANCE_BETWEEN, VARIANCE_UNMEASURED = 0.3, 0.28, 0.88
 
 
 @dataclass(frozen=True)
@@ -55,19 +50,15 @@ class Outlook:
         return max(0, MIN_FRAMES - frames, ceil((MIN_JOINTS - joints) * frames / joints))
 
     @property
-    def _is_known(self) -> bool:
-        return self.is_complete or (self.accuracy is not None and not self.labels_to_measure)
-
-    @property
     def right(self) -> tuple[float, float, float] | None:
         """Return the lower bound, the estimate and the upper bound of the share of right joints.
 
         None if too little was measured.
         """
-        if not self._is_known:
+        if not self.is_complete and (self.accuracy is None or self.labels_to_measure):
             return None
-        high, middle, low = (float(self._bound(side)[0]) for side in (-1, 0, 1))
-        return 1 - low, 1 - middle, 1 - high
+        low, middle, high = (1 - float(self._bound(side)[0]) for side in (1, 0, -1))
+        return low, middle, high
 
     def is_enough(self, target: float) -> bool:
         """Tell whether the lower bound of the share of right joints reaches a target."""
@@ -76,20 +67,18 @@ class Outlook:
     def labels_needed(self, target: float) -> tuple[int, int | None] | None:
         """Return the least and the largest number of further labels that a target takes.
 
-        The largest is None if no number is certain to be enough. None if too little was measured.
+        None if too little was measured; the largest is None if no number is certain to be enough.
         """
-        if not self._is_known:
+        if self.right is None:
             return None
         numbers = (np.flatnonzero(self._bound(side) <= 1 - target) for side in (-1, 1))
         least, largest = (int(enough[0]) if len(enough) else None for enough in numbers)
         return len(self.wrong_after) if least is None else least, largest
 
     def _bound(self, side: int) -> np.ndarray:
-        """Return a bound of the shares ``wrong_after``: 1 the upper, 0 the middle, -1 the lower."""
+        """Return a bound of the shares of wrong joints: 1 the upper, 0 the middle, -1 the lower."""
         from scipy.special import expit, logit
 
-        if self.is_complete:
-            return self.wrong_after
-        assert self.accuracy is not None
-        deviation = np.sqrt(VARIANCE_BETWEEN + VARIANCE_UNMEASURED / (1 + self.accuracy.num_frames))
-        return np.asarray(expit(logit(self.wrong_after) + BIAS + side * BOUND * deviation))
+        frames = 0 if self.accuracy is None else self.accuracy.num_frames
+        deviation = np.sqrt(VARIANCE_BETWEEN + VARIANCE_UNMEASURED / (1 + frames))
+        return np.asarray(expit(logit(self.wrong_after) + BIAS + side * deviation))

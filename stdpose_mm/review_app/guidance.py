@@ -54,6 +54,7 @@ class GuidanceReport:
         measured: The accuracy on hidden labels, which the expectations include; None if it was not
             measured.
         warnings: Sentences on labels that may be wrong.
+        is_measured: Whether labels of this revision were hidden.
     """
 
     revision: int
@@ -63,6 +64,7 @@ class GuidanceReport:
     suggestions: list[Place] = field(default_factory=list)
     measured: Measured | None = None
     warnings: list[str] = field(default_factory=list)
+    is_measured: bool = False
 
 
 class Guidance:
@@ -241,6 +243,7 @@ class Guidance:
             num_doubtful=len(frames),
             suggestions=_suggest(people, tracks),
             measured=self._measured,
+            is_measured=self.measured_revision == revision,
         )
 
     def _check(self, frame: int, everyone: Iterable[int]) -> Check:

@@ -39,8 +39,8 @@ STEPS_PER_POSE, LEAST_STEPS = 25, 400
 """Largest number of training steps, per labelled pose and at least: with few labels a training is
 short, and the next one continues from its network."""
 
+# Factor by which the number of labels must grow before it is advised to learn again.
 WORTHWHILE = 1.5
-"""Factor by which the number of labels must grow before it is advised to learn again."""
 
 NOTHING_KEPT = 'stopped before there was a network worth keeping'
 
@@ -171,12 +171,11 @@ class ProjectLearner:
             self._require_possible(review)
         except InputError as error:
             refused = str(error)
-        num_learned = max(self._num_learned, 0 if network is None else network.record.num_poses)
+        labels = None if network is None else network.record.num_poses
+        many = WORTHWHILE * max(self._num_learned, labels or 0)
         return {
             'refused': refused,
-            'worthwhile': refused is None
-            and self._job is None
-            and self._num_labels(review) >= WORTHWHILE * num_learned,
+            'worthwhile': refused is None and self._num_labels(review) >= many,
             'running': self._job is not None,
             'stopping': self._stopping,
             'done': round(self._done, 3),
@@ -184,7 +183,7 @@ class ProjectLearner:
             'message': None if answer is None else answer.sentence,
             'unread': self._answered_at.get(review) == review.revision,
             'failed': answer is not None and answer.failed,
-            'labels': None if network is None else network.record.num_poses,
+            'labels': labels,
         }
 
     def start(self, review: VideoReview) -> None:

@@ -361,6 +361,8 @@ class ShownPoses:
         for (person, frame), (_, after) in change.labels.items():
             if person in self.of:
                 self.of[person].show_label(frame, after)
+                # Without any label to propagate from, no poses are affected.
+                self.of[person].pending[frame] = True
         for person, frames in affected.items():
             # These are poses of others that depend on the positions of the edited people.
             if person in self.of and person not in edited:

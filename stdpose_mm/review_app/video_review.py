@@ -257,7 +257,7 @@ class VideoReview:
                 'right': None if outlook is None else outlook.right,
                 'labels_needed': None if outlook is None else outlook.labels_needed(target),
                 'labels_to_measure': 0 if outlook is None else outlook.labels_to_measure,
-                'measuring': self.has_start() and self.guidance.measured_revision != self.revision,
+                'measuring': self.has_start() and not report.is_measured,
                 'good_enough': self._is_good(target),
                 'next': suggestions[0] if suggestions else None,
                 'suggestions': suggestions,

@@ -97,7 +97,7 @@ def test_no_score_is_taken_for_a_probability_that_is_none(run, method, tmp_path)
     assert len(shown) > 2
     assert min(map(float, shown)) > 0.9
     assert 'label frame' in suggestion
-    assert outlook.endswith('give --measure to know whether that is enough')
+    assert outlook.endswith('know whether that is enough: give --measure')
 
 
 def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_path):

@@ -210,19 +210,19 @@ def test_nothing_is_forgotten_where_there_are_more_frames_than_candidates() -> N
         # two thirds of the variance are left beside it; labels on both sides leave 2 * 0.4 ** 2.
         (
             [1, 0.6, 0.6, 0.6, 1],
-            '76.0% of joints are expected to be right, but too little was measured: label about 3 '
-            'more frames, and give --measure to know whether that is enough',
+            '76.0% of joints are expected to be right, but too little was measured to '
+            'know whether that is enough: give --measure',
         ),
         (
             [1, *[0.99] * 9, 1],
-            '99.2% of joints are expected to be right, but too little was measured: label about 3 '
-            'more frames, and give --measure to know whether that is enough',
+            '99.2% of joints are expected to be right, but too little was measured to '
+            'know whether that is enough: give --measure',
         ),
         # Beyond the last label: four of six joints, each wrong with a probability of 0.4.
         (
             [1, 0.6, 0.6],
-            '73.3% of joints are expected to be right, but too little was measured: label about 4 '
-            'more frames, and give --measure to know whether that is enough',
+            '73.3% of joints are expected to be right, but too little was measured to '
+            'know whether that is enough: give --measure',
         ),
         ([1, 1, 1], 'no joint was propagated, so there is no accuracy to estimate'),
     ],

@@ -29,7 +29,7 @@ const NARROW = 0.06;
 
 /** @param {number[]} right lower bound, middle and upper bound of the share of right joints */
 export const shareOf = ([low, middle, high]) =>
-  high - low <= NARROW ? percent(middle) : `${Math.floor(100 * low)} to ${Math.ceil(100 * high)} %`;
+  high - low <= NARROW ? percent(middle) : `${Math.floor(100 * low)}–${Math.ceil(100 * high)} %`;
 
 /** Least number of further labels from which learning is advised: it takes about as long as these. */
 const MANY = 5;
@@ -44,7 +44,7 @@ function isLearningAdvised({ good_enough, labels_needed }, learning) {
 function labelsOf([least, largest]) {
   if (largest === null) return 'many more labels';
   if (least === largest) return counted(least, 'more label');
-  return `${least ? `${least} to` : 'up to'} ${counted(largest, 'more label')}`;
+  return `${least ? `${least}–` : 'up to '}${counted(largest, 'more label')}`;
 }
 
 /**
@@ -244,7 +244,7 @@ export function showGuidance(store, go) {
   } else {
     const [verdict, whole] = verdictOf(guidance);
     const isAdvised = isLearningAdvised(guidance, learning);
-    byId('verdict').textContent = `${verdict}${isAdvised ? ' · or learn first' : ''}`;
+    byId('verdict').textContent = isAdvised ? `${verdict.replace(/ right| labels?$/g, '')}, or learn` : verdict;
     byId('verdict-whole').textContent = isAdvised
       ? `${whole} Learning from the labels may help more: it takes some minutes, while you go on (Shift+L).`
       : whole;

@@ -227,11 +227,11 @@ def test_accept_names_the_pose_that_is_on_the_screen(page):
         # All labels that can be hidden are hidden already.
         ('right: null, labels_needed: null', 'Not known yet · label 1 more'),
         ('labels_needed: [0, 6]', '97.0 % right · up to 6 more labels'),
-        ('labels_needed: [3, 9], right: [0.88, .9, .95]', '88 to 95 % right · 3 to 9 more labels'),
+        ('labels_needed: [3, 9], right: [0.88, .9, .95]', '88–95 % right · 3–9 more labels'),
         ('labels_needed: [1, 1]', '97.0 % right · 1 more label'),
-        ('labels_needed: [4, null]', '97.0 % right · many more labels · or learn first'),
-        ('labels_needed: [5, 9]', '97.0 % right · 5 to 9 more labels · or learn first'),
-        ('labels_needed: [4, 9]', '97.0 % right · 4 to 9 more labels'),
+        ('labels_needed: [4, null]', '97.0 % · many more, or learn'),
+        ('labels_needed: [5, 9]', '97.0 % · 5–9 more, or learn'),
+        ('labels_needed: [4, 9]', '97.0 % right · 4–9 more labels'),
         ('labels_needed: [0, 0], good_enough: true', 'Good enough: 97.0 % right'),
     ],
 )
@@ -250,7 +250,7 @@ def test_the_verdict_is_a_range_once_it_is_known(page, answer, verdict):
         page.press('a')
     page.wait(lambda: page.text('#verdict') == verdict, f'it says {verdict}')
     is_advised = page.run('return document.querySelector("#learn-button").matches(".advised")')
-    assert is_advised is verdict.endswith('or learn first')
+    assert is_advised is verdict.endswith('or learn')
 
 
 @pytest.mark.parametrize('confirm', ['click', 'Enter'])
