@@ -234,7 +234,10 @@ class Guidance:
             wrong_after / max(number, 1),
             self._accuracy,
             max((int((poses.sources == GIVEN).sum()) for poses in everyone.values()), default=0),
-            not any(_propagated(poses).any() for poses in everyone.values()),
+            not any(
+                _propagated(poses)[excerpt.start : excerpt.stop].any()
+                for poses in everyone.values()
+            ),
         )
         return GuidanceReport(
             revision,

@@ -34,10 +34,7 @@ def test_a_pose_that_is_moved_takes_its_box_along(open_page: Callable, edit: str
 def places(page: Page) -> dict[int, dict[int, list[list[float]] | None]]:
     """Frame -> person -> x, y, v of each joint; None for an absent person."""
     return {
-        int(frame): {
-            pose['id']: pose['keypoints'] and [joint[:3] for joint in pose['keypoints']]
-            for pose in poses
-        }
+        int(frame): {pose['id']: pose['keypoints'] or None for pose in poses}
         for frame, poses in page.all_poses().items()
     }
 

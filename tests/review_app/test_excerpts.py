@@ -74,7 +74,7 @@ def test_advice_and_doubt_are_those_of_the_excerpt(open_page: Callable, moving: 
     for frame in range(15, 25):
         page.edit('accept', person=1, frame=frame)
     guidance = page.get('/guidance')
-    assert (guidance['expected_wrong'], guidance['labels_needed']) == (0, 0)
+    assert (guidance['expected_wrong'], guidance['labels_needed']) == (0, [0, 0])
     assert guidance['suggestions'] == []
     page.wait_until_good_enough()
     # Nothing is said about the rest of the video.

@@ -144,10 +144,6 @@ class Page:
         return frames
 
     def state(self) -> dict[str, Any]:
-        """Return the video and all poses, whose scores follow the accuracy once it is measured."""
-        until = time.monotonic() + 30
-        while self.get('/guidance')['measuring'] and time.monotonic() < until:
-            time.sleep(0.005)
         return {**self.get(), 'frames': self.all_poses()}
 
 
