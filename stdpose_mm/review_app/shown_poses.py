@@ -300,6 +300,7 @@ class ShownPoses:
         self._propagator = propagator
         self._state = state
         self._urgent: list[tuple[int, range]] = []
+        self._is_empty = False
         self._show_labels()
 
     def _show_labels(self) -> None:
@@ -327,6 +328,7 @@ class ShownPoses:
 
     def show_nobody(self) -> None:
         """Show everyone as absent, after all labels except marks of absence were removed."""
+        self._is_empty = True
         for poses in self.of.values():
             poses.show_absent(slice(None))
             poses.pending[:] = False
@@ -342,6 +344,11 @@ class ShownPoses:
             self._urgent.clear()
             self._show_labels()
             return [range(len(self._state.frames))]
+        if self._is_empty:
+            # Labels without a position were shown as absent, too.
+            self._is_empty = False
+            for poses in self.of.values():
+                poses.pending[:] = True
         tracks, edited = self._state.tracks, change.people
         earlier = {**tracks, **{person: dict(tracks.get(person, {})) for person in edited}}
         for (person, frame), (before, _) in change.labels.items():
@@ -361,8 +368,6 @@ class ShownPoses:
         for (person, frame), (_, after) in change.labels.items():
             if person in self.of:
                 self.of[person].show_label(frame, after)
-                # Without any label to propagate from, no poses are affected.
-                self.of[person].pending[frame] = True
         for person, frames in affected.items():
             # These are poses of others that depend on the positions of the edited people.
             if person in self.of and person not in edited:
