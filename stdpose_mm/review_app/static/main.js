@@ -935,6 +935,11 @@ function prepareControls() {
       if (event.detail > 0 && !document.querySelector('dialog[open]')) view.canvas.focus();
     });
   }
+  for (const list of ['people', 'joints']) {
+    byId(list).addEventListener('click', (/** @type {MouseEvent} */ event) => {
+      if (event.detail > 0) view.canvas.focus();
+    });
+  }
   for (const input of document.querySelectorAll('input[name=move-mode]')) {
     input.addEventListener('change', () => {
       store.update({ moveMode: /** @type {HTMLInputElement} */ (input).value });
