@@ -12,8 +12,8 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.constants import LifeSpan
-from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.propagation.gaps import find_presence_intervals
+from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_track
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
@@ -91,7 +91,7 @@ class PersonPoses:
                 unknown[interval.frames.start : interval.frames.stop]
             )
             if len(frames) and any(label.labelled.any() for label in interval.labels.values()):
-                lines = interpolate_labels(frames, interval.labels)
+                lines = interpolate_track(frames, interval.labels)
                 self.keypoints[frames], self.visibility[frames], self.scores[frames] = lines
                 self.joint_sources[frames] = self.sources[frames] = PROPAGATED
                 self.sketched[frames] = True
@@ -239,35 +239,6 @@ class PersonPoses:
             'high': _finite(np.fmax.reduceat(values, firsts)),
             'labels': [[frames[n], round(values[n], SHOWN_DECIMALS)] for n in marks.tolist()],
         }
-
-
-def interpolate_labels(
-    frames: np.ndarray, labels: Mapping[int, PersonLabel]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Interpolate between labels as :class:`LinearPropagator` does, for many frames at once.
-
-    Args:
-        frames: [F] frame indices.
-        labels: Frame index -> label, of which at least one has a joint.
-
-    Returns:
-        Keypoints [F, K, 2], visibility [F, K] and scores [F, K].
-    """
-    times = np.array(sorted(labels))
-    points = np.stack([labels[time].keypoints for time in times])
-    visible = np.stack([labels[time].visibility for time in times])
-    shape = len(frames), points.shape[1]
-    keypoints, visibility, scores = np.zeros((*shape, 2)), np.zeros(shape, np.int8), np.zeros(shape)
-    for joint in np.flatnonzero(visible.any(axis=0)):
-        rows = np.flatnonzero(visible[:, joint])
-        place = np.interp(frames, times[rows], np.arange(len(rows)))
-        # The left one of two labels that are equally near.
-        nearest = rows[np.ceil(place - 0.5).astype(int)]
-        for axis in (0, 1):
-            keypoints[:, joint, axis] = np.interp(frames, times[rows], points[rows, joint, axis])
-        visibility[:, joint] = visible[nearest, joint]
-        scores[:, joint] = decayed_score(np.abs(frames - times[nearest]))
-    return keypoints, visibility, scores
 
 
 def _runs(sources: np.ndarray) -> list[list[Any]]:

@@ -15,8 +15,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_track
 from stdpose_mm.review_app import background, video_review
-from stdpose_mm.review_app.shown_poses import interpolate_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
 from support.slow_lines import JOINTS, SlowPropagator, wait_for
@@ -118,7 +118,7 @@ def test_straight_lines_are_those_of_the_method():
     )
     filled = [person for person in dense.persons if person.frame_index not in labels]
     frames = np.array([person.frame_index for person in filled])
-    lines = interpolate_labels(frames, labels)
+    lines = interpolate_track(frames, labels)
     for values, name in zip(lines, ('keypoints', 'visibility', 'scores'), strict=True):
         assert values == pytest.approx(np.stack([getattr(person, name) for person in filled]))
 

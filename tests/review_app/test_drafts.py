@@ -120,10 +120,10 @@ def test_joints_beyond_the_picture_stay_empty(page_with):
 
 
 def test_everybody_in_a_frame_is_drafted(page_with):
-    page = page_with(None, *range(0, 60, 3))
-    assert len(ask(page, 'find', frame=5)['drafts']['5']) == 20
+    page = page_with(None, *range(0, 60, 6))
+    assert len(ask(page, 'find', frame=5)['drafts']['5']) == 10
     people = {accept(page, draft) for draft in drafted(page)}
-    assert len(people) == 20
+    assert len(people) == 10
     assert drafted(page) == []
     assert {*page.poses(5)} == people
 

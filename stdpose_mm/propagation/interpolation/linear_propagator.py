@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.base import decayed_score
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures import PersonLabel, Skeleton
 
 
 def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
@@ -45,3 +45,32 @@ class LinearPropagator(BasePropagator):
             for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
                 scores = decayed_score(gap.distance_to_label(frame_index))
                 yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)
+
+
+def interpolate_track(
+    frames: np.ndarray, labels: Mapping[int, PersonLabel]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Interpolate between labels as :class:`LinearPropagator` does, for many frames at once.
+
+    Args:
+        frames: [F] frame indices.
+        labels: Frame index -> label, of which at least one has a joint.
+
+    Returns:
+        Keypoints [F, K, 2], visibility [F, K] and scores [F, K].
+    """
+    times = np.array(sorted(labels))
+    points = np.stack([labels[time].keypoints for time in times])
+    visible = np.stack([labels[time].visibility for time in times])
+    shape = len(frames), points.shape[1]
+    keypoints, visibility, scores = np.zeros((*shape, 2)), np.zeros(shape, np.int8), np.zeros(shape)
+    for joint in np.flatnonzero(visible.any(axis=0)):
+        rows = np.flatnonzero(visible[:, joint])
+        place = np.interp(frames, times[rows], np.arange(len(rows)))
+        # The left one of two labels that are equally near.
+        nearest = rows[np.ceil(place - 0.5).astype(int)]
+        for axis in (0, 1):
+            keypoints[:, joint, axis] = np.interp(frames, times[rows], points[rows, joint, axis])
+        visibility[:, joint] = visible[nearest, joint]
+        scores[:, joint] = decayed_score(np.abs(frames - times[nearest]))
+    return keypoints, visibility, scores

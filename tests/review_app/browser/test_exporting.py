@@ -4,10 +4,15 @@ import cv2
 import pytest
 
 from stdpose_mm.io.labels import read_labels, write_coco
+from stdpose_mm.review_app import background
 from support.review_browser import FRAMES, GIVEN, poses_of_clip, serve
 from support.video_files import numbered_picture
 
 pytestmark = pytest.mark.slow
+
+
+def try_again_soon():
+    background.RETRY_SECONDS = 0.2
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def test_poses_are_computed_once_a_video_is_readable_again(page, tmp_path):
     for frame in range(FRAMES):
         cv2.imwrite(str(folder / f'{frame:03d}.png'), numbered_picture(frame))
     write_coco(poses_of_clip('clip', (0, FRAMES - 1)), tmp_path / 'labels.json')
-    with serve(folder, tmp_path / 'labels.json', method='flow') as server:
+    with serve(folder, tmp_path / 'labels.json', method='flow', prepare=try_again_soon) as server:
         page.open(server)
         picture = folder / '007.png'
         picture.rename(tmp_path / 'away.png')
