@@ -35,30 +35,29 @@ ALT_GR = {'modifierAltGraph': True}
 ALT_GR_OF_WINDOWS = {'ctrlKey': True, 'altKey': True, **ALT_GR}
 
 
-@pytest.mark.usefixtures('server')
-@pytest.mark.parametrize(
-    ('key', 'code', 'modifiers', 'frame'),
-    [
-        ('б', 'Comma', {}, 12),
-        ('ю', 'Period', {}, 14),
-        ('х', 'BracketLeft', {}, 10),
-        ('ъ', 'BracketRight', {}, 20),
-        ('ь', 'KeyM', {}, 15),
-        ('μ', 'KeyM', {}, 15),
-        ('צ', 'KeyM', {}, 15),
-        ('[', 'Digit8', ALT_GR_OF_WINDOWS, 10),
-        (']', 'Minus', ALT_GR, 20),
-        # What a key types comes first, and a Latin letter without a meaning has none.
-        (',', 'KeyM', {}, 12),
-        ('ü', 'BracketLeft', {}, 13),
-    ],
+OTHER_LAYOUTS = (
+    ('б', 'Comma', {}, 12),
+    ('ю', 'Period', {}, 14),
+    ('х', 'BracketLeft', {}, 10),
+    ('ъ', 'BracketRight', {}, 20),
+    ('ь', 'KeyM', {}, 15),
+    ('μ', 'KeyM', {}, 15),
+    ('צ', 'KeyM', {}, 15),
+    ('[', 'Digit8', ALT_GR_OF_WINDOWS, 10),
+    (']', 'Minus', ALT_GR, 20),
+    # What a key types comes first, and a Latin letter without a meaning has none.
+    (',', 'KeyM', {}, 12),
+    ('ü', 'BracketLeft', {}, 13),
 )
-def test_keys_of_other_layouts_do_what_they_type_or_where_they_lie(
-    page, key, code, modifiers, frame
-):
-    page.go_to(13)
-    type_as(page, key, code, **modifiers)
-    page.wait(lambda: page.written_frame == frame, f'it goes to frame {frame}')
+"""Key, its place, modifiers, and the frame to which it leads from frame 13."""
+
+
+@pytest.mark.usefixtures('server')
+def test_keys_of_other_layouts_do_what_they_type_or_where_they_lie(page):
+    for key, code, modifiers, frame in OTHER_LAYOUTS:
+        page.go_to(13)
+        type_as(page, key, code, **modifiers)
+        page.wait(lambda frame=frame: page.written_frame == frame, f'{key} leads to frame {frame}')
 
 
 @pytest.mark.usefixtures('server')
