@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
@@ -77,7 +76,6 @@ class BackgroundWorker:
         self._chunk = FIRST_CHUNK
         self._failed_at: dict[VideoReview, PoseVersion] = {}
         self._unreadable: set[VideoReview] = set()
-        self._advised_at: dict[VideoReview, PoseVersion] = {}
         self._thread = Thread(target=self._work, name='propagation', daemon=True)
 
     def start(self) -> None:
@@ -115,9 +113,7 @@ class BackgroundWorker:
                 self._changed = False
             while not self._closed and (
                 any(
-                    self._try(self._advise, review)
-                    or self._try(self._propagate, review)
-                    or self._try(self._settle, review)
+                    self._try(self._propagate, review) or self._try(self._settle, review)
                     for review in self._reviews()
                 )
                 or any(self._try(self._measure, review) for review in self._reviews())
@@ -142,20 +138,6 @@ class BackgroundWorker:
                 self._unreadable.add(review)
             review.events.send('failed', error=review.failed)
             return False
-
-    def _advise(self, review: VideoReview) -> bool:
-        """Suggest places by the labels alone if few are left and the poses are still to come."""
-        with review.lock:
-            is_due = self._advised_at.get(review) != review.pose_version
-            self._advised_at[review] = review.pose_version
-            if not is_due or len(review.open_suggestions()) > 1 or not review.has_start():
-                return False
-            labels = review.given_labels()
-            is_settled = review.next_pending(0, 1) is None
-        if labels is not None and not is_settled:
-            review.guidance.advise(labels)
-            review.events.send('advice')
-        return False
 
     def _propagate(self, review: VideoReview) -> bool:
         """Compute the poses that depend on the newest correction, else any other pending ones."""
@@ -222,10 +204,8 @@ class BackgroundWorker:
             review.failed = None
             review.settled = revision
             if is_new:
-                report = review.guidance.report
-                if report.revision == revision:
-                    # It is of another excerpt or network.
-                    review.guidance.report = replace(report, revision=-1)
+                if review.guidance.report.revision == revision:
+                    review.guidance.outdate_report()
                 review.forget_unused()
         return self._report(review, revision)
 

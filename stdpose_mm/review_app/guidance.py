@@ -99,7 +99,12 @@ class Guidance:
     def restart(self) -> None:
         """Forget the accuracy, after the propagator has changed."""
         self.set_accuracy(None, -1)
-        self.report = replace(self.report, revision=-1)
+        self.outdate_report()
+
+    def outdate_report(self) -> None:
+        """Make the next update replace the report, which is of another excerpt or network."""
+        with self._lock:
+            self.report = replace(self.report, revision=-1)
 
     def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
         """Set the measured accuracy for later updates; None if no label could be hidden."""
@@ -159,15 +164,18 @@ class Guidance:
                 poses.right[rows] = 1 - self._errors[person].errors[rows]
         few = len(labels.persons) <= MAX_LABELS
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
-        self.report = replace(self._make_report(revision, everyone, excerpt), warnings=warnings)
+        report = replace(self._make_report(revision, everyone, excerpt), warnings=warnings)
+        with self._lock:
+            self.report = report
         return True
 
-    def advise(self, labels: VideoLabels) -> None:
-        """Replace only the suggestions of the report, by what the labels alone let expect.
+    def advise(self, report: GuidanceReport, labels: VideoLabels) -> None:
+        """Replace only the suggestions of a report, by what the labels alone let expect.
 
         Of a long video, only some of the unlabelled frames are suggested.
 
         Args:
+            report: The report; if there is another one meanwhile, nothing is replaced.
             labels: See :meth:`update`.
         """
         step = -(-len(labels.frames) // MAX_ADVISED)
@@ -175,7 +183,9 @@ class Guidance:
         frames = [f for n, f in enumerate(labels.frames) if n % step == 0 or f.index in labelled]
         tracks = TrackErrors.of_interpolation(replace(labels, frames=tuple(frames)))
         suggestions = _suggest([person for person, _ in tracks], [errors for _, errors in tracks])
-        self.report = replace(self.report, suggestions=suggestions)
+        with self._lock:
+            if self.report is report:
+                self.report = replace(report, suggestions=suggestions)
 
     def _errors_of(
         self, person: int, poses: PersonPoses, track: VideoLabels, excerpt: range

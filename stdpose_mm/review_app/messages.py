@@ -27,7 +27,7 @@ Quantity = Literal['x', 'y', 'speed']
 Traced = tuple[int, Quantity] | None
 """The index of the joint of a trace, and what it shows; None for no trace."""
 
-WorkEvent = Literal['poses', 'progress', 'advice', 'idle', 'failed', 'learning', 'writing']
+WorkEvent = Literal['poses', 'progress', 'idle', 'failed', 'learning', 'writing']
 EventName = Literal['hello', 'pages', 'edited', 'drafts', WorkEvent]
 
 

@@ -88,6 +88,7 @@ class VideoReview:
         self.view = 0
         self.writing: _Writing | None = None
         self.excerpt = range(len(state.frames))
+        self._advised: PoseVersion | None = None
         self.settled = -1
         self.failed: str | None = None
         self._forgot_at = 0
@@ -249,6 +250,7 @@ class VideoReview:
 
     def describe_guidance(self, target: float) -> GuidanceAnswer:
         """Describe what to do next, and whether the poses are good enough."""
+        self._advise()
         with self.lock:
             report, suggestions = self.guidance.report, self.open_suggestions()
             outlook = report.outlook
@@ -269,6 +271,18 @@ class VideoReview:
                 'warnings': report.warnings + self.propagator.evidence_warnings(self.state),
                 **self._history.counts(),
             }
+
+    def _advise(self) -> None:
+        """Suggest places by the labels alone if few are left and the poses are still to come."""
+        with self.lock:
+            is_due = self._advised != self.pose_version
+            self._advised = self.pose_version
+            if not is_due or len(self.open_suggestions()) > 1 or not self.has_start():
+                return
+            labels, report = self.given_labels(), self.guidance.report
+            is_settled = self.next_pending(0, 1) is None
+        if labels is not None and not is_settled:
+            self.guidance.advise(report, labels)
 
     def draft(self, body: dict[str, Any], target: float) -> DraftAnswer:
         """Make or discard drafts, see :meth:`.Drafts.request`."""

@@ -287,6 +287,22 @@ def test_after_a_failed_measurement_poses_follow_a_new_propagator(
     assert page.get()['failed'] is None
 
 
+def test_places_are_suggested_while_nothing_can_interrupt_the_work(
+    slow: tuple[Page, SlowPropagator],
+):
+    page, propagator = slow
+    propagator.stop_at = propagator.fail_at = range(1, 39)
+    page.edit('set_joints', person=1, frame=0, joints=JOINTS)
+    wait_for(lambda: not propagator.go.is_set())
+    places = page.get('/guidance')['suggestions']
+    for place in places:
+        page.try_edit('accept', person=place['person'], frame=place['frame'])
+    more = page.get('/guidance')['suggestions']
+    propagator.go.set()
+    assert more
+    assert not [place for place in more if place in places]
+
+
 def test_an_edit_while_a_measurement_fails_is_followed(slow: tuple[Page, SlowPropagator]):
     page, propagator = slow
     propagator.stop_at = propagator.fail_at = range(1, 39)

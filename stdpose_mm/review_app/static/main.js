@@ -143,7 +143,6 @@ const connection = new Connection(
       timeline.refresh();
     },
     progress: (progress) => store.update({ progress, failed: null }),
-    advice: () => fetchGuidance(),
     idle: ({ revision }) => {
       lastFailure = null;
       store.update({ settled: revision, progress: null, failed: null });
@@ -595,6 +594,7 @@ let labelWantedAt = -1;
 function goToLabel() {
   const next = labelTour.next();
   labelWantedAt = !next && isAdviceToCome() ? state.frame : -1;
+  if (labelWantedAt >= 0) fetchGuidance();
   if (!next) return say(labelWantedAt < 0 ? 'No frame is suggested' : 'Still looking for a frame to label: the page goes there');
   visit(next.frame, next.person);
   announce(`frame ${next.frame}: ${next.reason}`);
