@@ -110,6 +110,16 @@ def test_a_joint_without_a_position_is_exchanged_too(page: Page):
     assert (head, left, right[2]) == ([10, 4, 2], [18, 24, 2], 0)
 
 
+def test_a_label_without_a_place_is_shown_as_such_once_there_is_another(open_page: Callable):
+    """Meanwhile nobody is anywhere."""
+    page = open_page(labels_of(label(0, 1)))
+    page.edit('set_joints', person=1, frame=0, joints={'head': [0, 0, 0]})
+    page.edit('forget', person=1, frame=0, joints=['left_hand', 'right_hand'])
+    page.edit('mark_absent', person=1, frame=1)
+    page.edit('set_joints', person=1, frame=6, joints={'head': [1, 1, 2]})
+    assert page.poses(0)[1]['source'] == 'given'
+
+
 NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
 
 

@@ -27,6 +27,16 @@ def set_excerpt(page: Page, first: int, last: int) -> None:
     page.settle()
 
 
+def test_no_place_beside_the_excerpt_is_suggested_before_its_poses_are_computed(slow):
+    page, propagator = slow
+    assert [place for place in page.get('/guidance')['suggestions'] if place['frame'] < 25]
+    propagator.go.clear()
+    page.post('/excerpt', {'first': 25, 'last': 30})
+    suggestions = page.get('/guidance')['suggestions']
+    propagator.go.set()
+    assert not [place for place in suggestions if not 25 <= place['frame'] <= 30]
+
+
 @pytest.fixture
 def moving() -> VideoLabels:
     """Person 1 is 40 pixels further right in the middle; person 2 has no label there."""

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+from contextlib import contextmanager
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -132,25 +133,31 @@ def test_a_save_waits_for_all_edits(page, tmp_path, late_answers):
             assert by == pytest.approx(5, abs=1 / page.scale)
 
 
+@contextmanager
+def new_tab(page):
+    """Open a tab, and close it at the end; what is yielded goes back to the first one."""
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window('tab')
+    second = page.browser.current_window_handle
+    try:
+        yield lambda: page.browser.switch_to.window(first)
+    finally:
+        page.browser.switch_to.window(second)
+        page.browser.close()
+        page.browser.switch_to.window(first)
+
+
 def test_an_old_page_goes_on_once_the_address_of_the_next_start_is_opened(page, tmp_path, port):
     clip = make_clip(tmp_path)
     with serve(*clip, port=port) as first:
         page.open(first)
         drag_without_server(page, first)
-    old = page.browser.current_window_handle
-    with serve(*clip, port=port) as second:
-        page.browser.switch_to.new_window('tab')
-        new = page.browser.current_window_handle
-        try:
-            page.open(second)
-            page.browser.switch_to.window(old)
-            page.wait(lambda: 'kept' not in page.text('#states'), 'the edit is sent')
-            page.wait_until_settled(1)
-            assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
-        finally:
-            page.browser.switch_to.window(new)
-            page.browser.close()
-            page.browser.switch_to.window(old)
+    with serve(*clip, port=port) as second, new_tab(page) as go_back:
+        page.open(second)
+        go_back()
+        page.wait(lambda: 'kept' not in page.text('#states'), 'the edit is sent')
+        page.wait_until_settled(1)
+        assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
 
 
 def hold_edits(page):
@@ -171,25 +178,17 @@ def test_edits_to_other_joints_of_two_tabs_are_joined_also_after_a_stop(page, tm
         page.open(first)
         hold_edits(page)
         drag_without_server(page, first)
-    old = page.browser.current_window_handle
-    with serve(*clip, port=port) as second:
-        page.browser.switch_to.new_window('tab')
-        new = page.browser.current_window_handle
-        try:
-            page.open(second)
-            x, y = place_of(1, 0, 'right_hand')
-            with page.one_edit():
-                page.pointer((x, y), (x - 2, y), (x - 4, y))
-            page.browser.switch_to.window(old)
-            page.run('sendNow()')
-            page.wait_until_settled(2)
-            assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
-            right = page.poses()[0][1]['keypoints'][3][0]
-            assert right == pytest.approx(x - 4, abs=1 / page.scale)
-        finally:
-            page.browser.switch_to.window(new)
-            page.browser.close()
-            page.browser.switch_to.window(old)
+    with serve(*clip, port=port) as second, new_tab(page) as go_back:
+        page.open(second)
+        x, y = place_of(1, 0, 'right_hand')
+        with page.one_edit():
+            page.pointer((x, y), (x - 2, y), (x - 4, y))
+        go_back()
+        page.run('sendNow()')
+        page.wait_until_settled(2)
+        assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
+        right = page.poses()[0][1]['keypoints'][3][0]
+        assert right == pytest.approx(x - 4, abs=1 / page.scale)
 
 
 @pytest.mark.usefixtures('server')
@@ -305,13 +304,11 @@ def test_a_page_of_another_origin_cannot_edit(page, server):
 
 @pytest.mark.usefixtures('server')
 def test_a_second_page_is_told_and_sees_the_edits_of_the_first(page, server):
-    first = page.browser.current_window_handle
-    page.browser.switch_to.new_window('tab')
-    second = page.browser.current_window_handle
-    try:
+    with new_tab(page) as go_back:
+        second = page.browser.current_window_handle
         page.open(server, video=page.video)
         page.wait(lambda: 'open in 2 pages' in page.text('#states'), 'the second is told')
-        page.browser.switch_to.window(first)
+        go_back()
         page.wait(lambda: 'open in 2 pages' in page.text('#states'), 'the first is told')
         with page.one_edit():
             drag_left_hand(page, 0, 4)
@@ -319,10 +316,6 @@ def test_a_second_page_is_told_and_sees_the_edits_of_the_first(page, server):
         page.wait(lambda: 'Another page' in page.text('#messages'), 'the second sees the edit')
         x, y = place_of(1, 0, 'left_hand')
         page.wait(lambda: page.is_joint_at(x + 4, y), 'the joint is where the first put it')
-    finally:
-        page.browser.switch_to.window(second)
-        page.browser.close()
-        page.browser.switch_to.window(first)
 
 
 def test_names_with_markup_are_shown_as_text(page, tmp_path):
