@@ -29,6 +29,13 @@ def video(*persons: PersonLabel, frames: tuple[int, ...] = (0, 1, 2, 3)) -> Vide
     return VideoLabels('clip', ARM, tuple(map(VideoFrame, frames)), persons)
 
 
+def test_only_given_labels_keep_their_frames_and_their_given_joints():
+    half = replace(person(2), keypoint_sources=np.array(['given', 'propagated', 'given']))
+    given = video(person(0), replace(person(1), source='propagated'), half).only_given()
+    assert [frame.index for frame in given.frames] == [0, 2]
+    assert [label.visibility.tolist() for label in given.persons] == [[2, 2, 2], [2, 0, 2]]
+
+
 @pytest.mark.parametrize(
     ('left', 'right'),
     [
