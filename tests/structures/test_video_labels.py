@@ -31,7 +31,10 @@ def video(*persons: PersonLabel, frames: tuple[int, ...] = (0, 1, 2, 3)) -> Vide
 
 def test_only_given_labels_keep_their_frames_and_their_given_joints():
     half = replace(person(2), keypoint_sources=np.array(['given', 'propagated', 'given']))
-    given = video(person(0), replace(person(1), source='propagated'), half).only_given()
+    propagated = replace(
+        person(1), source='propagated', keypoint_sources=np.array(3 * ['propagated'])
+    )
+    given = video(person(0), propagated, half).only_given()
     assert [frame.index for frame in given.frames] == [0, 2]
     assert [label.visibility.tolist() for label in given.persons] == [[2, 2, 2], [2, 0, 2]]
 
