@@ -323,7 +323,7 @@ def _print_label_summary(
         for sentence in (note, *warnings):
             print(f'{options.video}: {sentence}', file=sys.stderr)
         return
-    notes = [*warnings, note]
+    notes = [*map(str, warnings), note]
     text = describe_labels(tracks, skeleton, len(frames), frames.size, state.life_span, notes)
     print(text, flush=True)
 

@@ -21,13 +21,14 @@ from .suggestions import (
     rank_gains,
     rank_suggestions,
 )
-from .suspicious_labels import doubled_warnings, label_warnings
+from .suspicious_labels import LabelWarning, doubled_warnings, label_warnings
 
 __all__ = [
     'FrameCheck',
     'HiddenLabel',
     'JointCheck',
     'LabelAccuracy',
+    'LabelWarning',
     'Outlook',
     'TrackErrors',
     'UnlabelledVideo',

@@ -46,6 +46,36 @@ _Pose = tuple[np.ndarray, np.ndarray]
 """[K, 2] pixels, and [K] bool: joints that have a position."""
 
 
+class NamedPlace(NamedTuple):
+    """A label that a sentence names.
+
+    Args:
+        words: The words of the sentence that name it.
+        frame: Its frame; the first one, if the words name several.
+        person: Its track id; the first one, if the words name a pair.
+    """
+
+    words: str
+    frame: int
+    person: int
+
+
+class LabelWarning(NamedTuple):
+    """A sentence about labels that may be wrong.
+
+    Args:
+        text: The sentence.
+        places: The labels that it names, in the order of their words.
+    """
+
+    text: str
+    places: Sequence[NamedPlace] = ()
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return self.text
+
+
 class _LabelOnLine(NamedTuple):
     """A label, and its expected position on the line between its neighbours.
 
@@ -66,7 +96,7 @@ class _LabelOnLine(NamedTuple):
     known: np.ndarray
 
 
-def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) -> list[str]:
+def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) -> list[LabelWarning]:
     """Report labels that may be wrong, in one sentence for each kind.
 
     Args:
@@ -79,40 +109,60 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     named = {(frame, person) for frame, *pair in exchanged for person in pair}
     outside = find_joints_outside(tracks, size)
     advice = 'judging by the labels before and after: check them before you go on'
-    places = {
+    kinds = {
         f'{counted(len(outside), "joint")} outside the picture: {{}}': [
-            f'{joints[joint]} of {who} {i} in frame {frame}' for frame, i, joint in outside
+            (f'{joints[joint]} of {{}}', NamedPlace(f'{who} {i} in frame {frame}', frame, i))
+            for frame, i, joint in outside
         ],
         f'left and right of {{}} seem to be swapped, {advice}': [
-            f'{who} {i} in frame {frame}' for frame, i in find_exchanged_sides(tracks, skeleton)
+            ('{}', NamedPlace(f'{who} {i} in frame {frame}', frame, i))
+            for frame, i in find_exchanged_sides(tracks, skeleton)
         ],
         f'{{}} seem to be swapped, {advice}': [
-            f'{who} {a} and {who} {b} in frame {frame}' for frame, a, b in exchanged
+            ('{}', NamedPlace(f'{who} {a} and {who} {b} in frame {frame}', frame, a))
+            for frame, a, b in exchanged
         ],
         f'{{}}, {advice}': [
-            f'{who} {i} in frame {frame} may be {who} {other}'
+            (f'{{}} may be {who} {other}', NamedPlace(f'{who} {i} in frame {frame}', frame, i))
             for frame, i, other in find_labels_of_others(tracks)
             if (frame, i) not in named
         ],
     }
-    sentences = [text.format(listed(some, MAX_NAMED)) for text, some in places.items() if some]
-    return sentences + doubled_warnings(tracks, skeleton)
+    warnings = [_warn_of(text, places) for text, places in kinds.items() if places]
+    return warnings + doubled_warnings(tracks, skeleton)
 
 
-def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[str]:
+def _warn_of(text: str, places: Sequence[tuple[str, NamedPlace]]) -> LabelWarning:
+    """Put the names of places, each in words of its own, into a sentence."""
+    names = [words.format(place.words) for words, place in places]
+    return LabelWarning(
+        text.format(listed(names, MAX_NAMED)), [place for _, place in places[:MAX_NAMED]]
+    )
+
+
+def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[LabelWarning]:
     """Report people who seem to be labelled twice, in one sentence, if there are any."""
     who = skeleton.category
     doubled = [
-        f'{who} {a} and {who} {b} in frame{"s" if len(frames) > 1 else ""} {ranges(frames)}'
+        (
+            '{}',
+            NamedPlace(
+                f'{who} {a} and {who} {b} in frame{"s" if len(frames) > 1 else ""} '
+                f'{ranges(frames)}',
+                frames[0],
+                a,
+            ),
+        )
         for (a, b), frames in sorted(find_doubled_people(tracks).items())
     ]
     if not doubled:
         return []
-    return [
-        f'{listed(doubled, MAX_NAMED)} lie on each other, as if one {who} were labelled twice: if '
-        'so, remove one of the two labels or, if one track continues the other (overlapping jobs '
-        'of CVAT), give both the same number, otherwise they are propagated as separate tracks'
-    ]
+    text = (
+        f'{{}} lie on each other, as if one {who} were labelled twice: if so, remove one of the '
+        'two labels or, if one track continues the other (overlapping jobs of CVAT), give both '
+        'the same number, otherwise they are propagated as separate tracks'
+    )
+    return [_warn_of(text, doubled)]
 
 
 def find_joints_outside(tracks: Tracks, size: tuple[int, int]) -> list[tuple[int, int, int]]:

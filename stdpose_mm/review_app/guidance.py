@@ -11,6 +11,7 @@ import numpy as np
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.review import (
     LabelAccuracy,
+    LabelWarning,
     Outlook,
     TrackErrors,
     calibrate_scores,
@@ -53,7 +54,7 @@ class GuidanceReport:
             whose label helps at least half as much as the most helpful one.
         measured: The accuracy on hidden labels, which the expectations include; None if it was not
             measured.
-        warnings: Sentences on labels that may be wrong.
+        warnings: What may be wrong about the labels.
         is_measured: Whether labels of this revision were hidden.
     """
 
@@ -63,7 +64,7 @@ class GuidanceReport:
     num_doubtful: int = 0
     suggestions: list[Place] = field(default_factory=list)
     measured: Measured | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[LabelWarning] = field(default_factory=list)
     is_measured: bool = False
 
 

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Literal, TypedDict
 
 from stdpose_mm.errors import explain_error, one_line
+from stdpose_mm.review import LabelWarning
 from stdpose_mm.structures import Source
 
 SHOWN_DECIMALS = 2
@@ -293,7 +294,7 @@ class GuidanceAnswer(Counts):
     num_doubtful: int
     measured: Measured | None
     computing: bool
-    warnings: list[str]
+    warnings: list[LabelWarning]
 
 
 def sentence_of(error: Exception) -> str:

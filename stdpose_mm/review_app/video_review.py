@@ -17,6 +17,7 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.propagation import BasePropagator
+from stdpose_mm.review import LabelWarning
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources
@@ -268,7 +269,10 @@ class VideoReview:
                 'num_doubtful': report.num_doubtful,
                 'measured': report.measured,
                 'computing': min(report.revision, self.settled) < self.revision,
-                'warnings': report.warnings + self.propagator.evidence_warnings(self.state),
+                'warnings': [
+                    *report.warnings,
+                    *map(LabelWarning, self.propagator.evidence_warnings(self.state)),
+                ],
                 **self._history.counts(),
             }
 

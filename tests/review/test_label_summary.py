@@ -64,7 +64,8 @@ def test_who_is_gone_has_no_gap():
 def test_the_picture_ends_at_the_outer_edge_of_its_pixels(point, is_outside):
     tracks = tracks_of(give(3, points=[point, *HERE[1:]]))
     said = ['1 joint outside the picture: head of person 0 in frame 3']
-    assert label_warnings(tracks, Skeleton(NAMES), SIZE) == (said if is_outside else [])
+    warnings = label_warnings(tracks, Skeleton(NAMES), SIZE)
+    assert [warning.text for warning in warnings] == (said if is_outside else [])
 
 
 def test_words():
@@ -72,7 +73,8 @@ def test_words():
     labels = [give(frame) for frame in range(0, 29, 7)]
     labels += [give(frame, 2, beside) for frame in range(0, 29, 7)]
     labels.append(give(29, 2, points=[[-4, 0], [1, 1], [200, 1]]))
-    notes = [*label_warnings(tracks_of(*labels), Skeleton(NAMES), SIZE), 'they may be late']
+    warnings = label_warnings(tracks_of(*labels), Skeleton(NAMES), SIZE)
+    notes = [*map(str, warnings), 'they may be late']
     assert describe(*labels, notes=notes) == [
         'labels of 2 people in a video of 30 frames, 100x80 pixels',
         '  person 0: frames 0-28 every 7 (5 frames)',

@@ -216,7 +216,8 @@ def test_each_kind_is_said_in_a_sentence() -> None:
         *(give(0, 3, far), give(7, 3, BESIDE), give(14, 3, far)),
         *(give(0, 4), give(28, 4)),
     )
-    assert label_warnings(tracks, Skeleton(SKELETON.keypoint_names, (), 'rat'), (500, 200)) == [
+    warnings = label_warnings(tracks, Skeleton(SKELETON.keypoint_names, (), 'rat'), (500, 200))
+    assert [warning.text for warning in warnings] == [
         'left and right of rat 1 in frame 7 seem to be swapped, judging by the labels before and '
         'after: check them before you go on',
         'rat 2 and rat 3 in frame 7 seem to be swapped, judging by the labels before and after: '
@@ -225,6 +226,11 @@ def test_each_kind_is_said_in_a_sentence() -> None:
         'remove one of the two labels or, if one track continues the other (overlapping jobs of '
         'CVAT), give both the same number, otherwise they are propagated as separate tracks',
     ]
+    assert [list(warning.places) for warning in warnings] == [
+        [('rat 1 in frame 7', 7, 1)],
+        [('rat 2 and rat 3 in frame 7', 7, 2)],
+        [('rat 1 and rat 4 in frame 0', 0, 1)],
+    ]
 
 
 def test_whose_label_it_may_be_is_said_in_a_sentence() -> None:
@@ -232,6 +238,9 @@ def test_whose_label_it_may_be_is_said_in_a_sentence() -> None:
         *(give(0, 1), give(14, 1)), *(give(0, 2, BESIDE), give(7, 2), give(14, 2, BESIDE))
     )
     assert label_warnings(tracks, SKELETON, (500, 200)) == [
-        'person 2 in frame 7 may be person 1, judging by the labels before and after: check them '
-        'before you go on'
+        (
+            'person 2 in frame 7 may be person 1, judging by the labels before and after: check '
+            'them before you go on',
+            [('person 2 in frame 7', 7, 2)],
+        )
     ]

@@ -89,7 +89,7 @@ def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(
         moved = zip(skeleton.keypoint_names, pose + np.array([x, 0]), strict=True)
         there = {name: [*xy, 2] for name, xy in moved}
         page.edit('set_joints', person=1, frame=20, joints=there)
-        assert [one.split(',')[0] for one in page.get('/guidance')['warnings']] == told
+        assert [text.split(',')[0] for text, _ in page.get('/guidance')['warnings']] == told
 
 
 @pytest.mark.parametrize(('limit', 'number'), [(3, 1), (2, 0)])
@@ -146,7 +146,7 @@ def test_poses_of_another_program_that_miss_the_labels_are_told(with_results: Ca
     page = with_results(5.0)
 
     def told() -> list[str]:
-        return page.get('/guidance')['warnings']
+        return [text for text, _ in page.get('/guidance')['warnings']]
 
     missed = 'it misses the labels (are they poses of this video, in its size?)'
     assert told() == [f'found.json: used in 0 of 2 gaps; in 2 {missed}']

@@ -1061,8 +1061,10 @@ function prepareViews() {
   store.watch(['guidance'], () => {
     if (state.frame === labelWantedAt && labelTour.peek()) goToLabel();
     // Warnings stay until the poses are computed again.
-    const text = state.guidance?.warnings.join('. ') || null;
-    if (!state.guidance?.computing) showState('warnings', text, 'info', linkPlaces(text ?? '', visit));
+    /** @type {[string, [string, number, number][]][]} */
+    const warnings = state.guidance?.warnings ?? [];
+    const text = warnings.map(([sentence]) => sentence).join('. ') || null;
+    if (!state.guidance?.computing) showState('warnings', text, 'info', warnings.flatMap((warning) => linkPlaces(warning, visit)));
   });
   store.watch(['target'], refreshGuidance);
   store.watch(['learning'], followLearning);

@@ -214,16 +214,19 @@ export function followChosen(list) {
 }
 
 /**
- * Turn the poses that a warning names, as "person 1 and person 2 in frame 20", into buttons.
- * @param {string} text
+ * A warning as a sentence in which the labels that it names are buttons.
+ * @param {[string, [string, number, number][]]} warning the sentence; words, frame and person of the labels, in its order
  * @param {(frame: number, person: number) => void} go
  * @returns {(Node|string)[]}
  */
-export function linkPlaces(text, go) {
-  return text.split(/((?:\S+ \d+ and )?\S+ \d+ in frames? \d+)/).map((part, index) => {
-    const [person, frame] = [/ (\d+)/, /(\d+)$/].map((pattern) => Number(pattern.exec(part)?.[1]));
-    return index % 2 ? make('button', { class: 'link', onclick: () => go(frame, person) }, part) : part;
+export function linkPlaces([text, places], go) {
+  const parts = places.flatMap(([words, frame, person]) => {
+    const start = text.indexOf(words);
+    const before = text.slice(0, start);
+    text = text.slice(start + words.length);
+    return [before, make('button', { class: 'link', onclick: () => go(frame, person) }, words)];
   });
+  return [...parts, `${text}. `];
 }
 
 /** @param {Store} store @param {(frame: number, person: number|null) => void} go */

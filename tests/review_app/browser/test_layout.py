@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import write_coco
 from support.review_browser import (
@@ -106,6 +107,18 @@ def test_nothing_is_cut_or_covered(crowd, size, density, scheme):
     )
     assert crowd.run(CUT) == []
     assert crowd.run(COVERED) == []
+
+
+def test_tools_do_not_lie_on_each_other_beside_traces_in_a_low_window(crowd):
+    resize(crowd.browser, 853, 480, 1.5)
+    crowd.press('t', held=[Keys.SHIFT])
+    crowd.wait(lambda: not crowd.is_hidden('#traces'), 'the traces are shown')
+    lowest = crowd.run(
+        "const tools = [...document.querySelectorAll('.tools > .tool')];"
+        'return Math.min(...tools.map((tool) => tool.offsetHeight))'
+    )
+    crowd.press('t', held=[Keys.SHIFT])
+    assert lowest >= 21
 
 
 def test_a_row_keeps_its_name_and_colour_while_its_pose_is_recomputed(page, crowded):
