@@ -99,7 +99,6 @@ test-sleap: .venv-sleap/stamp
 	PYTHONPATH=.venv-sleap $(PYTEST) $(patsubst %,tests/io/labels/test_%.py, \
 		sleap_labels sleap_analysis deeplabcut_hdf5 movement) $(ARGS)
 	PYTHONPATH=.venv-sleap $(PYTEST) tests/review_app/test_project.py -k given_labels_alone $(ARGS)
-	PYTHONPATH=.venv-sleap $(PYTEST) research/tests/test_benchmark_sleap.py $(ARGS)
 
 test-research: setup
 	$(PYTEST) research/tests $(ARGS)

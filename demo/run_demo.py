@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, require_packages, require_whole
 from stdpose_mm.io import write_json, write_text
 
 if TYPE_CHECKING:
@@ -43,12 +43,8 @@ if TYPE_CHECKING:
     from stdpose_mm.propagation import BasePropagator
     from stdpose_mm.structures import VideoLabels
 
-CONFIG = (
-    Path(__file__)
-    .resolve()
-    .parents[1]
-    .joinpath('configs', 'stdpose_tiny_propagation_synthetic_finetune.py')
-)
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+CONFIG = CONFIGS / 'stdpose_tiny_propagation_synthetic_finetune.py'
 
 VALIDATION_METRICS = ('AP', 'PCK@0.1')
 """Validation metrics to plot, with any prefix, all in per cent."""
@@ -83,17 +79,8 @@ SHOWN = 'auto'
 """Row whose poses the pictures and the video show."""
 
 STEPS = 5
+REPORTED = ('train_videos', 'val_videos', 'interval', 'seed')
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
-LEFT_BEHIND = (
-    'table.md',
-    'report.json',
-    'overlay.mp4',
-    'overlay.png',
-    'trajectories.png',
-    'training_curve.png',
-    'sparse_labels.json',
-    'weights.pth',
-)
 
 
 @dataclass(kw_only=True)
@@ -213,8 +200,8 @@ def run(args: DemoOptions) -> None:
     )
     print(f'\n{table}\n')
     print(f'{time.monotonic() - start:.0f} s in all; everything is in {out}/:')
-    for name in LEFT_BEHIND:
-        print(f'  {out / name}')
+    for path in sorted(out.iterdir()):
+        print(f'  {path}')
     print(f'\nTo review and correct {labels.name} in the browser:')
     print(f'  {review_command(data, labels, out)}')
 
@@ -260,8 +247,8 @@ def check(args: DemoOptions) -> None:
         ('--interval', args.interval, 2),
         ('--iterations', args.iterations, 2),
     ):
-        if value is not None and value < least:
-            raise InputError(f'{name} must be at least {least}, got {value}')
+        if value is not None:
+            require_whole(name, value, least)
     from stdpose_mm.datasets.synthetic import ClipSettings
 
     length = ClipSettings().frames
@@ -367,10 +354,7 @@ def report(
 
     return {
         'settings': {
-            'train_videos': args.train_videos,
-            'val_videos': args.val_videos,
-            'interval': args.interval,
-            'seed': args.seed,
+            **{name: getattr(args, name) for name in REPORTED},
             'iterations': config.train_cfg.max_iters,
             'torch': torch.__version__,
             'threads': torch.get_num_threads(),

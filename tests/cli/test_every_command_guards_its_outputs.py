@@ -24,7 +24,7 @@ WITHOUT_PARSER = {
     *('propagate', 'infer', 'train', 'test', 'evaluate_posetrack', 'export_onnx', 'review'),
     'dataset_converters/convert_labels',
     # Nothing is given to them.
-    *('misc/setup_env', 'study', 'analysis_tools/benchmark_inference'),
+    'misc/setup_env',
 }
 
 WRITES = (

@@ -8,7 +8,7 @@ import pytest
 from stdpose_mm.datasets.base.box_policy import BoxPolicy
 from stdpose_mm.datasets.base.video_tracks import Track
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import FrameBoxes, PersonLabel, Window
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, PersonLabel, Window
 
 # One person on frames 0, 1, 4; halfway between the outer boxes lies [20, 20, 40, 80].
 BOXES = {0: [10, 10, 40, 80], 1: [99, 99, 10, 10], 4: [30, 30, 40, 80]}
@@ -21,36 +21,28 @@ NEAR = FrameBoxes(np.array([[22, 20, 40, 80], [200, 0, 40, 80]]), np.array([0.7,
 FAR = FrameBoxes(np.array([[200, 0, 40, 80]]), np.array([0.9]))
 
 
-def test_interpolated_box_comes_from_the_given_labels_alone() -> None:
-    box, score = BoxPolicy('interpolated').find_box(TRACK, Window(0, 1, 4, (True, True)))
-    assert (box.tolist(), score) == ([15, 15, 40, 80], 1.0)
-
-
-def test_box_of_one_given_label_stays() -> None:
-    box, _ = BoxPolicy('interpolated').find_box(TRACK, Window(0, 2, 4, (False, True)))
-    assert box.tolist() == BOXES[4]
-
-
-def test_own_box_stands_in_where_no_label_is_given() -> None:
-    box, _ = BoxPolicy('interpolated').find_box(TRACK, Window(0, 1, 4))
-    assert box.tolist() == BOXES[1]
+@pytest.mark.parametrize(
+    ('window', 'detections', 'expected'),
+    [
+        # Between the given labels alone, not the label of the key frame itself.
+        (Window(0, 1, 4, (True, True)), NO_PEOPLE, ([15, 15, 40, 80], 1.0)),
+        (Window(0, 2, 4, (False, True)), NO_PEOPLE, (BOXES[4], 1.0)),
+        (Window(0, 1, 4), NO_PEOPLE, (BOXES[1], 1.0)),
+        (BOTH_SIDES, NEAR, ([22, 20, 40, 80], 0.7)),
+        (BOTH_SIDES, FAR, ([20, 20, 40, 80], 1.0)),
+    ],
+    ids=['given labels', 'one given label', 'no given label', 'near detection', 'far detection'],
+)
+def test_box_of_the_key_frame(
+    window: Window, detections: FrameBoxes, expected: tuple[list[float], float]
+) -> None:
+    box, score = BoxPolicy('interpolated').find_box(TRACK, window, detections)
+    assert (box.tolist(), score) == expected
 
 
 def test_person_without_any_label_in_the_window_has_no_box() -> None:
     with pytest.raises(ValueError, match='known box, got none'):
         BoxPolicy('interpolated').find_box(TRACK, Window(0, 2, 4))
-
-
-def test_close_detection_replaces_the_interpolated_box() -> None:
-    policy = BoxPolicy('detected', test_mode=True, has_detections=True)
-    box, score = policy.find_box(TRACK, BOTH_SIDES, NEAR)
-    assert (box.tolist(), score) == ([22, 20, 40, 80], 0.7)
-
-
-def test_far_detection_leaves_the_interpolated_box() -> None:
-    policy = BoxPolicy('detected', test_mode=True, has_detections=True)
-    box, score = policy.find_box(TRACK, BOTH_SIDES, FAR)
-    assert (box.tolist(), score) == ([20, 20, 40, 80], 1.0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -349,32 +350,81 @@ def test_numbers_of_frames_may_start_at_one_and_have_gaps(tiny_set: TinySet) -> 
     assert info['img_path'].endswith('00000004.jpg')
 
 
-def test_missing_folder_is_one_sentence_with_the_place_to_get_it(tiny_set: TinySet) -> None:
+def test_missing_labels_are_one_sentence_with_the_place_to_get_them(tiny_set: TinySet) -> None:
     with pytest.raises(
         InputError,
         match=r'labels .*/nowhere of PoseTrack21WindowDataset do not exist: get the annotations '
         r'from https://github.com/anDoer/PoseTrack21 .* docs/guide/data.md',
     ):
         PoseTrack21WindowDataset(data_root=str(tiny_set.root), ann_file='nowhere')
-
-
-def test_folder_without_label_files_is_named(tiny_set: TinySet) -> None:
     with pytest.raises(InputError, match=r'folder .*/images of .* holds no label file'):
-        PoseTrack18WindowDataset(data_root=str(tiny_set.root), ann_file='images')
+        PoseTrack21WindowDataset(data_root=str(tiny_set.root), ann_file='images')
 
 
-def test_missing_frame_is_named(tiny_set: TinySet) -> None:
-    tiny_set.picture(6).unlink()
-    with pytest.raises(InputError, match=r'a\.json: frame 6 should be .*000006\.jpg, which does'):
+def keep_two_joints(data: dict) -> None:
+    data['categories'][0]['keypoints'] = ['left_end', 'right_end']
+    for person in data['annotations']:
+        person['keypoints'] = person['keypoints'][:6]
+
+
+def keep_first_label(data: dict) -> None:
+    del data['annotations'][1:]
+
+
+def name_no_picture(data: dict) -> None:
+    data['images'][3]['file_name'] = None
+
+
+def name_a_missing_picture(data: dict) -> None:
+    data['images'][6]['file_name'] = 'images/a/none.jpg'
+
+
+def clear_labels(data: dict) -> None:
+    data['annotations'].clear()
+
+
+def move_box_away(data: dict) -> None:
+    data['annotations'][7]['bbox'] = [500, 20, 30, 60]
+
+
+@pytest.mark.parametrize(
+    ('edit', 'message'),
+    [
+        (keep_two_joints, r'[ab]\.json has the keypoints left_end, right_end, expected'),
+        (keep_first_label, 'holds no window for training propagation'),
+        (name_no_picture, r'\.json: frame 3 has no file_name, add the name'),
+        (name_a_missing_picture, r'a\.json: frame 6 should be .*none\.jpg, which does'),
+        (clear_labels, r'a\.json labels no joint of any person in its 10 frames'),
+        (
+            move_box_away,
+            r'frame 3, track 1: the box \[500\.0, 20\.0, 30\.0, 60\.0\] lies outside the 160x120',
+        ),
+    ],
+)
+def test_wrong_labels_are_named(tiny_set: TinySet, edit: Any, message: str) -> None:
+    for video in 'ab':
+        tiny_set.change(edit, video)
+    with pytest.raises(InputError, match=message):
         PoseTrack18WindowDataset(**tiny_set.args)
 
 
-def test_missing_frame_can_be_skipped(tiny_set: TinySet) -> None:
-    tiny_set.picture(6).unlink()
+@pytest.mark.parametrize(
+    ('edit', 'track', 'skipped', 'reason'),
+    [
+        (name_a_missing_picture, 0, {6}, 'missing frames'),
+        (clear_labels, 0, {*range(NUM_FRAMES)}, 'label files without a labelled person'),
+        (move_box_away, 1, {3}, 'boxes outside the picture'),
+    ],
+)
+def test_wrong_labels_can_be_skipped(
+    tiny_set: TinySet, edit: Any, track: int, skipped: set[int], reason: str
+) -> None:
+    tiny_set.change(edit)
     dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation', on_error='skip')
-    assert 6 not in keys_of(dataset)
-    assert info_of(dataset, key=7)['frame_indices'] == (7, 7, 8)
-    assert dataset.left_out['missing frames'] == 1
+    assert {*range(NUM_FRAMES)} - {*keys_of(dataset, track=track)} == skipped
+    assert dataset.left_out == {reason: 1}
+    if reason == 'missing frames':
+        assert info_of(dataset, key=7)['frame_indices'] == (7, 7, 8)
 
 
 @pytest.mark.parametrize('missing', [4, 6, 0])
@@ -402,42 +452,6 @@ def test_testing_without_some_pictures_gives_the_frames_that_the_metric_counts(
     assert dataset.videos[0].given == tuple(f for f in (0, 4, 8) if f != missing)
 
 
-def test_video_without_labels_is_named_or_skipped(tiny_set: TinySet) -> None:
-    tiny_set.change(lambda data: data['annotations'].clear())
-    with pytest.raises(InputError, match=r'a\.json labels no joint of any person in its 10 frames'):
-        PoseTrack18WindowDataset(**tiny_set.args)
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, on_error='skip')
-    assert keys_of(dataset) == []
-    assert dataset.left_out['label files without a labelled person'] == 1
-
-
-def test_box_outside_the_picture_is_named_or_skipped(tiny_set: TinySet) -> None:
-    def move(data: dict) -> None:
-        data['annotations'][7]['bbox'] = [500, 20, 30, 60]
-
-    tiny_set.change(move)
-    message = r'frame 3, track 1: the box \[500\.0, 20\.0, 30\.0, 60\.0\] lies outside the 160x120'
-    with pytest.raises(InputError, match=message):
-        PoseTrack18WindowDataset(**tiny_set.args)
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation', on_error='skip')
-    assert 3 not in keys_of(dataset, track=1)
-    assert 3 in keys_of(dataset, track=0)
-
-
-def test_other_skeleton_than_expected_is_named(tiny_set: TinySet) -> None:
-    def rename(data: dict) -> None:
-        data['categories'][0]['keypoints'] = ['left_end', 'right_end']
-        for person in data['annotations']:
-            person['keypoints'] = person['keypoints'][:6]
-
-    tiny_set.change(rename)
-    with pytest.raises(
-        InputError,
-        match=r'a\.json has the keypoints left_end, right_end, expected',
-    ):
-        PoseTrack18WindowDataset(**tiny_set.args)
-
-
 @pytest.mark.parametrize('owner', [PoseTrack18WindowDataset, GenericWindowDataset])
 def test_other_joints_of_the_same_number_are_named(tiny_set: TinySet, owner: type) -> None:
     def rename(data: dict) -> None:
@@ -459,16 +473,6 @@ def test_other_spellings_of_the_same_joints_are_taken(tiny_set: TinySet) -> None
     assert len(PoseTrack18WindowDataset(**tiny_set.args).videos) == 2
 
 
-def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
-    def first_only(data: dict) -> None:
-        data['annotations'] = data['annotations'][:1]
-
-    for video in 'ab':
-        tiny_set.change(first_only, video)
-    with pytest.raises(InputError, match='holds no window for training propagation'):
-        PoseTrack18WindowDataset(**tiny_set.args)
-
-
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
@@ -486,6 +490,10 @@ def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
         ({'crops': 'person'}, 'crops must be one of'),
         ({'keys_per_sample': 2, 'random_offset': True}, "needs crops='frame'"),
         ({'keys_per_sample': 2, 'crops': 'frame'}, 'need random_offset=True'),
+        (
+            {'keys_per_sample': 2, 'crops': 'frame', 'random_offset': True, 'num_frames': 5},
+            'keys_per_sample=2 needs num_frames=3, .* got 5',
+        ),
     ],
 )
 def test_contradicting_arguments_are_refused(args: dict, message: str) -> None:
@@ -674,12 +682,3 @@ def test_estimation_of_five_frames_takes_two_neighbours_on_either_side(tiny_set:
     info = info_of(dataset, key=0)
     assert info['frame_indices'] == (0, 0, 0, 1, 2)
     assert not info['aux_given'].any()
-
-
-def test_a_frame_without_a_file_name_is_named_when_the_set_is_built(tiny_set: TinySet) -> None:
-    def forget(data: dict) -> None:
-        data['images'][3]['file_name'] = None
-
-    tiny_set.change(forget)
-    with pytest.raises(InputError, match=r'\.json: frame 3 has no file_name, add the name'):
-        PoseTrack18WindowDataset(**tiny_set.args, interval=4)

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from stdpose_mm.cli.argument_types import positive, seed
@@ -25,12 +24,15 @@ from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_name
 
-TILE_HEIGHT = 320
-CAPTION_HEIGHT = 44
-GAP = 4
-LIMB_COLOR = (90, 200, 90)
-JOINT_COLOR = (40, 160, 255)
-TEXT_COLOR = (230, 230, 230)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TILE_HEIGHT = 2.9
+"""Height of a crop, in inches."""
+
+CAPTION_HEIGHT = 0.5
+LIMB_COLOR, JOINT_COLOR = 'limegreen', 'orange'
 
 
 @dataclass(kw_only=True)
@@ -59,7 +61,7 @@ def browse(options: BrowseOptions) -> None:
         InputError: If the config or a file that it names cannot be used.
     """
     require_packages('a data set', 'torch', 'mmpose')
-    from stdpose_mm.io.video import write_picture
+    from stdpose_mm.visualization.plots import save_figure
 
     changes = parse_config_options(options.cfg_options)
     dataset = build_unpacked_dataset(options.config, options.split, changes)
@@ -69,7 +71,7 @@ def browse(options: BrowseOptions) -> None:
         sample = dataset[int(index)]
         name = file_name(Path(sample['video_name']).name)
         path = options.out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
-        write_picture(path, contact_sheet(sample))
+        save_figure(contact_sheet(sample), path)
     print(f'{len(chosen)} windows drawn in {options.out_dir}')
 
 
@@ -104,9 +106,10 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
         return DATASETS.build(dataset)
 
 
-def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
-    """Draw one unpacked sample, of one key frame or several, as a picture BGR [H, W, 3]."""
-    pictures = sample['img']
+def contact_sheet(sample: dict[str, Any]) -> Figure:
+    """Draw one unpacked sample, of one key frame or several, with a column for each frame."""
+    from matplotlib.figure import Figure
+
     side, num_keys = len(sample['aux_keypoints']) // 2, len(sample['keypoints'])
 
     def in_order(of_aux: np.ndarray, of_keys: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -119,75 +122,47 @@ def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
     # Frames between the outermost frames and the key frame get no label.
     given = np.zeros_like(aux_targets)
     given[[0, -1]] = np.split(sample['given_heatmaps'], 2)
-    links = sample['skeleton_links']
-    rows = [
-        [draw_pose(*frame, links) for frame in zip(pictures, poses, visible, strict=True)],
-        [overlay(*frame) for frame in zip(pictures, in_order(given, priors), strict=True)],
-        [overlay(*frame) for frame in zip(pictures, in_order(aux_targets, targets), strict=True)],
-    ]
-    sheet = np.vstack([np.hstack([framed(tile) for tile in row]) for row in rows])
-    return np.vstack([caption(sample, sheet.shape[1]), sheet])
+    maps = in_order(given, priors), in_order(aux_targets, targets)
 
-
-def enlarged(image: np.ndarray) -> np.ndarray:
-    """Resize ``image`` to the height of a tile."""
-    width = round(image.shape[1] * TILE_HEIGHT / image.shape[0])
-    return cv2.resize(image, (width, TILE_HEIGHT), interpolation=cv2.INTER_CUBIC)
-
-
-def framed(tile: np.ndarray) -> np.ndarray:
-    """Add a dark gap to the right and bottom edge of ``tile``."""
-    return cv2.copyMakeBorder(tile, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    height, width = sample['img'][0].shape[:2]
+    size = TILE_HEIGHT * width / height * len(poses), 3 * TILE_HEIGHT + CAPTION_HEIGHT
+    figure = Figure(figsize=size, layout='constrained')
+    figure.suptitle(caption(sample), fontsize='small', parse_math=False)
+    axes = figure.subplots(3, len(poses))
+    for frame, picture in enumerate(sample['img']):
+        for axis in axes[:, frame]:
+            axis.imshow(picture[..., ::-1])
+            axis.set_axis_off()
+        draw_pose(axes[0, frame], poses[frame], visible[frame], sample['skeleton_links'])
+        for axis, heatmaps in zip(axes[1:, frame], maps, strict=True):
+            strength = heatmaps[frame].max(axis=0).clip(0, 1)
+            extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+            axis.imshow(strength, 'turbo', alpha=0.5 + strength / 2, extent=extent)
+    return figure
 
 
 def draw_pose(
-    image: np.ndarray, pose: np.ndarray, visible: np.ndarray, links: Sequence[tuple[int, int]]
-) -> np.ndarray:
-    """Draw the labelled joints of ``pose`` [K, 2] and their limbs on the enlarged crop."""
-    tile = enlarged(image)
-    scale = (np.array(tile.shape[1::-1]) - 1) / (np.array(image.shape[1::-1]) - 1)
-    points = [(int(x), int(y)) for x, y in np.rint(pose * scale)]
-    for a, b in links:
-        if visible[a] and visible[b]:
-            cv2.line(tile, points[a], points[b], LIMB_COLOR, 2, cv2.LINE_AA)
-    for point, shown in zip(points, visible, strict=True):
-        if shown:
-            cv2.circle(tile, point, 4, JOINT_COLOR, -1, cv2.LINE_AA)
-    return tile
+    axis: Axes, pose: np.ndarray, visible: np.ndarray, links: Sequence[tuple[int, int]]
+) -> None:
+    """Draw the labelled joints of ``pose`` [K, 2] and their limbs."""
+    for link in links:
+        if visible[[*link]].all():
+            axis.plot(*pose[[*link]].T, color=LIMB_COLOR)
+    axis.plot(*pose[visible > 0].T, 'o', color=JOINT_COLOR, markersize=4)
 
 
-def overlay(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """Draw the maximum of ``heatmaps`` [K, h, w] over the joints on the enlarged dark crop."""
-    tile = enlarged(image)
-    strength = cv2.resize(heatmaps.max(axis=0), tile.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    strength = np.clip(strength, 0, 1)[..., None]
-    colours = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
-    return (0.5 * tile * (1 - strength) + colours * strength).astype(np.uint8)
+def caption(sample: dict[str, Any]) -> str:
+    """Name the window and its given labels."""
+    from stdpose_mm.visualization.plots import printable
 
-
-def caption(sample: dict[str, Any], width: int) -> np.ndarray:
-    """Draw a strip that names the window and its given labels."""
     shown = sample['given_mask'][0].sum(axis=1).astype(int)
     positions = ', '.join(f'{place:.2f}' for place in np.ravel(sample['window_position']))
-    lines = (
-        f'{sample["video_name"]}  frames {tuple(sample["frame_indices"])}  '
-        f'track {sample["track_id"]}',
-        f'position {positions}  joints given: left {shown[0]}, '
-        f'right {shown[1]}  flipped: {sample.get("flip", False)}',
+    frames = ', '.join(map(str, sample['frame_indices']))
+    return (
+        f'{printable(sample["video_name"])}  frames {frames}  track {sample["track_id"]}\n'
+        f'position {positions}  joints given: left {shown[0]}, right {shown[1]}  '
+        f'flipped: {sample.get("flip", False)}'
     )
-    strip = np.zeros((CAPTION_HEIGHT, width, 3), np.uint8)
-    for i, line in enumerate(lines):
-        cv2.putText(
-            strip,
-            line,
-            (6, 17 + 19 * i),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.45,
-            TEXT_COLOR,
-            1,
-            cv2.LINE_AA,
-        )
-    return strip
 
 
 main = Command(BrowseOptions, browse, __doc__, 'browse_dataset.py')

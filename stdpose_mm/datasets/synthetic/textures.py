@@ -88,14 +88,8 @@ def draw_background(rng: np.random.Generator, height: int, width: int) -> np.nda
             rng, height - horizon, width, (3, 12, 40), channels=3
         )
         for _ in range(rng.integers(0, 8)):
-            cv2.line(
-                image,
-                (int(rng.uniform(-width, 2 * width)), height),
-                place(),
-                color(),
-                1,
-                cv2.LINE_AA,
-            )
+            near = int(rng.uniform(-width, 2 * width)), height
+            cv2.line(image, near, place(), color(), 1, cv2.LINE_AA)
     for _ in range(rng.integers(4, 16)):
         (x, y), shape = place(), rng.integers(0, 5)
         size = rng.uniform(0.04, 0.3) * height
@@ -118,7 +112,14 @@ def draw_background(rng: np.random.Generator, height: int, width: int) -> np.nda
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-OBJECT_KINDS = ('post', 'box', 'disc', 'plant', 'bars')
+_OBJECTS = {
+    'post': (2.6, 0.28),
+    'box': (0.7, 1.0),
+    'disc': (0.6, 0.6),
+    'plant': (1.1, 0.9),
+    'bars': (0.9, 1.2),
+}
+"""Kind -> height and width relative to its size."""
 
 
 def draw_object(rng: np.random.Generator, size: float) -> np.ndarray:
@@ -128,15 +129,8 @@ def draw_object(rng: np.random.Generator, size: float) -> np.ndarray:
         rng: Source of all choices.
         size: Typical extent of the object in pixels.
     """
-    kind = OBJECT_KINDS[rng.integers(len(OBJECT_KINDS))]
-    ratios = {
-        'post': (2.6, 0.28),
-        'box': (0.7, 1.0),
-        'disc': (0.6, 0.6),
-        'plant': (1.1, 0.9),
-        'bars': (0.9, 1.2),
-    }
-    height, width = (max(int(size * r * rng.uniform(0.8, 1.25)), 6) for r in ratios[kind])
+    kind = [*_OBJECTS][rng.integers(len(_OBJECTS))]
+    height, width = (max(int(size * r * rng.uniform(0.8, 1.25)), 6) for r in _OBJECTS[kind])
     # The mask is drawn at twice the size and averaged down, which smooths the outline.
     mask = np.zeros((2 * height, 2 * width), np.uint8)
     if kind in ('post', 'box'):

@@ -207,18 +207,14 @@ def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[V
                 f'{folder} exists and was not made by this command (no {SETTINGS_FILE}); '
                 'give a new or empty folder'
             )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f'{folder} cannot be created: {error.strerror or error}') from error
         write_json(stamp, wanted, indent=2)
         return
     try:
-        found = json.loads(stamp.read_text(encoding='utf-8'))
+        stored = json.loads(stamp.read_text(encoding='utf-8'))
     except ValueError as error:
         raise InputError(f'{stamp} is not valid JSON ({error}); give a new folder') from error
-    if found != wanted:
-        known = found if isinstance(found, dict) else {}
+    if stored != wanted:
+        known = stored if isinstance(stored, dict) else {}
         different = ', '.join(
             f'{name} {known.get(name)} instead of {value}'
             for name, value in wanted.items()

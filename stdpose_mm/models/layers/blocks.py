@@ -88,6 +88,8 @@ class TransformerBlock(nn.Module):
         drop_path_rate: Probability that a training sample skips a residual branch.
     """
 
+    attention: type[nn.Module] = SelfAttention
+
     def __init__(
         self,
         embed_dims: int,
@@ -97,7 +99,7 @@ class TransformerBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.attn = SelfAttention(embed_dims, num_heads)
+        self.attn: Any = self.attention(embed_dims, num_heads)
         self.ln2 = nn.LayerNorm(embed_dims, eps=1e-6)
         self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
@@ -108,32 +110,22 @@ class TransformerBlock(nn.Module):
         return tokens + self.drop_path(self.ffn(self.ln2(tokens)))
 
 
-class KeyFrameBlock(nn.Module):
+class KeyFrameBlock(TransformerBlock):
     """Transformer block that updates some tokens, such as the key frame's, from other tokens.
 
     For the updated tokens the result equals :class:`TransformerBlock` if they are also among the
     tokens that are read. The projections of read tokens do not depend on the updated tokens.
 
-    Args:
-        embed_dims: Width D of the tokens.
-        num_heads: Number of attention heads.
-        feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
+    Args: As in :class:`TransformerBlock`.
     """
 
-    def __init__(
-        self, embed_dims: int, num_heads: int, feedforward_channels: int | None = None
-    ) -> None:
-        super().__init__()
-        self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.attn = CrossAttention(embed_dims, num_heads)
-        self.ln2 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
+    attention = CrossAttention
 
     def project(self, tokens: Tensor) -> Tensor:
         """Project the tokens that are read [..., D] to their keys and values [..., 2 D]."""
         return self.attn.key_value(self.ln1(tokens))
 
-    def forward(self, tokens: Tensor, key_value: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, key_value: Tensor) -> Tensor:  # type: ignore[override]
         """Update tokens [N, L, D] by projections [N, L', 2 D]."""
         tokens = tokens + self.attn.read(self.ln1(tokens), key_value)
         return tokens + self.ffn(self.ln2(tokens))

@@ -48,31 +48,25 @@ def infer_grid(num_tokens: int, like: tuple[int, int]) -> tuple[int, int, int]:
     Raises:
         InputError: If no grid of roughly the model's shape has that many positions.
     """
-    counts = [(num_tokens, 0), (num_tokens - 1, 1)]
-    for count, extra in counts:
-        if count == like[0] * like[1]:
-            return *like, extra
-    for count, extra in counts:
-        side = math.isqrt(count)
-        if side * side == count:
-            return side, side, extra
 
-    def mismatch(rows: int, columns: int) -> float:
-        return abs(math.log(rows * like[1] / (columns * like[0])))
+    def rank(candidate: tuple[int, int, int]) -> tuple[bool, bool, float, int]:
+        rows, columns, extra = candidate
+        mismatch = abs(math.log(rows * like[1] / (columns * like[0])))
+        return (rows, columns) != like, rows != columns, mismatch, extra
 
-    candidates = [
-        (mismatch(rows, count // rows), extra, rows, count // rows)
-        for count, extra in counts
-        for rows in range(1, count + 1)
-        if count % rows == 0
+    grids = [
+        (rows, (num_tokens - extra) // rows, extra)
+        for extra in (0, 1)
+        for rows in range(1, num_tokens + 1 - extra)
+        if (num_tokens - extra) % rows == 0
     ]
-    best, extra, rows, columns = min(candidates)
-    if best > math.log(MAX_ASPECT_MISMATCH):
+    is_other, is_oblong, mismatch, _ = rank(grid := min(grids, key=rank))
+    if is_other and is_oblong and mismatch > math.log(MAX_ASPECT_MISMATCH):
         raise InputError(
             f'a position embedding of {num_tokens} tokens fits no grid shaped like '
             f'{like[0]}x{like[1]}; expected one of another input size with the same aspect ratio'
         )
-    return rows, columns, extra
+    return grid
 
 
 def fit_position_embedding(

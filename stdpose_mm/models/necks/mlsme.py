@@ -196,8 +196,6 @@ class MLSME(WindowNeck):
                 f'expected features of size {self.grid}, got {tuple(features.shape[-2:])}, set '
                 'feature_size of the neck to that of the backbone'
             )
-        if self.tks is not None and frame_heatmaps is None:
-            raise InputError('tks needs the heatmaps of a frame_head, configure one')
         target = features.flatten(3).transpose(2, 3)
         labels = None
         if self.pose_embed is not None and given is not None:
@@ -207,20 +205,11 @@ class MLSME(WindowNeck):
         start = key_of(by_content) if self.residual else by_content.mean(dim=1)
         motion = start + self.aggregate(self.norm(by_frames))
         fused = motion.transpose(1, 2).unflatten(2, self.grid)
-        merged = merged_feature = None
-        if self.tks is not None:
-            merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)
-        reconstruction = None
-        if masks is not None:
-            reconstruction = self._reconstruct(by_patches, by_frames, target, masks)
-        return SpatioTemporalRepresentation(
-            frame_feature=key_of(features),
-            fused_feature=fused,
-            frame_heatmaps=frame_heatmaps,
-            merged_heatmaps=merged,
-            merged_feature=merged_feature,
-            reconstruction=reconstruction,
-        )
+        merged = self.merge_heatmaps(features, frame_heatmaps, given, fused)
+        if masks is None:
+            return merged
+        reconstruction = self._reconstruct(by_patches, by_frames, target, masks)
+        return merged._replace(reconstruction=reconstruction)
 
     def encode(
         self, tokens: Tensor, masks: SpaceTimeMasks | None, labels: Tensor | None = None

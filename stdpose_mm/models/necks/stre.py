@@ -6,11 +6,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.structures import (
-    AuxiliaryLabels,
-    SpatioTemporalRepresentation,
-    key_of,
-)
+from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 
 from .window_neck import WindowNeck
 
@@ -32,7 +28,7 @@ class STRE(WindowNeck):
     def __init__(self, tff: dict | None = None, tks: dict | None = None) -> None:
         super().__init__()
         self.tff: Any = MODELS.build(tff) if tff else None
-        self.tks: Any = MODELS.build(tks) if tks else None
+        self.tks = MODELS.build(tks) if tks else None
         numbers = [part.num_frames for part in (self.tff, self.tks) if part is not None]
         if len(set(numbers)) > 1:
             raise InputError(
@@ -65,16 +61,5 @@ class STRE(WindowNeck):
         Raises:
             InputError: If ``tks`` has no heatmaps to merge.
         """
-        if self.tks is not None and frame_heatmaps is None:
-            raise InputError('tks needs the heatmaps of a frame_head, configure one')
         fused = None if self.tff is None else self.tff(features, given, projections)
-        merged = merged_feature = None
-        if self.tks is not None:
-            merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)
-        return SpatioTemporalRepresentation(
-            frame_feature=key_of(features),
-            fused_feature=fused,
-            frame_heatmaps=frame_heatmaps,
-            merged_heatmaps=merged,
-            merged_feature=merged_feature,
-        )
+        return self.merge_heatmaps(features, frame_heatmaps, given, fused)
