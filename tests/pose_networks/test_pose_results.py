@@ -18,6 +18,7 @@ from stdpose_mm.pose_networks import (
     PoseNetworkFiles,
     load_pose_network,
 )
+from stdpose_mm.pose_networks.pose_network import PersonFrames
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.heatmaps import highest_places
@@ -66,7 +67,7 @@ def estimate(
     frames: ArrayFrames = FRAMES,
 ) -> PoseHeatmaps:
     results = PoseResults(results) if isinstance(results, Path) else results
-    return results.estimate_frames(frames, indices, np.stack(boxes), {}, {})
+    return results.estimate_frames(PersonFrames(frames, indices, np.stack(boxes), {}, {}))
 
 
 def assert_at(found: PoseHeatmaps, points: np.ndarray, row: int = 0) -> None:
