@@ -301,14 +301,6 @@ def test_poses_that_were_changed_are_read_anew(write):
         assert_at(estimate(results), points)
 
 
-def test_a_text_names_results(write):
-    path = write(pose(0, LEFT))
-    files = PoseNetworkFiles.parse(f'{path}=results')
-    assert files == PoseNetworkFiles(str(path), kind='results')
-    assert [*files.read_files().values()] == [path]
-    assert isinstance(load_pose_network(files), PoseResults)
-
-
 def test_a_missing_file_is_refused():
     with pytest.raises(InputError, match=r'the poses missing\.json do not exist, give a file'):
         load_pose_network(PoseNetworkFiles('missing.json', kind='results'))

@@ -229,19 +229,3 @@ def test_a_changed_file_has_another_fingerprint(tmp_path):
         found.append(fingerprint(load_pose_network(files), files.read_files('clip')))
     assert found[0] != found[1]
     assert found[0] == found[2]
-
-
-def test_files_on_the_command_line(tmp_path):
-    assert PoseNetworkFiles.parse('a.npz', 'tracks') == PoseNetworkFiles('a.npz', kind='tracks')
-    both = PoseNetworkFiles('a.npy', 'q.npz', kind='tracks')
-    assert PoseNetworkFiles.parse('a.npy=q.npz', 'tracks') == both
-    assert PoseNetworkFiles.parse('a.npy=q.npz=tracks') == both
-    assert PoseNetworkFiles.parse('a/=tracks') == PoseNetworkFiles('a/', kind='tracks')
-    path = tmp_path / 'a=b.npz'
-    path.write_bytes(b'')
-    assert PoseNetworkFiles.parse(str(path), 'tracks') == PoseNetworkFiles(str(path), kind='tracks')
-
-
-def test_missing_queries_are_named():
-    with pytest.raises(InputError, match=r'none\.npz cannot be read as arrays of tracks'):
-        load_pose_network(PoseNetworkFiles('tracks.npy', 'none.npz', kind='tracks'))
