@@ -22,6 +22,7 @@ from stdpose_mm.inference.onnx_window_backend import (
     network_description,
 )
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.window_backend import FrameFeatures
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import atomic_path, write_json
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
@@ -294,9 +295,11 @@ def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[st
     crops = blobs.permute(0, 2, 3, 1).contiguous().numpy()
     rows = np.arange(3 * num_frames).reshape(3, num_frames)
     reference = TorchWindowBackend(window_model)
-    expected = reference.fuse(reference.encode(crops), rows)
-    whole = _run_whole(folder, blobs, rows), _run_pytorch(window_model, crops, rows)
-    differences = {'whole': _difference(*whole)}
+    features = reference.encode(crops)
+    expected = reference.fuse(features, rows)
+    # The whole graph has no mirrored view.
+    plain = reference.fuse(FrameFeatures(features.views[:1]), rows)
+    differences = {'whole': _difference(_run_whole(folder, blobs, rows), plain)}
     for name, precision in {'split': 'float32', **({'int8': 'int8'} if int8 else {})}.items():
         network = OnnxWindowBackend.from_export(folder, window_model, precision)
         differences[name] = _difference(network.fuse(network.encode(crops), rows), expected)
@@ -313,14 +316,3 @@ def _run_whole(folder: Path, crops: Tensor, rows: np.ndarray) -> np.ndarray:
     windows = crops.numpy()[rows]
     maps = [session.run(['heatmaps'], {'crops': batch})[0] for batch in (windows[:1], windows[1:])]
     return np.concatenate(maps)
-
-
-def _run_pytorch(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Compute heatmaps of windows in PyTorch, without the mirrored view."""
-    model = window_model.model
-    with window_model.inference():
-        windows = window_model.normalise(crops)[torch.from_numpy(rows)]
-        if model.test_cfg.get('use_frame_head', False):
-            features = model.encode_frames(key_of(windows))
-            return model.frame_head.forward((features,)).numpy()
-        return model.head.forward(model.extract_feat(windows)).numpy()

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice, takewhile
+from itertools import chain, islice, repeat, takewhile
 from typing import cast
 
 import numpy as np
@@ -81,17 +81,34 @@ class VideoPoseEstimator:
             :func:`~stdpose_mm.inference.frame_estimate.interpolate_unreadable`.
         """
         limit = 2 * self.batch_size if max_waiting is None else max_waiting
-        # Without windows every frame is seen alone, at its own box.
-        is_shared = self.crops == 'frame' or not self.backend.sees_windows
-        crop = self._crop_frames if is_shared else self._crop_windows
-        with closing(prefetch(crop(frames, keep_pictures))) as cropped:
+        with closing(prefetch(self._crop(frames, keep_pictures))) as cropped:
             pipeline = _Pipeline(self.backend, self.batch_size, limit, keep_heatmaps)
             yield from interpolate_unreadable(pipeline.run(cropped))
 
-    def _crop_frames(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
-        """Crop the people of every frame."""
-        for index, picture, people in frames:
-            yield self._crop_people(index, picture, people, keep_pictures)
+    def _crop(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_CroppedFrame]:
+        """Crop the people of every frame and build their windows when the next frames are there."""
+        num_frames = self.backend.num_frames
+        # Without windows every frame is seen alone, at its own box.
+        is_shared = self.crops == 'frame' or not self.backend.sees_windows
+        ahead = key_index(num_frames)
+        near: deque[tuple[_Frame, np.ndarray | None]] = deque(maxlen=num_frames)
+        waiting: deque[_Frame] = deque()
+        images: list[_Image] = []
+        # After the last frame there is nothing to wait for.
+        for boxed in chain(frames, repeat(None, ahead)):
+            if boxed is not None:
+                index, picture, people = boxed
+                frame = self._crop_people(index, picture, people, keep_pictures)
+                waiting.append(frame)
+                near.append((frame, None if is_shared else picture))
+                images += frame.images
+            if len(waiting) > ahead or (boxed is None and waiting):
+                key = waiting.popleft()
+                columns = self._windows(key, near, is_shared)
+                if not is_shared:
+                    images = [*dict.fromkeys(chain(key.images, *columns))]
+                yield key, images, [*zip(*columns, strict=True)]
+                images = []
 
     def _crop_people(
         self, index: int, picture: np.ndarray | None, people: FrameBoxes, keep_picture: bool
@@ -105,39 +122,35 @@ class VideoPoseEstimator:
     def _crop_images(self, picture: np.ndarray, crops: Sequence[Crop]) -> list[_Image]:
         return [_Image(self.backend.codec.crop_image(picture, crop)) for crop in crops]
 
-    def _crop_windows(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
-        """Crop the windows of the people of every frame, the key frame first."""
-        num_frames = self.backend.num_frames
-        ahead = key_index(num_frames)
-        recent: deque[BoxedFrame] = deque(maxlen=num_frames)
-        for frame in frames:
-            recent.append(frame)
-            if len(recent) > ahead:
-                yield self._crop_window(recent, recent[-1 - ahead], keep_pictures)
-        # After the last frame there is nothing to wait for.
-        for key in list(recent)[-ahead:]:
-            yield self._crop_window(recent, key, keep_pictures)
+    def _windows(
+        self, key: _Frame, near: Iterable[tuple[_Frame, np.ndarray | None]], is_shared: bool
+    ) -> list[list[_Image]]:
+        """List the images of the people of a frame in each of the T frames of its window.
 
-    def _crop_window(
-        self, recent: Sequence[BoxedFrame], key: BoxedFrame, keep_picture: bool
-    ) -> _Frame:
-        frame = self._crop_people(*key, keep_picture)
-        if not frame.is_readable:
-            return frame
-        pictures = {index: picture for index, picture, _ in recent}
+        Args:
+            key: The frame.
+            near: The frames around it, with their pictures if the people are cropped there anew.
+            is_shared: Whether windows share the images of the frames.
+        """
+        beside = {frame.index: (frame, picture) for frame, picture in near}
         window = estimation_window(
-            frame.index, min(pictures), max(pictures), num_frames=self.backend.num_frames
+            key.index, min(beside), max(beside), num_frames=self.backend.num_frames
         )
         # At the ends of the video a window contains the same frame several times.
-        images = {frame.index: frame.images}
+        images = {key.index: key.images}
         for index in window.frames:
-            if index not in images:
-                images[index] = frame.images
-                if (beside := pictures.get(index)) is not None:
-                    images[index] = self._crop_images(beside, frame.crops)
-        frame.windows = [*zip(*(images[index] for index in window.frames), strict=True)]
-        frame.images = [*dict.fromkeys(chain.from_iterable(images.values()))]
-        return frame
+            frame, picture = beside.get(index, (key, None))
+            if index in images:
+                continue
+            if is_shared:
+                ids = frame.people.track_ids.tolist()
+                image_of = dict(zip(ids, frame.images, strict=True))
+                images[index] = [*map(image_of.get, key.people.track_ids.tolist(), key.images)]
+            else:
+                images[index] = (
+                    key.images if picture is None else self._crop_images(picture, key.crops)
+                )
+        return [images[index] for index in window.frames]
 
 
 @dataclass(eq=False)
@@ -154,6 +167,7 @@ class _Image:
 
 
 _Window = Sequence[_Image]
+"""The T images of a person."""
 
 
 @dataclass(eq=False)
@@ -164,9 +178,7 @@ class _Frame:
         index: 0-based frame.
         people: Its N people.
         crops: Regions of the N people in the frame.
-        images: What is encoded; the first N show the people in the frame itself.
-        windows: The T images of each person's window; None if windows share the images of the
-            neighbouring frames.
+        images: The N people in the frame.
         picture: Kept for the result, None otherwise, since many frames may wait for a full batch.
         is_readable: Whether there was a picture.
         heatmaps: Final heatmaps [K, h, w] of its people, appended one by one.
@@ -176,10 +188,13 @@ class _Frame:
     people: FrameBoxes
     crops: tuple[Crop, ...] = ()
     images: list[_Image] = field(default_factory=list)
-    windows: Sequence[_Window] | None = None
     picture: np.ndarray | None = None
     is_readable: bool = True
     heatmaps: list[np.ndarray] = field(default_factory=list)
+
+
+_CroppedFrame = tuple[_Frame, Sequence[_Image], Sequence[_Window]]
+"""A frame, the images that no frame before it has brought, and the windows of its people."""
 
 
 class _Pipeline:
@@ -199,55 +214,20 @@ class _Pipeline:
         # Backends that estimate poses in a video are loaded with a WindowModel.
         self._codec = cast(PoseCodec, backend.codec)
         self._batch_size = batch_size
-        self._num_frames = backend.num_frames
-        self._ahead = key_index(self._num_frames)
-        # The last window waits for `_ahead` frames, of which the limit does not count the first.
-        self._limit = limit + self._ahead - 1
+        self._limit = limit
         self._keep_heatmaps = keep_heatmaps
-        # Frames in ascending order. Each is in one of the first two queues, and also in `_beside`
-        # while it may still become part of a window.
-        self._unwindowed: deque[_Frame] = deque()
         self._unfinished: deque[_Frame] = deque()
-        self._beside: deque[_Frame] = deque(maxlen=self._num_frames)
         self._images: deque[_Image] = deque()
         self._windows: deque[tuple[_Window, _Frame]] = deque()
 
-    def run(self, frames: Iterable[_Frame]) -> Iterator[FrameEstimate]:
+    def run(self, frames: Iterable[_CroppedFrame]) -> Iterator[FrameEstimate]:
         """Estimate the poses of all frames, in order."""
-        for frame in frames:
-            self._add(frame)
-            yield from self._advance(len(self._unfinished) + len(self._unwindowed) > self._limit)
-        self._make_windows(at_end=True)
-        yield from self._advance(flush=True)
-
-    def _add(self, frame: _Frame) -> None:
-        self._images.extend(frame.images)
-        self._unwindowed.append(frame)
-        self._beside.append(frame)
-        self._make_windows()
-
-    def _make_windows(self, at_end: bool = False) -> None:
-        """Build the windows of all frames whose next frames have arrived or do not exist."""
-        while self._unwindowed:
-            frame = self._unwindowed[0]
-            waits = len(self._unwindowed) <= self._ahead
-            if frame.windows is None and waits and not at_end:
-                return
-            windows = self._shared_windows(frame) if frame.windows is None else frame.windows
+        for frame, images, windows in frames:
+            self._images.extend(images)
             self._windows.extend((window, frame) for window in windows)
-            self._unfinished.append(self._unwindowed.popleft())
-
-    def _shared_windows(self, frame: _Frame) -> list[_Window]:
-        """Build the windows of a frame's people from the frames before, at and after it."""
-        near = {beside.index: beside for beside in self._beside}
-        window = estimation_window(frame.index, min(near), max(near), num_frames=self._num_frames)
-        ids = frame.people.track_ids.tolist()
-        columns = []
-        for index in window.frames:
-            beside = near.get(index, frame)
-            image_of = dict(zip(beside.people.track_ids.tolist(), beside.images, strict=False))
-            columns.append([*map(image_of.get, ids, frame.images)])
-        return [*zip(*columns, strict=True)]
+            self._unfinished.append(frame)
+            yield from self._advance(len(self._unfinished) >= self._limit)
+        yield from self._advance(flush=True)
 
     def _advance(self, flush: bool) -> Iterator[FrameEstimate]:
         """Process all full batches, or with ``flush`` all images; yield the finished frames."""

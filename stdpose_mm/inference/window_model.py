@@ -124,7 +124,7 @@ class WindowModel:
             InputError: If a file is missing or cannot be read, the config has no test pipeline,
                 the weights do not fit, or the device does not exist.
         """
-        config, dataset = _testable(config)
+        config, dataset = read_test_config(config)
         state_dict, meta = read_checkpoint(checkpoint)
         metainfo = meta.get('dataset_meta') or {}
         if 'keypoint_id2name' not in metainfo:
@@ -150,7 +150,7 @@ class WindowModel:
             InputError: If the file is missing or cannot be read, or the config has no test
                 pipeline.
         """
-        config, dataset = _testable(config)
+        config, dataset = read_test_config(config)
         with torch.device('meta'):
             model = _build(config, metainfo, test_cfg)
         return cls(model.eval(), dataset.pipeline, metainfo, crops=dataset.get('crops', 'window'))
@@ -312,16 +312,27 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
     return dict(state_dict), dict(meta)
 
 
-def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
-    """Return the config, read from its file if necessary, and its test dataset."""
+def read_test_config(
+    config: str | Path | Config, advice: str = 'use a config that this package can test'
+) -> tuple[Config, ConfigDict]:
+    """Return a config, read from its file if necessary, and its test dataset.
+
+    Args:
+        config: Config file or loaded config.
+        advice: What to do if it cannot be tested; part of the error message.
+
+    Raises:
+        InputError: If the file is missing or cannot be read, or the config has no model or no test
+            pipeline.
+    """
     if not isinstance(config, Config):
         config = read_config(config)
     init_default_scope(config.get('default_scope', 'mmpose'))
-    dataset = config.get('test_dataloader', {}).get('dataset', {})
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
     if 'model' not in config or 'pipeline' not in dataset:
         raise InputError(
             f'config {config.filename or "(in memory)"} has no model or no '
-            'test_dataloader.dataset.pipeline, use a config that this package can test'
+            f'test_dataloader.dataset.pipeline, {advice}'
         )
     return config, dataset
 

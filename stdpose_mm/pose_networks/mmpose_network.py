@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import DATASETS, MODELS
 from torch import Tensor
 
-from stdpose_mm.engine.config_files import config_mistakes, read_config
+from stdpose_mm.engine.config_files import config_mistakes
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.inference.window_model import (
     metainfo_of_dataset,
     move_to,
     read_checkpoint,
+    read_test_config,
     skeleton_from_metainfo,
 )
 from stdpose_mm.io.file_names import find_installed_config
@@ -54,14 +54,7 @@ class MMPoseNetwork(PoseNetwork):
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path, device: str = 'cpu') -> None:
-        cfg = read_config(config)
-        init_default_scope(cfg.get('default_scope', 'mmpose'))
-        dataset = (cfg.get('test_dataloader') or {}).get('dataset') or ConfigDict()
-        if 'model' not in cfg or 'pipeline' not in dataset:
-            raise InputError(
-                f'config {config} has no model or no test_dataloader.dataset.pipeline, give a '
-                'config of a top-down model of MMPose'
-            )
+        cfg, dataset = read_test_config(config, 'give a config of a top-down model of MMPose')
         weights, meta = read_checkpoint(checkpoint)
         metainfo: Mapping[str, Any] = meta.get('dataset_meta') or {}
         if 'keypoint_id2name' not in metainfo:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -46,6 +46,26 @@ _MAX_STEP = 1.5
 FlowPaths = Mapping[int, tuple[np.ndarray, np.ndarray]]
 """Frame of a label -> [F] frames, and the [F, K, 2] pixels to which optical flow carries the
 label's joints in them; NaN for joints that are not labelled."""
+
+
+class PersonFrames(NamedTuple):
+    """A person in N frames of a gap.
+
+    Attributes:
+        frames: The video.
+        indices: The N frames.
+        boxes: [N, 4] boxes ``[x, y, w, h]`` of the person in pixels.
+        labels: Frame -> [K, 2] pixels of the joints for which the frame holds the nearest label
+            before or after the gap, or one of the two nearest if only one side has labels; NaN for
+            other joints.
+        flow: Paths of optical flow from the labels at the ends of the gap.
+    """
+
+    frames: FrameSource
+    indices: Sequence[int]
+    boxes: np.ndarray
+    labels: Mapping[int, np.ndarray]
+    flow: FlowPaths
 
 
 @dataclass(frozen=True)
@@ -111,40 +131,16 @@ class HeatmapSource(ABC):
         return
 
     @abstractmethod
-    def estimate_frames(
-        self,
-        frames: FrameSource,
-        indices: Sequence[int],
-        boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray],
-        flow: FlowPaths,
-    ) -> PoseHeatmaps:
-        """Estimate the heatmaps of a person in N frames.
-
-        Args:
-            frames: The video.
-            indices: The N frames.
-            boxes: [N, 4] boxes ``[x, y, w, h]`` of the person in pixels.
-            labels: Frame -> [K, 2] pixels of the joints for which the frame holds the nearest label
-                before or after the gap, or one of the two nearest if only one side has labels; NaN
-                for other joints.
-            flow: Paths of optical flow from the labels at the ends of the gap.
-        """
+    def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
+        """Estimate the heatmaps of a person in N frames."""
 
 
 class PoseNetwork(HeatmapSource):
     """Network that estimates heatmaps of people in boxes of pictures."""
 
-    def estimate_frames(
-        self,
-        frames: FrameSource,
-        indices: Sequence[int],
-        boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray],
-        flow: FlowPaths,
-    ) -> PoseHeatmaps:
+    def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
-        return self.estimate([frames[index] for index in indices], boxes)
+        return self.estimate([person.frames[index] for index in person.indices], person.boxes)
 
     @abstractmethod
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .load_pose_network import PoseNetworkFiles
-from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
+from .pose_network import DRAWN_SIDE, HeatmapSource, PersonFrames, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -96,28 +96,21 @@ class PoseResults(HeatmapSource):
         """See :meth:`HeatmapSource.require_video`."""
         self.people(frames)
 
-    def estimate_frames(
-        self,
-        frames: FrameSource,
-        indices: Sequence[int],
-        boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray],
-        flow: FlowPaths,
-    ) -> PoseHeatmaps:
+    def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`.
 
         Raises:
             InputError: If there are no poses of this video, or they do not fit its frames.
         """
-        maps = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
-        for row, (index, box) in enumerate(zip(indices, boxes, strict=True)):
-            person = self.choose(frames, index, box)
-            if person is None:
+        maps = PoseHeatmaps.to_draw_on(person.boxes, self.skeleton.num_keypoints)
+        for row, (index, box) in enumerate(zip(person.indices, person.boxes, strict=True)):
+            pose = self.choose(person.frames, index, box)
+            if pose is None:
                 continue
-            affine, labelled = maps.to_heatmap[row], person.labelled.astype(np.float32)
-            cells = person.keypoints @ affine[:, :2].T + affine[:, 2]
+            affine, labelled = maps.to_heatmap[row], pose.labelled.astype(np.float32)
+            cells = pose.keypoints @ affine[:, :2].T + affine[:, 2]
             drawn, weights = draw_gaussians(cells, labelled, (DRAWN_SIDE, DRAWN_SIDE), _SIGMA)
-            heights = np.ones(len(drawn)) if person.scores is None else person.scores.clip(0, 1)
+            heights = np.ones(len(drawn)) if pose.scores is None else pose.scores.clip(0, 1)
             maps.heatmaps[row] = drawn * (_HEIGHT * heights)[:, None, None]
             maps.known[row] = weights > 0
         return maps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
@@ -18,7 +17,7 @@ from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .load_pose_network import PoseNetworkFiles
 from .point_tracks import PointTracks, TrackQueries
-from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
+from .pose_network import DRAWN_SIDE, HeatmapSource, PersonFrames, PoseHeatmaps
 from .pose_results import files_behind
 
 if TYPE_CHECKING:
@@ -83,15 +82,9 @@ class TrackResults(HeatmapSource):
         """See :meth:`HeatmapSource.require_video`."""
         self._tracks(frames)
 
-    def estimate_frames(
-        self,
-        frames: FrameSource,
-        indices: Sequence[int],
-        boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray],
-        flow: FlowPaths,
-    ) -> PoseHeatmaps:
+    def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
+        frames, indices, boxes, labels, flow = person
         tracks = self._tracks(frames)
         sides = boxes[:, 2:].max(axis=1)[:, None]
         rows, size = np.array(indices), (DRAWN_SIDE, DRAWN_SIDE)

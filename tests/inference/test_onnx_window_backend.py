@@ -4,9 +4,7 @@ import json
 from importlib.util import find_spec
 
 import numpy as np
-import onnxruntime
 import pytest
-import torch
 from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
@@ -127,24 +125,6 @@ def test_both_halves_give_what_pytorch_gives(exported, runtime, batch_size):
     assert found.dtype == np.float32
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(found, expected, atol=allowed(expected))
-
-
-def test_the_whole_graph_gives_what_pytorch_gives(exported):
-    model, folder = exported
-    number, num_frames = 3, model.num_frames
-    rows = np.arange(num_frames * number).reshape(number, num_frames)
-    crops = crops_of(num_frames * number)
-    with torch.inference_mode():
-        windows = model.normalise(crops)[torch.from_numpy(rows)]
-        if model.model.test_cfg.get('use_frame_head'):
-            features = model.model.encode_frames(windows[:, num_frames // 2])
-            expected = model.model.frame_head.forward((features,))
-        else:
-            expected = model.model.head.forward(model.model.extract_feat(windows))
-    session = onnxruntime.InferenceSession(str(folder / 'whole.onnx'))
-    feed = {'crops': crops[rows].transpose(0, 1, 4, 2, 3)}
-    (found,) = session.run(None, feed)
-    np.testing.assert_allclose(found, expected.numpy(), atol=allowed(expected.numpy()))
 
 
 def heatmaps_at(precision, runtime, exported):

@@ -310,6 +310,15 @@ def test_poses_come_one_frame_after_their_pictures_where_they_may_not_wait(model
     assert not [thread for thread in threading.enumerate() if thread.name.startswith('prefetch')]
 
 
+@pytest.mark.parametrize('crops', ['frame', 'window'])
+def test_a_pose_that_may_not_wait_needs_the_next_frame_alone(model, crops, monkeypatch):
+    monkeypatch.setattr('stdpose_mm.inference.video_pose_estimator.prefetch', lambda items: items)
+    frames = video(10)
+    poses = estimator_of(model, crops=crops).estimate(frames, max_waiting=1)
+    assert next(poses).frame_index == 0
+    assert next(frames)[0] == 2
+
+
 def test_pictures_and_heatmaps_are_kept_if_asked_for(model):
     estimator = estimator_of(model)
     (frame,) = estimator.estimate(video(1, 2), keep_pictures=True, keep_heatmaps=True)

@@ -76,23 +76,29 @@ def test_only_a_bare_name_stands_for_an_installed_config():
 
 
 @pytest.mark.parametrize(
-    ('text', 'files'),
+    ('text', 'kind', 'files'),
     [
-        ('human', PoseNetworkFiles('human')),
-        ('net.onnx', PoseNetworkFiles('net.onnx')),
-        ('net.tflite=blazepose', PoseNetworkFiles('net.tflite', 'blazepose')),
-        ('net.task=blazepose', PoseNetworkFiles('net.task', 'blazepose')),
-        ('c.py=w.pth', PoseNetworkFiles('c.py', 'w.pth')),
+        ('human', '', PoseNetworkFiles('human')),
+        ('net.onnx', '', PoseNetworkFiles('net.onnx')),
+        ('net.tflite=blazepose', '', PoseNetworkFiles('net.tflite', 'blazepose')),
+        ('net.task=blazepose', '', PoseNetworkFiles('net.task', 'blazepose')),
+        ('c.py=w.pth', '', PoseNetworkFiles('c.py', 'w.pth')),
+        ('a.json=results', '', PoseNetworkFiles('a.json', kind='results')),
+        ('a.npz', 'tracks', PoseNetworkFiles('a.npz', kind='tracks')),
+        ('a.npy=q.npz', 'tracks', PoseNetworkFiles('a.npy', 'q.npz', kind='tracks')),
+        ('a.npy=q.npz=tracks', '', PoseNetworkFiles('a.npy', 'q.npz', kind='tracks')),
+        ('a/=tracks', '', PoseNetworkFiles('a/', kind='tracks')),
     ],
 )
-def test_a_network_is_named_in_one_word(text, files):
-    assert PoseNetworkFiles.parse(text) == files
+def test_files_are_named_in_one_word(text, kind, files):
+    assert PoseNetworkFiles.parse(text, kind) == files
 
 
-def test_a_file_may_have_an_equality_sign_in_its_name(tmp_path):
-    (tmp_path / 'a=b.onnx').touch()
-    path = str(tmp_path / 'a=b.onnx')
-    assert PoseNetworkFiles.parse(path) == PoseNetworkFiles(path)
+@pytest.mark.parametrize(('name', 'kind'), [('a=b.onnx', ''), ('a=b.npz', 'tracks')])
+def test_a_file_may_have_an_equality_sign_in_its_name(tmp_path, name, kind):
+    (tmp_path / name).touch()
+    path = str(tmp_path / name)
+    assert PoseNetworkFiles.parse(path, kind) == PoseNetworkFiles(path, kind=kind)
 
 
 @pytest.mark.parametrize('name', ['net.onnx', 'net.tflite', 'net.task'])

@@ -18,6 +18,7 @@ from stdpose_mm.pose_networks import (
     PoseNetworkFiles,
     load_pose_network,
 )
+from stdpose_mm.pose_networks.pose_network import PersonFrames
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.heatmaps import highest_places
@@ -66,7 +67,7 @@ def estimate(
     frames: ArrayFrames = FRAMES,
 ) -> PoseHeatmaps:
     results = PoseResults(results) if isinstance(results, Path) else results
-    return results.estimate_frames(frames, indices, np.stack(boxes), {}, {})
+    return results.estimate_frames(PersonFrames(frames, indices, np.stack(boxes), {}, {}))
 
 
 def assert_at(found: PoseHeatmaps, points: np.ndarray, row: int = 0) -> None:
@@ -298,14 +299,6 @@ def test_poses_that_were_changed_are_read_anew(write):
         write(pose(0, points))
         results.files_of('clip')
         assert_at(estimate(results), points)
-
-
-def test_a_text_names_results(write):
-    path = write(pose(0, LEFT))
-    files = PoseNetworkFiles.parse(f'{path}=results')
-    assert files == PoseNetworkFiles(str(path), kind='results')
-    assert [*files.read_files().values()] == [path]
-    assert isinstance(load_pose_network(files), PoseResults)
 
 
 def test_a_missing_file_is_refused():

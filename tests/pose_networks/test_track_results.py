@@ -12,6 +12,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks.pose_network import PersonFrames
 from stdpose_mm.pose_networks.track_results import TrackResults
 from support.heatmaps import highest_places
 from support.track_files import (
@@ -41,7 +42,7 @@ def found(tmp_path):
         path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=tracks, **arrays)
         boxes = np.tile(BOX, (NUM_FRAMES, 1))
         every = range(NUM_FRAMES)
-        return TrackResults(path).estimate_frames(FRAMES, every, boxes, labels, flow)
+        return TrackResults(path).estimate_frames(PersonFrames(FRAMES, every, boxes, labels, flow))
 
     return find
 
@@ -176,7 +177,9 @@ def test_two_labels_on_one_side_show_how_far_tracks_go(tmp_path):
     queries = queries_on(0, 4)
     path = write_tracks(tmp_path / 'clip.npz', queries, tracks=perfect_tracks(queries))
     labels, boxes = {0: place(0), 4: place(4)}, np.tile(BOX, (5, 1))
-    maps = TrackResults(path).estimate_frames(FRAMES, range(4, 9), boxes, labels, NO_FLOW)
+    maps = TrackResults(path).estimate_frames(
+        PersonFrames(FRAMES, range(4, 9), boxes, labels, NO_FLOW)
+    )
     assert maps.known.all()
     assert_at(maps, 4, place(8))
 
@@ -200,7 +203,7 @@ def test_a_folder_holds_a_file_for_each_video(tmp_path):
     results = TrackResults(tmp_path)
 
     def maps_of(frames):
-        return results.estimate_frames(frames, [4], BOX[None], ENDS, NO_FLOW).heatmaps
+        return results.estimate_frames(PersonFrames(frames, [4], BOX[None], ENDS, NO_FLOW)).heatmaps
 
     first = maps_of(FRAMES)
     other = ArrayFrames([FRAMES[n] for n in range(NUM_FRAMES)], 'other')
@@ -226,19 +229,3 @@ def test_a_changed_file_has_another_fingerprint(tmp_path):
         found.append(fingerprint(load_pose_network(files), files.read_files('clip')))
     assert found[0] != found[1]
     assert found[0] == found[2]
-
-
-def test_files_on_the_command_line(tmp_path):
-    assert PoseNetworkFiles.parse('a.npz', 'tracks') == PoseNetworkFiles('a.npz', kind='tracks')
-    both = PoseNetworkFiles('a.npy', 'q.npz', kind='tracks')
-    assert PoseNetworkFiles.parse('a.npy=q.npz', 'tracks') == both
-    assert PoseNetworkFiles.parse('a.npy=q.npz=tracks') == both
-    assert PoseNetworkFiles.parse('a/=tracks') == PoseNetworkFiles('a/', kind='tracks')
-    path = tmp_path / 'a=b.npz'
-    path.write_bytes(b'')
-    assert PoseNetworkFiles.parse(str(path), 'tracks') == PoseNetworkFiles(str(path), kind='tracks')
-
-
-def test_missing_queries_are_named():
-    with pytest.raises(InputError, match=r'none\.npz cannot be read as arrays of tracks'):
-        load_pose_network(PoseNetworkFiles('tracks.npy', 'none.npz', kind='tracks'))

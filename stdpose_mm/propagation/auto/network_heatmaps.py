@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
+from stdpose_mm.pose_networks.pose_network import FlowPaths, HeatmapSource, PersonFrames
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.gap_heatmaps import (
     GapHeatmapEstimator,
@@ -27,10 +28,6 @@ from stdpose_mm.text import counted
 
 from .candidates import CANDIDATES, Candidates
 from .evidence_maps import HeatmapsAround, sample_heatmaps
-
-if TYPE_CHECKING:
-    from stdpose_mm.pose_networks import HeatmapSource
-    from stdpose_mm.pose_networks.pose_network import FlowPaths
 
 SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
 """Folder with the two files of the STDPose that comes with the package."""
@@ -232,7 +229,8 @@ class NetworkHeatmapEstimator:
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
             of_batch = np.stack([boxes[frame] for frame in batch])
-            found.append(self.network.estimate_frames(frames, batch, of_batch, labels, flow))
+            person = PersonFrames(frames, batch, of_batch, labels, flow)
+            found.append(self.network.estimate_frames(person))
         heatmaps, to_heatmap, known = (
             np.concatenate([getattr(each, name) for each in found])
             for name in ('heatmaps', 'to_heatmap', 'known')

@@ -69,9 +69,9 @@ def test_joints_come_in_the_order_of_the_labels(gap):
 class FlowReader(PeakNetwork):
     """Keep the flow that it is given."""
 
-    def estimate_frames(self, frames, indices, boxes, labels, flow):
-        self.flow = flow
-        return super().estimate_frames(frames, indices, boxes, labels, flow)
+    def estimate_frames(self, person):
+        self.flow = person.flow
+        return super().estimate_frames(person)
 
 
 def test_flow_comes_in_the_order_of_the_networks_joints(gap, label):
