@@ -349,9 +349,7 @@ def test_detected_boxes_are_taken_over(run, folder, label_file, tmp_path, monkey
             assert picture.shape == (80, 96, 3)
             return np.array([[10.0, 10, 40, 40]]), np.array([0.9])
 
-    monkeypatch.setattr(
-        'stdpose_mm.detection.build_person_detector', lambda *_: Corner(score_threshold=0.5)
-    )
+    monkeypatch.setattr('stdpose_mm.detection.build_person_detector', lambda *_: Corner())
     out = tmp_path / 'dense.json'
     detector = ['--boxes', 'detector', '--det-config', 'any.onnx', '--method', 'linear']
     assert run(folder, label_file, '--out', out, *detector)[0] == 0
