@@ -20,6 +20,7 @@ from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import report
 from support.paths import ROOT
+from support.refusals import refusal
 from support.warm_commands import start_code
 
 pytestmark = pytest.mark.slow
@@ -219,50 +220,34 @@ def another_joint(fields):
 @pytest.mark.parametrize(
     ('change', 'arguments', 'message'),
     [
-        (without_labels, [], 'no given labels to propagate'),
-        (nobody_there, [], 'none of the 6 given labels of labels.json has a labelled joint'),
-        (boxes_without_a_labelled_joint, [], 'visibility 1 or 2, label the joints of a person'),
-        (more_frames_than_the_video, [], 'list 6 frames, but clip (9 frames) has only 3'),
-        (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),
+        (without_labels, '', 'no given labels to propagate'),
+        (nobody_there, '', 'none of the 6 given labels of labels.json has a labelled joint'),
+        (boxes_without_a_labelled_joint, '', 'visibility 1 or 2, label the joints of a person'),
+        (more_frames_than_the_video, '', 'list 6 frames, but clip (9 frames) has only 3'),
+        (beyond_the_end, '', 'frame 9, which is not among the 9 frames of clip'),
         (
             another_joint,
-            ['MODEL', '--method', 'stdpose'],
+            'MODEL --method stdpose',
             'the labels use tail, which the model does not know',
         ),
-        (None, ['--method', 'stdpose'], "method 'stdpose' needs a config and a checkpoint"),
-        (None, ['--config', 'no.py', '--checkpoint', 'no.pth'], 'no.py does not exist'),
-        (
-            None,
-            ['MODEL', '--method', 'linear'],
-            '--config and --checkpoint would have no effect',
-        ),
-        (
-            None,
-            ['--method', 'linear', '--device', 'cuda'],
-            '--device would have no effect',
-        ),
-        (None, ['--precision', 'bfloat16'], '--precision would have no effect: give a --config'),
-        (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
-        (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
-        (None, ['--method', 'magic'], "invalid choice: 'magic'"),
-        (None, ['--boxes', 'detector'], '--boxes detector would have no effect: give --det-config'),
-        (None, ['--boxes', 'boxes.json'], 'boxes.json does not exist'),
-        (None, ['--boxes', 'detector', '--det-config', 'd.onnx'], 'd.onnx does not exist'),
-        (
-            None,
-            ['--det-config', 'd.py'],
-            '--det-config would have no effect: give --boxes detector',
-        ),
-        (None, ['--life-span', 'magic'], "invalid choice: 'magic'"),
-        (None, ['--format', 'magic'], "invalid choice: 'magic'"),
-        (None, ['--keep-every', '0'], 'must be at least 1, got 0'),
-        (None, ['--batch-size', '0'], 'argument --batch-size: expected a whole number'),
-        (None, ['--labels-video', 'other'], "no video named 'other'"),
-        (
-            None,
-            ['--save-video', 'overlay.txt'],
-            'is not a name for a video, give one ending in .mp4',
-        ),
+        (None, '--method stdpose', "method 'stdpose' needs a config and a checkpoint"),
+        (None, '--config no.py --checkpoint no.pth', 'no.py does not exist'),
+        (None, 'MODEL --method linear', '--config and --checkpoint would have no effect'),
+        (None, '--method linear --device cuda', '--device would have no effect'),
+        (None, '--precision bfloat16', '--precision would have no effect: give a --config'),
+        (None, '--config no.py', "method 'auto' needs a config and a checkpoint"),
+        (None, '--save-video dense.json', 'are the same file dense.json'),
+        (None, '--method magic', "invalid choice: 'magic'"),
+        (None, '--boxes detector', '--boxes detector would have no effect: give --det-config'),
+        (None, '--boxes boxes.json', 'boxes.json does not exist'),
+        (None, '--boxes detector --det-config d.onnx', 'd.onnx does not exist'),
+        (None, '--det-config d.py', '--det-config would have no effect: give --boxes detector'),
+        (None, '--life-span magic', "invalid choice: 'magic'"),
+        (None, '--format magic', "invalid choice: 'magic'"),
+        (None, '--keep-every 0', 'must be at least 1, got 0'),
+        (None, '--batch-size 0', 'argument --batch-size: expected a whole number'),
+        (None, '--labels-video other', "no video named 'other'"),
+        (None, '--save-video overlay.txt', 'is not a name for a video, give one ending in .mp4'),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(
@@ -272,11 +257,10 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     if change is not None:
         change(label_fields)
     Path('labels.json').write_text(json.dumps(label_fields))
-    if 'MODEL' in arguments:
-        model = ['--config', model_files[0], '--checkpoint', model_files[1]]
-        arguments = [*model, *arguments[1:]]
+    config, checkpoint = model_files
+    words = arguments.replace('MODEL', f'--config {config} --checkpoint {checkpoint}').split()
     before = sorted(tmp_path.iterdir())
-    code, printed, errors = run(folder, 'labels.json', '--out', 'dense.json', *arguments)
+    code, printed, errors = run(folder, 'labels.json', '--out', 'dense.json', *words)
     assert (code, len(errors)) == (2, 1), errors
     # Where the labels are read before the mistake is found, they have been summarized.
     assert printed == '' or change is another_joint
@@ -441,10 +425,7 @@ def test_an_output_in_a_folder_has_the_suffix_of_its_format(run, movie, label_fi
 
 def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, label_file, tmp_path):
     before = movie.read_bytes()
-    code, _, (line,) = run(
-        movie, label_file, '--out', f'{tmp_path}/dense/', '--save-video', tmp_path
-    )
-    assert code == 2
+    line = refusal(run, movie, label_file, '--out', f'{tmp_path}/dense/', '--save-video', tmp_path)
     assert f'--save-video {movie} is also given as video, which would be overwritten' in line
     assert movie.read_bytes() == before
 
