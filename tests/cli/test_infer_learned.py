@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,8 +25,8 @@ from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, expand
 from stdpose_mm.training import network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
-from support.paths import ROOT
 from support.refusals import refusal
+from support.without_torch import run_without_torch
 
 pytestmark = pytest.mark.slow
 
@@ -167,18 +165,6 @@ def test_ctrl_c_leaves_what_is_done(
     assert f'holds the first {number} of {NUM_FRAMES} frames' in errors[-1]
 
 
-LIGHT = """
-import sys
-from stdpose_mm.cli import infer
-from support.light_job import FORBIDDEN, Blocker
-
-sys.meta_path.insert(0, Blocker())
-code = infer.main(sys.argv[1:])
-assert not set(FORBIDDEN) & set(sys.modules)
-sys.exit(code)
-"""
-
-
 def test_it_needs_neither_pytorch_nor_openmmlab(network: Path, tmp_path: Path) -> None:
     pictures = tmp_path / 'pictures'
     pictures.mkdir()
@@ -188,13 +174,7 @@ def test_it_needs_neither_pytorch_nor_openmmlab(network: Path, tmp_path: Path) -
     out = tmp_path / 'poses.json'
     arguments = [pictures, '--checkpoint', network, '--out', out, '--boxes', 'whole-picture']
     arguments += ['--pose-every', '2', '--smooth', 'one-euro', '--save-video', tmp_path / 'o.mp4']
-    done = subprocess.run(
-        [sys.executable, '-c', LIGHT, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])},
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_without_torch('infer', *arguments)
     assert 'frame 7 cannot be read, so its poses can only be interpolated' in done.stderr
     assert [one.frame_index for one in read_labels(out).persons] == [*range(NUM_FRAMES)]
 

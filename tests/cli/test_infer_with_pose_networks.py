@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,9 +16,9 @@ from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.bare_onnx import simcc_network
-from support.paths import ROOT
 from support.published_files import publish
 from support.refusals import refusal
+from support.without_torch import run_without_torch
 
 pytestmark = pytest.mark.slow
 
@@ -168,19 +165,9 @@ def test_it_needs_neither_pytorch_nor_openmmlab(
     clip: Path, boxes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / 'poses.json'
-    code = (
-        'import sys; from support.light_job import run_without_heavy_packages; '
-        'sys.exit(run_without_heavy_packages())'
-    )
     arguments = [clip, '--pose', 'human', '--boxes', boxes, '--out', out, '--smooth', 'one-euro']
     with publish(tmp_path, monkeypatch, 'human'):
-        done = subprocess.run(
-            [sys.executable, '-c', code, 'infer', *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])},
-        )
-    assert done.returncode == 0, done.stderr
+        run_without_torch('infer', *arguments)
     assert len(read_labels(out).persons) == 2 * NUM_FRAMES
 
 
