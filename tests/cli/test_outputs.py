@@ -13,14 +13,11 @@ from support.refusals import refusal
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (('--out', 'x.pdf'), '--out x.pdf is not a name for labels'),
-        (('--out', 'x.xml', '--format', 'coco'), '--out x.xml does not fit --format coco'),
-        (('--out', 'x.json', '--report', 'x.pdf'), '--report x.pdf is not a name for a report'),
-        (
-            ('--out', 'x.json', '--save-video', 'x.gif'),
-            '--save-video x.gif is not a name for a video',
-        ),
-        (('--out', 'file/x.json'), 'file/x.json cannot be written'),
+        ('--out x.pdf', '--out x.pdf is not a name for labels'),
+        ('--out x.xml --format coco', '--out x.xml does not fit --format coco'),
+        ('--out x.json --report x.pdf', '--report x.pdf is not a name for a report'),
+        ('--out x.json --save-video x.gif', '--save-video x.gif is not a name for a video'),
+        ('--out file/x.json', 'file/x.json cannot be written'),
     ],
 )
 def test_a_wrong_output_is_refused_before_anything_is_read(
@@ -29,7 +26,7 @@ def test_a_wrong_output_is_refused_before_anything_is_read(
     monkeypatch.chdir(tmp_path)
     Path('file').touch()
     # There is neither video nor labels; nobody looks.
-    assert sentence in refusal(run_main, propagate.main, 'no.mp4', 'no.json', *arguments)
+    assert sentence in refusal(run_main, propagate.main, 'no.mp4', 'no.json', *arguments.split())
     assert [path.name for path in tmp_path.iterdir()] == ['file']
 
 
