@@ -277,16 +277,6 @@ def test_a_second_server_of_a_project_says_where_it_is_open(
     assert [sentence.endswith('use that one or stop it first') for sentence in said] == [True]
 
 
-def test_a_foreign_file_is_not_replaced_by_labels_that_are_saved(
-    run, movie, label_file, tmp_path, shown
-):
-    precious = tmp_path / 'precious.json'
-    precious.write_text('{}')
-    sentence = refusal(run, movie, label_file, '--out', precious, '--no-browser')
-    assert f'{precious} exists' in sentence
-    assert precious.read_text() == '{}'
-
-
 def test_what_an_earlier_review_saved_is_not_replaced_by_one_that_begins_anew(
     run, movie, label_file, tmp_path, shown
 ):

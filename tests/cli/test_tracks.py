@@ -130,11 +130,6 @@ def test_tracks_are_not_written_over(run, movie, label_file, tracks):
     assert tracks.read_bytes() == before
 
 
-def test_tracks_need_the_method_auto(run, movie, label_file, tmp_path, tracks):
-    options = ['--out', tmp_path / 'dense.json', '--track-results', tracks, '--method', 'flow']
-    assert 'give --method auto' in refusal(run, movie, label_file, *options)
-
-
 def test_labels_without_joints_have_no_queries(run_main, movie, label_file, label_fields, tmp_path):
     for annotation in label_fields['annotations']:
         annotation['keypoints'] = [0] * 9
