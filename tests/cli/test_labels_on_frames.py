@@ -76,7 +76,7 @@ def test_the_first_number_can_be_given(
     assert propagated(labels, '--first-frame-number', 1)[0] == [2, 4, 6]
 
 
-def test_both_options_together_are_refusal(
+def test_both_options_together_are_refused(
     write: Write, run_main: Any, movie: Path, tmp_path: Path
 ) -> None:
     (tmp_path / 'frames.csv').write_text('a,0\n')
@@ -99,7 +99,7 @@ def test_labels_of_a_larger_video_are_refused_or_rescaled(
 
 
 @pytest.mark.parametrize('size', ['192', '0x5', '12x', '-3x4', 'axb'])
-def test_a_bad_size_is_refusal(
+def test_a_bad_size_is_refused(
     write: Write, run_main: Any, movie: Path, tmp_path: Path, size: str
 ) -> None:
     labels = write('000001.jpg', '000005.jpg', '000009.jpg')
@@ -181,7 +181,7 @@ class TestBoxes:
         assert 'would have no effect: give --boxes FILE' in said
 
 
-def test_labels_behind_the_end_of_a_video_that_is_cut_short_are_refusal(
+def test_labels_behind_the_end_of_a_video_that_is_cut_short_are_refused(
     run_main: Any, label_fields: dict[str, Any], tmp_path: Path
 ) -> None:
     path = cut_off(make_video(tmp_path / 'clip.avi', range(30), codec='mpeg4'))

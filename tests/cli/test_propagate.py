@@ -74,17 +74,25 @@ def test_with_a_model(request, run, source, model_files, label_file, label_field
     check_dense(out, label_fields)
 
 
+def write_still_video(folder: Path, shift_of: dict[int, int]) -> tuple[Path, Path]:
+    """Write a video that ends with its last label, and labels: frame -> how far right they are."""
+    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+    video, labels = folder / 'still.avi', folder / 'labels.json'
+    write_video(video, [picture] * (max(shift_of) + 1), fps=10)
+    joints, visible = np.array([[20, 8], [12, 40], [28, 40]], float), np.full(3, VISIBLE)
+    people = [
+        PersonLabel(n, np.add(joints, (x, 0)), visible, track_id=0) for n, x in shift_of.items()
+    ]
+    skeleton = Skeleton(('head', 'left_foot', 'right_foot'))
+    frames = tuple(map(VideoFrame, shift_of))
+    write_labels(VideoLabels('still', skeleton, frames, tuple(people)), labels)
+    return video, labels
+
+
 @pytest.mark.parametrize('method', ['linear', 'flow'])
 def test_no_score_is_taken_for_a_probability_that_is_none(run, method, tmp_path):
     """Scores fall with the distance from the labels, though nobody has moved in between."""
-    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
-    video, labels = tmp_path / 'still.avi', tmp_path / 'labels.json'
-    write_video(video, [picture] * 21, fps=10)
-    joints = np.array([[20, 8], [12, 40], [28, 40]], float)
-    people = [PersonLabel(n, joints, np.full(3, VISIBLE), track_id=0) for n in (0, 10, 20)]
-    frames = tuple(VideoFrame(n) for n in (0, 10, 20))
-    skeleton = Skeleton(('head', 'left_foot', 'right_foot'))
-    write_labels(VideoLabels('still', skeleton, frames, tuple(people)), labels)
+    video, labels = write_still_video(tmp_path, {0: 0, 10: 0, 20: 0})
     out, page = tmp_path / 'dense.json', tmp_path / 'page.html'
     options = ['--method', method, '--check', 1, '--suggest', 1, '--report', page]
     code, printed, _ = run(video, labels, '--out', out, *options)
@@ -103,18 +111,7 @@ def test_no_score_is_taken_for_a_probability_that_is_none(run, method, tmp_path)
 
 def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_path):
     """The person jumps at every second label, which nobody can foresee between the others."""
-    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
-    video, labels = tmp_path / 'still.avi', tmp_path / 'labels.json'
-    write_video(video, [picture] * 41, fps=10)
-    joints = np.array([[20, 8], [12, 40], [28, 40]], float)
-    frames = range(0, 41, 5)
-    people = [
-        PersonLabel(n, joints + np.array([20 * (n % 2), 0]), np.full(3, VISIBLE), track_id=0)
-        for n in frames
-    ]
-    skeleton = Skeleton(('head', 'left_foot', 'right_foot'))
-    shown = VideoLabels('still', skeleton, tuple(map(VideoFrame, frames)), tuple(people))
-    write_labels(shown, labels)
+    video, labels = write_still_video(tmp_path, {n: 20 * (n % 2) for n in range(0, 41, 5)})
     plain, out, page = (tmp_path / name for name in ('plain.json', 'dense.json', 'page.html'))
     method = ('--method', 'flow', '--suggest', 1)
     code, printed, _ = run(video, labels, '--out', plain, *method)
@@ -234,6 +231,7 @@ def another_joint(fields):
         (None, '--config no.py --checkpoint no.pth', 'no.py does not exist'),
         (None, 'MODEL --method linear', '--config and --checkpoint would have no effect'),
         (None, '--method linear --device cuda', '--device would have no effect'),
+        (None, '--method flow --no-stdpose', '--no-stdpose or a pose network would have no effect'),
         (None, '--precision bfloat16', '--precision would have no effect: give a --config'),
         (None, '--config no.py', "method 'auto' needs a config and a checkpoint"),
         (None, '--save-video dense.json', 'are the same file dense.json'),

@@ -258,15 +258,20 @@ def test_a_video_that_fails_does_not_stop_the_others(run, data, tmp_path):
     assert '3 videos: 1 done, 0 done before, 2 failed' in printed
 
 
-def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkeypatch):
+def stop_at(monkeypatch, name: str, error: BaseException) -> None:
+    """Let the work on one video raise an error."""
     work = propagate.propagate_video
 
-    def stumble(args, *others, **named):
-        if Path(args.out).name == 'b.json':
-            raise ZeroDivisionError('division by zero')
-        return work(args, *others, **named)
+    def stumble(options, models):
+        if Path(options.out).name == name:
+            raise error
+        return work(options, models)
 
     monkeypatch.setattr(propagate, 'propagate_video', stumble)
+
+
+def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkeypatch):
+    stop_at(monkeypatch, 'b.json', ZeroDivisionError('division by zero'))
     code, printed, errors = run(tmp_path / 'out')
     assert code == 2
     assert 'b.json  failed: ZeroDivisionError: division by zero, a bug' in printed
@@ -275,15 +280,8 @@ def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkey
 
 
 def test_ctrl_c_says_what_is_finished_and_the_next_run_goes_on(run, tmp_path, monkeypatch):
-    work = propagate.propagate_video
-
-    def interrupted(args, *others, **named):
-        if Path(args.out).name == 'a.json':
-            raise KeyboardInterrupt
-        return work(args, *others, **named)
-
     with monkeypatch.context() as patched:
-        patched.setattr(propagate, 'propagate_video', interrupted)
+        stop_at(patched, 'a.json', KeyboardInterrupt())
         code, printed, errors = run(tmp_path / 'out')
     assert (code, printed) == (130, '')
     assert errors[-1] == (
