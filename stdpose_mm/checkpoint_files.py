@@ -43,7 +43,7 @@ _reader_lock = RLock()
 """Lock of MMEngine's functions: two threads would restore them in the wrong order."""
 
 
-def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
+def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu') -> Any:
     """Read weights that ``torch.save`` wrote, see :func:`read_torch_file`.
 
     Returns:
@@ -52,7 +52,7 @@ def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool
     Raises:
         InputError: See :func:`read_torch_file`; also if the file holds something else.
     """
-    content = read_torch_file(path, map_location, mmap)
+    content = read_torch_file(path, map_location)
     if not isinstance(content, Mapping):
         raise InputError(
             f'checkpoint {path} holds a {type(content).__name__}, expected weights by name'
@@ -60,7 +60,7 @@ def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool
     return content
 
 
-def read_torch_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
+def read_torch_file(path: str | Path, map_location: Any = 'cpu') -> Any:
     """Read a file that ``torch.save`` wrote, without running code from it.
 
     Weights, plain values and NumPy arrays are read, as well as the objects that MMEngine's message
@@ -69,7 +69,6 @@ def read_torch_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = Fa
     Args:
         path: The file.
         map_location: Device of the tensors.
-        mmap: Whether tensors stay in the file until they are needed.
 
     Raises:
         InputError: If the file does not exist, was not written by ``torch.save``, is damaged, or
@@ -85,7 +84,7 @@ def read_torch_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = Fa
         with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
             # PyTorch warns about damaged and TorchScript files; the error below is raised for them.
             warnings.simplefilter('ignore')
-            return torch.load(file, map_location=map_location, weights_only=not trusted, mmap=mmap)
+            return torch.load(file, map_location=map_location, weights_only=not trusted)
     # A damaged pickle can make the reader raise any exception.
     except Exception as error:
         raise InputError(_sentence(path, error)) from error

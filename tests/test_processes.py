@@ -24,27 +24,20 @@ def test_shares_are_disjoint_complete_and_balanced(costs, num_processes):
 
 
 @pytest.mark.parametrize(
-    ('launcher', 'sentence'),
-    [('pytorch', 'started by torchrun \\(RANK'), ('slurm', 'started by srun \\(SLURM_PROCID')],
+    ('launcher', 'device', 'rank', 'sentence'),
+    [
+        ('pytorch', 'cpu', None, 'started by torchrun \\(RANK'),
+        ('slurm', 'cpu', None, 'started by srun \\(SLURM_PROCID'),
+        ('pytorch', 'cuda', '3', 'process 3 of this machine finds 2 GPUs'),
+    ],
 )
-def test_a_launcher_that_did_not_start_the_process_is_one_sentence(launcher, sentence, monkeypatch):
-    monkeypatch.delenv('RANK', raising=False)
-    monkeypatch.delenv('SLURM_PROCID', raising=False)
-    with (
-        pytest.raises(InputError, match=sentence),
-        joined_processes(launcher, 'cpu'),
-    ):
-        pass
-
-
-def test_more_processes_than_gpus_are_one_sentence(monkeypatch):
-    monkeypatch.setenv('RANK', '3')
-    monkeypatch.setenv('LOCAL_RANK', '3')
+def test_a_process_that_cannot_join_is_one_sentence(launcher, device, rank, sentence, monkeypatch):
+    for name in ('RANK', 'LOCAL_RANK', 'SLURM_PROCID'):
+        monkeypatch.delenv(name, raising=False)
+        if rank is not None:
+            monkeypatch.setenv(name, rank)
     monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
-    with (
-        pytest.raises(InputError, match='process 3 of this machine finds 2 GPUs'),
-        joined_processes('pytorch', 'cuda'),
-    ):
+    with pytest.raises(InputError, match=sentence), joined_processes(launcher, device):
         pass
 
 

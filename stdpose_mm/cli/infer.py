@@ -203,7 +203,7 @@ def infer(options: InferOptions) -> None:
         note(f'people are found by --det-config {DEFAULT_DETECTOR}, give another one, or --boxes')
     options.check_inputs(inputs)
     load = partial(load_models, requires_people=finds_people)
-    run_videos(options, inputs, load, partial(infer_video, several=inputs.several))
+    run_videos(options, inputs, load, infer_video)
 
 
 class InferenceModels(NamedTuple):
@@ -285,17 +285,16 @@ def load_frame_network(options: InferOptions) -> PoseNetwork:
     return network
 
 
-def infer_video(
-    options: InferOptions, models: InferenceModels, several: bool = False
-) -> VideoResult:
+def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
     """Estimate the poses of one video and write its outputs.
+
+    For one of several videos, Ctrl-C raises ``KeyboardInterrupt`` at once instead of keeping the
+    frames that are done, and no backup of earlier labels is made, since edited labels were refused
+    before.
 
     Args:
         options: The options of this video.
         models: The models of the command.
-        several: Whether this is one of several videos. If so, Ctrl-C raises ``KeyboardInterrupt``
-            at once instead of keeping the frames that are done, and no backup of earlier labels is
-            made, since edited labels were refused before.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -339,7 +338,7 @@ def infer_video(
         shown: Iterable[FrameEstimate] = tqdm(
             estimates, total=len(frames), unit=' frames', disable=not is_first_process()
         )
-        if not several:
+        if not options.is_listed:
             shown = outputs.enter_context(_until_interrupted(shown))
         results = _Results(frames, models, labels, shown)
         began = time.monotonic()
@@ -365,7 +364,7 @@ def infer_video(
             'min_track_frames': None if options.det_config is None else min_track_frames,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
-        with keep_edited(None if several else out, choose_cache_folder()) as notes:
+        with keep_edited(None if options.is_listed else out, choose_cache_folder()) as notes:
             labels.write(out, options.format, {'inference': extra}, time_of, options.cvat_tolerance)
     num_people = len(results.track_ids)
     summary = [

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -193,7 +192,7 @@ def propagate(options: PropagateOptions) -> None:
     options.check_inputs(inputs)
     if inputs.several and options.learn is not None:
         options = _learn_from_several(options, inputs.videos)
-    run_videos(options, inputs, load_models, partial(propagate_video, several=inputs.several))
+    run_videos(options, inputs, load_models, propagate_video)
 
 
 def _learn_from_several(
@@ -239,17 +238,15 @@ def load_models(options: PropagateOptions) -> PropagationModels:
     return PropagationModels(propagator, options.build_detector())
 
 
-def propagate_video(
-    options: PropagateOptions, models: PropagationModels, several: bool = False
-) -> VideoResult:
+def propagate_video(options: PropagateOptions, models: PropagationModels) -> VideoResult:
     """Propagate the labels of one video and write its outputs.
+
+    For one of several videos, only warnings about its labels are printed, and no backup of earlier
+    labels is made, since edited labels were refused before.
 
     Args:
         options: The options of this video.
         models: The models of the command.
-        several: Whether this is one of several videos. If so, only warnings about its labels are
-            printed, and no backup of earlier labels is made, since edited labels were refused
-            before.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -265,7 +262,7 @@ def propagate_video(
     labels = _read_labels(options, frames)
     propagator = models.propagator
     state = _init_state(options, propagator, frames, labels)
-    _print_label_summary(options, state, labels, several)
+    _print_label_summary(options, state, labels)
     if options.learn is not None:
         network = learned_network(options.out)
         learn_with_progress(propagator, [state], network, options.learn, only_if_helpful=True)
@@ -290,7 +287,7 @@ def propagate_video(
         counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
     calibrated, accuracy, measured = _calibrate(options, propagator, state, dense)
     out = Path(options.out)
-    with keep_edited(None if several else out, options.cache_folder) as notes:
+    with keep_edited(None if options.is_listed else out, options.cache_folder) as notes:
         _write_outputs(options, frames, dense, calibrated, method, measured)
     advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
     return VideoResult(
@@ -304,12 +301,12 @@ def propagate_video(
             *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
         ],
         # For a single video, the summary names every network.
-        advice=[*warnings, *advice] if several else advice,
+        advice=[*warnings, *advice] if options.is_listed else advice,
     )
 
 
 def _print_label_summary(
-    options: PropagateOptions, state: PropagationState, labels: VideoLabels, several: bool
+    options: PropagateOptions, state: PropagationState, labels: VideoLabels
 ) -> None:
     """Print what is labelled; for one of several videos, only warnings."""
     from stdpose_mm.io.labels import describe_frames
@@ -319,7 +316,7 @@ def _print_label_summary(
     if not any(label.is_located for track in tracks.values() for label in track.values()):
         return
     note, warnings = describe_frames(labels), label_warnings(tracks, skeleton, frames.size)
-    if several:
+    if options.is_listed:
         for sentence in (note, *warnings):
             print(f'{options.video}: {sentence}', file=sys.stderr)
         return

@@ -74,6 +74,8 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
     launcher: str = option('none', choices=LAUNCHERS)
     shard: tuple[int, int] | None = option(type=shard, metavar='I/N')
     video: Path = field(default_factory=Path)
+    is_listed: bool = False
+    """Whether these are the options of one of several videos."""
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -198,7 +200,7 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
         """
         from stdpose_mm.io.fingerprint import code_fingerprint, fingerprint
 
-        ignored = {*self.outputs, 'inputs', 'video', 'cache', 'launcher', 'shard'}
+        ignored = {*self.outputs, 'inputs', 'video', 'is_listed', 'cache', 'launcher', 'shard'}
         options = {
             item.name: getattr(self, item.name) for item in fields(self) if item.name not in ignored
         }
@@ -254,7 +256,7 @@ class VideoResult:
     incomplete: str | None = None
 
 
-def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False) -> Options:
+def place_outputs(options: Options, video: ListedVideo, is_listed: bool = False) -> Options:
     """Return the options of one video, whose outputs are files.
 
     An output in a folder is named after the video, or as the dataset file says.
@@ -262,18 +264,19 @@ def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False
     Args:
         options: The options of the command.
         video: The video.
-        in_folders: Whether all outputs are folders, regardless of their names.
+        is_listed: Whether it is one of several, so that all outputs are folders, regardless of
+            their names.
     """
     suffix = WRITE_FORMATS[options.format][0] if options.format else '.json'
     name = str(video.out or f'{video.name}{suffix}')
     placed: dict[str, Any] = {}
     for option_name, given in options.outputs.items():
         path = Path(given)
-        if in_folders or means_folder(given, options.format if option_name == 'out' else None):
+        if is_listed or means_folder(given, options.format if option_name == 'out' else None):
             path = path / name
             path = path.with_suffix(SUFFIXES.get(option_name, path.suffix))
         placed[option_name] = str(path)
-    return replace(options, video=video.video, **placed)
+    return replace(options, video=video.video, is_listed=is_listed, **placed)
 
 
 def require_folder(name: str, paths: Paths) -> None:
@@ -441,7 +444,7 @@ def _place_all(
     # The outputs of a video differ only in suffixes, and some file systems ignore case.
     taken: dict[str, Path] = {}
     for video in videos:
-        placed = place_outputs(options, video, in_folders=True)
+        placed = place_outputs(options, video, is_listed=True)
         name = Path(placed.out).relative_to(options.out)
         other = taken.setdefault(str(name.with_suffix('')).casefold(), video.video)
         if other is not video.video:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_reader
-from stdpose_mm.errors import InputError, one_line, require_packages, require_ratio
+from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import FrameBoxes, box_iou
@@ -42,18 +42,13 @@ _EXPECTED = 'RTMDet or YOLOX'
 class PersonDetector(ABC):
     """Detector of the people in a picture.
 
-    Args:
-        score_threshold: Boxes that score less are left out.
-        nms_iou: See ``NMS_IOU``.
-
-    Raises:
-        InputError: If one of the two is not in 0..1.
+    Attributes:
+        score_threshold: Boxes that score less are left out; in 0..1.
+        nms_iou: See ``NMS_IOU``; in 0..1.
     """
 
-    def __init__(self, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU) -> None:
-        require_ratio(score_threshold=score_threshold, nms_iou=nms_iou)
-        self.score_threshold = score_threshold
-        self.nms_iou = nms_iou
+    score_threshold: float = SCORE_THRESHOLD
+    nms_iou: float = NMS_IOU
 
     def __call__(self, picture: np.ndarray) -> FrameBoxes:
         """Detect the people in a picture, highest scores first.
@@ -78,8 +73,6 @@ def build_person_detector(
     config_or_onnx: str | os.PathLike[str],
     checkpoint: str | os.PathLike[str] | None = None,
     device: str = 'cpu',
-    score_threshold: float = SCORE_THRESHOLD,
-    nms_iou: float = NMS_IOU,
 ) -> PersonDetector:
     """Build a detector from its files.
 
@@ -91,8 +84,6 @@ def build_person_detector(
             MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``).
         checkpoint: Weights for the config; an ONNX file contains its weights.
         device: Device for MMDetection; ONNX files run on the CPU.
-        score_threshold: Boxes that score less are left out.
-        nms_iou: See ``NMS_IOU``.
 
     Raises:
         InputError: If a file is missing, cannot be fetched or cannot be used, or a package is not
@@ -115,16 +106,15 @@ def build_person_detector(
                 'a checkpoint'
             )
         path = installed
-    thresholds = {'score_threshold': score_threshold, 'nms_iou': nms_iou}
     if detector.is_onnx:
         kind = 'yolox' if detector.is_published else detector.kind
-        return OnnxPersonDetector(path, kind, **thresholds)
+        return OnnxPersonDetector(path, kind)
     if checkpoint is None:
         raise InputError(
             f'detector config {path.name} needs a checkpoint: give the .pth file of its weights, '
             "or an ONNX file in place of the config, or the people's boxes"
         )
-    return MMDetPersonDetector(path, Path(checkpoint), device, **thresholds)
+    return MMDetPersonDetector(path, Path(checkpoint), device)
 
 
 class MMDetPersonDetector(PersonDetector):
@@ -134,13 +124,9 @@ class MMDetPersonDetector(PersonDetector):
         config: Config file.
         checkpoint: File of the weights.
         device: Device to run on.
-        kwargs: See :class:`PersonDetector`.
     """
 
-    def __init__(
-        self, config: Path, checkpoint: Path, device: str = 'cpu', **kwargs: float
-    ) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, config: Path, checkpoint: Path, device: str) -> None:
         require_packages(f'detector {config.name}', 'torch', 'mmdet')
         require_checkpoint_file(checkpoint)
         from mmdet.apis import init_detector
@@ -190,15 +176,13 @@ class OnnxPersonDetector(PersonDetector):
         path: The file.
         kind: One of ``DETECTOR_KINDS``; by default RTMDet if it has the outputs ``dets`` and
             ``labels``, else YOLOX.
-        kwargs: See :class:`PersonDetector`.
 
     Raises:
         InputError: If the file cannot be run, or its inputs or outputs fit neither architecture;
             the shapes of the outputs are checked with the first picture.
     """
 
-    def __init__(self, path: Path, kind: str | None = None, **kwargs: float) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, path: Path, kind: str | None = None) -> None:
         self._path = path
         self._session = start_session(path, _EXPECTED)
         inputs, outputs = self._session.inputs, self._session.outputs

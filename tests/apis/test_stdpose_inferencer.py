@@ -41,7 +41,6 @@ class TwoPeople(PersonDetector):
     """Finds the people where they are, frame after frame."""
 
     def __init__(self):
-        super().__init__()
         self.asked = []
 
     def _detect(self, picture):

@@ -10,6 +10,7 @@ import pytest
 
 from stdpose_mm.cli import cache
 from stdpose_mm.io.cache_folder import CacheFolder
+from support.refusals import refusal
 
 
 @pytest.fixture
@@ -50,7 +51,5 @@ def test_another_folder_and_none(run, filled, tmp_path):
 
 
 def test_another_word_is_one_line(run, filled):
-    code, _, errors = run('clean')
-    assert (code, len(errors)) == (2, 1)
-    assert "invalid choice: 'clean'" in errors[0]
+    assert "invalid choice: 'clean'" in refusal(run, 'clean')
     assert len(CacheFolder(filled).usage()) == 2

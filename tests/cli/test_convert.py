@@ -19,6 +19,7 @@ from support.foreign_labels import (
     write_json,
 )
 from support.label_samples import sample
+from support.refusals import refusal
 
 DOCUMENT = {
     'meta_info': MMPOSE_META,
@@ -63,10 +64,8 @@ def test_a_size_for_labels_in_pixels_is_refused(
     write_labels(read_labels(estimates), folder / 'clip.json', 'posetrack18')
     given = folder if several else folder / 'clip.json'
     out = tmp_path / 'out.json'
-    code, _, errors = run(given, out, '--to', 'coco', '--labels-size', '64x48')
-
-    assert (code, len(errors)) == (2, 1)
-    assert '--labels-size would have no effect' in errors[0]
+    line = refusal(run, given, out, '--to', 'coco', '--labels-size', '64x48')
+    assert '--labels-size would have no effect' in line
     assert not out.exists()
 
 
@@ -119,10 +118,8 @@ def test_times_follow_the_frame_rate(run, estimates: Path, tmp_path: Path):
 
 def test_markers_need_the_frame_rate(run, tmp_path: Path):
     write_labels(sample(), tmp_path / 'labels.json')
-    code, _, errors = run(tmp_path / 'labels.json', tmp_path / 'out.trc', '--to', 'trc')
-
-    assert (code, len(errors)) == (2, 1)
-    assert errors[0].endswith(
+    line = refusal(run, tmp_path / 'labels.json', tmp_path / 'out.trc', '--to', 'trc')
+    assert line.endswith(
         'trc needs the time of every frame, give the frames per second of the video with --fps'
     )
     assert not (tmp_path / 'out.trc').exists()
@@ -131,10 +128,8 @@ def test_markers_need_the_frame_rate(run, tmp_path: Path):
 def test_a_frame_rate_for_a_format_without_times_is_refused(run, tmp_path: Path):
     write_labels(sample(), tmp_path / 'labels.json')
     out = tmp_path / 'out.xml'
-    code, _, errors = run(tmp_path / 'labels.json', out, '--fps', '25')
-
-    assert (code, len(errors)) == (2, 1)
-    assert '--fps would have no effect: give a format with times' in errors[0]
+    line = refusal(run, tmp_path / 'labels.json', out, '--fps', '25')
+    assert '--fps would have no effect: give a format with times' in line
     assert not out.exists()
 
 
@@ -174,12 +169,9 @@ def test_estimates_are_not_propagated_as_if_a_person_had_given_them(
     run, run_main, estimates: Path, movie: Path, tmp_path: Path
 ):
     dense, labels = tmp_path / 'dense.json', tmp_path / 'labels.json'
-    code, _, errors = run_main(
-        propagate.main, movie, estimates, '--method', 'linear', '--out', dense
-    )
-    assert code == 2
-    assert 'holds 2 poses estimated by a network' in errors[-1]
-    assert '--as-given' in errors[-1]
+    line = refusal(run_main, propagate.main, movie, estimates, '--method', 'linear', '--out', dense)
+    assert 'holds 2 poses estimated by a network' in line
+    assert '--as-given' in line
     assert not dense.exists()
 
     assert run(estimates, labels, '--as-given', '0')[0] == 0
@@ -225,8 +217,6 @@ def test_labels_go_to_tools_and_back(run, estimates: Path, tmp_path: Path, targe
 def test_a_size_that_the_labels_contradict_is_refused(run, tmp_path: Path):
     write_labels(sample(), tmp_path / 'labels.json')
     given, out = tmp_path / 'labels.json', tmp_path / 'out.json'
-    code, _, errors = run(given, out, '--to', 'label-studio', '--labels-size', '64x48')
-
-    assert code == 2
-    assert 'made at 640x480 pixels (frame 0 of the file), but --labels-size is 64x48' in errors[-1]
+    line = refusal(run, given, out, '--to', 'label-studio', '--labels-size', '64x48')
+    assert 'made at 640x480 pixels (frame 0 of the file), but --labels-size is 64x48' in line
     assert not out.exists()

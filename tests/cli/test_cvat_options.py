@@ -9,6 +9,7 @@ import pytest
 from stdpose_mm.cli import convert, propagate
 from stdpose_mm.io.labels import read_labels
 from support.cvat_task import CvatTask
+from support.refusals import refusal
 
 pytestmark = pytest.mark.slow
 
@@ -63,28 +64,21 @@ def test_propagate_correct_in_cvat_and_propagate_again(
 
 
 @pytest.mark.parametrize('tolerance', ['0', '-1', 'nan', 'inf', 'some'])
-def test_a_tolerance_that_is_none(run_main, label_file, tmp_path, capsys, tolerance):
+def test_a_tolerance_that_is_none(run_main, label_file, tmp_path, tolerance):
     options = ['--to', 'cvat', f'--cvat-tolerance={tolerance}']
-    with pytest.raises(SystemExit) as stopped:
-        convert.main([str(label_file), str(tmp_path / 'out.xml'), *options])
-
-    assert stopped.value.code == 2
-    assert 'expected a number of pixels or "all"' in capsys.readouterr().err
+    line = refusal(run_main, convert.main, label_file, tmp_path / 'out.xml', *options)
+    assert 'expected a number of pixels or "all"' in line
 
 
 def test_a_tolerance_without_key_frames_is_refused(run, run_main, folder, label_file, tmp_path):
     tolerance = ['--cvat-tolerance', 'all']
-    code, _, (line,) = run_main(convert.main, label_file, tmp_path / 'a.json', *tolerance)
-    assert code == 2
+    line = refusal(run_main, convert.main, label_file, tmp_path / 'a.json', *tolerance)
     assert '--cvat-tolerance would have no effect: give an OUT in the format cvat' in line
-    code, _, (line,) = run(folder, label_file, '--out', tmp_path / 'a.json', *tolerance)
-    assert code == 2
+    line = refusal(run, folder, label_file, '--out', tmp_path / 'a.json', *tolerance)
     assert '--cvat-tolerance would have no effect' in line
 
 
 def test_a_loaded_file_goes_with_an_export_of_cvat(run, folder, label_file, filled, tmp_path):
     options = ['--loaded-into-cvat', filled]
-    code, _, errors = run(folder, label_file, '--out', tmp_path / 'a.json', *options)
-
-    assert code == 2
-    assert '--loaded-into-cvat needs cvat' in errors[-1]
+    line = refusal(run, folder, label_file, '--out', tmp_path / 'a.json', *options)
+    assert '--loaded-into-cvat needs cvat' in line

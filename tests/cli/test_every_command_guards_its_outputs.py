@@ -11,6 +11,7 @@ import pytest
 from stdpose_mm.cli.main import VERBS, load_verb
 from stdpose_mm.cli.parser import CliParser
 from support.paths import ROOT
+from support.refusals import refusal
 from support.tools import load_tool
 
 TOOLS = {
@@ -139,7 +140,5 @@ def test_only_regular_files_are_replaced(run_main, tmp_path, name, dest, kind):
         target.mkdir()
     before = identity(target)
     given = ['in.json', target] if dest == 'output' else ['gt', 'pr', '--out', target]
-    code, _, (line,) = run_main(main_of(name), *given)
-    assert code == 2
-    assert 'expected the path of a file to write' in line
+    assert 'expected the path of a file to write' in refusal(run_main, main_of(name), *given)
     assert identity(target) == before

@@ -12,6 +12,7 @@ import pytest
 
 from stdpose_mm.cli import convert, propagate
 from stdpose_mm.io.video import write_video
+from support.refusals import refusal
 
 
 @pytest.fixture
@@ -94,18 +95,15 @@ def test_files_that_are_read_are_not_replaced(run_main, data):
     assert run_main(convert.main, data / 'labels/a.json', out, '--to', 'openpose')[0] == 0
     assert len(files_of(out)) == 3
 
-    code, _, errors = run_main(convert.main, out, out, '--to', 'openpose')
-    assert code == 2
-    assert errors[-1].endswith(
+    line = refusal(run_main, convert.main, out, out, '--to', 'openpose')
+    assert line.endswith(
         f'OUT {out} is also given as IN, which would be overwritten, give another folder'
     )
 
 
 def test_the_name_of_a_file_is_refused(run, data):
-    code, _, errors = run(data / 'videos/a.mp4', data / 'labels/a.json', data / 'a_out.json')
-
-    assert code == 2
-    assert '--format openpose, whose files end in _json: give such a name' in errors[-1]
+    line = refusal(run, data / 'videos/a.mp4', data / 'labels/a.json', data / 'a_out.json')
+    assert '--format openpose, whose files end in _json: give such a name' in line
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from stdpose_mm.io.video_list import ListedVideo
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
 from support.paths import ROOT
+from support.refusals import refusal
 from support.warm_commands import start_code
 
 pytestmark = pytest.mark.slow
@@ -245,9 +246,8 @@ def test_one_graph_of_an_exported_network_is_answered_with_its_folder(
         tmp_path / 'o.json',
     )
     given = ('--config', model_files[0]) if config else ()
-    code, _, errors = run_main(infer.main, movie, *options, *given)
-    assert (code, len(errors)) == (2, 1)
-    assert re.search('for .* network .* folder', errors[0])
+    line = refusal(run_main, infer.main, movie, *options, *given)
+    assert re.search('for .* network .* folder', line)
 
 
 def smoothed(labels, smoother):
@@ -313,9 +313,7 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
     boxes.write_text(json.dumps(data))
     out = tmp_path / 'poses.json'
     arguments = [folder, '--out', out, '--boxes', boxes]
-    code, _, errors = run(*arguments)
-    assert (code, len(errors)) == (2, 1)
-    assert 'give --boxes-first-frame-number 0 if' in errors[0]
+    assert 'give --boxes-first-frame-number 0 if' in refusal(run, *arguments)
     assert run(*arguments, '--boxes-first-frame-number', 0)[0] == 0
     poses = read_labels(out)
     for frame in range(NUM_FRAMES):
@@ -325,64 +323,41 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        ((), 'the positions of the people are unknown: give --det-config'),
-        (('--boxes', 'b.json', '--det-config', 'd.onnx'), 'both say where the people are'),
-        (('--boxes', 'nowhere.json'), 'nowhere.json'),
+        ('', 'the positions of the people are unknown: give --det-config'),
+        ('--boxes b.json --det-config d.onnx', 'both say where the people are'),
+        ('--boxes nowhere.json', 'nowhere.json'),
+        ('--boxes BOXES --tracker oks', 'the boxes have track ids, which the tracker'),
+        ('--boxes BOXES --det-every 2', 'would have no effect: give --det-config'),
+        ('--boxes BOXES --min-track-frames 2', 'would have no effect: give --det-config'),
+        ('--boxes BOXES --hide-boxes', '--hide-boxes would have no effect: give --save-video'),
         (
-            ('--boxes', 'BOXES', '--tracker', 'oks'),
-            'the boxes have track ids, which the tracker',
-        ),
-        (('--boxes', 'BOXES', '--det-every', '2'), 'would have no effect: give --det-config'),
-        (
-            ('--boxes', 'BOXES', '--min-track-frames', '2'),
-            'would have no effect: give --det-config',
-        ),
-        (
-            ('--boxes', 'BOXES', '--hide-boxes'),
-            '--hide-boxes would have no effect: give --save-video',
-        ),
-        (
-            ('--boxes', 'whole-picture', '--boxes-first-frame-number', '1'),
+            '--boxes whole-picture --boxes-first-frame-number 1',
             '--boxes-frame-of would have no effect: give --boxes FILE',
         ),
-        (('--boxes', 'BOXES', '--cvat-tolerance', '2'), '--cvat-tolerance would have no effect'),
+        ('--boxes BOXES --cvat-tolerance 2', '--cvat-tolerance would have no effect'),
         (
-            ('--boxes', 'BOXES', '--checkpoint', 'FOLDER', '--device', 'cuda'),
+            '--boxes BOXES --checkpoint FOLDER --device cuda',
             '--device would have no effect: give a PyTorch network',
         ),
+        ('--det-config rtmdet_nowhere --checkpoint FOLDER --device cuda', 'rtmdet_nowhere'),
+        ('--det-config nowhere.onnx', 'nowhere.onnx does not exist'),
+        ('--boxes BOXES --config stdpose-estimation --checkpoint no.pth', 'no.pth does not exist'),
         (
-            ('--det-config', 'rtmdet_nowhere', '--checkpoint', 'FOLDER', '--device', 'cuda'),
-            'rtmdet_nowhere',
-        ),
-        (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
-        (
-            ('--boxes', 'BOXES', '--config', 'stdpose-estimation', '--checkpoint', 'no.pth'),
-            'no.pth does not exist',
-        ),
-        (
-            ('--boxes', 'BOXES', '--config', 'stdpose-estimaton'),
+            '--boxes BOXES --config stdpose-estimaton',
             'config stdpose-estimaton does not exist, did you mean stdpose-estimation?',
         ),
-        (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
-        (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is not a name for a video'),
-        (
-            ('--boxes', 'whole-picture', '--precision', 'int8'),
-            'precision must be one of float32, bfloat16',
-        ),
-        (
-            ('--boxes', 'whole-picture', '--runtime', 'openvino'),
-            'openvino runs exported networks but',
-        ),
-        (('--boxes', 'whole-picture', '--batch-size', '0'), 'expected a whole number of at least'),
+        ('--boxes whole-picture --save-video OUT', 'are the same file'),
+        ('--boxes whole-picture --save-video x.gif', 'is not a name for a video'),
+        ('--boxes whole-picture --precision int8', 'precision must be one of float32, bfloat16'),
+        ('--boxes whole-picture --runtime openvino', 'openvino runs exported networks but'),
+        ('--boxes whole-picture --batch-size 0', 'expected a whole number of at least'),
     ],
 )
 def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, sentence):
     out = tmp_path / 'poses.json'
     places = {'BOXES': boxes, 'OUT': out, 'FOLDER': tmp_path}
-    code, _, errors = run(movie, '--out', out, *(places.get(one, one) for one in arguments))
-    assert code == 2
-    assert len(errors) == 1
-    assert sentence in errors[0]
+    words = [places.get(word, word) for word in arguments.split()]
+    assert sentence in refusal(run, movie, '--out', out, *words)
     assert not out.exists()
     assert not [path for path in tmp_path.iterdir() if 'partial' in path.name]
 
@@ -455,15 +430,13 @@ def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, mon
 
 
 def test_that_nobody_says_where_the_people_are_is_said_once(run, several, tmp_path):
-    code, printed, errors = run(several, '--out', tmp_path / 'out')
-    assert (code, printed, len(errors)) == (2, '', 1)
-    assert 'the positions of the people are unknown' in errors[0]
+    line = refusal(run, several, '--out', tmp_path / 'out')
+    assert 'the positions of the people are unknown' in line
 
 
 def test_one_file_of_boxes_does_not_serve_several_videos(run, several, boxes, tmp_path):
-    code, _, errors = run(several, '--out', tmp_path / 'out', '--boxes', boxes)
-    assert (code, len(errors)) == (2, 1)
-    assert 'boxes.json is not a folder, but there are several videos' in errors[0]
+    line = refusal(run, several, '--out', tmp_path / 'out', '--boxes', boxes)
+    assert 'boxes.json is not a folder, but there are several videos' in line
 
 
 HELD = """

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +14,8 @@ from stdpose_mm.cli import infer
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import write_video
 from support.bare_onnx import PERSON, blob_detector, simcc_network
-from support.paths import ROOT
 from support.published_files import publish
+from support.without_torch import run_without_torch
 
 pytestmark = pytest.mark.slow
 
@@ -101,18 +98,7 @@ def test_from_a_video_to_tracked_poses(
 def test_it_needs_neither_pytorch_nor_openmmlab(tmp_path: Path, published: Publish) -> None:
     clip, out = write_walk(tmp_path / 'clip.mp4', 2), tmp_path / 'poses.json'
     published('human')
-    code = (
-        'import sys; from support.light_job import run_without_heavy_packages; '
-        'sys.exit(run_without_heavy_packages())'
-    )
-    arguments = ['infer', str(clip), '--pose', 'human', '--out', str(out), '--tracker', 'oks']
-    done = subprocess.run(
-        [sys.executable, '-c', code, *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])},
-    )
-    assert done.returncode == 0, done.stderr
+    run_without_torch('infer', clip, '--pose', 'human', '--out', out, '--tracker', 'oks')
     require_tracks(out, 2)
 
 
@@ -136,18 +122,14 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
     [
         (
             'animal-m',
-            [],
+            '',
             'animal-m finds no joints of a human body, but only for people a detector',
         ),
-        ('hand-m', [], 'hand-m finds no joints of a human body'),
-        ('human-s', ['--boxes', 'whole-picture', '--det-every', '2'], '--det-every or --min-track'),
-        (
-            'human-s',
-            ['--det-config', 'persona'],
-            'detector persona does not exist, give a published',
-        ),
-        ('human-s', ['--det-config', 'person', '--det-checkpoint', 'w.pth'], 'leave out the check'),
-        ('human-s', ['--det-config', 'net.onnx=magic'], 'must be one of rtmdet, yolox'),
+        ('hand-m', '', 'hand-m finds no joints of a human body'),
+        ('human-s', '--boxes whole-picture --det-every 2', '--det-every or --min-track'),
+        ('human-s', '--det-config persona', 'detector persona does not exist, give a published'),
+        ('human-s', '--det-config person --det-checkpoint w.pth', 'leave out the check'),
+        ('human-s', '--det-config net.onnx=magic', 'must be one of rtmdet, yolox'),
     ],
 )
 def test_what_cannot_work_is_one_line(
@@ -155,12 +137,12 @@ def test_what_cannot_work_is_one_line(
     tmp_path: Path,
     published: Publish,
     name: str,
-    arguments: list[str],
+    arguments: str,
     sentence: str,
 ) -> None:
     clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
     published(name)
-    code, _, errors = run_main(infer.main, clip, '--pose', name, '--out', out, *arguments)
+    code, _, errors = run_main(infer.main, clip, '--pose', name, '--out', out, *arguments.split())
     assert code == 2
     told = [line for line in errors if 'fetching' not in line and line != FOUND]
     assert len(told) == 1

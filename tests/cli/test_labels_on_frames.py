@@ -13,6 +13,7 @@ import pytest
 
 from stdpose_mm.cli import propagate
 from stdpose_mm.io.labels import read_labels
+from support.refusals import refusal
 from support.video_files import cut_off, make_video
 
 Write = Callable[..., Path]
@@ -55,17 +56,11 @@ def propagated(run_main: Any, movie: Path, tmp_path: Path) -> Callable[..., tupl
     return run
 
 
-def refused(run_main: Any, main: Any, *arguments: object) -> str:
-    code, printed, said = run_main(main, *arguments)
-    assert (code, printed, len(said)) == (2, '', 1)
-    return str(said[0])
-
-
 def test_pictures_without_numbers_need_a_list(
     write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
 ) -> None:
     labels = write('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
-    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
+    said = refusal(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
     assert "'shot_a.jpg', 'shot_b.jpg' and 1 more of labels" in said
     assert '--frame-of FILE' in said
     (tmp_path / 'frames.csv').write_text('shot_a.jpg,0\nshot_b.jpg,4\nshot_c.jpg,8\n')
@@ -76,7 +71,7 @@ def test_the_first_number_can_be_given(
     write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
 ) -> None:
     labels = write('000003.jpg', '000005.jpg', '000007.jpg')
-    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
+    said = refusal(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
     assert 'give --first-frame-number N' in said
     assert propagated(labels, '--first-frame-number', 1)[0] == [2, 4, 6]
 
@@ -87,7 +82,7 @@ def test_both_options_together_are_refused(
     (tmp_path / 'frames.csv').write_text('a,0\n')
     labels = write('000003.jpg', '000005.jpg', '000007.jpg')
     options = ['--first-frame-number', 1, '--frame-of', tmp_path / 'frames.csv']
-    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'o.json', *options)
+    said = refusal(run_main, propagate.main, movie, labels, '--out', tmp_path / 'o.json', *options)
     assert 'give one of them' in said
 
 
@@ -95,7 +90,7 @@ def test_labels_of_a_larger_video_are_refused_or_rescaled(
     write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
 ) -> None:
     labels = write('000001.jpg', '000005.jpg', '000009.jpg', scale=2)
-    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
+    said = refusal(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
     assert 'lie outside the 96x80 pictures' in said
     assert '--labels-size WxH' in said
     assert propagated(labels, '--labels-size', '192x160')[0] == list(FRAMES)
@@ -109,7 +104,7 @@ def test_a_bad_size_is_refused(
 ) -> None:
     labels = write('000001.jpg', '000005.jpg', '000009.jpg')
     arguments = [movie, labels, '--out', tmp_path / 'o.json', f'--labels-size={size}']
-    assert 'such as 1280x720' in refused(run_main, propagate.main, *arguments)
+    assert 'such as 1280x720' in refusal(run_main, propagate.main, *arguments)
 
 
 class TestBoxes:
@@ -147,7 +142,7 @@ class TestBoxes:
         self, boxed_frames: Any, boxes: Path, run_main: Any, folder: Path, label_file: Path
     ) -> None:
         arguments = [folder, label_file, '--out', folder.parent / 'dense.json', '--boxes', boxes]
-        said = refused(run_main, propagate.main, *arguments)
+        said = refusal(run_main, propagate.main, *arguments)
         assert 'but the boxes of clip count frames from 0' in said
         assert 'give --boxes-first-frame-number 0 if' in said
         assert 'or --boxes-first-frame-number 1 if' in said
@@ -170,7 +165,7 @@ class TestBoxes:
         data['images'][0].update(width=9000, height=7000)
         boxes.write_text(json.dumps(data))
         arguments = [folder, label_file, '--out', tmp_path / 'dense.json', '--boxes', boxes]
-        said = refused(run_main, propagate.main, *arguments, '--boxes-first-frame-number', 1)
+        said = refusal(run_main, propagate.main, *arguments, '--boxes-first-frame-number', 1)
         assert 'the boxes of clip were made at 9000x7000 pixels' in said
         assert 'boxes that were made at' in said
         assert '--labels-size' not in said
@@ -182,7 +177,7 @@ class TestBoxes:
         self, run_main: Any, folder: Path, label_file: Path, tmp_path: Path, options: list[object]
     ) -> None:
         arguments = [folder, label_file, '--out', tmp_path / 'dense.json', *options]
-        said = refused(run_main, propagate.main, *arguments)
+        said = refusal(run_main, propagate.main, *arguments)
         assert 'would have no effect: give --boxes FILE' in said
 
 

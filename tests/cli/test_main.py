@@ -46,33 +46,27 @@ def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
+        ('propagate v l --out o.json --method magic', "invalid choice: 'magic'"),
+        ('propagate v l --out o.json --learn --method flow', 'give --method auto'),
+        ('propagate --learn v.mp4 l --out o.json', "got 'v.mp4'"),
+        ('infer v', 'required: --out'),
         (
-            ['propagate', 'v', 'l', '--out', 'o.json', '--method', 'magic'],
-            "invalid choice: 'magic'",
-        ),
-        (
-            ['propagate', 'v', 'l', '--out', 'o.json', '--learn', '--method', 'flow'],
-            'give --method auto',
-        ),
-        (['propagate', '--learn', 'v.mp4', 'l', '--out', 'o.json'], "got 'v.mp4'"),
-        (['infer', 'v'], 'required: --out'),
-        (
-            ['infer', 'v', '--config', 'c', '--checkpoint', 'w', '--out', 'o.json'],
+            'infer v --config c --checkpoint w --out o.json',
             'the positions of the people are unknown',
         ),
-        (['train'], 'required: CONFIG'),
-        (['train', 'c.py', '--cfg-options', 'lr'], "got 'lr', expected key=value"),
-        (['test', 'c.py'], 'required: CHECKPOINT'),
-        (['evaluate', 'no', 'no', '--out', 'm.json'], 'no is not a folder'),
-        (['convert', 'a.json', 'b.json', '--to', 'xml'], "invalid choice: 'xml'"),
-        (['export', 'c.py', 'w.pth', 'out', '--tolerance', 'x'], "invalid float value: 'x'"),
+        ('train', 'required: CONFIG'),
+        ('train c.py --cfg-options lr', "got 'lr', expected key=value"),
+        ('test c.py', 'required: CHECKPOINT'),
+        ('evaluate no no --out m.json', 'no is not a folder'),
+        ('convert a.json b.json --to xml', "invalid choice: 'xml'"),
+        ('export c.py w.pth out --tolerance x', "invalid float value: 'x'"),
     ],
 )
 def test_an_argument_error_is_one_line_and_imports_nothing_heavy(
-    arguments: list[str], sentence: str, tmp_path: Path
+    arguments: str, sentence: str, tmp_path: Path
 ) -> None:
-    line, modules = run_light(SPY, *arguments, cwd=tmp_path).stderr.splitlines()
-    assert line.startswith(f'stdpose {arguments[0]}: ')
+    line, modules = run_light(SPY, *arguments.split(), cwd=tmp_path).stderr.splitlines()
+    assert line.startswith(f'stdpose {arguments.split()[0]}: ')
     assert sentence in line
     assert modules == '2'
 
@@ -119,44 +113,18 @@ def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'subject'),
     [
+        ('propagate {folder} {labels} --out o --method stdpose', "method 'stdpo"),
+        ('propagate {folder} {labels} --out o --config c --checkpoint w', 'a pose network'),
         (
-            ['propagate', '{folder}', '{labels}', '--out', 'o', '--method', 'stdpose'],
-            "method 'stdpo",
-        ),
-        (
-            [
-                'propagate',
-                '{folder}',
-                '{labels}',
-                '--out',
-                'o',
-                '--config',
-                'c',
-                '--checkpoint',
-                'w',
-            ],
-            'a pose network',
-        ),
-        (
-            [
-                'propagate',
-                '{folder}',
-                '{labels}',
-                '--out',
-                'o',
-                '--pose-config',
-                '{labels}',
-                '--pose-checkpoint',
-                '{labels}',
-            ],
+            'propagate {folder} {labels} --out o --pose-config {labels} --pose-checkpoint {labels}',
             'pose network ',
         ),
-        (['train', 'c.py'], 'a pose network'),
-        (['export', 'c.py', 'w.pth', 'out'], 'the export'),
+        ('train c.py', 'a pose network'),
+        ('export c.py w.pth out', 'the export'),
     ],
 )
 def test_a_package_that_is_not_installed_is_named_with_its_extra(
-    arguments: list[str],
+    arguments: str,
     subject: str,
     folder: Path,
     label_file: Path,
@@ -166,7 +134,7 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(
 ) -> None:
     without(monkeypatch, 'torch', 'mmpose', 'onnx')
     monkeypatch.chdir(tmp_path)
-    assert main([text.format(folder=folder, labels=label_file) for text in arguments]) == 2
+    assert main(arguments.format(folder=folder, labels=label_file).split()) == 2
     error = capsys.readouterr().err
     assert f': {subject}' in error
     assert 'PyTorch and MMPose' in error

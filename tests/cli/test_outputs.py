@@ -7,19 +7,17 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.cli import convert, evaluate, propagate, review
+from support.refusals import refusal
 
 
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (('--out', 'x.pdf'), '--out x.pdf is not a name for labels'),
-        (('--out', 'x.xml', '--format', 'coco'), '--out x.xml does not fit --format coco'),
-        (('--out', 'x.json', '--report', 'x.pdf'), '--report x.pdf is not a name for a report'),
-        (
-            ('--out', 'x.json', '--save-video', 'x.gif'),
-            '--save-video x.gif is not a name for a video',
-        ),
-        (('--out', 'file/x.json'), 'file/x.json cannot be written'),
+        ('--out x.pdf', '--out x.pdf is not a name for labels'),
+        ('--out x.xml --format coco', '--out x.xml does not fit --format coco'),
+        ('--out x.json --report x.pdf', '--report x.pdf is not a name for a report'),
+        ('--out x.json --save-video x.gif', '--save-video x.gif is not a name for a video'),
+        ('--out file/x.json', 'file/x.json cannot be written'),
     ],
 )
 def test_a_wrong_output_is_refused_before_anything_is_read(
@@ -28,9 +26,7 @@ def test_a_wrong_output_is_refused_before_anything_is_read(
     monkeypatch.chdir(tmp_path)
     Path('file').touch()
     # There is neither video nor labels; nobody looks.
-    code, printed, (line,) = run_main(propagate.main, 'no.mp4', 'no.json', *arguments)
-    assert (code, printed) == (2, '')
-    assert sentence in line
+    assert sentence in refusal(run_main, propagate.main, 'no.mp4', 'no.json', *arguments.split())
     assert [path.name for path in tmp_path.iterdir()] == ['file']
 
 
@@ -39,11 +35,9 @@ def test_evaluate_keeps_its_inputs(run_main, tmp_path):
         (tmp_path / folder).mkdir()
     where = tmp_path / 'predictions' / 'metrics.json'
     arguments = [tmp_path / 'truth', tmp_path / 'predictions', '--out']
-    code, _, (line,) = run_main(evaluate.main, *arguments, where)
-    assert code == 2
+    line = refusal(run_main, evaluate.main, *arguments, where)
     assert f'--out {where} would lie among the label files that are read from PRED_DIR' in line
-    code, _, (line,) = run_main(evaluate.main, *arguments, tmp_path / 'metrics.csv')
-    assert code == 2
+    line = refusal(run_main, evaluate.main, *arguments, tmp_path / 'metrics.csv')
     assert 'metrics.csv is not a name for metrics, give one ending in .json or .json.gz' in line
 
 
@@ -52,15 +46,13 @@ def test_a_folder_of_labels_by_picture_gets_no_other_label_file(run_main, tmp_pa
     labels = tmp_path / 'labelme'
     labels.mkdir()
     out = labels / 'dense.json'
-    code, _, (line,) = run_main(command.main, movie, labels, '--out', out)
-    assert code == 2
+    line = refusal(run_main, command.main, movie, labels, '--out', out)
     assert f'--out {out} would lie among the label files that are read from LABELS' in line
 
 
 def test_swapped_arguments_are_one_sentence(run_main, tmp_path, movie, label_file):
     out = tmp_path / 'dense.json'
-    code, printed, (line,) = run_main(propagate.main, label_file, movie, '--out', out)
-    assert (code, printed) == (2, '')
+    line = refusal(run_main, propagate.main, label_file, movie, '--out', out)
     assert 'labels.json is a label file and' in line
     assert 'give the video first and then the labels' in line
 
@@ -97,29 +89,25 @@ def test_a_report_that_fails_leaves_no_labels(run_main, tmp_path, folder, label_
 
 
 def test_a_line_break_in_an_argument_makes_no_second_line(run_main, tmp_path, label_file):
-    code, _, (line,) = run_main(convert.main, label_file, tmp_path / 'a.xml', 'one\ntwo')
-    assert code == 2
+    line = refusal(run_main, convert.main, label_file, tmp_path / 'a.xml', 'one\ntwo')
     assert 'unrecognized arguments: one two' in line
 
 
 def test_a_folder_is_no_file_to_convert_to(run_main, tmp_path, label_file):
-    code, _, (line,) = run_main(convert.main, label_file, f'{tmp_path}/converted/')
-    assert code == 2
+    line = refusal(run_main, convert.main, label_file, f'{tmp_path}/converted/')
     assert f'{tmp_path}/converted cannot be written: Is a directory' in line
 
 
 def test_a_file_is_no_folder_to_write_to(run_main, tmp_path, movie, label_file):
     (tmp_path / 'dense').touch()
-    code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', f'{tmp_path}/dense/')
-    assert code == 2
+    line = refusal(run_main, propagate.main, movie, label_file, '--out', f'{tmp_path}/dense/')
     assert f'{tmp_path}/dense/ is a file, expected a folder to write to' in line
 
 
 @pytest.mark.parametrize('option', ['--boxes', '--pose-onnx'])
 def test_an_option_without_a_value_is_refused(run_main, tmp_path, movie, label_file, option):
     arguments = [movie, label_file, '--out', tmp_path / 'dense.json', f'{option}=--']
-    code, _, (line,) = run_main(propagate.main, *arguments)
-    assert code == 2
+    line = refusal(run_main, propagate.main, *arguments)
     assert f'argument {option}: expected one argument' in line
 
 
@@ -127,8 +115,7 @@ def test_files_that_a_list_names_are_inputs(run_main, tmp_path, label_file):
     listed = tmp_path / 'list.txt'
     listed.write_text(f'{label_file.name}\n')
     before = label_file.read_bytes()
-    code, _, (line,) = run_main(convert.main, listed, label_file, '--to', 'coco')
-    assert code == 2
+    line = refusal(run_main, convert.main, listed, label_file, '--to', 'coco')
     assert 'is also given as IN, which would be overwritten' in line
     assert label_file.read_bytes() == before
 
@@ -137,8 +124,7 @@ def test_the_project_file_beside_labels_is_an_output(run_main, tmp_path, label_f
     given = tmp_path / 'dense_config.yaml'
     given.write_text('picture,frame\n')
     arguments = [label_file, tmp_path / 'dense.csv', '--to', 'deeplabcut', '--frame-of', given]
-    code, _, (line,) = run_main(convert.main, *arguments)
-    assert code == 2
+    line = refusal(run_main, convert.main, *arguments)
     assert f'the project file of OUT {given} is also given as --frame-of' in line
     assert given.read_text() == 'picture,frame\n'
 
@@ -148,7 +134,6 @@ def test_a_network_is_not_learned_over_itself(run_main, tmp_path, movie, label_f
     network.write_bytes(b'PK')
     out = tmp_path / 'dense.json'
     arguments = ['--out', out, '--pose-onnx', network, '--learn', '1']
-    code, _, (line,) = run_main(propagate.main, movie, label_file, *arguments)
-    assert code == 2
+    line = refusal(run_main, propagate.main, movie, label_file, *arguments)
     assert f'the learned network of --out {network} is also given as pose network {network}' in line
     assert network.read_bytes() == b'PK'

@@ -15,6 +15,7 @@ from support.file_server import serve
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.model_zoo import NAME, install_zoo, published_name
 from support.pose_network_files import JOINTS, write_described_network
+from support.refusals import refusal
 from support.tflite_files import Output, write_tflite
 
 pytestmark = pytest.mark.slow
@@ -71,9 +72,8 @@ def test_a_network_that_cannot_be_fetched(run, movie, label_file, tmp_path, monk
     with serve(tmp_path) as (address, _):
         pass
     kept = install_zoo(tmp_path, f'{address}/w.pth', monkeypatch)
-    code, _, said = run(movie, label_file, '--out', out, '--pose', 'tiny')
-    assert (code, len(said)) == (2, 1)
-    assert f'give it as --pose-checkpoint with --pose-config {NAME}' in said[0]
+    line = refusal(run, movie, label_file, '--out', out, '--pose', 'tiny')
+    assert f'give it as --pose-checkpoint with --pose-config {NAME}' in line
     assert not out.exists()
     assert not any(kept.iterdir())
 
@@ -222,9 +222,8 @@ def test_poses_of_several_videos(run, movie, label_file, tmp_path, results, two_
     alone = tmp_path / 'alone.json'
     assert run(movie, label_file, '--out', alone, '--pose-results', results)[0] == 0
     assert poses(out / 'a.json') == poses(out / 'b.json') == poses(alone)
-    code, _, said = run(videos, labels, '--out', out, '--pose-results', results)
-    assert code == 2
-    assert 'is not a folder, but there are several videos' in said[0]
+    line = refusal(run, videos, labels, '--out', out, '--pose-results', results)
+    assert 'is not a folder, but there are several videos' in line
 
 
 def test_poses_of_one_more_video_leave_the_others_done(run, tmp_path, results, two_videos):
@@ -250,9 +249,8 @@ def test_poses_of_videos_with_the_same_name_are_refused(
     estimates = two_videos[2]
     start = run if command == 'propagate' else partial(run_main, review.main)
     options = ['--out', tmp_path / 'out'] if command == 'propagate' else []
-    code, _, said = start(tmp_path / 'set.csv', *options, '--pose-results', estimates)
-    assert (code, len(said)) == (2, 1)
-    assert 'have the same name, but --pose-results' in said[0]
+    line = refusal(start, tmp_path / 'set.csv', *options, '--pose-results', estimates)
+    assert 'have the same name, but --pose-results' in line
 
 
 def test_poses_that_fit_no_labels_are_doubted_for_each_video(run, tmp_path, two_videos):
@@ -279,9 +277,8 @@ def test_nothing_is_written_among_poses(run, run_main, movie, label_file, tmp_pa
     os.link(results, folder / 'clip.json')
     options = ['--out', folder / 'new.json', '--pose-results', folder]
     for command in (run, partial(run_main, review.main)):
-        code, _, said = command(movie, label_file, *options)
-        assert code == 2
-        assert 'would lie among the label files that are read from --pose-results' in said[0]
+        line = refusal(command, movie, label_file, *options)
+        assert 'would lie among the label files that are read from --pose-results' in line
     assert [path.name for path in folder.iterdir()] == ['clip.json']
 
 
@@ -307,38 +304,32 @@ def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp
     videos.mkdir()
     for name in 'ab':
         os.link(movie, videos / f'{name}.mp4')
-    code, _, said = run_main(review.main, videos, '--pose-results', results)
-    assert code == 2
-    assert 'is not a folder, but there are several videos' in said[0]
+    line = refusal(run_main, review.main, videos, '--pose-results', results)
+    assert 'is not a folder, but there are several videos' in line
 
 
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        (['--pose', 'humen'], 'there is no humen in the model zoo'),
-        (['--pose', 'human', '--method', 'flow'], 'give --method auto'),
-        (['--pose-config', 'x.py'], 'give one checkpoint for each config'),
-        (['--pose-onnx', 'net.pb'], '--pose-onnx takes files that end in .onnx'),
-        (['--pose-tflite', 'net.pb'], '--pose-tflite takes files that end in .tflite or .task'),
-        (['--pose-onnx', 'net.onnx'], 'pose network net.onnx does not exist'),
-        (['--pose-onnx', 'net.onnx', '--method', 'flow'], 'give --method auto'),
-        (['--pose-results', 'none.csv'], 'the poses none.csv do not exist'),
-        (['--pose-results', 'none.csv', '--method', 'flow'], 'give --method auto'),
+        ('--pose humen', 'there is no humen in the model zoo'),
+        ('--pose human --method flow', 'give --method auto'),
+        ('--pose-config x.py', 'give one checkpoint for each config'),
+        ('--pose-onnx net.pb', '--pose-onnx takes files that end in .onnx'),
+        ('--pose-tflite net.pb', '--pose-tflite takes files that end in .tflite or .task'),
+        ('--pose-onnx net.onnx', 'pose network net.onnx does not exist'),
+        ('--pose-onnx net.onnx --method flow', 'give --method auto'),
+        ('--pose-results none.csv', 'the poses none.csv do not exist'),
+        ('--pose-results none.csv --method flow', 'give --method auto'),
     ],
 )
 def test_what_cannot_be_used_is_refused(run, movie, label_file, tmp_path, options, sentence):
     out = tmp_path / 'dense.json'
-    code, _, said = run(movie, label_file, '--out', out, *options)
-    assert code == 2
-    assert sentence in ' '.join(said)
-    assert len(said) == 1
+    assert sentence in refusal(run, movie, label_file, '--out', out, *options.split())
     assert not out.exists()
 
 
 def test_a_description_is_not_written_over(run, movie, label_file, network):
     out = network.with_suffix('.json')
     before = out.read_text()
-    code, _, said = run(movie, label_file, '--out', out, '--pose-onnx', network)
-    assert code == 2
-    assert 'dot.json' in said[-1]
+    assert 'dot.json' in refusal(run, movie, label_file, '--out', out, '--pose-onnx', network)
     assert out.read_text() == before

@@ -56,12 +56,3 @@ def test_a_cache_filled_with_it_does_not_serve_a_run_without(run, movie, labels,
     assert run(movie, labels, '--out', outs[1], *cached, '--no-stdpose')[0] == 0
     assert run(movie, labels, '--out', outs[2], '--cache', 'off', '--no-stdpose')[0] == 0
     np.testing.assert_array_equal(poses(outs[1]), poses(outs[2]))
-
-
-def test_a_method_without_it_refuses_to_leave_it_out(run, movie, labels, tmp_path):
-    out = tmp_path / 'dense.json'
-    code, _, said = run(movie, labels, '--out', out, '--method', 'flow', '--no-stdpose')
-    assert code == 2
-    (sentence,) = said
-    assert '--no-stdpose or a pose network would have no effect' in sentence
-    assert not out.exists()

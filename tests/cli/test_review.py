@@ -16,6 +16,7 @@ from stdpose_mm.structures import Skeleton, VideoLabels
 from support.cvat_task import CvatTask
 from support.label_samples import content
 from support.pose_network_files import JOINTS, write_described_network
+from support.refusals import refusal
 
 pytestmark = pytest.mark.slow
 
@@ -69,25 +70,20 @@ def test_shows_what_propagate_writes_with_the_same_network(
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        (
-            ['--method', 'flow'],
-            'a pose network would have no effect: give --method auto',
-        ),
-        (['--batch-size', 0], 'argument --batch-size: expected a whole number of at least 1'),
-        (['--project', 'dot.onnx'], '--project dot.onnx is also given as pose network dot.onnx'),
-        (['--drafts', 'none.json'], 'the poses none.json do not exist'),
-        (['--drafts', 'labels.json', '--out', 'labels.json'], 'is also given as --drafts'),
-        (['--det-checkpoint', 'weights.pth'], 'give --det-config'),
+        ('--method flow', 'a pose network would have no effect: give --method auto'),
+        ('--batch-size 0', 'argument --batch-size: expected a whole number of at least 1'),
+        ('--project dot.onnx', '--project dot.onnx is also given as pose network dot.onnx'),
+        ('--drafts none.json', 'the poses none.json do not exist'),
+        ('--drafts labels.json --out labels.json', 'is also given as --drafts'),
+        ('--det-checkpoint weights.pth', 'give --det-config'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
     run, movie, label_file, tmp_path, network, monkeypatch, options, sentence
 ):
     monkeypatch.chdir(tmp_path)
-    code, _, said = run(movie, label_file, '--no-browser', '--pose-onnx', network.name, *options)
-    assert code == 2
-    assert len(said) == 1
-    assert sentence in said[0]
+    arguments = f'--no-browser --pose-onnx {network.name} {options}'.split()
+    assert sentence in refusal(run, movie, label_file, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +124,7 @@ def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
     CvatTask(filled, len(read_labels(filled).frames), ()).export(export)
     arguments = [movie, export, '--no-browser', '--method', 'linear']
 
-    code, _, said = run(*arguments)
-    assert code == 2
-    assert 'give the loaded file with --loaded-into-cvat' in said[0]
+    assert 'give the loaded file with --loaded-into-cvat' in refusal(run, *arguments)
 
     assert run(*arguments, '--loaded-into-cvat', filled)[0] == 0
     given = {person.frame_index for person in shown[0].persons if person.source == 'given'}
@@ -183,16 +177,14 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
         server._project[0].save()
 
     monkeypatch.setattr(ListeningServer, 'run', serve)
-    code, printed, said = run(movie, '--out', label_file, '--no-browser')
-    assert (code, printed, len(said)) == (2, '', 1)
-    assert f'{label_file} exists but was not saved by this project' in said[0]
-    assert 'give it as LABELS to continue from it, or give another --out' in said[0]
+    line = refusal(run, movie, '--out', label_file, '--no-browser')
+    assert f'{label_file} exists but was not saved by this project' in line
+    assert 'give it as LABELS to continue from it, or give another --out' in line
 
     beside = movie.with_name(f'{movie.stem}_reviewed.json')
     beside.write_text(label_file.read_text())
-    code, _, said = run(movie, '--project', tmp_path / 'other.jsonl', '--no-browser')
-    assert (code, len(said)) == (2, 1)
-    assert f'{beside} exists' in said[0]
+    line = refusal(run, movie, '--project', tmp_path / 'other.jsonl', '--no-browser')
+    assert f'{beside} exists' in line
     beside.unlink()
 
     # What the page saved is there from the second start on, and so are its edits.
@@ -200,8 +192,7 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
     assert run(movie, *mine)[0] == 0
     assert run(movie, *mine)[0] == 0
 
-    code, _, (sentence,) = run(movie, '--out', label_file, '--no-browser')
-    assert code == 2
+    sentence = refusal(run, movie, '--out', label_file, '--no-browser')
     assert f'{label_file} exists and is not the file that was saved from' in sentence
 
 
@@ -230,13 +221,12 @@ def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew
     assert run(movie, label_file, *options)[0] == 2
     label_file.write_text(before)
 
-    code, _, (said,) = run(movie, label_file, *options)
-    assert code == 2
+    line = refusal(run, movie, label_file, *options)
     assert (
         f'as before, with its options, or --project {project} and no LABELS, to continue, or'
-        in said
+        in line
     )
-    assert said.endswith('or another file with --project to start over')
+    assert line.endswith('or another file with --project to start over')
 
     code, _, (said,) = run(movie, *options, '--project', project)
     assert code == 0
@@ -287,25 +277,13 @@ def test_a_second_server_of_a_project_says_where_it_is_open(
     assert [sentence.endswith('use that one or stop it first') for sentence in said] == [True]
 
 
-def test_a_foreign_file_is_not_replaced_by_labels_that_are_saved(
-    run, movie, label_file, tmp_path, shown
-):
-    precious = tmp_path / 'precious.json'
-    precious.write_text('{}')
-    code, _, (sentence,) = run(movie, label_file, '--out', precious, '--no-browser')
-    assert code == 2
-    assert f'{precious} exists' in sentence
-    assert precious.read_text() == '{}'
-
-
 def test_what_an_earlier_review_saved_is_not_replaced_by_one_that_begins_anew(
     run, movie, label_file, tmp_path, shown
 ):
     saved = label_file.with_name(f'{label_file.stem}_reviewed.json')
     saved.write_text('{}')
     anew = ['--project', tmp_path / 'anew.jsonl', '--no-browser', '--method', 'linear']
-    code, _, (sentence,) = run(movie, label_file, *anew)
-    assert code == 2
+    sentence = refusal(run, movie, label_file, *anew)
     assert f'{saved} exists' in sentence
     assert sentence.endswith('give another --out, or move it away')
     assert saved.read_text() == '{}'
@@ -340,7 +318,6 @@ def test_a_skeleton_comes_from_a_file_as_on_the_page(run, movie, tmp_path, monke
 def test_a_file_without_joints_is_no_skeleton(run, movie, tmp_path, content):
     path = tmp_path / 'joints.json'
     path.write_text(json.dumps(content))
-    code, _, (sentence,) = run(movie, '--skeleton', path, '--no-browser', '--method', 'linear')
-    assert code == 2
+    sentence = refusal(run, movie, '--skeleton', path, '--no-browser', '--method', 'linear')
     assert str(path) in sentence
     assert 'joints' in sentence

@@ -15,6 +15,7 @@ from stdpose_mm.cli import propagate
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import write_video
 from support.platforms import posix
+from support.refusals import refusal
 
 NAMES = ('a', 'b', 'c')
 
@@ -233,9 +234,8 @@ def test_the_project_file_of_deeplabcut_is_named(run_alone, tmp_path):
 def test_outputs_do_not_go_among_the_inputs(run, data, tmp_path, option, folder, named):
     before = contents(data)
     outs = [data / folder] if option == '--out' else [tmp_path / 'out', option, data / folder]
-    code, _, errors = run(*outs)
-    assert code == 2
-    assert errors[-1] == (
+    line = refusal(run, *outs)
+    assert line == (
         f'propagate.py: {option} {data / folder} is the folder from which {named} are read, so the '
         'next run would read this output as an input, give another folder'
     )
@@ -258,15 +258,20 @@ def test_a_video_that_fails_does_not_stop_the_others(run, data, tmp_path):
     assert '3 videos: 1 done, 0 done before, 2 failed' in printed
 
 
-def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkeypatch):
+def stop_at(monkeypatch, name: str, error: BaseException) -> None:
+    """Let the work on one video raise an error."""
     work = propagate.propagate_video
 
-    def stumble(args, *others, **named):
-        if Path(args.out).name == 'b.json':
-            raise ZeroDivisionError('division by zero')
-        return work(args, *others, **named)
+    def stumble(options, models):
+        if Path(options.out).name == name:
+            raise error
+        return work(options, models)
 
     monkeypatch.setattr(propagate, 'propagate_video', stumble)
+
+
+def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkeypatch):
+    stop_at(monkeypatch, 'b.json', ZeroDivisionError('division by zero'))
     code, printed, errors = run(tmp_path / 'out')
     assert code == 2
     assert 'b.json  failed: ZeroDivisionError: division by zero, a bug' in printed
@@ -275,15 +280,8 @@ def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkey
 
 
 def test_ctrl_c_says_what_is_finished_and_the_next_run_goes_on(run, tmp_path, monkeypatch):
-    work = propagate.propagate_video
-
-    def interrupted(args, *others, **named):
-        if Path(args.out).name == 'a.json':
-            raise KeyboardInterrupt
-        return work(args, *others, **named)
-
     with monkeypatch.context() as patched:
-        patched.setattr(propagate, 'propagate_video', interrupted)
+        stop_at(patched, 'a.json', KeyboardInterrupt())
         code, printed, errors = run(tmp_path / 'out')
     assert (code, printed) == (130, '')
     assert errors[-1] == (
@@ -438,40 +436,25 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (['V', 'L', '--out', 'D/dense.json'], '--out D/dense.json is a file, but several videos'),
-        (['V', 'L', '--out', 'D/n.json', '--learn', '0.01'], '--out D/n.json is a file, but sev'),
-        (['V', 'L', '--out', 'D/o', '--report', 'r.html'], '--report r.html is a file, but sev'),
-        (['V', 'L', '--out', 'D/o', '--save-video', 'v.mp4'], 'give one such as v'),
-        (['V/a.mp4', 'V/../videos/A.mp4', 'L', '--out', 'D/o'], 'would both be written as A.json'),
-        (['V', 'L', '--out', 'D/o', '--labels-video', 'a'], '--labels-video would have no effect'),
+        ('V L --out D/dense.json', '--out D/dense.json is a file, but several videos'),
+        ('V L --out D/n.json --learn 0.01', '--out D/n.json is a file, but sev'),
+        ('V L --out D/o --report r.html', '--report r.html is a file, but sev'),
+        ('V L --out D/o --save-video v.mp4', 'give one such as v'),
+        ('V/a.mp4 V/../videos/A.mp4 L --out D/o', 'would both be written as A.json'),
+        ('V L --out D/o --labels-video a', '--labels-video would have no effect'),
+        ('V L --out D/o --cvat-tolerance 2', '--cvat-tolerance would have no effect'),
+        ('V L --out D/o --fuser no.npz', 'no.npz'),
+        ('V L --out D/o --suggest -1', 'argument --suggest: expected a whole number of at least 0'),
+        ('V/a.mp4 --out D/o', 'LABELS are missing after V/a.mp4'),
+        ('V/a.mp4 L/a.json --out D/o.json --launcher slurm', '--launcher would have no effect'),
+        ('V/a.mp4 L/a.json --out D/o.json --shard 1/2', '--shard would have no effect'),
         (
-            ['V', 'L', '--out', 'D/o', '--cvat-tolerance', '2'],
-            '--cvat-tolerance would have no effect',
-        ),
-        (['V', 'L', '--out', 'D/o', '--fuser', 'no.npz'], 'no.npz'),
-        (
-            ['V', 'L', '--out', 'D/o', '--suggest', '-1'],
-            'argument --suggest: expected a whole number of at least 0',
-        ),
-        (['V/a.mp4', '--out', 'D/o'], 'LABELS are missing after V/a.mp4'),
-        (
-            ['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--launcher', 'slurm'],
-            '--launcher would have no effect',
-        ),
-        (
-            ['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--shard', '1/2'],
-            '--shard would have no effect',
-        ),
-        (
-            ['V', 'L', '--out', 'D/o', '--shard', '1/2', '--learn'],
+            'V L --out D/o --shard 1/2 --learn',
             '--shard would have no effect: give --pose-onnx instead of --learn',
         ),
+        ('V L --out D/o --shard 3/2', 'expected I/N with I in 1..N, such as 2/8, got'),
         (
-            ['V', 'L', '--out', 'D/o', '--shard', '3/2'],
-            'expected I/N with I in 1..N, such as 2/8, got',
-        ),
-        (
-            ['V', 'L', '--out', 'D/o', '--shard', '1/2', '--launcher', 'slurm'],
+            'V L --out D/o --shard 1/2 --launcher slurm',
             '--launcher and --shard both share out the videos',
         ),
     ],
@@ -483,9 +466,8 @@ def test_what_cannot_work_for_any_is_one_line(run_main, data, tmp_path, argument
         first, slash, rest = text.partition('/')
         return places.get(first, first) + slash + rest
 
-    code, printed, errors = run_main(propagate.main, *map(filled, arguments))
-    assert (code, printed, len(errors)) == (2, '', 1)
+    line = refusal(run_main, propagate.main, *map(filled, arguments.split()))
     for letter, place in places.items():
-        errors[0] = errors[0].replace(place, letter)
-    assert sentence in errors[0]
+        line = line.replace(place, letter)
+    assert sentence in line
     assert not (tmp_path / 'made').exists()

@@ -11,6 +11,7 @@ import pytest
 
 from stdpose_mm.cli import propagate, queries, review
 from stdpose_mm.pose_networks.point_tracks import TrackQueries
+from support.refusals import refusal
 
 pytestmark = pytest.mark.slow
 
@@ -69,11 +70,10 @@ def test_queries_may_be_in_a_file_of_their_own(run, movie, label_file, tmp_path,
     pair = f'{tmp_path}/only.npy={asked}'
     assert run(movie, label_file, '--out', other, '--track-results', pair)[0] == 0
     assert poses(one) == poses(other)
-    code, _, said = run(
-        *(movie, label_file, '--out', one, '--track-results', tmp_path / 'only.npy')
+    line = refusal(
+        run, *(movie, label_file, '--out', one, '--track-results', tmp_path / 'only.npy')
     )
-    assert code == 2
-    assert 'only.npy does not hold the arrays that `stdpose queries` writes' in said[0]
+    assert 'only.npy does not hold the arrays that `stdpose queries` writes' in line
 
 
 def test_changed_tracks_are_not_taken_from_the_cache(
@@ -104,9 +104,8 @@ def test_several_videos_have_a_folder(run, movie, label_file, tmp_path, tracks):
     code, _, said = run(videos, labels, '--out', out, '--track-results', results)
     assert code == 0, said
     assert poses(out / 'a.json') == poses(out / 'b.json') == poses(alone)
-    code, _, said = run(videos, labels, '--out', out, '--track-results', tracks)
-    assert code == 2
-    assert f'--track-results {tracks} is not a folder, but there are several videos' in said[0]
+    line = refusal(run, videos, labels, '--out', out, '--track-results', tracks)
+    assert f'--track-results {tracks} is not a folder, but there are several videos' in line
 
 
 @pytest.mark.parametrize('command', ['propagate', 'review'])
@@ -131,19 +130,12 @@ def test_tracks_are_not_written_over(run, movie, label_file, tracks):
     assert tracks.read_bytes() == before
 
 
-def test_tracks_need_the_method_auto(run, movie, label_file, tmp_path, tracks):
-    options = ['--out', tmp_path / 'dense.json', '--track-results', tracks, '--method', 'flow']
-    code, _, said = run(movie, label_file, *options)
-    assert code == 2
-    assert 'give --method auto' in said[0]
-
-
 def test_labels_without_joints_have_no_queries(run_main, movie, label_file, label_fields, tmp_path):
     for annotation in label_fields['annotations']:
         annotation['keypoints'] = [0] * 9
     label_file.write_text(json.dumps(label_fields))
     out = tmp_path / 'queries.npz'
-    code, _, said = run_main(queries.main, movie, label_file, '--out', out)
+    code, _, lines = run_main(queries.main, movie, label_file, '--out', out)
     assert code == 2
-    assert 'no joint is labelled' in said[-1]
+    assert 'no joint is labelled' in lines[-1]
     assert not out.exists()

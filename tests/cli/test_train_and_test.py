@@ -385,14 +385,26 @@ def test_train_reports_what_the_user_got_wrong(
     assert re.search(sentence, error_line(run_train(arguments.split()), capsys))
 
 
-def test_test_reports_a_missing_checkpoint(
-    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        ('no.pth --out metrics.json', 'checkpoint no.pth does not exist, expected a .pth file'),
+        ('toy.pth --flip on', 'the model of toy.py has no test_cfg'),
+        (
+            'toy.pth --show-dir pictures',
+            '--show-dir pictures holds files already, give a new or an empty folder',
+        ),
+    ],
+)
+def test_test_reports_what_the_user_got_wrong(
+    config: str, arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run_test([config, 'no.pth', '--out', 'metrics.json'])
-    assert error_line(code, capsys) == (
-        'test.py: checkpoint no.pth does not exist, expected a .pth file'
-    )
-    assert not (tmp_path / 'metrics.json').exists()
+    torch.save({}, 'toy.pth')
+    Path('pictures').mkdir()
+    # Pictures are not mixed with those of another test.
+    Path('pictures', '000001_0.jpg').touch()
+    assert sentence in error_line(run_test([config, *arguments.split()]), capsys)
+    assert not Path('metrics.json').exists()
 
 
 @pytest.mark.parametrize(
@@ -555,24 +567,6 @@ def test_each_prediction_is_drawn_once(
     assert run_test([config, 'toy.pth', *options, '--cfg-options', *settings]) == 0
     folder = 'pictures' if by_config else str(tmp_path / 'pictures')
     assert drawn == [(folder, flipped)] * 4
-
-
-def test_pictures_are_not_mixed_with_those_of_another_test(
-    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    torch.save({}, 'toy.pth')
-    (tmp_path / 'pictures').mkdir()
-    (tmp_path / 'pictures' / '000001_0.jpg').touch()
-    sentence = error_line(run_test([config, 'toy.pth', '--show-dir', 'pictures']), capsys)
-    assert '--show-dir pictures holds files already, give a new or an empty folder' in sentence
-
-
-def test_a_model_without_test_settings_cannot_flip(
-    config: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    torch.save({}, 'toy.pth')
-    sentence = error_line(run_test([config, 'toy.pth', '--flip', 'on']), capsys)
-    assert 'the model of toy.py has no test_cfg' in sentence
 
 
 def test_malformed_option_is_a_usage_error(config: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,6 @@ class Places(PersonDetector):
     """Finds people where they are said to be: frame -> x of every box."""
 
     def __init__(self, places):
-        super().__init__()
         self.places, self.looked = places, []
 
     def _detect(self, shown):

@@ -22,22 +22,20 @@ class _BrokenDataset:
         raise InputError(SENTENCE)
 
 
-def test_plain_error() -> None:
-    assert find_input_error(InputError(SENTENCE)) == SENTENCE
-
-
-def test_other_errors_are_not_input_errors() -> None:
-    assert find_input_error(ValueError(SENTENCE)) is None
-
-
-def test_error_behind_the_one_that_was_raised() -> None:
-    assert find_input_error(_raise(RuntimeError('cannot build'), InputError(SENTENCE))) == SENTENCE
-
-
-def test_error_that_a_registry_raised_again() -> None:
-    """MMEngine 0.10.7 and older: same type, the place put before the sentence."""
-    again = InputError(f'class `Toy` in stdpose_mm/datasets/toy.py: {SENTENCE}')
-    assert find_input_error(again) == SENTENCE
+@pytest.mark.parametrize(
+    ('error', 'sentence'),
+    [
+        (InputError(SENTENCE), SENTENCE),
+        (InputError('two\n  lines'), 'two lines'),
+        (ValueError(SENTENCE), None),
+        (_raise(RuntimeError('cannot build'), InputError(SENTENCE)), SENTENCE),
+        # MMEngine 0.10.7 and older raise the same type again, the place put before the sentence.
+        (InputError(f'class `Toy` in stdpose_mm/datasets/toy.py: {SENTENCE}'), SENTENCE),
+    ],
+    ids=['plain', 'two lines', 'another error', 'the cause', 'raised again'],
+)
+def test_the_sentence_of_an_error(error: Exception, sentence: str | None) -> None:
+    assert find_input_error(error) == sentence
 
 
 def test_error_in_a_data_loaders_worker() -> None:
@@ -47,7 +45,3 @@ def test_error_in_a_data_loaders_worker() -> None:
     batches._shutdown_workers()  # else the garbage collector waits for them later
     assert 'Traceback' in str(caught.value)
     assert find_input_error(caught.value) == SENTENCE
-
-
-def test_sentence_is_one_line() -> None:
-    assert find_input_error(InputError('two\n  lines')) == 'two lines'

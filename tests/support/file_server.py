@@ -29,7 +29,8 @@ def serve(folder: Path, sent: float = 1) -> Iterator[tuple[str, list[str]]]:
             outputfile.write(content[: round(len(content) * sent)])
 
     with ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        # The end of the server waits for its next look for requests, by default half a second.
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f'http://127.0.0.1:{server.server_port}', requests

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stdpose_mm.cli.argument_types import fraction
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
@@ -54,7 +55,7 @@ class DetectOptions(LabelledVideoOptions):
     )
     det_config: str = option(REQUIRED, metavar='{NAME,FILE}')
     det_checkpoint: str | None = option(metavar='FILE')
-    score_thr: float = option(0.05, metavar='S')
+    score_thr: float = option(0.05, type=fraction, metavar='S')
     device: str = option('cpu')
     launcher: str = option('none', choices=LAUNCHERS)
 
@@ -71,9 +72,8 @@ def run(options: DetectOptions) -> None:
 
     videos = read_videos(options.labels)
     with joined_processes(options.launcher, options.device):
-        detector = build_person_detector(
-            options.det_config, options.det_checkpoint, options.device, options.score_thr
-        )
+        detector = build_person_detector(options.det_config, options.det_checkpoint, options.device)
+        detector.score_threshold = options.score_thr
         detections = detect_people(videos, detector, options.image_root, options.video_root)
         if is_first_process():
             write_detections(detections, options.out)
