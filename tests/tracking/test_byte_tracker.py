@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.structures import FrameBoxes, to_corners
-from stdpose_mm.tracking import person_tracker
-from stdpose_mm.tracking.byte_tracker import LOW_MATCH_IOU, MATCH_IOU, ByteTracker
-from stdpose_mm.tracking.person_tracker import PersonTracker
-
-
-class MMDetByteTracker:
-    """MMDetection's tracker behind the interface of ours."""
-
-    def __init__(self, high_score_thr: float, kept_steps: int) -> None:
-        from mmdet.models.task_modules.tracking import KalmanFilter
-        from mmdet.models.trackers import ByteTracker
-
-        self.tracker = ByteTracker(
-            obj_score_thrs={'high': high_score_thr, 'low': 0.0},
-            init_track_thr=high_score_thr,
-            weight_iou_with_det_scores=False,
-            match_iou_thrs={'high': MATCH_IOU, 'low': LOW_MATCH_IOU, 'tentative': MATCH_IOU},
-            num_tentatives=1,
-            num_frames_retain=kept_steps,
-        )
-        self.tracker.motion = KalmanFilter()
-
-    def reset(self) -> None:
-        self.step = 0
-
-    def track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        import torch
-        from mmdet.structures import DetDataSample
-        from mmengine.structures import InstanceData
-
-        if not len(boxes):
-            # It predicts only in frames with a detection; one that scores 0 changes nothing.
-            boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
-        sample = DetDataSample(metainfo={'frame_id': self.step})
-        sample.pred_instances = InstanceData(
-            bboxes=torch.from_numpy(to_corners(boxes)),
-            scores=torch.from_numpy(scores),
-            labels=torch.zeros(len(boxes), dtype=torch.long),
-            # It reorders masks with the detections: they are the positions before.
-            masks=torch.arange(len(boxes)),
-        )
-        tracked = self.tracker.track(sample)
-        self.step += 1
-        order = np.argsort(tracked.masks.numpy())
-        return tracked.masks.numpy()[order], tracked.instances_id.numpy()[order]
+from stdpose_mm.structures import FrameBoxes
+from stdpose_mm.tracking.byte_tracker import ByteTracker
+from stdpose_mm.tracking.person_tracker import MMDetByteTracker, PersonTracker
 
 
 def crossing_people(seed: int, num_frames: int = 60) -> list[FrameBoxes]:
@@ -95,10 +54,12 @@ def follow(tracker: PersonTracker, frames: list[FrameBoxes]) -> list[list[list[f
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_people_are_who_they_are_with_mmdetection(detect_interval, seed):
-    ours = PersonTracker(detect_interval)
+    theirs = PersonTracker(detect_interval)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(person_tracker, 'ByteTracker', MMDetByteTracker)
-        theirs = PersonTracker(detect_interval)
+        patch.setitem(sys.modules, 'lap', None)
+        ours = PersonTracker(detect_interval)
+    assert isinstance(ours._tracker, ByteTracker)
+    assert isinstance(theirs._tracker, MMDetByteTracker)
     frames = crossing_people(seed)
     assert follow(ours, frames) == follow(theirs, frames)
 
