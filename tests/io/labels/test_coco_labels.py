@@ -104,15 +104,6 @@ def test_each_video_of_a_file_gets_its_own_fields_of_the_file_back(tmp_path: Pat
     assert [image['id'] for image in written['images']] == [1, 2, 3, 4, 5, 6]
 
 
-def test_fields_in_which_all_videos_agree_stay_at_the_top(tmp_path: Path):
-    extra = {'info': {'video': 'a.mp4'}, 'note': 'both'}
-    write_coco([sample(name='a', extra=extra), sample(name='b', extra=extra)], tmp_path / 'x.json')
-    written = json.loads((tmp_path / 'x.json').read_text())
-
-    assert (written['info'], written['note']) == (extra['info'], 'both')
-    assert written['videos'] == [{'id': 1, 'name': 'a'}, {'id': 2, 'name': 'b'}]
-
-
 def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
     write_coco([sample(name='a'), sample(name='b')], tmp_path / 'all.json')
 
