@@ -200,6 +200,21 @@ XML = """<annotations><meta><task><name>clip</name><size>3</size><labels>
 </skeleton></track></annotations>"""
 XML_MISTAKES: list[tuple[str, str, str]] = [
     ('</annotations>', '', 'is not usable XML'),
+    (
+        '</annotations>',
+        '<image id="1" name="a.png"><skeleton label="person"/></image></annotations>',
+        'is "CVAT for images", export it as "CVAT for video 1.1"',
+    ),
+    (
+        '<task><name>',
+        '<project><tasks><task/><task/></tasks></project><task><name>',
+        'the export of a CVAT project with 2 tasks, expected one video',
+    ),
+    (
+        '</skeleton></track></annotations>',
+        '</skeleton></track><box task_id="1"/><box task_id="2"/></annotations>',
+        'the export of a CVAT project with 2 tasks',
+    ),
     ('annotations>', 'notes>', 'must be a CVAT file with <annotations>, got <notes>'),
     ('<annotations>', '<!DOCTYPE a [<!ENTITY b "c">]><annotations>', 'document type definition'),
     ('<size>3</size>', '<size>3</size><frame_filter>x</frame_filter>', "frame_filter .* got 'x'"),

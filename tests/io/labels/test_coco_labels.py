@@ -156,20 +156,6 @@ def test_images_without_video_ids_are_grouped_by_folder(
     assert found[0].frames[0].file_name == names[0]
 
 
-@pytest.mark.parametrize('fields', [{}, {'bbox_head': [1, 2, 3, 4]}])
-def test_ids_of_annotations_may_repeat(tmp_path: Path, fields: dict):
-    """Nothing refers to them; some converters write 0 for all."""
-    annotations = [{'id': 0, 'image_id': 1, 'keypoints': [i, 2, 2], **fields} for i in (1, 2)]
-    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], annotations)
-    labels = read_labels(path)
-    write_coco(labels, tmp_path / 'y.json')
-
-    assert sniff_format(path) == ('posetrack18' if fields else 'coco')
-    assert len(labels.persons) == 2
-    written = json.loads((tmp_path / 'y.json').read_text())['annotations']
-    assert [annotation['id'] for annotation in written] == [1, 2]
-
-
 def read_second(path: Path, **fields: object) -> tuple[list[str], list[list[int]]]:
     """The notes about a file with a person on picture 0 and another entry on picture 7, and who is
     where: (frame, track id)."""

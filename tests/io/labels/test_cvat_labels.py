@@ -278,24 +278,6 @@ def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path, name: str):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('shared_labels', [True, False])
-def test_a_project_of_several_videos_is_refused(tmp_path, shared_labels):
-    label = '<labels><label><name>person</name><type>skeleton</type></label></labels>'
-    task = '<task><name>{}</name>' + ('' if shared_labels else label) + '</task>'
-    track = (
-        '<track id="{0}" label="person" task_id="{0}"><skeleton frame="0" keyframe="1"><points '
-        'label="nose" keyframe="1" outside="0" occluded="0" points="1,2"/></skeleton></track>'
-    )
-    path = tmp_path / 'project.xml'
-    path.write_text(
-        f'<annotations><meta><project><tasks>{task.format("street")}{task.format("park")}</tasks>'
-        f'{label if shared_labels else ""}</project></meta>{track.format(1)}{track.format(2)}'
-        '</annotations>'
-    )
-    with pytest.raises(InputError, match='project with 2 tasks, expected one'):
-        read_cvat(path)
-
-
 def of_two_labels(tmp_path: Path, joints: tuple[str, ...]) -> Path:
     """A file with a track of the label left, and one of the label right with other points."""
     labels, tracks = '', ''
@@ -377,10 +359,3 @@ class TestTasksOfPictures:
         assert len(labels) == 1
         with pytest.raises(InputError, match='the pictures of street are, give'):
             match_frames(labels, blank(1))
-
-    def test_skeletons_of_images_beside_tracks_are_refused(self, pictures_task: Path):
-        image = '<image id="1" name="a.png"><skeleton label="person"></skeleton></image>'
-        text = pictures_task.read_text()
-        pictures_task.write_text(text.replace('</annotations>', f'{image}</annotations>'))
-        with pytest.raises(InputError, match='is "CVAT for images", export it as "CVAT for v'):
-            read_cvat(pictures_task)
