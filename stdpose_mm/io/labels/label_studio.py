@@ -184,6 +184,8 @@ def _box(region: Record) -> np.ndarray:
     """Read a rectangle; enclose one that is rotated (clockwise about its top-left corner)."""
     box = _pixels(region, 'x', 'y', 'width', 'height')
     angle = np.radians(region.record('value').number('rotation', 0))
+    if angle == 0:
+        return box
     (width, height), cos, sin = box[2:], np.cos(angle), np.sin(angle)
     corners = np.outer([0, width, 0, width], [cos, sin]) + np.outer(
         [0, 0, height, height], [-sin, cos]

@@ -84,6 +84,7 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('label-studio', 'region.value.keypointlabels', [], r'value must be .* one label'),
     ('label-studio', 'region.value.keypointlabels', ['hand'], r'result\[2\] is a second hand'),
     ('label-studio', 'region.original_width', 320, r'regions of tasks\[0\] state several sizes'),
+    ('label-studio', '0.annotations.0.result.1.value.width', -3, 'bbox has a negative size'),
     ('label-studio', 'region.image_rotation', 90, r'image_rotation must be 0; turn .* got 90'),
     ('label-studio', '0.data.image', MISSING, r'data must be an object with one picture'),
     ('openpose', 'pose', [1, 2], r'pose_keypoints_2d must be a list of x, y, confidence'),
