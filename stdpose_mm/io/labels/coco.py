@@ -499,8 +499,12 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     category = category_fields(videos[0])
     image_ids = iter(distinct_ids([f.image_id for v in videos for f in v.frames]))
     ids = iter(distinct_ids([p.extra.get('id') for v in videos for p in v.persons]))
-    images, annotations = [], []
-    for number, video in enumerate(videos, 1):
+    shared, separate = _split_fields([top_level_fields(video) for video in videos])
+    images, annotations, listed = [], [], []
+    for number, (video, fields_of_file) in enumerate(zip(videos, separate, strict=True), 1):
+        entry = {_FILE_FIELDS: fields_of_file} if fields_of_file else {}
+        entry = {**video.extra.get(VIDEO_FIELDS, {}), **entry}
+        listed.append({**entry, 'id': number, 'name': video.name})
         image_id_of = {index: next(image_ids) for index in video}
         names = follow_names({frame.index: frame.file_name for frame in video.frames}, video)
         for frame in video.frames:
@@ -510,14 +514,6 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
         for person in video.persons:
             own_ids = {'id': next(ids), 'image_id': image_id_of[person.frame_index]}
             annotations.append({**_annotation(person), **own_ids, 'category_id': category['id']})
-    shared, separate = _split_fields([top_level_fields(video) for video in videos])
-    listed = []
-    for number, (video, fields) in enumerate(zip(videos, separate, strict=True), 1):
-        fields_of_video = {
-            **video.extra.get(VIDEO_FIELDS, {}),
-            **({_FILE_FIELDS: fields} if fields else {}),
-        }
-        listed.append({**fields_of_video, 'id': number, 'name': video.name})
     lists = {'images': images, 'annotations': annotations, 'categories': [category]}
     write_json(path, {'info': {}, 'licenses': [], **shared, 'videos': listed, **lists})
 

@@ -20,7 +20,7 @@ from .coco import category_fields, distinct_ids, plain
 from .fields import Record, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .identities import StatedIdentity
-from .known_skeletons import HALPE_FAMILY, unnamed_skeleton
+from .known_skeletons import CONVERT_FIRST, HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, video_of_frames
 
@@ -53,8 +53,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     """
     results = Record(path, '', {'results': data}).records('results')
     count = len(results[0].numbers('keypoints', lacking=True)) // 3 if results else 0
-    remedy = 'if that is wrong, convert it and correct the names in the result'
-    skeleton = unnamed_skeleton(path, count, remedy, HALPE_FAMILY)
+    skeleton = unnamed_skeleton(path, count, CONVERT_FIRST, HALPE_FAMILY)
     images = [_image_of(result) for result in results]
     people: dict[Any, list[Person]] = {}
     for result, image, identity in zip(results, images, _identities(results, images), strict=True):

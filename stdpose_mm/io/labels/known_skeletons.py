@@ -94,6 +94,9 @@ def with_limbs(skeleton: Skeleton) -> Skeleton:
     return skeleton if skeleton.limbs else joints.get(skeleton.keypoint_names, skeleton)
 
 
+CONVERT_FIRST = 'if that is wrong, convert it and correct the names in the result'
+"""How to give names to the joints of a file of estimates."""
+
 COCO_FAMILY = {'COCO': COCO_17}
 HALPE_FAMILY = {**COCO_FAMILY, 'Halpe (AlphaPose, MMPose, Pose2Sim)': HALPE_26}
 MEDIAPIPE_FAMILY = {"MediaPipe's body": BLAZEPOSE_33, "MediaPipe's hand": HAND_21}

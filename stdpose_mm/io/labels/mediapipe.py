@@ -20,7 +20,7 @@ from stdpose_mm.structures import FrameNumbering, VideoLabels
 
 from .fields import MAX_COORDINATE, Record, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
-from .known_skeletons import MEDIAPIPE_FAMILY, unnamed_skeleton
+from .known_skeletons import CONVERT_FIRST, MEDIAPIPE_FAMILY, unnamed_skeleton
 from .poses import estimated_person, video_of_frames
 
 _NUMBERS = ('frame', 'frame_index', 'frame_idx', 'frame_number', 'frame_id')
@@ -69,8 +69,7 @@ def parse_mediapipe(
     scores = joints[..., 2] if joints[..., 2].any() else [None] * len(joints)
     persons = map(estimated_person, joints[..., :2], scores)
     frames = [(number, [next(persons) for _ in group]) for number, group in people.items()]
-    remedy = 'if that is wrong, convert it and correct the names in the result'
-    skeleton = unnamed_skeleton(path, joints.shape[1], remedy, MEDIAPIPE_FAMILY)
+    skeleton = unnamed_skeleton(path, joints.shape[1], CONVERT_FIRST, MEDIAPIPE_FAMILY)
     labels = video_of_frames(path, video_name(path), skeleton, frames)
     bounds = len(people), min(people), max(people), 0 if 0 in people else None, 0
     return [replace(labels, numbering=FrameNumbering('names', 'the frame numbers', *bounds))]

@@ -14,15 +14,8 @@ from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
 from support.damaged_files import DAMAGED, MISSING, Place, changed
-from support.foreign_labels import (
-    labelme,
-    labelme_shape,
-    mmpose,
-    openpose,
-    openpose_person,
-    studio_region,
-    studio_task,
-)
+from support.foreign_labels import openpose_person
+from support.label_documents import COCO, DOCUMENTS, LABELME, STUDIO
 from support.label_samples import sample
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
@@ -30,57 +23,6 @@ pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning'
 NAN, INFINITE, HUGE = float('nan'), float('inf'), 1e8
 DEEP: Any = json.loads('[' * 400 + ']' * 400)
 
-CATEGORY = {'id': 1, 'name': 'person', 'keypoints': ['nose', 'neck'], 'skeleton': [[1, 2]]}
-POSE = [1.5, 2, 1, 3, 4, 2]
-BOXES = {'bbox': [1, 2, 3, 4], 'bbox_head': [1, 2, 3, 4], 'scores': [0.5, 0.25]}
-COCO = {
-    'images': [
-        {'id': 1, 'file_name': 'a/0.jpg', 'frame_index': 0, 'width': 64, 'height': 48},
-        {'id': 2, 'file_name': 'a/1.jpg', 'frame_index': 1, 'width': 64, 'height': 48},
-    ],
-    'annotations': [
-        {'id': 1, 'image_id': 1, 'track_id': 0, 'category_id': 1, 'keypoints': POSE, **BOXES},
-        {'id': 2, 'image_id': 1, 'track_id': 1, 'category_id': 1, 'keypoints': POSE},
-    ],
-    'categories': [CATEGORY],
-}
-POINTS = [{'id': [0], 'x': [5.5], 'y': [6], 'is_visible': [1]}, {'id': [14], 'x': [7], 'y': [8]}]
-RECT = {'x1': [1], 'y1': [2], 'x2': [3], 'y2': [4], 'track_id': [0]}
-ANNOLIST = {
-    'annolist': [
-        {
-            'image': [{'name': 'images/bonn/000342_mpii/00000001.jpg'}],
-            'ignore_regions': [{'point': [{'x': [1], 'y': [2]}, {'x': [3], 'y': [4]}]}],
-            'annorect': [{**RECT, 'annopoints': [{'point': POINTS}]}],
-        }
-    ]
-}
-LABELME = labelme(
-    'a_1.jpg',
-    labelme_shape('nose', [[1, 2]], group_id=1),
-    labelme_shape('hand', [[3, 4]], group_id=1),
-    labelme_shape('person', [[0, 0], [5, 6]], group_id=1, shape_type='rectangle'),
-)
-STUDIO = [
-    studio_task(
-        '/data/upload/1/frame_3.jpg',
-        studio_region('a', 'keypointlabels', 'nose', x=1, y=2, parentID='b'),
-        studio_region('b', 'rectanglelabels', 'person', x=1, y=2, width=3, height=4),
-        studio_region('c', 'keypointlabels', 'hand', x=1, y=2, parentID='b'),
-    )
-]
-RESULT = {'category_id': 1, 'keypoints': [1, 2, 0.5, 3, 4, 0.25], 'score': 0.5}
-DOCUMENTS: dict[str, Any] = {
-    'posetrack18': COCO,
-    'coco': COCO,
-    'posetrack17': ANNOLIST,
-    'labelme': LABELME,
-    'label-studio': STUDIO,
-    'openpose': openpose(openpose_person(10, 20, 0.5, 30, 40, 0.25)),
-    'mmpose': mmpose([[1, 2], [3, 4]], [0.5, 0.25]),
-    'coco-results': [{'image_id': 1, **RESULT}, {'image_id': 2, **RESULT}],
-    'mediapipe': [{'frame': 0, 'landmarks': [{'x': 10, 'y': 20}, {'x': 30, 'y': 40}]}],
-}
 SHORT = {
     'point': 'annolist.0.annorect.0.annopoints.0.point.0',
     'rect': 'annolist.0.annorect.0',
@@ -93,6 +35,9 @@ SHORT = {
 JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('coco', 'info', DEEP, 'info must be JSON nested no more than 100 deep'),
     ('coco', 'note\ud800', 1, 'an invalid character'),
+    ('coco', 'images.0.file_name', '\ud800', 'an invalid character'),
+    ('coco', 'annotations.0.note', 'a\udfff', 'an invalid character'),
+    ('coco', 'categories.0.keypoints.0', 'nose\0', 'an invalid character'),
     ('coco', 'images', MISSING, 'images is missing'),
     ('coco', 'images', {}, r'images must be a list of objects, got \{\}'),
     ('coco', 'images.0.id', MISSING, r'images\[0\]\.id is missing'),
@@ -139,6 +84,7 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('label-studio', 'region.value.keypointlabels', [], r'value must be .* one label'),
     ('label-studio', 'region.value.keypointlabels', ['hand'], r'result\[2\] is a second hand'),
     ('label-studio', 'region.original_width', 320, r'regions of tasks\[0\] state several sizes'),
+    ('label-studio', '0.annotations.0.result.1.value.width', -3, 'bbox has a negative size'),
     ('label-studio', 'region.image_rotation', 90, r'image_rotation must be 0; turn .* got 90'),
     ('label-studio', '0.data.image', MISSING, r'data must be an object with one picture'),
     ('openpose', 'pose', [1, 2], r'pose_keypoints_2d must be a list of x, y, confidence'),
@@ -162,6 +108,25 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('coco-results', '0.image_id', '', "image_id must be .* got ''"),
     ('coco-results', '1.keypoints', [1, 2, 3], r'results\[1\]\.keypoints must be a list of 6'),
     ('coco-results', '0.keypoints', [1, 2, 3, 4], 'keypoints must be a list of 3'),
+    *(
+        (
+            'mediapipe',
+            '0.landmarks',
+            value,
+            r'frames\[0\]\.landmarks must be landmarks with numbers x',
+        )
+        for value in (
+            [{'x': 0.5, 'y': 'low'}],
+            [{'x': 0.5}],
+            [{'x': 1e9, 'y': 0.5}],
+            [{'x': NAN, 'y': 0.5}],
+            [0.5, 0.5, 0.5],
+            {'NOSE': [0.5, 0.5]},
+        )
+    ),
+    ('mediapipe', '0.landmarks', [{'x': 10, 'y': 20}], 'with different numbers of them'),
+    ('mediapipe', '0.frame', -1, r'frames\[0\]\.frame must be a whole number'),
+    ('mediapipe', '0.frame', '0', r'frames\[0\]\.frame must be a whole number'),
 ]
 
 LINE = '0 0.5 0.5 0.2 0.4 0.25 0.5 2 0.75 1.0 1'
@@ -236,6 +201,21 @@ XML = """<annotations><meta><task><name>clip</name><size>3</size><labels>
 </skeleton></track></annotations>"""
 XML_MISTAKES: list[tuple[str, str, str]] = [
     ('</annotations>', '', 'is not usable XML'),
+    (
+        '</annotations>',
+        '<image id="1" name="a.png"><skeleton label="person"/></image></annotations>',
+        'is "CVAT for images", export it as "CVAT for video 1.1"',
+    ),
+    (
+        '<task><name>',
+        '<project><tasks><task/><task/></tasks></project><task><name>',
+        'the export of a CVAT project with 2 tasks, expected one video',
+    ),
+    (
+        '</skeleton></track></annotations>',
+        '</skeleton></track><box task_id="1"/><box task_id="2"/></annotations>',
+        'the export of a CVAT project with 2 tasks',
+    ),
     ('annotations>', 'notes>', 'must be a CVAT file with <annotations>, got <notes>'),
     ('<annotations>', '<!DOCTYPE a [<!ENTITY b "c">]><annotations>', 'document type definition'),
     ('<size>3</size>', '<size>3</size><frame_filter>x</frame_filter>', "frame_filter .* got 'x'"),

@@ -104,15 +104,6 @@ def test_each_video_of_a_file_gets_its_own_fields_of_the_file_back(tmp_path: Pat
     assert [image['id'] for image in written['images']] == [1, 2, 3, 4, 5, 6]
 
 
-def test_fields_in_which_all_videos_agree_stay_at_the_top(tmp_path: Path):
-    extra = {'info': {'video': 'a.mp4'}, 'note': 'both'}
-    write_coco([sample(name='a', extra=extra), sample(name='b', extra=extra)], tmp_path / 'x.json')
-    written = json.loads((tmp_path / 'x.json').read_text())
-
-    assert (written['info'], written['note']) == (extra['info'], 'both')
-    assert written['videos'] == [{'id': 1, 'name': 'a'}, {'id': 2, 'name': 'b'}]
-
-
 def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
     write_coco([sample(name='a'), sample(name='b')], tmp_path / 'all.json')
 
@@ -163,20 +154,6 @@ def test_images_without_video_ids_are_grouped_by_folder(
     assert {labels.name: list(labels) for labels in found} == videos
     assert [labels.name for labels in found] == [*videos]
     assert found[0].frames[0].file_name == names[0]
-
-
-@pytest.mark.parametrize('fields', [{}, {'bbox_head': [1, 2, 3, 4]}])
-def test_ids_of_annotations_may_repeat(tmp_path: Path, fields: dict):
-    """Nothing refers to them; some converters write 0 for all."""
-    annotations = [{'id': 0, 'image_id': 1, 'keypoints': [i, 2, 2], **fields} for i in (1, 2)]
-    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], annotations)
-    labels = read_labels(path)
-    write_coco(labels, tmp_path / 'y.json')
-
-    assert sniff_format(path) == ('posetrack18' if fields else 'coco')
-    assert len(labels.persons) == 2
-    written = json.loads((tmp_path / 'y.json').read_text())['annotations']
-    assert [annotation['id'] for annotation in written] == [1, 2]
 
 
 def read_second(path: Path, **fields: object) -> tuple[list[str], list[list[int]]]:

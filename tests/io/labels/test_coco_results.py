@@ -83,25 +83,22 @@ def frames_of(path: Path, length: int | None) -> list[int]:
         (('1.jpg', '2.jpg', '60.jpg'), 60, [0, 1, 59]),
         (('000000.jpg', '000007.jpg'), None, [0, 7]),
         (('000001.jpg', '000060.jpg'), 60, [0, 59]),
+        # Nothing tells the first number.
+        (('000001.jpg', '000002.jpg'), None, None),
+        (('000001.jpg', '000002.jpg'), 60, None),
     ],
 )
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 def test_the_lowest_number_with_somebody_does_not_tell_the_first(
-    tmp_path: Path, pictures: tuple, length: int | None, frames: list[int]
+    tmp_path: Path, pictures: tuple, length: int | None, frames: list[int] | None
 ):
     path = write_json(tmp_path / 'alphapose-results.json', [alphapose(name) for name in pictures])
 
-    assert frames_of(path, length) == frames
-
-
-@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
-def test_names_whose_first_number_nothing_tells_are_refused(tmp_path: Path):
-    found = [alphapose('000001.jpg'), alphapose('000002.jpg')]
-    path = write_json(tmp_path / 'results.json', found)
-
-    for length in (None, 60):
+    if frames is None:
         with pytest.raises(InputError, match=r'do not tell whether the first frame of .* 0 or 1'):
             frames_of(path, length)
+    else:
+        assert frames_of(path, length) == frames
 
 
 @pytest.mark.parametrize(

@@ -122,58 +122,64 @@ def drawn(frame: int) -> str:
     return skeleton_of(frame, 1, point_of('nose', 1), point_of('tail', 1))
 
 
-def test_points_that_were_dragged_one_by_one_are_given(tmp_path: Path):
-    """Dragging makes a key frame of the point alone, not of the skeleton around it."""
-    shapes = [drawn(10)]
-    for frame in range(12, 50, 2):
-        shapes.append(
-            skeleton_of(frame, 0, point_of('nose', 1, f'{frame}.50,3.25'), point_of('tail', 0))
-        )
-    labels = read(tmp_path, xml_of(*shapes))
-
-    assert len(labels) == 20
-    assert labels[12].keypoint_sources.tolist() == ['given', 'propagated']
-    assert labels[12].keypoints.tolist() == [[12.5, 3.25], [0, 0]]
-    assert labels[12].visibility.tolist() == [2, 0]
+MOVED = point_of('nose', 1, '5.00,6.00')
+GIVEN, OPEN, LEFT_OUT = 'given', 'propagated', 'absent'
 
 
-def test_points_that_are_interpolated_are_not_given_by_the_skeletons_flag(tmp_path: Path):
-    """A key frame of the skeleton (of its layer, say) is none of its points."""
-    alone = skeleton_of(12, 1, point_of('nose', 0), point_of('tail', 0))
-    one = skeleton_of(14, 1, point_of('nose', 0), point_of('tail', 1, '5.00,6.00'))
-    labels = read(tmp_path, xml_of(drawn(10), alone, one))
+@pytest.mark.parametrize(
+    ('shapes', 'sources', 'visibility'),
+    [
+        # Dragging makes a key frame of the point alone, not of the skeleton around it.
+        ([(12, 0, MOVED, point_of('tail', 0))], {12: (GIVEN, OPEN)}, [2, 0]),
+        # A key frame of the skeleton (of its layer, say) is none of its points.
+        ([(12, 1, point_of('nose', 0), point_of('tail', 0))], {}, None),
+        ([(12, 1, point_of('nose', 0), point_of('tail', 1))], {12: (OPEN, GIVEN)}, [0, 2]),
+        # A point is left out where it was made outside; CVAT writes it at its own key frames only.
+        (
+            [
+                (12, 0, point_of('nose', 0), point_of('tail', 1, outside=1)),
+                (14, 0, MOVED),
+                (16, 0, point_of('nose', 0), point_of('tail', 1)),
+            ],
+            {12: (OPEN, LEFT_OUT), 14: (GIVEN, LEFT_OUT), 16: (OPEN, GIVEN)},
+            [0, 0],
+        ),
+        # Whoever has no other point left is absent.
+        (
+            [
+                (12, 0, point_of('nose', 0), point_of('tail', 1, outside=1)),
+                (14, 0, point_of('nose', 1, outside=1)),
+            ],
+            {12: (OPEN, LEFT_OUT), 14: (LEFT_OUT, LEFT_OUT)},
+            [0, 0],
+        ),
+        # A point is given as occluded at the key frame, and held until the next one.
+        (
+            [
+                (12, 0, point_of('nose', 1, occluded=1), point_of('tail', 0)),
+                (14, 0, point_of('nose', 0, occluded=1), point_of('tail', 0)),
+            ],
+            {12: (GIVEN, OPEN)},
+            [1, 0],
+        ),
+    ],
+)
+def test_points_are_given_at_their_own_key_frames(
+    tmp_path: Path, shapes: list, sources: dict[int, tuple[str, str]], visibility: list[int] | None
+):
+    labels = read(tmp_path, xml_of(drawn(10), *(skeleton_of(*shape) for shape in shapes)))
 
-    assert [*labels] == [10, 14]
-    assert labels[14].keypoint_sources.tolist() == ['propagated', 'given']
-
-
-def test_a_point_is_left_out_where_it_was_made_outside(tmp_path: Path):
-    """CVAT writes a point that is outside at its own key frames only."""
-    hidden = skeleton_of(12, 0, point_of('nose', 0), point_of('tail', 1, outside=1))
-    moved = skeleton_of(14, 0, point_of('nose', 1, '5.00,6.00'))
-    back = skeleton_of(16, 0, point_of('nose', 0), point_of('tail', 1))
-    labels = read(tmp_path, xml_of(drawn(10), hidden, moved, back))
-
-    assert labels[12].source == 'given'
-    assert labels[12].keypoint_sources.tolist() == ['propagated', 'absent']
-    assert not labels[12].is_absent
-    assert labels[14].keypoint_sources.tolist() == ['given', 'absent']
-    assert labels[16].keypoint_sources.tolist() == ['propagated', 'given']
-
-    # Whoever has no other point left is absent.
-    last = skeleton_of(14, 0, point_of('nose', 1, outside=1))
-    labels = read(tmp_path, xml_of(drawn(10), hidden, last))
-    assert (labels[12].is_absent, labels[14].is_absent) == (False, True)
-
-
-def test_a_point_that_was_made_occluded_is_given_as_that(tmp_path: Path):
-    """The flag holds until the next key frame, at which alone it is somebody's word."""
-    hidden = skeleton_of(12, 0, point_of('nose', 1, occluded=1), point_of('tail', 0))
-    between = skeleton_of(14, 0, point_of('nose', 0, occluded=1), point_of('tail', 0))
-    labels = read(tmp_path, xml_of(drawn(10), hidden, between))
-
-    assert [*labels] == [10, 12]
-    assert labels[12].visibility.tolist() == [1, 0]
+    assert labels.pop(10).given.all()
+    assert {frame: (*p.keypoint_sources,) for frame, p in labels.items()} == sources
+    assert {person.source for person in labels.values()} <= {'given'}
+    assert {frame for frame, p in labels.items() if p.is_absent} == {
+        frame for frame, of_points in sources.items() if {*of_points} == {LEFT_OUT}
+    }
+    places = [[5, 6], [1, 2]] if MOVED in shapes[0] else [[1, 2]] * 2
+    if visibility is not None:
+        expected = [p if v else [0, 0] for p, v in zip(places, visibility, strict=True)]
+        assert labels[12].visibility.tolist() == visibility
+        assert labels[12].keypoints.tolist() == expected
 
 
 def shapes_xml(first: str, second: str) -> str:
@@ -242,25 +248,27 @@ def keyframes(path: Path, track: str) -> dict[int, bool]:
     }
 
 
-def test_a_person_who_is_not_labelled_where_others_are_is_outside(tmp_path: Path):
-    persons = (person(0, 0), person(0, 1), person(1, 1), person(2, 0), person(2, 1))
-    write_cvat(sample(persons=persons), tmp_path / 'a.xml')
+@pytest.mark.parametrize(
+    ('people', 'looked_at', 'shapes'),
+    [
+        # Outside where others are labelled.
+        (((0, 0), (0, 1), (1, 1), (2, 0), (2, 1)), None, {0: False, 1: True, 2: False}),
+        # A frame that was looked at without people ends their stay.
+        (((0, 0),), True, {0: False, 1: True}),
+        # Sparse labels are left to be interpolated.
+        (((0, 0), (2, 0)), None, {0: False, 2: False}),
+    ],
+)
+def test_who_is_missing_on_a_labelled_frame_is_outside(
+    tmp_path: Path, people: tuple, looked_at: bool | None, shapes: dict[int, bool]
+):
+    first, second, third = sample().frames
+    frames = first, replace(second, is_labeled=looked_at), third
+    write_cvat(sample(frames=frames, persons=[person(*p) for p in people]), tmp_path / 'a.xml')
 
-    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 1: True, 2: False}
-    assert keyframes(tmp_path / 'a.xml', '1') == {0: False, 1: False, 2: False}
+    assert keyframes(tmp_path / 'a.xml', '0') == shapes
     back = read_cvat(tmp_path / 'a.xml').tracks()[0]
-    assert [back[index].source for index in range(3)] == ['given', 'absent', 'given']
-
-
-def test_a_frame_looked_at_without_people_ends_their_stay(tmp_path: Path):
-    labels = sample(persons=(person(0, 0),))
-    frames = (labels.frames[0], replace(labels.frames[1], is_labeled=True), labels.frames[2])
-    write_cvat(replace(labels, frames=frames), tmp_path / 'a.xml')
-
-    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 1: True}
-    # Sparse labels are left to be interpolated.
-    write_cvat(sample(persons=(person(0, 0), person(2, 0))), tmp_path / 'a.xml')
-    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 2: False}
+    assert {frame: back[frame].source == 'absent' for frame in back} == shapes
 
 
 @pytest.mark.parametrize('name', ['a\x00b', 'a\rb', '\ufffe'])
@@ -268,24 +276,6 @@ def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path, name: str):
     with pytest.raises(InputError, match='XML does not allow'):
         write_cvat(sample(name=name), tmp_path / 'a.xml')
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize('shared_labels', [True, False])
-def test_a_project_of_several_videos_is_refused(tmp_path, shared_labels):
-    label = '<labels><label><name>person</name><type>skeleton</type></label></labels>'
-    task = '<task><name>{}</name>' + ('' if shared_labels else label) + '</task>'
-    track = (
-        '<track id="{0}" label="person" task_id="{0}"><skeleton frame="0" keyframe="1"><points '
-        'label="nose" keyframe="1" outside="0" occluded="0" points="1,2"/></skeleton></track>'
-    )
-    path = tmp_path / 'project.xml'
-    path.write_text(
-        f'<annotations><meta><project><tasks>{task.format("street")}{task.format("park")}</tasks>'
-        f'{label if shared_labels else ""}</project></meta>{track.format(1)}{track.format(2)}'
-        '</annotations>'
-    )
-    with pytest.raises(InputError, match='project with 2 tasks, expected one'):
-        read_cvat(path)
 
 
 def of_two_labels(tmp_path: Path, joints: tuple[str, ...]) -> Path:
@@ -369,10 +359,3 @@ class TestTasksOfPictures:
         assert len(labels) == 1
         with pytest.raises(InputError, match='the pictures of street are, give'):
             match_frames(labels, blank(1))
-
-    def test_skeletons_of_images_beside_tracks_are_refused(self, pictures_task: Path):
-        image = '<image id="1" name="a.png"><skeleton label="person"></skeleton></image>'
-        text = pictures_task.read_text()
-        pictures_task.write_text(text.replace('</annotations>', f'{image}</annotations>'))
-        with pytest.raises(InputError, match='is "CVAT for images", export it as "CVAT for v'):
-            read_cvat(pictures_task)

@@ -265,28 +265,54 @@ def test_an_individual_of_another_format_called_single(
     assert config['individuals'] == [name for name in names if name != 'single']
 
 
-def test_predictions_of_a_video_are_estimates(tmp_path: Path):
-    path = tmp_path / 'clipDLC_resnet50_ratMar1shuffle1_5000.csv'
-    path.write_text(PREDICTIONS)
+@pytest.mark.parametrize(
+    ('name', 'table', 'video_name', 'frames', 'scores'),
+    [
+        ('clipDLC_resnet50_ratMar1shuffle1_5000', PREDICTIONS, 'clip', [0, 1], [0.875, 0.0625]),
+        # As pandas writes an index that was joined with another.
+        (
+            'clip',
+            PREDICTIONS.replace('\n0,', '\n7.0,').replace('\n1,', '\n9.,'),
+            'clip',
+            [7, 9],
+            [0.875, 0.0625],
+        ),
+        ('predictions', OF_LABELLED_PICTURES, 'monday', [3, 12], [0.5, 0.75]),
+        # The column of Lightning Pose after it has gone through pandas.
+        (
+            'predictions',
+            OF_LABELLED_PICTURES.replace('paw,\n', 'paw,Unnamed: 4_level_1\n').replace(
+                'likelihood,\n', 'likelihood,Unnamed: 4_level_2\n'
+            ),
+            'monday',
+            [3, 12],
+            [0.5, 0.75],
+        ),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:.*Unnamed. 4_level_2$:stdpose_mm.errors.InputWarning')
+def test_predictions_are_estimates(
+    tmp_path: Path,
+    name: str,
+    table: str,
+    video_name: str,
+    frames: list[int],
+    scores: list[float],
+):
+    path = tmp_path / f'{name}.csv'
+    path.write_text(table)
     labels = read_labels(path)
 
-    assert (labels.name, sniff_format(path)) == ('clip', 'deeplabcut')
-    assert [frame.index for frame in labels.frames] == [0, 1]
-    assert [frame.is_labeled for frame in labels.frames] == [None, None]
-    assert [p.source for p in labels.persons] == ['propagated', 'propagated']
-    assert labels.persons[0].keypoints.tolist() == [[30.5, 40.25]]
-    assert [p.scores.tolist() for p in labels.persons] == [[0.875], [0.0625]]
-
-
-def test_predictions_of_lightning_pose(tmp_path: Path):
-    path = tmp_path / 'predictions.csv'
-    path.write_text(OF_LABELLED_PICTURES)
-    labels = read_labels(path, 'lightning-pose')
-
-    assert labels.name == 'monday'
-    assert [p.frame_index for p in labels.persons] == [3, 12]
-    assert [p.source for p in labels.persons] == ['propagated', 'propagated']
-    assert [p.scores.tolist() for p in labels.persons] == [[0.5], [0.75]]
+    assert (labels.name, sniff_format(path)) == (video_name, 'deeplabcut')
+    assert [(frame.index, frame.is_labeled) for frame in labels.frames] == [
+        (frame, None) for frame in frames
+    ]
+    assert [(p.frame_index, p.source) for p in labels.persons] == [
+        (frame, 'propagated') for frame in frames
+    ]
+    assert [p.scores.tolist() for p in labels.persons] == [[score] for score in scores]
+    if table == PREDICTIONS:
+        assert labels.persons[0].keypoints.tolist() == [[30.5, 40.25]]
 
 
 def test_columns_are_known_by_their_names(tmp_path: Path):
@@ -355,24 +381,6 @@ def test_further_columns_are_left_out_with_a_note(
     assert str(warning.message) == (
         f'{path}: only the columns x, y, likelihood are read, not {left_out}'
     )
-
-
-def test_the_column_of_lightning_pose_may_have_gone_through_pandas(tmp_path: Path):
-    path = tmp_path / 'predictions.csv'
-    header = 'heatmap_tracker,set\nbodyparts,paw,paw,paw,\ncoords,x,y,likelihood,\n'
-    assert header in OF_LABELLED_PICTURES
-    again = 'bodyparts,paw,paw,paw,Unnamed: 4_level_1\ncoords,x,y,likelihood,Unnamed: 4_level_2\n'
-    path.write_text(OF_LABELLED_PICTURES.replace(header, f'heatmap_tracker,set\n{again}'))
-
-    with pytest.warns(InputWarning, match='are read, not Unnamed: 4_level_2'):
-        assert [p.scores.tolist() for p in read_labels(path).persons] == [[0.5], [0.75]]
-
-
-def test_rows_may_be_numbered_by_floats(tmp_path: Path):
-    """As pandas writes an index that was joined with another."""
-    path = tmp_path / 'clip.csv'
-    path.write_text(PREDICTIONS.replace('\n0,', '\n7.0,').replace('\n1,', '\n9.,'))
-    assert [p.frame_index for p in read_labels(path).persons] == [7, 9]
 
 
 def labelled_folder(folder: Path) -> Path:
@@ -498,11 +506,3 @@ def test_what_belongs_into_the_config_lies_beside(tmp_path: Path):
         'bodyparts': 'MULTI!',
         'skeleton': [['snout', 'ear']],
     }
-
-
-def test_what_was_propagated_does_not_come_back_as_given(tmp_path: Path):
-    write_labels(video(label(3), label(12, source='propagated')), tmp_path / 'o.csv', 'deeplabcut')
-
-    back = read_labels(tmp_path / 'o.csv')
-    assert [p.source for p in back.persons] == ['propagated', 'propagated']
-    assert 'scorer: "stdpose"' in (tmp_path / 'o_config.yaml').read_text()

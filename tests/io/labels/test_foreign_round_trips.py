@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stdpose_mm.constants import LABEL_FORMATS
 from stdpose_mm.io.labels import read_all_labels, read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 from support.label_samples import content, for_any_labels, for_placed_labels
@@ -40,26 +41,6 @@ def joints_of(labels: VideoLabels, numbering: dict[int, int] | None = None) -> s
     }
 
 
-@for_placed_labels
-def test_mmpose_holds_poses_tracks_and_scores(tmp_path: Path, labels: VideoLabels):
-    write_labels(labels, tmp_path / 'a.json', 'mmpose')
-    (back,) = read_all_labels(tmp_path / 'a.json', 'mmpose')
-
-    placed = {j for j in joints_of(labels) if _is_found(labels, j)}
-    found = {(frame, track) for frame, track, *_ in placed}
-    written = [
-        p
-        for p in labels.persons
-        if p.labelled.any() and ((p.frame_index, p.track_id) in found or p.has_box)
-    ]
-    assert joints_of(back) == placed
-    assert [*back] == [*labels]
-    assert back.skeleton.keypoint_names == labels.skeleton.keypoint_names
-    assert back.skeleton.limbs == labels.skeleton.limbs
-    assert len(back.persons) == len(written)
-    assert not any(p.given.any() for p in back.persons)
-
-
 # In files of estimates these places, and a score below 0, say that a joint was not found.
 def _is_found(labels: VideoLabels, joint: tuple) -> bool:
     frame, track, number, x, y = joint
@@ -68,16 +49,37 @@ def _is_found(labels: VideoLabels, joint: tuple) -> bool:
     return (x, y) not in ((0, 0), (-1, -1)) and is_scored
 
 
+@pytest.mark.parametrize('format', ['mmpose', 'coco-results', 'openpose'])
 @for_placed_labels
-def test_coco_results_hold_poses_tracks_and_boxes(tmp_path: Path, labels: VideoLabels):
-    write_labels(labels, tmp_path / 'r.json', 'coco-results')
-    (back,) = read_all_labels(tmp_path / 'r.json', 'coco-results')
+def test_files_of_estimates_hold_poses_tracks_scores_and_boxes(
+    tmp_path_factory: pytest.TempPathFactory, format: str, labels: VideoLabels
+):
+    path = tmp_path_factory.mktemp('labels') / f'a{LABEL_FORMATS[format].suffixes[0]}'
+    write_labels(labels, path, format)
+    (back,) = read_all_labels(path, format)
 
-    assert joints_of(back) == {j for j in joints_of(labels) if _is_found(labels, j)}
-    boxes = {(p.frame_index, p.track_id): content(p.bbox) for p in labels.persons}
+    placed = {j for j in joints_of(labels) if _is_found(labels, j)}
+    with_joint = {(frame, track) for frame, track, *_ in placed}
+    before = {(p.frame_index, p.track_id): p for p in labels.persons if p.labelled.any()}
+    has_boxes = format != 'openpose'
+    assert joints_of(back) == placed
+    assert {(p.frame_index, p.track_id) for p in back.persons} == {
+        key for key, p in before.items() if key in with_joint or (p.has_box and has_boxes)
+    }
     for person in back.persons:
-        assert content(person.bbox) == boxes[person.frame_index, person.track_id]
-    assert not any(p.given.any() for p in back.persons)
+        expected = before[person.frame_index, person.track_id]
+        scores = np.ones(len(person.labelled)) if expected.scores is None else expected.scores
+        # OpenPose's confidence of 0 says that a joint was not found.
+        scores = scores if has_boxes else np.maximum(scores, 1e-6)
+        assert person.scores[person.labelled].tolist() == scores[person.labelled].tolist()
+        assert not person.given.any()
+        if format == 'coco-results':
+            assert content(person.bbox) == content(expected.bbox)
+    if format != 'coco-results':
+        assert [*back] == [*labels]
+    if format == 'mmpose':
+        assert back.skeleton.keypoint_names == labels.skeleton.keypoint_names
+        assert back.skeleton.limbs == labels.skeleton.limbs
 
 
 @for_any_labels

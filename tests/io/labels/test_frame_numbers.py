@@ -55,11 +55,6 @@ def video_of(length: int) -> FrameSource:
     return ArrayFrames(np.zeros((length, 16, 16, 3), np.uint8), name='clip.mp4')
 
 
-def frames_of(names: Sequence[str], length: int = 30, **known: object) -> list[int]:
-    """The frames of a video that labels on pictures are on."""
-    return list(match_frames(labels_on(names, **known), video_of(length)).labelled_frame_indices)
-
-
 class TestNames:
     @pytest.mark.parametrize(
         ('names', 'numbers'),
@@ -137,38 +132,43 @@ class TestNames:
         assert picture_stem('La\u0308ufer.png') == 'L\u00e4ufer'
 
 
-class TestFirstFrame:
-    @pytest.mark.parametrize(
-        ('names', 'frames'),
-        [
-            (['000000.jpg', '000007.jpg'], [0, 7]),
-            # FFmpeg counts from 1.
-            (['000001.jpg', '000008.jpg'], [0, 7]),
-            # Only from 1 does the last one exist.
-            (['000008.jpg', '000030.jpg'], [7, 29]),
-            # CVAT's names count from 0.
-            (['frame_000007.png', 'frame_000014.png'], [7, 14]),
-        ],
-    )
-    def test_names_tell_where_they_start(self, names: list[str], frames: list[int]) -> None:
-        assert frames_of(names) == frames
-        # A format that counts from 0 is believed.
-        numbers = indices_of(names)
-        if max(numbers) < 30:
-            assert frames_of(names, first_number=0) == numbers
-
-    def test_frame_numbers_of_a_file_that_counts_from_1(self) -> None:
-        labels = labels_on(['a', 'b', 'c'], indices=[1, 8, 30])
-        advice = r'on frame 30 .* or --first-frame-number N if they count the first frame as N$'
-        with pytest.raises(InputError, match=advice):
-            match_frames(labels, video_of(30))
-        matched = match_frames(labels, video_of(30), FrameOptions(first_number=1))
-        assert list(matched.labelled_frame_indices) == [0, 7, 29]
-
-
 NUMBERED = ('000007.jpg', '000014.jpg')
 SHOTS = ('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
 SECONDS = ('0.040.jpg', '1.500.jpg')
+
+
+TAKES = ('take_2.001.png', 'take_2.101.png', 'take_2.201.png')
+
+
+@pytest.mark.parametrize(
+    ('names', 'length', 'known', 'first_number', 'frames'),
+    [
+        (['000000.jpg', '000007.jpg'], 30, {}, None, [0, 7]),
+        # FFmpeg counts from 1, unless the format counts from 0.
+        (['000001.jpg', '000008.jpg'], 30, {}, None, [0, 7]),
+        (['000001.jpg', '000008.jpg'], 30, {'first_number': 0}, None, [1, 8]),
+        # Only from 1 does the last one exist.
+        (['000008.jpg', '000030.jpg'], 30, {}, None, [7, 29]),
+        # CVAT's names count from 0.
+        (['frame_000007.png', 'frame_000014.png'], 30, {}, None, [7, 14]),
+        # Of a file that counts from 1.
+        (['a', 'b', 'c'], 30, {'indices': [1, 8, 30]}, 1, [0, 7, 29]),
+        # A first number makes numbers of what may be the digits of seconds.
+        (TAKES, 300, {}, 0, [1, 101, 201]),
+        (TAKES, 300, {}, 1, [0, 100, 200]),
+        # All pictures of a video are its frames.
+        (SHOTS, 3, {}, None, [0, 1, 2]),
+    ],
+)
+def test_what_tells_the_frames(
+    names: Sequence[str], length: int, known: dict, first_number: int | None, frames: list[int]
+) -> None:
+    options = FrameOptions(first_number=first_number)
+    matched = match_frames(labels_on(names, **known), video_of(length), options)
+
+    assert list(matched.labelled_frame_indices) == frames
+    if names == TAKES:
+        assert describe_frames(matched).endswith(f'(take_2.001.png is frame {frames[0]})')
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,17 @@ SECONDS = ('0.040.jpg', '1.500.jpg')
         (NUMBERED, 30, {}, r"'.*', '.*' .* number 0 or 1, give --first-frame"),
         (NUMBERED, None, {}, 'first frame of the video has number 0 or 1'),
         (
-            ['take_2.001.png', 'take_2.101.png', 'take_2.201.png'],
+            TAKES,
             None,
             {},
             r"'take_2.001.png', .* of clip may be of frames or digits of seconds, give "
             r'--first-frame-number N.*--frame-of FILE',
+        ),
+        (
+            ['000030.jpg'],
+            30,
+            {'first_number': 0},
+            r'on frame 30 .* or --first-frame-number N if they count the first frame as N$',
         ),
         (NUMBERED, 30, {'first_number': 9}, 'on frame -2 .* or --first-frame-number N'),
         (SHOTS, 30, {'frame_of': {'shot_a.jpg': 4}}, r"does not list 'shot_b.jpg'"),
@@ -214,14 +220,7 @@ def test_what_leaves_frames_open_is_refused(
 class TestTimesOrNumbers:
     """Digits behind a dot are of a second, or the number of a frame."""
 
-    names = ('take_2.001.png', 'take_2.101.png', 'take_2.201.png')
-
-    @pytest.mark.parametrize(('first', 'frames'), [(0, (1, 101, 201)), (1, (0, 100, 200))])
-    def test_a_first_number_makes_them_numbers(self, first: int, frames: tuple[int, ...]) -> None:
-        options = FrameOptions(first_number=first)
-        matched = match_frames(labels_on(self.names), video_of(300), options)
-        assert matched.labelled_frame_indices == frames
-        assert describe_frames(matched).endswith(f'(take_2.001.png is frame {frames[0]})')
+    names = TAKES
 
     def test_a_list_makes_them_times(self, tmp_path: Path) -> None:
         # 2.001 s, 2.101 s and 2.201 s at 10 frames a second.
@@ -245,9 +244,6 @@ class TestTimesOrNumbers:
 
 class TestPositions:
     names = SHOTS
-
-    def test_all_pictures_of_a_video_are_its_frames(self) -> None:
-        assert frames_of(self.names, length=3) == [0, 1, 2]
 
     def test_a_list_tells_the_frames(self, tmp_path: Path) -> None:
         text = 'name,frame\r\nshot_a,4\r\nx/shot_b.jpg,2\r\n\r\nshot_c.png , 29\r\nmore.jpg,3'

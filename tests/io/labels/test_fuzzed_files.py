@@ -15,15 +15,7 @@ from stdpose_mm.detection.box_files import read_boxes
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_frame_list, write_labels
 from stdpose_mm.io.video_list import read_inputs
-from support.foreign_labels import (
-    labelme,
-    labelme_shape,
-    mmpose,
-    openpose,
-    openpose_person,
-    studio_region,
-    studio_task,
-)
+from support.label_documents import DOCUMENTS
 from support.label_samples import sample
 
 pytestmark = [
@@ -40,19 +32,7 @@ ODD: list[Any] = [
 ODD_TEXTS = ['', '-1', '1e999', 'nan', '9' * 5000, '٣', '..', 'x' * 300, '1,2;3']
 """Words of tables and attributes that stood where another was expected."""
 
-FOREIGN = {
-    'mediapipe': [{'frame': 1, 'landmarks': [{'x': 10, 'y': 20}, {'x': 30, 'y': 40}]}],
-    'mmpose': mmpose([[1.5, 2], [30, 40.25]], [0.9, 0.4]),
-    'labelme': labelme('f_0.jpg', labelme_shape('nose', [[1.5, 2]], group_id=0)),
-    'label-studio': [
-        studio_task(
-            '/data/upload/1/ab12cd34-frame_0003.jpg',
-            studio_region('r', 'rectanglelabels', 'person', x=1, y=2, width=30, height=40),
-            studio_region('a', 'keypointlabels', 'nose', x=10.5, y=20, width=0.5, parentID='r'),
-        )
-    ],
-    'openpose': openpose(openpose_person(*[value + 0.5 for value in range(75)])),
-}
+FOREIGN = ('mediapipe', 'mmpose', 'labelme', 'label-studio', 'openpose', 'posetrack17')
 OWN = ('posetrack18', 'coco', 'coco-results')
 TABLES = {
     'labels.csv': 'scorer,me,me\nbodyparts,nose,nose\ncoords,x,y\nlabeled-data/a/img03.png,1.5,2\n',
@@ -110,7 +90,7 @@ def test_an_odd_value_in_json(tmp_path: Path, format: str) -> None:
     path = tmp_path / 'labels.json'
     if format in OWN:
         write_labels(sample(), path, format)
-    document = FOREIGN.get(format) or json.loads(path.read_text())
+    document = json.loads(path.read_text()) if format in OWN else DOCUMENTS[format]
     path.write_text(json.dumps(document))
     assert read_all_labels(path, format)
     for changed in damaged(document):

@@ -18,7 +18,6 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.labels import (
     FrameOptions,
-    find_label_files,
     frame_sources,
     match_frames,
     read_all_labels,
@@ -30,7 +29,6 @@ from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.io.video_list import ListedVideo, find_file_of, read_inputs
 from stdpose_mm.structures import VideoFrame
-from support.damaged_files import changed
 from support.label_samples import person, sample
 from support.platforms import linux, posix
 from support.zip_files import zipped
@@ -87,18 +85,6 @@ def test_labels_that_shrink_well_are_no_bomb(tmp_path: Path, monkeypatch: Any) -
     assert len(read_labels(tmp_path / 'many.json.gz').persons) == 200
 
 
-def test_an_entity_bomb(tmp_path: Path) -> None:
-    lines = [f'<!ENTITY e{i + 1} "{f"&e{i};" * 10}">' for i in range(9)]
-    text = f'<!DOCTYPE a [<!ENTITY e0 "ha">{"".join(lines)}]><annotations>&e9;</annotations>'
-    path = tmp_path / 'labels.xml'
-    path.write_text(text, encoding='utf-16')
-
-    refused(
-        lambda: read_all_labels(path, 'cvat'),
-        r'is not usable XML: it has a document type',
-    )
-
-
 def test_deep_xml(tmp_path: Path) -> None:
     depth = 100_000
     write_labels(sample(), tmp_path / 'labels.xml')
@@ -116,23 +102,6 @@ def coco(**fields: Any) -> dict[str, Any]:
         'categories': [{'id': 1, 'name': 'person', 'keypoints': ['nose']}],
         **fields,
     }
-
-
-@pytest.mark.parametrize(
-    ('bad', 'place'),
-    [
-        ('nose\0', ('categories', 0, 'keypoints', 0)),
-        ('\ud800', ('images', 0, 'file_name')),
-        ('a\udfff', ('annotations', 0, 'note')),
-    ],
-)
-def test_what_no_name_can_hold_is_refused_before_a_run(
-    tmp_path: Path, place: tuple, bad: str
-) -> None:
-    path = tmp_path / 'labels.json'
-    path.write_text(json.dumps(changed(coco(), place, bad)))
-
-    refused(lambda: read_labels(path), r'labels\.json .* holds .*, an invalid character')
 
 
 @pytest.mark.parametrize('value', [[1], True])
@@ -281,22 +250,6 @@ def test_leftovers_are_nobodys_labels(tmp_path: Path) -> None:
         (tmp_path / name).write_text('')
 
     assert find_file_of(ListedVideo(Path('clip.mp4')), tmp_path) == tmp_path / 'clip.json'
-
-
-def test_leftovers_beside_labels_of_pictures(tmp_path: Path) -> None:
-    shape = {'label': 'nose', 'points': [[1, 2]], 'shape_type': 'point'}
-    for leftover in ('._a.json', '._a.txt', 'a.json~'):
-        (tmp_path / leftover).write_text('0 0.5 0.5 0.1 0.1 0.5 0.5 2')
-    (tmp_path / 'a.json').write_text(json.dumps({'shapes': [shape], 'imagePath': 'a.jpg'}))
-
-    assert len(read_labels(tmp_path).persons) == 1
-
-
-def test_a_list_of_labels_with_a_name_that_is_too_long(tmp_path: Path) -> None:
-    (tmp_path / 'list.txt').write_text('x' * 400 + '.json')
-
-    with pytest.raises(InputError, match='do not exist'):
-        find_label_files(tmp_path / 'list.txt')
 
 
 def test_backslashes_in_names_of_pictures_are_folders_for_deeplabcut_too(tmp_path: Path) -> None:

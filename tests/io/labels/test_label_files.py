@@ -29,6 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / 'labels' / '.123.partial.d.json').touch()
     (tmp_path / 'other').mkdir()
     (tmp_path / 'empty.txt').touch()
+    (tmp_path / 'long.txt').write_text('x' * 400 + '.json')
     monkeypatch.chdir(tmp_path)
     write_label_list('splits/train.txt', ['labels/b.json', 'labels/a.json'])
     return tmp_path
@@ -58,6 +59,7 @@ def test_what_stands_for_label_files(here: Path, entry: object, expected: list[s
         (['labels', 'empty.txt'], r'^the list empty\.txt of Y holds no label file .*: do Z$'),
         ([], r'^the list of labels of Y is empty: do Z$'),
         (['labels/x.json'], r'^the labels labels/x\.json of Y do not exist: do Z$'),
+        ('long.txt', r'^the labels x{400}\.json of Y do not exist: do Z$'),
         ('other', r'^the folder other of Y holds no label file'),
     ],
     ids=str,

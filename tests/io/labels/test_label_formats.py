@@ -49,35 +49,6 @@ def test_the_guide_has_the_table_of_the_declarations():
 
 
 @pytest.mark.parametrize(
-    ('target', 'found'),
-    [
-        ('posetrack18', 'posetrack18'),
-        ('posetrack21', 'posetrack18'),
-        ('posetrack18-official', 'posetrack18'),
-        ('coco', 'coco'),
-        ('cvat', 'cvat'),
-    ],
-)
-def test_the_format_of_a_written_file_is_found(tmp_path: Path, target: str, found: str):
-    write_labels(sample(), tmp_path / 'labels', target)
-
-    assert sniff_format(tmp_path / 'labels') == found
-    assert sum(p.is_located for p in read_labels(tmp_path / 'labels').persons) == 3
-
-
-@pytest.mark.parametrize(
-    ('path', 'found'),
-    [
-        ('pt17/annolist/000342_mpii.json', 'posetrack17'),
-        ('pt17/expected18/000342_mpii_test.json', 'posetrack18'),
-        ('dense/pred/020001_mpii_test.json', 'posetrack18'),
-    ],
-)
-def test_the_format_of_posetracks_files_is_found(path: str, found: str):
-    assert sniff_format(GOLDEN / path) == found
-
-
-@pytest.mark.parametrize(
     ('fields', 'image_fields', 'found'),
     [
         ({'videos': []}, {}, 'coco'),
@@ -85,6 +56,7 @@ def test_the_format_of_posetracks_files_is_found(path: str, found: str):
         ({}, {'video_id': 1, 'is_labeled': True}, 'coco'),
         ({}, {'is_labeled': True}, 'posetrack18'),
         ({}, {'nframes': 5}, 'posetrack18'),
+        ({'annotations': [{'bbox_head': [1, 2, 3, 4]}]}, {}, 'posetrack18'),
         ({}, {}, 'coco'),
     ],
 )

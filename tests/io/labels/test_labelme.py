@@ -21,6 +21,7 @@ def test_a_folder_is_a_video_whose_groups_of_points_are_people(tmp_path: Path):
         labelme_shape('nose', [[12.5, 21]], group_id=4),
         labelme_shape('hand', [[14, 30.25]], group_id=4, flags={'occluded': True}),
         labelme_shape('hand', [[44, 31]], group_id=5),
+        labelme_shape('runner', [[50, 40], [60, 44]], shape_type='rectangle', group_id=6),
         labelme_shape('floor', [[0, 0], [5, 5], [0, 5]], shape_type='polygon'),
     )
     file = write_json(folder / 'img_0010.json', first)
@@ -30,8 +31,8 @@ def test_a_folder_is_a_video_whose_groups_of_points_are_people(tmp_path: Path):
 
     assert sniff_format(folder) == sniff_format(file) == 'labelme'
     assert (labels.name, labels.skeleton.keypoint_names) == ('clip', ('nose', 'hand'))
-    one, other = labels.persons
-    assert (one.track_id, other.track_id) == (4, 5)
+    one, other, boxed = labels.persons
+    assert (one.track_id, other.track_id, boxed.track_id) == (4, 5, 6)
     assert one.keypoints.tolist() == [[12.5, 21], [14, 30.25]]
     assert one.visibility.tolist() == [2, 1]
     assert other.keypoints.tolist() == [[0, 0], [44, 31]]
@@ -40,6 +41,7 @@ def test_a_folder_is_a_video_whose_groups_of_points_are_people(tmp_path: Path):
     assert labels.skeleton.category == 'runner'
     assert one.bbox.tolist() == [10, 20.5, 20, 19.5]
     assert other.bbox is None
+    assert (boxed.bbox.tolist(), boxed.labelled.any()) == ([50, 40, 10, 4], False)
     assert [(f.index, f.file_name, f.width, f.height) for f in labels.frames] == [
         (2, 'img_0002.jpg', 64, 48),
         (10, 'img_0010.jpg', 64, 48),

@@ -113,30 +113,6 @@ def test_the_video_tells_where_numbers_start(
     assert [p.frame_index for p in match_frames(labels, video).persons] == [*frames]
 
 
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (
-            {'landmarks': [{'x': 0.5, 'y': 'low'}]},
-            r'frames\[0\]\.landmarks must be landmarks with n',
-        ),
-        ({'landmarks': [{'x': 0.5}]}, r'landmarks must be landmarks with numbers x, y'),
-        ({'landmarks': [{'x': 1e9, 'y': 0.5}]}, r'landmarks must be landmarks with numbers x, y'),
-        ({'landmarks': [{'x': float('nan'), 'y': 0.5}]}, 'must be landmarks with numbers x, y'),
-        ({'landmarks': [0.5, 0.5, 0.5]}, 'must be landmarks with numbers x, y'),
-        ({'landmarks': {'NOSE': [0.5, 0.5]}}, 'must be landmarks with numbers x, y'),
-        ({'landmarks': landmarks(count=9)}, 'with different numbers of them'),
-        ({'frame': -1}, r'frames\[0\]\.frame must be a whole number'),
-        ({'frame': '0'}, r'frames\[0\]\.frame must be a whole number'),
-    ],
-)
-def test_mistakes_are_named(tmp_path: Path, change: dict[str, Any], message: str):
-    first, second = by_frame(0, 1)
-    path = write_json(tmp_path / 'a.json', [{**first, **change}, second])
-    with pytest.raises(InputError, match=message):
-        read_labels(path, size=SIZE)
-
-
 def test_fractions_need_the_size(tmp_path: Path):
     with pytest.raises(InputError, match='holds fractions of the picture, give its --labels-size'):
         read_labels(write_json(tmp_path / 'a.json', by_frame(0)))

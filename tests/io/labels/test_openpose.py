@@ -59,22 +59,14 @@ def test_frames_count_from_0_unless_the_video_is_too_short(
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
-def test_somebody_without_a_joint_is_nobody(tmp_path: Path):
-    people = openpose_person(5, 6, 0.5, 0, 0, 0), openpose_person(*[0] * 6)
-    path = write_json(tmp_path / 'a_keypoints.json', openpose(*people))
-
-    with pytest.warns(InputWarning, match='1 entry with neither a joint nor a box'):
-        assert len(read_labels(path).persons) == 1
-
-
-@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
-def test_an_object_without_fields_is_nobody(tmp_path: Path):
-    """As Pose2Sim writes them for people whom a camera does not see."""
-    people = {}, openpose_person(5, 6, 0.5), {}
+def test_an_object_without_fields_or_joints_is_nobody(tmp_path: Path):
+    """As Pose2Sim writes the former for people whom a camera does not see."""
+    people = {}, openpose_person(5, 6, 0.5), {}, openpose_person(0, 0, 0)
     write_json(tmp_path / 'json' / 'squat_0.json', openpose(*people))
     write_json(tmp_path / 'json' / 'squat_1.json', openpose({}))
 
-    labels = read_labels(tmp_path / 'json')
+    with pytest.warns(InputWarning, match='1 entry with neither a joint nor a box'):
+        labels = read_labels(tmp_path / 'json')
     assert [frame.index for frame in labels.frames] == [0, 1]
     assert [p.keypoints.tolist() for p in labels.persons] == [[[5, 6]]]
 

@@ -12,7 +12,7 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions
 from support.foreign_labels import openpose, openpose_person, write_json
-from support.label_samples import for_placed_labels, person, sample
+from support.label_samples import person, sample
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 
@@ -104,30 +104,3 @@ def test_files_of_other_labels_are_named_after_the_pictures_or_the_video(
     files = written(sample(name='site/clip', frames=frames), tmp_path / 'out')
 
     assert sorted(files) == [f'{name}_keypoints.json' for name in names]
-
-
-@for_placed_labels
-def test_openpose_holds_poses_tracks_and_scores(
-    tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
-):
-    found = [_found_joints(person) for person in labels.persons]
-    placed = [(p, joints) for p, joints in zip(labels.persons, found, strict=True) if joints.any()]
-    folder = tmp_path_factory.mktemp('out')
-    write_labels(labels, folder, 'openpose')
-    back = read_labels(folder)
-
-    assert [frame.index for frame in back.frames] == [frame.index for frame in labels.frames]
-    assert back.skeleton.num_keypoints == labels.skeleton.num_keypoints
-    for (before, joints), after in zip(placed, back.persons, strict=True):
-        assert (after.frame_index, after.track_id) == (before.frame_index, before.track_id)
-        assert after.labelled.tolist() == joints.tolist()
-        assert after.keypoints[joints].tolist() == before.keypoints[joints].tolist()
-        scores = np.ones(len(joints)) if before.scores is None else before.scores
-        assert after.scores[joints].tolist() == np.maximum(scores, 1e-6)[joints].tolist()
-        assert not after.given.any()
-
-
-# In files of estimates (0, 0) and (-1, -1) say that a joint was not found.
-def _found_joints(person: PersonLabel) -> np.ndarray:
-    placeholders = [(person.keypoints == value).all(axis=1) for value in (0, -1)]
-    return person.labelled & ~np.any(placeholders, axis=0)

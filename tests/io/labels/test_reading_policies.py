@@ -230,30 +230,27 @@ def test_a_number_of_two_classes_is_two_people(tmp_path: Path):
 
 
 @pytest.mark.parametrize('format', IN_PIXELS)
-def test_fractions_of_the_picture_are_refused(tmp_path: Path, format: str):
-    labels = video(*(person(frame, track_id=1) for frame in (0, 9)))
-    small = [replace(p, keypoints=p.keypoints / 240, bbox=None) for p in labels.persons]
+@pytest.mark.parametrize(
+    ('pose', 'is_refused'),
+    [
+        (POSE / 240, True),
+        # Partly outside.
+        ([[0.25, 0.5], [0.5, 0.75], [0.5, 1.5]], True),
+        # One joint elsewhere shows that they are pixels.
+        ([[0.25, 0.5], [0.5, 0.25], [2.5, 0.75]], False),
+    ],
+)
+def test_fractions_of_the_picture_are_refused(
+    tmp_path: Path, format: str, pose: Any, is_refused: bool
+):
+    labels = video(*(replace(person(i, track_id=1), keypoints=pose, bbox=None) for i in (0, 9)))
+    path = written(tmp_path, labels, format)
 
-    with pytest.raises(InputError, match=r'all joints within -2\.\.2'):
-        read_labels(written(tmp_path, labels.with_persons(small), format))
-
-
-def test_fractions_of_a_person_partly_outside_are_refused(tmp_path: Path):
-    pose = np.array([[0.25, 0.5], [0.5, 0.75], [0.5, 1.5]])
-    labels = video(replace(person(0, track_id=1), keypoints=pose, bbox=None))
-
-    with pytest.raises(InputError, match=r'all joints within -2\.\.2'):
-        read_labels(written(tmp_path, labels, 'coco'))
-
-
-@pytest.mark.parametrize('format', IN_PIXELS)
-def test_one_joint_elsewhere_shows_that_they_are_pixels(tmp_path: Path, format: str):
-    pose = np.array([[0.25, 0.5], [0.5, 0.25], [2.5, 0.75]])
-    labels = video(replace(person(0, track_id=1), keypoints=pose, bbox=None))
-
-    np.testing.assert_array_equal(
-        read_labels(written(tmp_path, labels, format)).persons[0].keypoints, pose
-    )
+    if is_refused:
+        with pytest.raises(InputError, match=r'all joints within -2\.\.2'):
+            read_labels(path)
+    else:
+        np.testing.assert_array_equal(read_labels(path).persons[0].keypoints, pose)
 
 
 # -- which joint -------------------------------------------------------------------------------
@@ -277,21 +274,19 @@ def test_spellings_of_a_joint_are_the_first_one(names: list[str], seed: int):
     }
 
 
-def test_names_that_occur_in_one_pose_are_two_joints():
-    assert unify_joint_names('f.json', [['Tail', 'tail'], ['tail']]) == {
-        'Tail': 'Tail',
-        'tail': 'tail',
-    }
-
-
-def test_names_with_other_numbers_are_two_joints():
-    names = unify_joint_names('f.json', [['tail 1_11'], ['tail_11_1'], ['Tail_1-11']])
-
-    assert names == {
-        'tail 1_11': 'tail 1_11',
-        'Tail_1-11': 'tail 1_11',
-        'tail_11_1': 'tail_11_1',
-    }
+@pytest.mark.parametrize(
+    ('poses', 'spellings'),
+    [
+        # Names that occur in one pose are two joints, and so are names with other numbers.
+        ([['Tail', 'tail'], ['tail']], {'Tail': 'Tail', 'tail': 'tail'}),
+        (
+            [['tail 1_11'], ['tail_11_1'], ['Tail_1-11']],
+            {'tail 1_11': 'tail 1_11', 'Tail_1-11': 'tail 1_11', 'tail_11_1': 'tail_11_1'},
+        ),
+    ],
+)
+def test_names_that_are_two_joints(poses: list[list[str]], spellings: dict[str, str]):
+    assert unify_joint_names('f.json', poses) == spellings
 
 
 @pytest.mark.parametrize('format', ['labelme', 'label-studio'])
@@ -346,13 +341,16 @@ def test_points_without_a_group_join_the_one_that_lacks_them(
     assert ['without a group' in str(one.message) for one in notes] == [True] * (joined is None)
 
 
-def test_joints_that_differ_in_case_only_have_an_order():
-    assert joint_order(('tail', 'Tail'), ('Tail', 'tail')) == [1, 0]
-
-
-def test_other_joints_have_no_order():
-    assert joint_order(('head', 'tail'), ('head', 'hand')) is None
-    assert joint_order(('head',), ('head', 'hand')) is None
+@pytest.mark.parametrize(
+    ('names', 'reference', 'order'),
+    [
+        (('tail', 'Tail'), ('Tail', 'tail'), [1, 0]),
+        (('head', 'tail'), ('head', 'hand'), None),
+        (('head',), ('head', 'hand'), None),
+    ],
+)
+def test_joints_of_similar_or_other_names(names: tuple, reference: tuple, order: list | None):
+    assert joint_order(names, reference) == order
 
 
 def test_categories_of_the_same_joints_in_another_order_are_one_skeleton(tmp_path: Path):
@@ -390,6 +388,10 @@ def test_a_category_of_several_can_be_chosen(tmp_path: Path):
     assert [p.frame_index for p in labels.persons] == [9]
     with pytest.raises(InputError, match="no labels of the category 'c', only of 'person', 'b'"):
         read_labels(path, category='c')
+    # A category with boxes only counts, too.
+    edit(path, lambda data: data['annotations'][1].update(keypoints=[0] * 9))
+    with pytest.raises(InputError, match=r"\('person', 'b'\), give the category"):
+        read_labels(path)
 
 
 @pytest.mark.parametrize('format', [n for n in FORMATS if 'category' not in LABEL_FORMATS[n].takes])
@@ -430,15 +432,6 @@ def test_a_category_of_crowds_or_empty_objects_does_not_count(
     assert (labels.skeleton.keypoint_names, len(labels.persons)) == (JOINTS, 1)
 
 
-def test_a_category_with_boxes_only_counts(tmp_path: Path):
-    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 2)), 'coco')
-    of_two_categories(path, ['nose', 'tail', 'paw'])
-    edit(path, lambda data: data['annotations'][1].update(keypoints=[0] * 9))
-
-    with pytest.raises(InputError, match=r"\('person', 'b'\), give the category"):
-        read_labels(path)
-
-
 # -- which file --------------------------------------------------------------------------------
 
 BESIDE = {
@@ -450,6 +443,7 @@ BESIDE = {
     'frames.txt': '0\n9\n',
     'done.txt': '',
     'config.json': '{"version": 3, "labels": ["head"]}',
+    **dict.fromkeys(('._a.json', '._a.txt', 'a.json~'), '0 0.5 0.5 0.1 0.1 0.5 0.5 2'),
 }
 
 
@@ -484,36 +478,22 @@ def test_further_frames_are_named_like_the_labelled_ones(names: dict[int, str], 
     assert follow_names(names, [5]) == {**names, 5: added}
 
 
-@pytest.mark.parametrize('folders', [('', 'label'), ('label', '../label'), ('label', 'C:/x/label')])
-def test_a_folder_written_in_two_ways_is_one_video(tmp_path: Path, folders: tuple[str, str]):
-    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
-
-    def change(data: Any) -> None:
-        for image, folder in zip(data['images'], folders, strict=True):
-            del image['video_id']
-            image['file_name'] = f'{folder}/{image["file_name"]}'.lstrip('/')
-
-    edit(path, change)
-    assert [len(labels.frames) for labels in read_all_labels(path)] == [2]
-
-
-def test_two_folders_of_one_name_stay_two_videos(tmp_path: Path):
-    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
-
-    def change(data: Any) -> None:
-        for image, folder in zip(data['images'], ('a/img1', 'b/img1'), strict=True):
-            del image['video_id']
-            image['file_name'] = f'{folder}/{image["file_name"]}'
-
-    edit(path, change)
-    assert [len(labels.frames) for labels in read_all_labels(path)] == [1, 1]
-
-
 @pytest.mark.parametrize(
-    'names', [('left_0000', 'right/right_0009'), ('0009', 'b/0009'), ('0009', 'b/9')]
+    ('names', 'counts'),
+    [
+        # One folder that is written in two ways.
+        (('frame_0', 'label/frame_9'), [2]),
+        (('label/frame_0', '../label/frame_9'), [2]),
+        (('label/frame_0', 'C:/x/label/frame_9'), [2]),
+        # Two folders of one name, and folders of other or the same pictures.
+        (('a/img1/frame_0', 'b/img1/frame_9'), [1, 1]),
+        (('left_0000', 'right/right_0009'), [1, 1]),
+        (('0009', 'b/0009'), [1, 1]),
+        (('0009', 'b/9'), [1, 1]),
+    ],
 )
-def test_folders_of_other_or_the_same_pictures_are_two_videos(
-    tmp_path: Path, names: tuple[str, str]
+def test_which_folders_of_pictures_are_one_video(
+    tmp_path: Path, names: tuple[str, str], counts: list[int]
 ):
     path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
 
@@ -523,7 +503,7 @@ def test_folders_of_other_or_the_same_pictures_are_two_videos(
             image['file_name'] = f'{name}.jpg'
 
     edit(path, change)
-    assert len(read_all_labels(path)) == 2
+    assert [len(labels.frames) for labels in read_all_labels(path)] == counts
 
 
 def test_frames_without_labels_are_named_like_those_with(tmp_path: Path):

@@ -27,6 +27,20 @@ h5py = pytest.importorskip('h5py', reason='comes with sleap-io')
 HDF5 = b'\x89HDF\r\n\x1a\n'
 
 
+def placed(skeleton: Any, *points: Sequence[float], **fields: Any) -> Any:
+    return sio.Instance.from_numpy(np.asarray(points, float), skeleton=skeleton, **fields)
+
+
+def predicted(skeleton: Any, scores: Sequence[float], *points: Any, **fields: Any) -> Any:
+    return sio.PredictedInstance.from_numpy(
+        np.asarray(points, float),
+        skeleton=skeleton,
+        point_scores=np.asarray(scores),
+        score=0.5,
+        **fields,
+    )
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Two mice in monday.mp4, one of them also in tuesday's pictures; made with sleap-io alone."""
@@ -38,40 +52,25 @@ def project(tmp_path: Path) -> Path:
     tuesday.backend_metadata.update(type='ImageVideo', filename=pictures[0], filenames=pictures)
     left, right = sio.Track('left mouse'), sio.Track('right mouse')
 
-    def placed(points, track, **fields):
-        return sio.Instance.from_numpy(
-            np.asarray(points, float), skeleton=skeleton, track=track, **fields
-        )
-
-    def predicted(points, scores, track):
-        return sio.PredictedInstance.from_numpy(
-            np.asarray(points, float),
-            skeleton=skeleton,
-            point_scores=np.asarray(scores),
-            score=0.5,
-            track=track,
-        )
-
-    hidden = placed([[1.5, 2], [3, 4], [np.nan, np.nan]], left)
+    hidden = placed(skeleton, (1.5, 2), (3, 4), (np.nan, np.nan), track=left)
     hidden.points['visible'][1] = False
-    guess = predicted([[70, 80]] * 3, [0.5] * 3, None)
+    guess = predicted(skeleton, [0.5] * 3, *[(70, 80)] * 3)
     people = [
-        predicted([[60, 60]] * 3, [0.9] * 3, left),
+        predicted(skeleton, [0.9] * 3, *[(60, 60)] * 3, track=left),
         hidden,
-        placed([[10, 20], [11, 21], [12, 22.25]], right),
+        placed(skeleton, (10, 20), (11, 21), (12, 22.25), track=right),
         guess,
-        placed([[71, 81]] * 3, None, from_predicted=guess),
+        placed(skeleton, *[(71, 81)] * 3, from_predicted=guess),
     ]
-    alone = predicted([[7, 8], [np.nan, np.nan], [9, 9]], [0.75, 0, 0.5], right)
+    alone = predicted(skeleton, [0.75, 0, 0.5], (7, 8), (np.nan, np.nan), (9, 9), track=right)
     frames = [
         sio.LabeledFrame(monday, 30, [alone]),
         sio.LabeledFrame(monday, 4, people),
         sio.LabeledFrame(monday, 9, [], is_negative=True),
-        sio.LabeledFrame(tuesday, 2, [placed([[1, 1], [2, 2], [3, 3]], left)]),
+        sio.LabeledFrame(tuesday, 2, [placed(skeleton, (1, 1), (2, 2), (3, 3), track=left)]),
     ]
-    labels = sio.Labels(
-        frames, videos=[monday, tuesday], skeletons=[skeleton], tracks=[left, right]
-    )
+    tracks = [left, right]
+    labels = sio.Labels(frames, [monday, tuesday], skeletons=[skeleton], tracks=tracks)
     sio.save_slp(labels, str(tmp_path / 'mice.slp'), verbose=False)
     return tmp_path / 'mice.slp'
 
@@ -233,20 +232,6 @@ def test_damaged_projects_are_refused(tmp_path: Path):
         assert '\n' not in str(caught.value)
 
 
-def save(path: Path, *instances: Any, video: Any = None) -> Path:
-    """A project with these instances in one frame."""
-    video = video or sio.Video('clip.mp4', open_backend=False)
-    skeletons = [*{id(one.skeleton): one.skeleton for one in instances}.values()]
-    frame = sio.LabeledFrame(video, 0, [*instances])
-    sio.save_slp(sio.Labels([frame], [video], skeletons=skeletons), str(path), verbose=False)
-    return path
-
-
-def instance(*points: Sequence[float]) -> Any:
-    skeleton = sio.Skeleton([f'j{i}' for i in range(len(points))])
-    return sio.Instance.from_numpy(np.asarray(points, float), skeleton=skeleton)
-
-
 def write_project(path: Path, videos: Sequence[Any], *labelled: tuple[int, int, Sequence[Any]]):
     """Save a project; labelled are position of the video, frame and instances."""
     frames = [sio.LabeledFrame(videos[v], frame, [*people]) for v, frame, people in labelled]
@@ -262,10 +247,6 @@ def clips(*names: str) -> list[Any]:
     return [sio.Video(name, open_backend=False) for name in names]
 
 
-def placed(skeleton: Any, *points: Sequence[float], **fields: Any) -> Any:
-    return sio.Instance.from_numpy(np.asarray(points, float), skeleton=skeleton, **fields)
-
-
 def poses(labels: VideoLabels) -> dict[int, list[list[list[float]]]]:
     return {
         index: [p.keypoints.tolist() for p in labels[index]] for index in labels if labels[index]
@@ -275,6 +256,7 @@ def poses(labels: VideoLabels) -> dict[int, list[list[list[float]]]]:
 MOUSE = sio.Skeleton(['snout', 'tail'])
 REVERSED = sio.Skeleton(['Tail', 'snout'])
 BALL = sio.Skeleton(['ball'])
+RAT = sio.Skeleton(['snout', 'back', 'tail'])
 
 
 def test_skeletons_with_the_same_joints_are_one(tmp_path: Path):
@@ -482,9 +464,7 @@ def test_other_videos_are_read_beside_one_that_is_labelled_twice(tmp_path: Path)
 
 
 def test_labels_and_predictions_of_one_frame_in_two_entries_are_joined(tmp_path: Path):
-    guess = sio.PredictedInstance.from_numpy(
-        np.asarray([(9.0, 9), (9, 9)]), skeleton=MOUSE, track=sio.Track('m'), score=0.5
-    )
+    guess = predicted(MOUSE, [0.5] * 2, (9, 9), (9, 9), track=sio.Track('m'))
     mouse = placed(MOUSE, (1, 2), (3, 4), track=sio.Track('m'))
     videos = clips('/data/clip.mp4', '/data/clip.mp4')
     path = write_project(tmp_path / 'a.slp', videos, (0, 7, [mouse]), (1, 7, [guess]))
@@ -547,35 +527,24 @@ def test_one_animal_without_a_track_is_one_subject_however_far_it_moves(tmp_path
 
 def test_cropped_videos_are_refused(tmp_path: Path):
     pictures = [str(write_picture(tmp_path / f'{i}.png')) for i in range(2)]
-    path = save(
-        tmp_path / 'a.slp', instance((1, 1)), video=sio.Video(pictures).crop((8, 8, 40, 40))
-    )
+    videos = [sio.Video(pictures).crop((8, 8, 40, 40))]
+    path = write_project(tmp_path / 'a.slp', videos, (0, 0, [placed(BALL, (1, 1))]))
 
     with pytest.raises(InputError, match='is cropped within the project'):
         read_all_labels(path, 'sleap')
 
 
 def test_an_instance_without_a_visible_point_is_nobody(tmp_path: Path):
-    mouse = instance((1, 2), (3, 4))
-    ghost = type(mouse).from_numpy(np.ones((2, 2)), skeleton=mouse.skeleton)
+    mouse, ghost = placed(MOUSE, (1, 2), (3, 4)), placed(MOUSE, (1, 1), (1, 1))
     ghost.points['visible'] = False
-    path = save(tmp_path / 'a.slp', mouse, ghost)
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, [mouse, ghost]))
 
     with pytest.warns(InputWarning, match=r'slp: left out 1 entry with neither a joint nor a box'):
         assert len(read_labels(path).persons) == 1
 
 
-def prediction(scores: Sequence[float], *points: Sequence[float]) -> Any:
-    return sio.PredictedInstance.from_numpy(
-        np.asarray(points, float),
-        skeleton=sio.Skeleton([f'j{i}' for i in range(len(points))]),
-        point_scores=np.asarray(scores),
-        score=0.5,
-    )
-
-
 @pytest.mark.parametrize(
-    ('move', 'predicted', 'given', 'scores'),
+    ('move', 'confidence', 'given', 'scores'),
     [
         (1, (0.5, 0.25, 0.75), [False, True, False], [0.5, 1, 0.75]),
         (1, (0.01, 0.25, np.nan), [False, True, False], [0.01, 1, 1]),
@@ -589,18 +558,19 @@ def prediction(scores: Sequence[float], *points: Sequence[float]) -> Any:
 def test_of_a_corrected_prediction_the_moved_joints_are_given(
     tmp_path: Path,
     move: int | slice,
-    predicted: Sequence[float],
+    confidence: Sequence[float],
     given: list[bool],
     scores: list[float] | None,
 ):
     """SLEAP's editor makes a user instance of it, on a double click."""
-    guess = prediction(predicted, (1, 2), (3, 4), (5, 6))
     points = np.asarray([(1, 2), (3, 4), (5, 6)], float)
-    user = type(instance((1, 1))).from_numpy(points, skeleton=guess.skeleton, from_predicted=guess)
+    guess = predicted(RAT, confidence, *points)
+    user = placed(RAT, *points, from_predicted=guess)
     user.points['complete'] = False
     user.points['xy'][move] += 1
     user.points['complete'][move] = True
-    (mouse,) = read_labels(save(tmp_path / 'a.slp', guess, user)).persons
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, [guess, user]))
+    (mouse,) = read_labels(path).persons
 
     assert mouse.source == 'given'
     assert mouse.keypoint_sources.tolist() == ['given' if g else 'propagated' for g in given]
@@ -610,15 +580,16 @@ def test_of_a_corrected_prediction_the_moved_joints_are_given(
 
 
 @pytest.mark.parametrize(
-    ('predicted', 'scores'),
+    ('confidence', 'scores'),
     [((0.01, np.nan, 0.5), [0.01, 1, 0]), ((np.nan, np.nan, 0.5), None)],
 )
 def test_of_a_prediction_only_joints_without_a_score_are_certain(
-    tmp_path: Path, predicted: Sequence[float], scores: list[float] | None
+    tmp_path: Path, confidence: Sequence[float], scores: list[float] | None
 ):
     # The tail has no place.
-    guess = prediction(predicted, (1, 2), (3, 4), (np.nan, np.nan))
-    (mouse,) = read_labels(save(tmp_path / 'a.slp', guess)).persons
+    guess = predicted(RAT, confidence, (1, 2), (3, 4), (np.nan, np.nan))
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, [guess]))
+    (mouse,) = read_labels(path).persons
 
     assert mouse.visibility.tolist() == [2, 2, 0]
     assert (None if mouse.scores is None else mouse.scores.tolist()) == scores

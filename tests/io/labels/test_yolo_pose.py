@@ -218,6 +218,8 @@ def test_people_of_several_classes_keep_their_class(dataset: Path):
     assert [p.extra['identity_class'] for p in people] == ['mouse', 'class 1']
     (mouse,) = read_labels(dataset, category='mouse').persons
     assert 'identity_class' not in mouse.extra
+    with pytest.raises(InputError, match="no labels of the category 'rat', only of 'mouse', 'cl"):
+        read_labels(dataset, category='rat')
 
 
 def test_a_line_of_any_length_is_of_labels(tmp_path: Path):
@@ -230,13 +232,6 @@ def test_a_line_of_any_length_is_of_labels(tmp_path: Path):
     config(folder, 'kpt_shape: [133, 3]')
 
     assert len(read_labels(folder, size=(64, 48)).persons) == 14
-
-
-def test_lists_and_classes_are_no_labels(dataset: Path, tmp_path: Path):
-    folder = files(tmp_path / 'b', f1=LINE, classes='mouse\n', train='images/f1.jpg\n')
-    config(folder, CONFIG)
-
-    assert len(read_labels(folder, size=(64, 48)).frames) == 1
 
 
 def test_the_format_of_dense_lines_of_joints_is_found(tmp_path: Path):
