@@ -91,8 +91,7 @@ def generate_clip(
 ) -> SyntheticClip:
     """Generate a clip; the same arguments give the same labels and pictures.
 
-    Only very small pictures of wild footage may differ from run to run, because x264's output for
-    them does.
+    Only pictures of wild footage may differ slightly from run to run, because x264's output does.
 
     Args:
         seed: Non-negative number or numbers (for ``numpy.random.SeedSequence``).
