@@ -28,6 +28,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv'
@@ -344,9 +345,16 @@ def set_up() -> None:
     say(f'done in {time.monotonic() - started:.0f} s')
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser that reports errors of the command line in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: {message}, see --help\n')
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the set-up; on failure print one line on stderr and return 1."""
-    argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0]).parse_args(arguments)
+    _Parser(description=(__doc__ or '').splitlines()[0]).parse_args(arguments)
     try:
         set_up()
     except (SetupError, OSError, subprocess.CalledProcessError) as error:
