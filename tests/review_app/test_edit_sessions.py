@@ -129,8 +129,8 @@ class Session:
         else:
             self.send(type, {name: values[name] for name in fields})
 
-    def send(self, type: str, edit: dict[str, Any]) -> None:
-        """Do an edit on the page and in the model; compare what follows."""
+    def send(self, type: str, edit: dict[str, Any], is_followed: bool = True) -> None:
+        """Do an edit on the page and in the model; compare what follows, poses if they do."""
         before = places(self.review.shown)
         body = {'id': next(self.ids), 'page': 'page', 'revision': self.revision}
         body['edit'] = {'type': type, **edit}
@@ -161,9 +161,11 @@ class Session:
         self.tracks = after
         self.sent.append((body, answer))
         self.check_answer(edit.get('frame'), answer)
-        scratch = self.scratch()
-        self.check_announced(before, places(scratch), changed, answer)
-        self.check(scratch)
+        self.check_labels()
+        if is_followed:
+            scratch = self.scratch()
+            self.check_announced(before, places(scratch), changed, answer)
+            self.check(scratch)
 
     def expected(self, type: str, edit: dict[str, Any], shown: dict[int, np.ndarray]) -> Any:
         """The labels after an edit, and where it makes labels."""
@@ -316,7 +318,9 @@ def test_a_session_of_edits_is_that_of_a_plain_model_and_is_undone(
             page.do(step)
         number = len(page.past)
         for type in ('undo', 'redo'):
+            # One edit after another, quicker than their poses are computed.
             for _ in range(number):
-                page.send(type, {})
+                page.send(type, {}, is_followed=False)
+            page.check(page.scratch())
             page.restart()
         page.review.close()

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from stdpose_mm.review_app.journal import Journal, same_labels
 from stdpose_mm.structures import VideoLabels
 from support.label_samples import content as content_of
 from support.label_samples import videos
-from support.paths import ROOT
+from support.review_browser import ReviewServer, serve
 from support.review_page import Page, label, labels_of
 
 EDITS = (
@@ -437,19 +436,13 @@ def test_kept_labels_that_are_none_are_refused(
 
 
 @contextmanager
-def served(*given: str | Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """Run ``stdpose review`` as a command; also yield a browser that was given its address."""
-    options = ['--no-browser', '--method', 'linear', '--cache', 'off', '--port', '0']
-    command = [sys.executable, ROOT / 'tools' / 'review.py', *given, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            address = process.stdout.readline().strip()  # type: ignore[union-attr]
-            base = address.partition('/?')[0]
-            with httpx.Client(base_url=base, headers={'Origin': base}, trust_env=False) as client:
-                client.get(address)
-                yield process, client
-        finally:
-            process.kill()
+def served(*given: str | Path) -> Iterator[tuple[ReviewServer, httpx.Client]]:
+    """Run ``stdpose review``; also yield a browser that was given its address."""
+    with serve(*given, '--cache', 'off') as server:
+        headers = {'Origin': server.origin}
+        with httpx.Client(base_url=server.origin, headers=headers, trust_env=False) as client:
+            client.get(server.address)
+            yield server, client
 
 
 @pytest.mark.slow
@@ -460,22 +453,23 @@ def test_a_server_that_is_killed_loses_nothing_that_it_answered(
     two_people: VideoLabels,
 ):
     write_labels(two_people, tmp_path / 'labels.json')
-    with served(video, tmp_path / 'labels.json') as (process, client):
+    with served(video, tmp_path / 'labels.json') as (server, client):
         for n in range(20):
             joints = {'head': [n, 1, 2]}
             edit = {'type': 'set_joints', 'person': 1, 'frame': n + 1, 'joints': joints}
             body = {'id': str(n), 'page': 'p', 'revision': n, 'edit': edit}
             assert client.post('/api/videos/0/edits', json=body).status_code == 200
-        process.kill()
+        server.kill()
     again = open_page(two_people)
     assert again.revision == 20
     assert again.joint(20, 1) == [19, 1]
     again.project.close()
 
     (tmp_path / 'labels.json').write_text('{"images": []}')
-    with served(video, '--project', journal_of(tmp_path)) as (process, client):
+    with served(video, '--project', journal_of(tmp_path)) as (server, client):
         assert client.get('/api/videos/0').json()['revision'] == 20
         frames = client.get('/api/videos/0/poses?first=20&last=20').json()['frames']
         assert frames['20'][0]['keypoints'][0][:2] == [19, 1]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) in (0, 130)
+        os.kill(server.process.pid, signal.SIGINT)
+        server.process.join(60)
+        assert server.process.exitcode in (0, 130)
