@@ -55,7 +55,6 @@ def learn(plan_file: Path, job: LearningJob, server: Connection) -> None:
         'process': os.getpid(),
         'out': str(job.out),
         'earlier': None if job.earlier is None else str(job.earlier),
-        'method': job.make_propagator().method,
         'steps': job.steps,
         'frames': [sorted({n for t in one.tracks.values() for n in t}) for one in states],
     }

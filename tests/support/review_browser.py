@@ -133,6 +133,7 @@ def _review(
     os.environ.update(environment)
     if learn is not None:
         learning.learn_in_process = learn
+        learning._PROCESSES = _FORKS
         learning._SECONDS_BETWEEN_EVENTS = 0
     if drafts is not None:
         DraftSources.choose = lambda *sources: drafts()  # type: ignore[assignment]
