@@ -7,7 +7,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from support.fake_drafts import Network, sources
-from support.review_browser import FRAMES, POSE, SKELETON, make_clip, serve
+from support.review_browser import FRAMES, POSE, SKELETON, make_clip, make_clips, serve
 
 pytestmark = pytest.mark.slow
 
@@ -21,25 +21,34 @@ def point(number, joint):
     return tuple(np.add(CORNERS[number], (POSE - POSE.min(axis=0))[SKELETON.index_of(joint)]))
 
 
+@pytest.fixture(scope='module')
+def networks(tmp_path_factory):
+    """Return the next of ten unlabelled clips of a server, of which there is one a network."""
+
+    def clips_of(scores):
+        videos, labels = make_clips(tmp_path_factory.mktemp('drafts'), 10)
+        drafts = partial(sources, Network(SKELETON, POSE, scores), BOXES)
+        with serve(videos, '--skeleton', next(labels.iterdir()), drafts=drafts) as server:
+            yield from ((server, video) for video in range(10))
+
+    clips = {}
+    yield lambda *scores: next(clips.setdefault(scores, clips_of(scores)))
+    for of_network in clips.values():
+        of_network.close()
+
+
 @pytest.fixture
-def drafting(page, tmp_path):
+def drafting(page, networks):
     """Open an unlabelled clip with three people, of whom a network places some joints."""
-    servers = []
 
     def start(*scores):
-        video, _ = make_clip(tmp_path)
-        drafts = partial(sources, Network(SKELETON, POSE, scores), BOXES)
-        skeleton = tmp_path / 'labels.json'
-        server = serve(video, '--skeleton', skeleton, drafts=drafts)
-        page.open(server.__enter__())
-        servers.append(server)
+        server, video = networks(*scores)
+        page.open(server, video=video)
         page.wait(lambda: page.fetch('/guidance')['drafts']['source'], 'the page knows the network')
         page.wait(lambda: 'Judging' not in page.text('#verdict'), 'the guidance is here')
         return page
 
-    yield start
-    for server in servers:
-        server.__exit__(None, None, None)
+    return start
 
 
 def find(page):

@@ -39,9 +39,17 @@ CUT = """
       .map((part) => `${part.tagName} ${part.id} ${part.className}: ${part.textContent.trim()}`);
 """
 
+OVERFULL = """
+    const parts = [...document.querySelectorAll('.header, .guidance, .transport, body')];
+    return parts
+      .filter((part) => part.scrollWidth > part.clientWidth || part.scrollHeight > innerHeight)
+      .map((part) => part.className || part.tagName);
+"""
+
 COVERED = """
+    const bars = ['.header', '.guidance', '.transport', '.tools'];
     const controls = document.querySelectorAll(
-      '.header button, .transport button, .transport input, .tools button, .tools input');
+      bars.flatMap((bar) => [`${bar} button`, `${bar} input`]).join(','));
     return [...controls].filter((control) => {
       const box = control.getBoundingClientRect();
       if (!control.checkVisibility() || !box.width) return false;
@@ -52,6 +60,17 @@ COVERED = """
         return !(control.contains(seen) || control.parentElement.contains(seen));
       });
     }).map((control) => control.id || control.title);
+"""
+
+WRAPPED = """
+    return [...document.querySelectorAll('#project thead th, #videos button, #videos td')]
+      .filter((cell) => !cell.matches('.reason') && cell.textContent)
+      .filter((cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return new Set([...range.getClientRects()].map((line) => line.top)).size > 1;
+      })
+      .map((cell) => cell.textContent);
 """
 
 
@@ -84,29 +103,28 @@ def crowd(page, crowded):
     return page
 
 
-@pytest.mark.parametrize(
-    ('size', 'density', 'scheme'),
-    [
-        ((853, 480), 1.5, 'dark'),
-        ((1024, 640), 1, 'light'),
-        ((1280, 720), 1, 'dark'),
-        ((1280, 720), 2, 'light'),
-        ((1920, 1080), 1, 'light'),
-    ],
+WINDOWS = (
+    ((853, 480), 1.5, 'dark'),
+    ((1024, 640), 1, 'light'),
+    ((1280, 720), 1, 'dark'),
+    ((1280, 720), 2, 'light'),
+    ((1920, 1080), 1, 'light'),
 )
-def test_nothing_is_cut_or_covered(crowd, size, density, scheme):
-    resize(crowd.browser, *size, density)
-    set_scheme(crowd.browser, scheme)
+"""Size in pixels of CSS, pixels of the screen in one of them, colours."""
+
+
+def test_nothing_is_cut_or_covered(crowd):
     crowd.run(
         "document.getElementById('frame-field').value = '53999';"
         "document.getElementById('last-frame').textContent = '/ 53999'"
     )
-    # The canvases follow the size of the window a moment later.
-    crowd.wait(
-        lambda: crowd.run('return document.body.scrollWidth <= innerWidth'), 'the page is as wide'
-    )
-    assert crowd.run(CUT) == []
-    assert crowd.run(COVERED) == []
+    for size, density, scheme in WINDOWS:
+        resize(crowd.browser, *size, density)
+        set_scheme(crowd.browser, scheme)
+        # The canvases follow the size of the window a moment later.
+        crowd.wait(lambda: crowd.run(OVERFULL) == [], 'everything is as large as the window')
+        assert crowd.run(CUT) == [], size
+        assert crowd.run(COVERED) == [], size
 
 
 def test_tools_do_not_lie_on_each_other_beside_traces_in_a_low_window(crowd):
@@ -149,24 +167,12 @@ def test_a_row_keeps_its_name_and_colour_while_its_pose_is_recomputed(page, crow
     assert widths == [0, 12]
 
 
-@pytest.mark.parametrize('size', [(853, 480), (1280, 720)])
-def test_a_broken_file_leaves_the_columns_of_the_list_their_width(crowd, size):
-    resize(crowd.browser, *size)
+def test_a_broken_file_leaves_the_columns_of_the_list_their_width(crowd):
     crowd.press('l')
     crowd.wait(lambda: 'unavailable' in crowd.text('#videos'), 'the file is listed as broken')
-    lines = crowd.run(
-        """
-        return [...document.querySelectorAll('#project thead th, #videos button, #videos td')]
-          .filter((cell) => !cell.matches('.reason') && cell.textContent)
-          .filter((cell) => {
-            const range = document.createRange();
-            range.selectNodeContents(cell);
-            return new Set([...range.getClientRects()].map((line) => line.top)).size > 1;
-          })
-          .map((cell) => cell.textContent);
-        """
-    )
-    assert lines == []
+    for size in ((853, 480), (1280, 720)):
+        resize(crowd.browser, *size)
+        assert crowd.run(WRAPPED) == [], size
     assert 'broken.mp4' in crowd.text('#videos .reason')
 
 

@@ -16,6 +16,7 @@ from support.review_browser import (
     SKELETON,
     STARTS,
     make_clip,
+    make_clips,
     place_of,
     poses_of_clip,
     resize,
@@ -43,10 +44,15 @@ def in_doubt(page, sparse):
     return page.fetch('/guidance?target=0.95')['doubtful'][0]
 
 
-def is_in_view(page, person, frame):
-    width, height = page.run(
+def stage_of(page):
+    """Return the width and the height of the room of the picture."""
+    return page.run(
         'const s = document.querySelector(".stage"); return [s.clientWidth, s.clientHeight]'
     )
+
+
+def is_in_view(page, person, frame):
+    width, height = stage_of(page)
     left, top = page.run(
         'const b = document.getElementById("picture").getBoundingClientRect();'
         'return [b.left, b.top]'
@@ -203,17 +209,18 @@ def test_a_drop_is_exact_at_eight_times_the_size(page, density):
     assert page.is_joint_at(*moved)
 
 
-@pytest.fixture
-def dark(page, tmp_path):
+@pytest.fixture(scope='module')
+def dark(tmp_path_factory):
     """A server of two dark videos, whose numbers are read only if they are brightened."""
+    folder = tmp_path_factory.mktemp('dark')
     for name in ('one', 'two'):
-        folder = tmp_path / 'videos' / name
-        folder.mkdir(parents=True)
+        pictures = folder / 'videos' / name
+        pictures.mkdir(parents=True)
         for n in range(FRAMES):
-            cv2.imwrite(str(folder / f'{n:06d}.png'), numbered_picture(n) // 5)
-        (tmp_path / 'labels').mkdir(exist_ok=True)
-        write_coco(poses_of_clip(name, (0, 40)), tmp_path / 'labels' / f'{name}.json')
-    with serve(tmp_path / 'videos', tmp_path / 'labels') as server:
+            cv2.imwrite(str(pictures / f'{n:06d}.png'), numbered_picture(n) // 5)
+        (folder / 'labels').mkdir(exist_ok=True)
+        write_coco(poses_of_clip(name, (0, 40)), folder / 'labels' / f'{name}.json')
+    with serve(folder / 'videos', folder / 'labels') as server:
         yield server
 
 
@@ -282,47 +289,43 @@ def test_the_page_names_what_is_labelled(page, tmp_path):
         assert [text for text in named if 'person' in text.lower()] == []
 
 
-@pytest.mark.parametrize(('given', 'room'), [(2, 520), (12, 490)])
-def test_a_wide_picture_keeps_its_room(page, tmp_path, given, room):
+def test_a_wide_picture_keeps_its_room(page, tmp_path):
     """That of a picture of 16:9, less one line that says which labels may be wrong."""
-    video, labels = make_clip(tmp_path)
-    poses = poses_of_clip(video.stem, (0,))
-    crowd = tuple(
-        replace(person, track_id=10 * n + person.track_id)
-        for n in range(given // len(STARTS))
-        for person in poses.persons
-    )
-    write_coco(poses.with_persons(crowd), labels)
-    with serve(video, labels) as server:
-        page.open(server)
-        # The crowd stands on one spot.
-        told = 'lie on each other, as if one person were labelled twice' if given > 2 else ''
-        page.wait(lambda: page.text('#counts') != '', 'labels are judged')
-        page.wait(lambda: told in page.text('#states'), 'it is said who is labelled twice')
-        width, height = page.run(
-            'const s = document.querySelector(".stage"); return [s.clientWidth, s.clientHeight]'
+    videos, labels = make_clips(tmp_path, 2)
+    # The crowd of the second video stands on one spot.
+    doubled = 'lie on each other, as if one person were labelled twice'
+    expected = ((2, 520, ''), (12, 490, doubled))
+    for file, (given, _, _) in zip(sorted(labels.iterdir()), expected, strict=True):
+        poses = poses_of_clip(file.stem, (0,))
+        crowd = tuple(
+            replace(person, track_id=10 * n + person.track_id)
+            for n in range(given // len(STARTS))
+            for person in poses.persons
         )
-        assert min(height, width * 9 / 16) >= room + 8
+        write_coco(poses.with_persons(crowd), file)
+    with serve(videos, labels) as server:
+        for video, (_, room, told) in enumerate(expected):
+            page.open(server, video=video)
+            page.wait(lambda: page.text('#counts') != '', 'labels are judged')
+            said = 'it is said who is labelled twice'
+            page.wait(lambda told=told: told in page.text('#states'), said)
+            width, height = stage_of(page)
+            assert min(height, width * 9 / 16) >= room + 8
 
 
 def test_panels_fold_and_stay_folded(page, sparse):
-    def sizes():
-        return page.run(
-            'const s = document.querySelector(".stage"); return [s.clientWidth, s.clientHeight]'
-        )
-
     page.open(sparse)
-    width, height = sizes()
+    width, height = stage_of(page)
     page.press('w')
     page.press('w', held=[Keys.SHIFT])
-    folded = sizes()
+    folded = stage_of(page)
     assert folded[0] == width + 300
     assert folded[1] >= height + 40
     page.open(sparse)
-    assert sizes() == folded
+    assert stage_of(page) == folded
     page.click('#fold-side')
     page.click('#fold-lanes')
-    assert sizes() == [width, height]
+    assert stage_of(page) == [width, height]
     page.click('#side summary')
     page.wait(lambda: page.is_hidden('#people'), 'the list is folded')
     page.open(sparse)
