@@ -51,11 +51,17 @@ def as_others_find_it(page: Page) -> Iterator[None]:
 
 
 @pytest.fixture
-def server(page: Page, unused_clips: Clips) -> ReviewServer:
-    """A server with a clip that no test has edited, which is open at its first frame."""
-    server, video = next(unused_clips)
-    page.open(server, video=video)
+def unopened(page: Page, unused_clips: Clips) -> ReviewServer:
+    """A server with a clip that no test has edited, which is the page's, but not open yet."""
+    server, page.video = next(unused_clips)
     return server
+
+
+@pytest.fixture
+def server(page: Page, unopened: ReviewServer) -> ReviewServer:
+    """A server with a clip that no test has edited, which is open at its first frame."""
+    page.open(unopened, video=page.video)
+    return unopened
 
 
 @pytest.fixture

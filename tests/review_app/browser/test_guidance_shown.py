@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stdpose_mm.io.labels import write_coco
-from support.review_browser import make_clip, poses_of_clip, serve
+from stdpose_mm.io.labels import write_coco, write_labels
+from support.review_browser import FRAMES, make_clip, make_clips, poses_of_clip, serve
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +46,21 @@ def test_nothing_is_good_enough_before_it_is_measured(page, tmp_path):
             page.press('1', 'a')
         page.wait(lambda: page.text('#verdict').startswith('Good enough: '), 'it was measured')
         assert not page.run(no_meter)
+
+
+def test_the_page_says_that_poses_of_another_program_are_of_no_use(page, tmp_path):
+    videos, labels = make_clips(tmp_path / 'project', 2)
+    results = tmp_path / 'results'
+    results.mkdir()
+    for number, offset in enumerate((5.0, 0.0)):
+        name = f'clip_{number:02d}'
+        poses = poses_of_clip(name, range(FRAMES), offset)
+        write_labels(poses, results / f'{name}.json', 'coco')
+    options = ('--pose-results', results, '--no-stdpose')
+    with serve(videos, labels, *options, method='auto') as server:
+        page.open(server)
+        said = 'results: used in 0 of 8 gaps; in 8 it misses the labels (are they poses of'
+        page.wait(lambda: said in page.text('#states'), 'it says so')
+        page.open(server, video=1)
+        page.wait(lambda: not page.fetch('/guidance?target=0.95')['computing'], 'all is done')
+        assert page.text('#states') == ''

@@ -1,26 +1,20 @@
 """What a hand does on the page, and which poses change by it."""
 
-import json
-
 import numpy as np
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels import read_labels
 from support.review_browser import (
     FRAMES,
     GIVEN,
     LANE_LEFT,
     LANE_RIGHT,
     SKELETON,
-    make_clips,
     place_of,
     point_of,
-    poses_of_clip,
-    serve,
 )
-from support.video_files import make_video
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
@@ -107,27 +101,32 @@ def test_undo_goes_to_what_was_edited_and_stays_where_that_is_in_view(page):
     assert page.written_frame == 25
 
 
-@pytest.mark.parametrize(
-    ('held', 'joint', 'moved'),
-    [
-        ('SHIFT', 'neck', {'neck', 'left_hand', 'right_hand'}),
-        ('ALT', 'left_hand', set(SKELETON.keypoint_names)),
-        ('CONTROL', 'left_hand', set(SKELETON.keypoint_names)),
-    ],
+DRAGGED = (
+    ('SHIFT', 'neck', {'neck', 'left_hand', 'right_hand'}),
+    ('ALT', 'left_hand', set(SKELETON.keypoint_names)),
+    ('CONTROL', 'left_hand', set(SKELETON.keypoint_names)),
 )
-def test_shift_drags_what_hangs_below_and_alt_the_whole_pose(page, held, joint, moved):
+"""A key that is held, the joint that is dragged, and those that follow it."""
+
+
+def test_shift_drags_what_hangs_below_and_alt_the_whole_pose(page):
     before = page.poses()
     parents = page.fetch()['skeleton']['parents']
-    if held == 'SHIFT' and parents[SKELETON.index_of('head')] == SKELETON.index_of('neck'):
-        moved = moved | {'head'}
+    is_head_below = parents[SKELETON.index_of('head')] == SKELETON.index_of('neck')
     page.go_to(15)
-    with page.one_edit():
-        drag(page, 15, 2, joint, (-5, 2), held=getattr(Keys, held))
-    after = page.poses()
-    assert {j for f, p, j in joints_that_differ(before, after) if f == 15} == moved
-    for name in moved:
-        x, y = place_of(2, 15, name)
-        assert point_of(after, 15, 2, name) == pytest.approx([x - 5, y + 2], abs=1 / page.scale)
+    for held, joint, moved in DRAGGED:
+        expected = moved | {'head'} if is_head_below else moved
+        with page.one_edit():
+            drag(page, 15, 2, joint, (-5, 2), held=getattr(Keys, held))
+        after = page.poses()
+        assert {j for f, p, j in joints_that_differ(before, after) if f == 15} == expected, held
+        for name in expected:
+            x, y = place_of(2, 15, name)
+            place = pytest.approx([x - 5, y + 2], abs=1 / page.scale)
+            assert point_of(after, 15, 2, name) == place, held
+        page.press(Keys.ESCAPE)
+        with page.one_edit():
+            page.press('z', held=[Keys.CONTROL])
 
 
 def test_a_hand_that_trembles_moves_nothing(page):
@@ -255,39 +254,28 @@ def test_the_verdict_is_a_range_once_it_is_known(page):
         assert is_advised is verdict.endswith('or learn')
 
 
-@pytest.mark.parametrize('confirm', ['click', 'Enter'])
-def test_swap_exchanges_two_people_from_here_on(page, confirm):
+def test_a_swap_begins_and_ends_in_the_frames_that_are_named(page):
+    """Without a last frame it goes on to the end; labels are at and beside the frames."""
     before = page.poses()
-    page.go_to(20)
-    page.press('1', 's')
-    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
-    with page.one_edit():
-        if confirm == 'click':
-            page.click('#other-confirm')
-        else:
-            page.press(Keys.ENTER)
-    after = page.poses()
-    for frame in (20, 25, 40):
-        assert point_of(after, frame, 1, 'head') == point_of(before, frame, 2, 'head')
-        assert point_of(after, frame, 2, 'head') == point_of(before, frame, 1, 'head')
-    assert point_of(after, 10, 1, 'head') == point_of(before, 10, 1, 'head')
-
-
-@pytest.mark.parametrize(('frame', 'last'), [(25, 40), (12, 28)])
-def test_a_swap_begins_and_ends_in_the_frames_that_are_named(page, frame, last):
-    """Labels are beside these frames, and within the second range."""
-    before = page.poses()
-    page.go_to(frame)
-    page.press('1', 's')
-    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
-    page.run('document.getElementById("other-last").value = arguments[0]', last)
-    with page.one_edit():
-        page.click('#other-confirm')
-    expected = {
-        n: {1: poses[2], 2: poses[1]} if frame <= n <= last else poses
-        for n, poses in before.items()
-    }
-    assert joints_that_differ(expected, page.poses()) == set()
+    for frame, last in ((20, None), (25, None), (12, 28), (10, 20)):
+        page.go_to(frame)
+        page.press('1', 's')
+        page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
+        assert page.run('return document.getElementById("other-last").value') == str(FRAMES - 1)
+        with page.one_edit():
+            if last is None:
+                page.press(Keys.ENTER)
+            else:
+                page.run('document.getElementById("other-last").value = arguments[0]', last)
+                page.click('#other-confirm')
+        expected = {
+            n: {1: poses[2], 2: poses[1]} if frame <= n <= (last or FRAMES) else poses
+            for n, poses in before.items()
+        }
+        assert joints_that_differ(expected, page.poses()) == set(), (frame, last)
+        with page.one_edit():
+            page.press('z', held=[Keys.CONTROL])
+    assert joints_that_differ(before, page.poses()) == set()
 
 
 def sides_exchanged(poses):
@@ -391,35 +379,6 @@ def test_a_person_is_added_by_keyboard_alone(page):
     page.wait(lambda: len(page.fetch()['persons']) == 3, 'there are three people')
 
 
-def test_an_unlabelled_video_asks_for_joints_and_takes_the_first_person(page, tmp_path):
-    video = make_video(tmp_path / 'unlabelled.mp4', range(FRAMES))
-    with serve(video) as server:
-        page.open(server)
-        page.wait(lambda: not page.is_hidden('#skeleton'), 'the page asks for the joints')
-        page.click('#skeleton summary')
-        categories = [
-            {'id': 1, 'name': 'ball', 'keypoints': [], 'skeleton': []},
-            {'id': 2, 'name': 'fish', 'keypoints': ['head', 'tail'], 'skeleton': [[1, 2]]},
-        ]
-        path = tmp_path / 'coco.json'
-        path.write_text(json.dumps({'categories': categories}))
-        page.browser.find_element('css selector', '#skeleton-file').send_keys(str(path))
-        typed = 'return document.getElementById("skeleton-text").value'
-        page.wait(lambda: page.run(typed) == 'head\ntail\nhead - tail', 'the file is read')
-        page.run('document.getElementById("skeleton-text").value = "top\\nend\\ntop - end"')
-        page.click('#skeleton-own')
-        page.wait(lambda: page.is_hidden('#no-skeleton'), 'the joints are taken')
-        assert page.fetch()['skeleton']['limbs'] == [[0, 1]]
-        page.press('i')
-        page.pointer((50, 10))
-        page.pointer((60, 20))
-        page.wait(lambda: len(page.fetch()['persons']) == 1, 'there is a person')
-        page.wait_until_settled(2)
-        (pose,) = page.poses()[FRAMES - 1].values()
-        point = pose['keypoints'][1]
-        assert point[:2] == pytest.approx([60, 20], abs=1 / page.scale)
-
-
 def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):
     assert page.text('#doubt-count') == '0'
     page.wait(lambda: '%' in page.text('#verdict'), 'the poses are judged')
@@ -445,8 +404,8 @@ def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):
     assert GIVEN[1] == 10
 
 
-def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page, server):
-    page.open(server, frame=20, video=page.video)
+def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page):
+    page.go_to(20)
     page.press('>', '>')
     arrived = (
         'return performance.getEntriesByType("resource")'
@@ -470,59 +429,6 @@ def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page, serve
         return f'frame 24 · person 1 propagated · lowest score {score:.2f}'
 
     page.wait(lambda: tip_of_frame_24() == expected(), 'the score is that of the frame')
-
-
-@pytest.mark.parametrize(
-    ('pressed', 'said'),
-    [(' ', 'Still looking for frames in doubt'), ('n', 'Still looking for a frame to label')],
-)
-def test_the_page_says_that_it_has_no_advice_yet(page, server, late_answers, pressed, said):
-    late_answers('/guidance')
-    page.open(server, video=page.video)
-    page.press(pressed)
-    page.wait(lambda: said in page.text('#messages'), 'it says so')
-    page.run('answerNow()')
-    page.wait(lambda: 'right' in page.text('#verdict'), 'advice is here')
-    assert page.text('#messages') == ''
-
-
-def test_the_page_says_that_poses_of_another_program_are_of_no_use(page, tmp_path):
-    videos, labels = make_clips(tmp_path / 'project', 2)
-    results = tmp_path / 'results'
-    results.mkdir()
-    for number, offset in enumerate((5.0, 0.0)):
-        name = f'clip_{number:02d}'
-        poses = poses_of_clip(name, range(FRAMES), offset)
-        write_labels(poses, results / f'{name}.json', 'coco')
-    options = ('--pose-results', results, '--no-stdpose')
-    with serve(videos, labels, *options, method='auto') as server:
-        page.open(server)
-        said = 'results: used in 0 of 8 gaps; in 8 it misses the labels (are they poses of'
-        page.wait(lambda: said in page.text('#states'), 'it says so')
-        page.open(server, video=1)
-        page.wait(lambda: not page.fetch('/guidance?target=0.95')['computing'], 'all is done')
-        assert page.text('#states') == ''
-
-
-@pytest.mark.parametrize(('pressed', 'frame'), [(']]', 20), ('m', 5)])
-def test_a_step_along_the_timeline_waits_for_it(page, server, late_answers, pressed, frame):
-    late_answers('/timeline')
-    page.open(server, frame=3, video=page.video)
-    page.press(*pressed)
-    assert page.text('#messages') == ''
-    assert page.shown == 3
-    page.run('answerNow()')
-    page.wait_for_frame(frame)
-
-
-def test_a_step_that_waits_is_dropped_when_one_goes_elsewhere(page, server, late_answers):
-    late_answers('/timeline')
-    page.open(server, frame=3, video=page.video)
-    page.press(']', Keys.HOME)
-    page.wait_for_frame(0)
-    page.run('answerNow()')
-    page.press('m')
-    page.wait_for_frame(5)
 
 
 def test_an_export_is_read_back(page, downloads):

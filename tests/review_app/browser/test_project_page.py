@@ -1,5 +1,7 @@
 """The joints of a project, where one was, and questions before labels are lost."""
 
+import json
+
 import pytest
 from selenium.webdriver.common.keys import Keys
 
@@ -43,6 +45,32 @@ def test_the_joints_are_chosen_once_for_all_videos(page, unlabelled):
     page.wait(lambda: 'This video gets the 2 joints' in page.text('#messages'), 'the page says so')
     page.press('z', held=[Keys.CONTROL])
     page.wait(lambda: not page.is_hidden('#no-skeleton'), 'the choice is free')
+
+
+def test_an_unlabelled_video_asks_for_joints_and_takes_the_first_person(page, unlabelled, tmp_path):
+    page.open(unlabelled)
+    open_dialog(page)
+    categories = [
+        {'id': 1, 'name': 'ball', 'keypoints': [], 'skeleton': []},
+        {'id': 2, 'name': 'fish', 'keypoints': ['head', 'tail'], 'skeleton': [[1, 2]]},
+    ]
+    path = tmp_path / 'coco.json'
+    path.write_text(json.dumps({'categories': categories}))
+    page.browser.find_element('css selector', '#skeleton-file').send_keys(str(path))
+    typed = 'return document.getElementById("skeleton-text").value'
+    page.wait(lambda: page.run(typed) == 'head\ntail\nhead - tail', 'the file is read')
+    type_joints(page, 'top', 'end', 'top - end')
+    page.click('#skeleton-own')
+    page.wait(lambda: page.is_hidden('#no-skeleton'), 'the joints are taken')
+    assert page.fetch()['skeleton']['limbs'] == [[0, 1]]
+    page.press('i')
+    page.pointer((50, 10))
+    page.pointer((60, 20))
+    page.wait(lambda: len(page.fetch()['persons']) == 1, 'there is a person')
+    page.wait_until_settled(2)
+    (pose,) = page.poses()[FRAMES - 1].values()
+    point = pose['keypoints'][1]
+    assert point[:2] == pytest.approx([60, 20], abs=1 / page.scale)
 
 
 def test_a_dash_between_joints_is_a_limb_and_any_other_one_a_question(page, unlabelled):

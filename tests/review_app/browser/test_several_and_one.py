@@ -5,7 +5,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from support.review_browser import FRAMES, GIVEN, SKELETON, place_of, point_of
+from support.review_browser import FRAMES, GIVEN, SKELETON, place_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
@@ -157,22 +157,3 @@ def test_one_joint_alone_has_its_own_labels_and_doubts(page):
     assert page.is_joint_at(*place_of(1, 0, 'left_hand'))
     page.press('j', Keys.ESCAPE, ']')
     page.wait_for_frame(12)
-
-
-def test_swap_exchanges_two_people_up_to_a_frame(page):
-    before = page.poses()
-    page.go_to(10)
-    page.press('1', 's')
-    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
-    assert page.run('return document.getElementById("other-last").value') == str(FRAMES - 1)
-    page.run('document.getElementById("other-last").value = 20')
-    with page.one_edit():
-        page.click('#other-confirm')
-    after = page.poses()
-    for frame, shown_as in ((0, 1), (10, 2), (15, 2), (20, 2), (30, 1), (40, 1)):
-        for joint in ALL:
-            assert point_of(after, frame, 1, joint) == point_of(before, frame, shown_as, joint)
-            assert point_of(after, frame, 2, joint) == point_of(before, frame, 3 - shown_as, joint)
-    with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
-    assert page.poses()[15][1]['keypoints'] == before[15][1]['keypoints']
