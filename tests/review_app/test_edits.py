@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -39,18 +40,19 @@ def places(page: Page) -> dict[int, dict[int, list[list[float]] | None]]:
     }
 
 
-@pytest.mark.parametrize(
-    ('frame', 'last'),
-    [(30, 39), (25, 29), (10, 29), (20, 39), (20, 25), (10, 20), (0, 9), (0, 39)],
-)
-def test_a_swap_exchanges_what_is_seen_in_its_frames_and_nothing_beside_them(
-    page: Page, frame: int, last: int
-):
+def test_a_swap_exchanges_what_is_seen_in_its_frames_and_nothing_beside_them(page: Page):
     """Person 1 has a label in frame 20, person 2 has none there."""
     before = places(page)
-    page.edit('swap', a=1, b=2, frame=frame, last=last)
-    exchanged = {n: {1: pair[2], 2: pair[1]} for n, pair in before.items() if frame <= n <= last}
-    assert places(page) == {**before, **exchanged}
+    for frame, last in (
+        *((30, 39), (25, 29), (10, 29), (20, 39)),
+        *((20, 25), (10, 20), (0, 9), (0, 39)),
+    ):
+        page.edit('swap', a=1, b=2, frame=frame, last=last)
+        exchanged = {
+            n: {1: pair[2], 2: pair[1]} for n, pair in before.items() if frame <= n <= last
+        }
+        assert places(page) == {**before, **exchanged}, (frame, last)
+        page.edit('undo')
 
 
 @pytest.mark.parametrize(('wrong', 'last'), [([20], 20), ([20, 39], 39)])
@@ -76,31 +78,30 @@ def test_a_split_changes_nothing_that_is_seen_but_the_name(open_page: Callable, 
         assert people == ({1: before[n][1], 2: None} if n < frame else {1: None, 2: before[n][1]})
 
 
-@pytest.mark.parametrize(
-    ('fields', 'frames'),
-    [
-        ({'frame': 20}, [20]),
-        ({'frame': 20, 'joints': ['right_hand']}, [20]),
-        ({'frame': 10, 'on': True}, range(10, 40)),
-        ({'frame': 0, 'on': True}, range(40)),
-        ({'frame': 20, 'on': True}, range(20, 40)),
-    ],
+EXCHANGES: tuple[tuple[dict[str, Any], Sequence[int]], ...] = (
+    ({'frame': 20}, [20]),
+    ({'frame': 20, 'joints': ['right_hand']}, [20]),
+    ({'frame': 10, 'on': True}, range(10, 40)),
+    ({'frame': 0, 'on': True}, range(40)),
+    ({'frame': 20, 'on': True}, range(20, 40)),
 )
-def test_left_and_right_are_exchanged_in_a_frame_or_from_it_on_as_one_edit(
-    page: Page, fields: dict, frames: Sequence[int]
-):
+"""Fields of an exchange of left and right, and its frames."""
+
+
+def test_left_and_right_are_exchanged_in_a_frame_or_from_it_on_as_one_edit(page: Page):
     """Labels are in frames 0, 20, 39; poses beside a label that is exchanged follow it."""
     before = places(page)
-    page.edit('exchange_sides', person=1, **fields)
-    after = places(page)
-    for n in (0, 20, 39) if fields['frame'] == 20 else range(40):
-        head, left, right = before[n][1]
-        assert after[n] == {
-            1: [head, right, left] if n in frames else [head, left, right],
-            2: before[n][2],
-        }
-    page.edit('undo')
-    assert places(page) == before
+    for fields, frames in EXCHANGES:
+        page.edit('exchange_sides', person=1, **fields)
+        after = places(page)
+        for n in (0, 20, 39) if fields['frame'] == 20 else range(40):
+            head, left, right = before[n][1]
+            assert after[n] == {
+                1: [head, right, left] if n in frames else [head, left, right],
+                2: before[n][2],
+            }, fields
+        page.edit('undo')
+        assert places(page) == before
 
 
 def test_a_joint_without_a_position_is_exchanged_too(page: Page):
