@@ -23,6 +23,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import write_coco
 from stdpose_mm.review_app.drafts import DraftSources
@@ -94,12 +95,14 @@ def point_of(
     return poses[frame][person]['keypoints'][SKELETON.index_of(joint)][:2]
 
 
-def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
-    """Make a video of numbered pictures, and labels of two people in every tenth frame."""
+def make_clip(
+    folder: Path, name: str = 'clip.mp4', given: Sequence[int] = GIVEN
+) -> tuple[Path, Path]:
+    """Make a video of numbered pictures, and labels of two people in some of them."""
     folder.mkdir(exist_ok=True)
     video = make_video(folder / name, range(FRAMES))
     labels = folder / 'labels.json'
-    write_coco(poses_of_clip(video.stem, GIVEN), labels)
+    write_coco(poses_of_clip(video.stem, given), labels)
     return video, labels
 
 
@@ -325,6 +328,37 @@ class Page:
             actions.key_up(key)
         actions.perform()
 
+    def undo(self) -> None:
+        """Take back the last action by its keys."""
+        self.press('z', held=[Keys.CONTROL])
+
+    def box(self, selector: str) -> tuple[float, float, float, float]:
+        """Return left, top, width and height of an element on the screen."""
+        return tuple(
+            self.run(
+                'const b = document.querySelector(arguments[0]).getBoundingClientRect();'
+                'return [b.left, b.top, b.width, b.height]',
+                selector,
+            )
+        )
+
+    def timeline_place(
+        self, selector: str, frame: float, first: int = 0, last: int = FRAMES - 1
+    ) -> tuple[float, float]:
+        """Return where the middle of a frame is on the screen, at the upper edge of a lane."""
+        left, top, width, _ = self.box(selector)
+        share = (frame - first + 0.5) / (last - first + 1)
+        return left + LANE_LEFT + share * (width - LANE_LEFT - LANE_RIGHT), top
+
+    def point_at(self, x: float, y: float, *, clicks: int = 0) -> None:
+        """Move the pointer to a place of the screen, and click there."""
+        actions = ActionChains(self.browser, duration=0)
+        mouse = actions.w3c_actions.pointer_action
+        mouse.move_to_location(round(x), round(y))
+        for _ in range(clicks):
+            mouse.click()
+        actions.perform()
+
     def screen_place(self, x: float, y: float) -> tuple[int, int]:
         """Return where a pixel of the picture is on the screen."""
         scale, left, top, box_left, box_top = self.run(
@@ -362,9 +396,7 @@ class Page:
 
     def is_joint_at(self, x: float, y: float) -> bool:
         """Return whether the pointer finds a joint at a pixel of the picture."""
-        actions = ActionChains(self.browser, duration=0)
-        actions.w3c_actions.pointer_action.move_to_location(*self.screen_place(x, y))
-        actions.perform()
+        self.point_at(*self.screen_place(x, y))
         return self.run('return document.getElementById("picture").classList.contains("on-joint")')
 
     # What is shown.
@@ -396,6 +428,10 @@ class Page:
             frame,
         )
         self.wait_for_frame(frame)
+        self.wait_for_poses()
+
+    def wait_for_poses(self) -> None:
+        """Wait until the poses of the shown frame are listed."""
         self.wait(lambda: self.text('#people .source').strip() != '…', 'poses are here')
 
     def number_in_picture(self) -> int:

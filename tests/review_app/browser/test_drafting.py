@@ -66,10 +66,6 @@ def drafts_of_frame(page, frame=0):
     return page.fetch(f'/poses?first={frame}&last={frame}')['drafts'].get(str(frame), [])
 
 
-def undo(page):
-    page.press('z', held=[Keys.CONTROL])
-
-
 def given(page, person, frame=0):
     pose = page.poses()[frame][person]
     return np.array(pose['keypoints'])[:, :2], pose['sources']
@@ -146,7 +142,7 @@ def test_all_are_accepted_or_discarded_at_once(drafting):
     assert rows(page) == []
     for _ in range(2):
         with page.one_edit():
-            undo(page)
+            page.undo()
     page.wait(lambda: len(rows(page)) == 2, 'two drafts are back')
     page.press(Keys.DELETE, held=[Keys.SHIFT])
     page.wait(lambda: rows(page) == [], 'the others are discarded')
@@ -168,7 +164,7 @@ def test_a_drag_of_a_joint_accepts_the_others_and_undo_brings_the_draft_back(dra
     # The page asks for the empty joint now; undo means the draft nevertheless.
     page.wait(lambda: 'neck' in page.text('#hint-what'), 'the empty joint is asked for')
     with page.one_edit():
-        undo(page)
+        page.undo()
     page.wait(lambda: len(rows(page)) == 3, 'the draft is back')
     assert page.fetch()['persons'] == []
     assert page.complaints() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stdpose_mm.io.labels import write_coco, write_labels
+from stdpose_mm.io.labels import write_labels
 from support.review_browser import FRAMES, make_clip, make_clips, poses_of_clip, serve
 
 pytestmark = pytest.mark.slow
@@ -12,9 +12,7 @@ pytestmark = pytest.mark.slow
 
 def test_nothing_is_good_enough_before_it_is_measured(page, tmp_path):
     """Even if half of the joints are enough, and a label is a click on a wall."""
-    video, labels = make_clip(tmp_path)
-    write_coco(poses_of_clip(video.stem, [20]), labels)
-    with serve(video, labels) as server:
+    with serve(*make_clip(tmp_path, given=[20])) as server:
         page.open(server)
         page.run(
             """

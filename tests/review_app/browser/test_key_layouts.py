@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import alert_is_present
 from selenium.webdriver.support.ui import WebDriverWait
@@ -120,15 +119,8 @@ def test_the_first_person_of_a_video_has_the_number_of_its_key(page, tmp_path):
 
 def test_a_person_is_named_by_a_double_click_in_this_video_alone(page, server):
     def name(text):
-        place = page.run(
-            "const b = document.querySelector('#people .row-name').getBoundingClientRect();"
-            'return [Math.round(b.left + 9), Math.round(b.top + 9)]'
-        )
-        actions = ActionChains(page.browser, duration=0)
-        actions.w3c_actions.pointer_action.move_to_location(*place)
-        for _ in range(2):
-            actions.w3c_actions.pointer_action.click()
-        actions.perform()
+        left, top, _, _ = page.box('#people .row-name')
+        page.point_at(left + 9, top + 9, clicks=2)
         alert = WebDriverWait(page.browser, 20).until(alert_is_present())
         alert.send_keys(text)
         alert.accept()

@@ -7,14 +7,11 @@ from functools import partial
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from stdpose_mm.io.labels import write_coco
 from support import fake_learning
 from support.fake_learning import FakeLearning
-from support.review_browser import FRAMES, make_clip, poses_of_clip, serve
+from support.review_browser import FRAMES, make_clip, serve
 
 pytestmark = pytest.mark.slow
-
-LABELLED = range(0, FRAMES, 4)
 
 HOLD_GUIDANCE = """
 const answered = window.fetch;
@@ -40,13 +37,6 @@ new MutationObserver(() => {
 
 
 @pytest.fixture
-def clip(tmp_path):
-    video, labels = make_clip(tmp_path)
-    write_coco(poses_of_clip(video.stem, LABELLED), labels)
-    return video, labels
-
-
-@pytest.fixture
 def fake(tmp_path):
     """Learning that goes on until it is stopped."""
     network = tmp_path / 'network.onnx'
@@ -56,13 +46,19 @@ def fake(tmp_path):
     return fake
 
 
-@pytest.fixture
-def learn(fake):
-    return partial(fake_learning.learn, fake.plan_file)
-
-
 def is_disabled(page):
     return page.run('return document.getElementById("learn-button").disabled')
+
+
+@pytest.fixture
+def learning(page, fake, tmp_path):
+    """A server of a clip with labels enough, which is open."""
+    learn = partial(fake_learning.learn, fake.plan_file)
+    clip = make_clip(tmp_path, given=range(0, FRAMES, 4))
+    with serve(*clip, method='auto', learn=learn) as server:
+        page.open(server)
+        page.wait(lambda: not is_disabled(page), 'there are labels enough')
+        yield server
 
 
 def told(page):
@@ -74,41 +70,39 @@ def title(page):
     return page.run('return document.getElementById("learn-button").title')
 
 
-def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn):
-    with serve(*clip, method='auto', learn=learn) as server:
-        page.open(server)
-        page.wait(lambda: not is_disabled(page), 'there are labels enough')
-        assert page.text('#learn-button') == 'Learn from labels'
-        assert page.is_hidden('#learn-progress')
-        # Guidance tells of learning, too; here what was asked before it began is answered late.
-        page.run(HOLD_GUIDANCE)
-        with page.one_edit():
-            page.press('.', '1', 'a')
-        page.wait(lambda: page.run('return asked'), 'guidance follows the edit')
-        page.press('L', held=[Keys.SHIFT])
-        page.wait(lambda: page.text('#learn-button') == 'Stop learning', 'it learns')
-        assert not page.is_hidden('#learn-progress')
-        page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
-        page.run('answerNow()')
-        # The person goes on meanwhile.
-        with page.one_edit():
-            page.press('.', '1', 'a')
-        # The answer to an edit takes away what was said of learning.
-        page.wait(lambda: 'Sending' not in page.text('#status'), 'the page has the answer')
-        page.click('#learn-button')
-        assert 'Stopping…' in page.run('return shown')
-        said = page.wait(lambda: told(page), 'it says what it brought')
-        assert said == 'stopped: learned; it is not used'
-        page.wait(lambda: page.text('#learn-button') == 'Learn from labels', 'it has stopped')
-        assert page.is_hidden('#learn-progress')
-        assert f'Last time: {said}' in title(page)
-        page.wait_until_settled()
-        with page.one_edit():
-            page.press('.', 'a')
-        assert not told(page)
-        shown = [text for text in page.run('return shown') if text != 'Stopping…']
-        assert shown == ['Stop learning', 'Learn from labels']
-        assert page.complaints() == []
+@pytest.mark.usefixtures('learning')
+def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page):
+    assert page.text('#learn-button') == 'Learn from labels'
+    assert page.is_hidden('#learn-progress')
+    # Guidance tells of learning, too; here what was asked before it began is answered late.
+    page.run(HOLD_GUIDANCE)
+    with page.one_edit():
+        page.press('.', '1', 'a')
+    page.wait(lambda: page.run('return asked'), 'guidance follows the edit')
+    page.press('L', held=[Keys.SHIFT])
+    page.wait(lambda: page.text('#learn-button') == 'Stop learning', 'it learns')
+    assert not page.is_hidden('#learn-progress')
+    page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
+    page.run('answerNow()')
+    # The person goes on meanwhile.
+    with page.one_edit():
+        page.press('.', '1', 'a')
+    # The answer to an edit takes away what was said of learning.
+    page.wait(lambda: 'Sending' not in page.text('#status'), 'the page has the answer')
+    page.click('#learn-button')
+    assert 'Stopping…' in page.run('return shown')
+    said = page.wait(lambda: told(page), 'it says what it brought')
+    assert said == 'stopped: learned; it is not used'
+    page.wait(lambda: page.text('#learn-button') == 'Learn from labels', 'it has stopped')
+    assert page.is_hidden('#learn-progress')
+    assert f'Last time: {said}' in title(page)
+    page.wait_until_settled()
+    with page.one_edit():
+        page.press('.', 'a')
+    assert not told(page)
+    shown = [text for text in page.run('return shown') if text != 'Stopping…']
+    assert shown == ['Stop learning', 'Learn from labels']
+    assert page.complaints() == []
 
 
 @pytest.mark.usefixtures('server')
@@ -121,39 +115,34 @@ def test_the_button_says_why_it_cannot_be_pressed(page):
     )
 
 
-def test_a_page_that_is_opened_after_the_end_says_what_happened(page, clip, learn, fake):
-    with serve(*clip, method='auto', learn=learn) as server:
-        page.open(server)
-        page.wait(lambda: not is_disabled(page), 'there are labels enough')
-        page.click('#learn-button')
-        page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
-        fake.go_on()
-        sentence = 'learned; it is not used'
-        page.wait(lambda: told(page) == sentence, 'it ends')
-        page.open(server)
-        page.wait(lambda: told(page) == sentence, 'it says what happened')
-        page.click('[data-state=learned] button')
-        page.wait(lambda: not told(page), 'it was read')
-        page.open(server)
-        page.wait(lambda: f'Last time: {sentence}' in title(page), 'it can still be looked up')
-        assert not told(page)
+def test_a_page_that_is_opened_after_the_end_says_what_happened(page, learning, fake):
+    page.click('#learn-button')
+    page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
+    fake.go_on()
+    sentence = 'learned; it is not used'
+    page.wait(lambda: told(page) == sentence, 'it ends')
+    page.open(learning)
+    page.wait(lambda: told(page) == sentence, 'it says what happened')
+    page.click('[data-state=learned] button')
+    page.wait(lambda: not told(page), 'it was read')
+    page.open(learning)
+    page.wait(lambda: f'Last time: {sentence}' in title(page), 'it can still be looked up')
+    assert not told(page)
 
 
-def test_each_press_says_something_and_the_second_stop_ends_it_at_once(page, clip, learn, fake):
+@pytest.mark.usefixtures('learning')
+def test_each_press_says_something_and_the_second_stop_ends_it_at_once(page, fake):
     fake.answer('never stops')
-    with serve(*clip, method='auto', learn=learn) as server:
-        page.open(server)
-        page.wait(lambda: not is_disabled(page), 'there are labels enough')
-        for number, (press, text) in enumerate(
-            (
-                ('#learn-button', 'Learning begins: go on labelling meanwhile'),
-                ('#learn-button', 'Learning stops; the network so far is compared'),
-                ('#learn-button', 'Learning ends now; no network is kept'),
-            )
-        ):
-            page.click(press)
-            assert text in page.text('#messages'), number
-            if number == 0:
-                page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
-        nothing = 'stopped before there was a network worth keeping'
-        page.wait(lambda: told(page) == nothing, 'it has ended')
+    for number, text in enumerate(
+        (
+            'Learning begins: go on labelling meanwhile',
+            'Learning stops; the network so far is compared',
+            'Learning ends now; no network is kept',
+        )
+    ):
+        page.click('#learn-button')
+        assert text in page.text('#messages')
+        if number == 0:
+            page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
+    nothing = 'stopped before there was a network worth keeping'
+    page.wait(lambda: told(page) == nothing, 'it has ended')

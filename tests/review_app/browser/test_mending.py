@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import read_labels
 from support.review_browser import (
     FRAMES,
     GIVEN,
-    LANE_LEFT,
-    LANE_RIGHT,
     SKELETON,
     place_of,
     point_of,
@@ -68,7 +65,7 @@ def test_a_dragged_joint_changes_itself_up_to_the_labels_beside_it_and_undo_take
     assert page.is_joint_at(*(np.array(place_of(1, 6, 'left_hand')) + moved))
 
     with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
+        page.undo()
     assert joints_that_differ(before, page.poses()) == set()
     with page.one_edit():
         page.press('y', held=[Keys.CONTROL])
@@ -95,7 +92,7 @@ def test_undo_goes_to_what_was_edited_and_stays_where_that_is_in_view(page):
         page.press(Keys.ENTER)
     page.go_to(25)
     with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
+        page.undo()
     said = 'Undone: swap of person 1 and person 2 from frame 12'
     page.wait(lambda: said in page.text('#messages'), 'it says so')
     assert page.written_frame == 25
@@ -126,7 +123,7 @@ def test_shift_drags_what_hangs_below_and_alt_the_whole_pose(page):
             assert point_of(after, 15, 2, name) == place, held
         page.press(Keys.ESCAPE)
         with page.one_edit():
-            page.press('z', held=[Keys.CONTROL])
+            page.undo()
 
 
 def test_a_hand_that_trembles_moves_nothing(page):
@@ -274,7 +271,7 @@ def test_a_swap_begins_and_ends_in_the_frames_that_are_named(page):
         }
         assert joints_that_differ(expected, page.poses()) == set(), (frame, last)
         with page.one_edit():
-            page.press('z', held=[Keys.CONTROL])
+            page.undo()
     assert joints_that_differ(before, page.poses()) == set()
 
 
@@ -294,14 +291,14 @@ def test_left_and_right_are_exchanged_by_key_here_or_from_here_on(page):
     here = {n: poses if n == 10 else before[n] for n, poses in page.poses().items()}
     assert joints_that_differ({**before, 10: sides_exchanged(before[10])}, here) == set()
     with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
+        page.undo()
     page.go_to(25)
     with page.one_edit():
         page.click('#do-exchange-on')
     expected = {n: sides_exchanged(poses) if n >= 25 else poses for n, poses in before.items()}
     assert joints_that_differ(expected, page.poses()) == set()
     with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
+        page.undo()
     said = 'undone: exchange of left and right of person 1 from frame 25'
     page.wait(lambda: page.text('#announcer').lower() == said, 'it is announced')
     assert joints_that_differ(before, page.poses()) == set()
@@ -414,14 +411,8 @@ def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page):
     page.wait(lambda: page.run(arrived), 'the part that is shown has been fetched')
 
     def tip_of_frame_24():
-        left, top, width = page.run(
-            'const b = document.getElementById("lanes").getBoundingClientRect();'
-            'return [b.left, b.top, b.width]'
-        )
-        x = left + LANE_LEFT + 9.5 / 11 * (width - LANE_LEFT - LANE_RIGHT)
-        actions = ActionChains(page.browser, duration=0)
-        actions.w3c_actions.pointer_action.move_to_location(round(x), round(top) + 5)
-        actions.perform()
+        x, top = page.timeline_place('#lanes', 24, 15, 25)
+        page.point_at(x, top + 5)
         return page.text('#timeline-tip')
 
     def expected():

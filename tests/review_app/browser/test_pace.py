@@ -9,7 +9,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from support.endless_lines import never_finish
-from support.review_browser import FRAMES, LANE_LEFT, LANE_RIGHT, make_clip, place_of, serve
+from support.review_browser import FRAMES, make_clip, place_of, serve
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def chosen(page):
 
 def wait_for_place(page, place):
     page.wait(lambda: chosen(page) == place, f'the page goes to {place}')
-    page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+    page.wait_for_poses()
 
 
 def test_n_goes_on_after_a_label_without_new_advice(advised):
@@ -129,7 +129,7 @@ def test_advice_comes_from_the_labels_while_no_pose_is_computed(computing):
     visited = set()
     # More places than are suggested at once: labels bring new advice.
     for number in range(1, 13):
-        page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+        page.wait_for_poses()
         before = chosen(page)
         page.press('n')
         page.wait(lambda before=before: chosen(page) not in (before, (-1, -1)), 'N goes on')
@@ -161,16 +161,6 @@ def test_space_goes_to_what_is_in_doubt_so_far(computing):
     assert page.fetch('/guidance')['computing'] is True
 
 
-def place_in_timeline(page, frame):
-    """Return where the middle of a frame is in the ruler, from its left and from the window's."""
-    left, top, width = page.run(
-        'const b = document.getElementById("ruler").getBoundingClientRect();'
-        'return [b.left, b.top, b.width]'
-    )
-    inside = LANE_LEFT + (frame + 0.5) * (width - LANE_LEFT - LANE_RIGHT) / FRAMES
-    return round(inside), (round(left + inside), round(top + 17))
-
-
 def is_in_bar(page, frame):
     """Return whether the ruler has the excerpt's bar at a frame, which the page does not show."""
     script = """
@@ -180,7 +170,8 @@ def is_in_bar(page, frame):
             (place) => String(context.getImageData(...place, 1, 1).data));
         return inside !== corner;
     """
-    return page.run(script, place_in_timeline(page, frame)[0] + 4)
+    x, _ = page.timeline_place('#ruler', frame)
+    return page.run(script, round(x - page.box('#ruler')[0]) + 4)
 
 
 def wait_for_excerpt(page, excerpt):
@@ -214,7 +205,8 @@ def test_an_excerpt_is_marked_by_keys_or_clicks_and_advice_is_for_it(page, serve
     # The later end may be marked first.
     actions = ActionChains(page.browser, duration=0).key_down(Keys.SHIFT)
     for frame in (20, 8):
-        actions.w3c_actions.pointer_action.move_to_location(*place_in_timeline(page, frame)[1])
+        x, top = page.timeline_place('#ruler', frame)
+        actions.w3c_actions.pointer_action.move_to_location(round(x), round(top + 17))
         actions.w3c_actions.pointer_action.click()
         for _ in range(3):
             actions.w3c_actions.key_action.pause()
@@ -224,7 +216,7 @@ def test_an_excerpt_is_marked_by_keys_or_clicks_and_advice_is_for_it(page, serve
 
 def test_writing_and_exporting_say_how_far_they_are_and_can_be_stopped(computing, tmp_path):
     page = computing
-    page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+    page.wait_for_poses()
     before = sorted(tmp_path.rglob('*'))
     page.press('s', held=[Keys.CONTROL])
     page.wait(lambda: page.text('#save-button').endswith('%'), 'the share is shown')

@@ -12,10 +12,6 @@ FINGERS = ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger'
 PLACES = [(50, 10), (50, 15), (56, 20), (44, 20)]
 
 
-def undo(page):
-    page.press('z', held=[Keys.CONTROL])
-
-
 def place(page, count):
     page.press('i')
     for point in PLACES[:count]:
@@ -40,20 +36,20 @@ def test_whatever_ends_placing_keeps_the_joints_as_one_edit(page):
         page.wait(lambda: '2 of 4 joints' in page.text('#messages'), 'the page says so')
         page.press(Keys.ESCAPE)
         with page.one_edit():
-            undo(page)
+            page.undo()
         assert len(page.fetch()['persons']) == 2, ends
 
 
 def test_undo_while_a_person_is_placed_takes_back_its_last_joint(page):
     place(page, 2)
-    undo(page)
+    page.undo()
     assert 'neck (2 of 4)' in asked(page)
     page.press('y', held=[Keys.CONTROL])
     assert 'left hand (3 of 4)' in asked(page)
-    undo(page)
-    undo(page)
+    page.undo()
+    page.undo()
     assert 'head (1 of 4)' in asked(page)
-    undo(page)
+    page.undo()
     assert page.is_hidden('#hint')
     assert page.revision() == 0
     assert page.complaints() == []
@@ -65,7 +61,7 @@ def test_undo_while_joints_are_placed_goes_back_to_the_joint(page):
         with page.one_edit():
             page.pointer(point)
     with page.one_edit():
-        undo(page)
+        page.undo()
     assert 'neck (2 of 4)' in asked(page)
     head, neck = np.array(page.poses()[GIVEN[0]][1]['keypoints'])[:2, :2]
     assert head == pytest.approx(PLACES[0], abs=1 / page.scale)
@@ -79,7 +75,7 @@ def test_undo_while_joints_are_placed_spares_what_another_page_did(page):
     page.edit_as_another_page({'type': 'mark_absent', 'person': 2, 'frame': 20})
     page.wait(lambda: 'Another page has edited' in page.text('#messages'), 'the page knows of it')
     page.wait_until_settled(page.revision())
-    undo(page)
+    page.undo()
     page.wait(lambda: 'was left out' in page.text('#messages'), 'the undo is refused')
     assert page.poses()[20][2]['source'] == 'absent'
     assert page.poses()[0][1]['keypoints'][0][:2] == pytest.approx(PLACES[0], abs=1 / page.scale)
@@ -139,7 +135,7 @@ def test_no_two_of_133_joints_in_a_box_lie_on_each_other(page, tmp_path):
             moved = np.array(pose['keypoints'])[:, :2] - points
             assert np.flatnonzero(moved.any(axis=1)).tolist() == [names.index(name)]
             with page.one_edit():
-                undo(page)
+                page.undo()
 
 
 def test_a_page_with_unfinished_joints_asks_before_it_is_left(page):

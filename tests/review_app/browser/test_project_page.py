@@ -43,7 +43,7 @@ def test_the_joints_are_chosen_once_for_all_videos(page, unlabelled):
     assert skeleton['category'] == 'fish'
     assert page.is_hidden('#skeleton')
     page.wait(lambda: 'This video gets the 2 joints' in page.text('#messages'), 'the page says so')
-    page.press('z', held=[Keys.CONTROL])
+    page.undo()
     page.wait(lambda: not page.is_hidden('#no-skeleton'), 'the choice is free')
 
 

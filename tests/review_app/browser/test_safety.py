@@ -220,7 +220,7 @@ def test_a_page_asks_once_about_joints_that_another_one_has_changed(page, kept, 
 def test_an_undo_that_waits_means_the_edit_before_it(page):
     hold_edits(page)
     drag_left_hand(page, 0, 5)
-    page.press('z', held=[Keys.CONTROL])
+    page.undo()
     page.edit_as_another_page({'type': 'mark_absent', 'person': 2, 'frame': 35})
     page.run('sendNow()')
     page.wait_until_settled(3)
@@ -260,10 +260,7 @@ def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, serv
 def test_nothing_is_saved_while_edits_wait_for_a_server_that_is_gone(page, tmp_path):
     with serve(*make_clip(tmp_path)) as server:
         page.open(server)
-        server.kill()
-        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
-        drag_left_hand(page, 0, 5)
-        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+        drag_without_server(page, server)
         page.press('s', held=[Keys.CONTROL])
         page.wait(lambda: 'nothing was written' in page.text('#messages'), 'the page says so')
     assert not [*tmp_path.glob('*_reviewed.json')]

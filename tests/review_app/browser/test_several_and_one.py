@@ -31,10 +31,7 @@ def moved(page, person):
 
 def drag_on_screen(page, start, end, held=''):
     """Drag over places of the screen that are given relative to the picture's corner."""
-    box = page.run(
-        'const b = document.getElementById("picture").getBoundingClientRect();'
-        'return [b.left, b.top]'
-    )
+    box = page.box('#picture')[:2]
     actions = ActionChains(page.browser, duration=0)
     mouse = actions.w3c_actions.pointer_action
     mouse.move_to_location(*np.add(box, start).round().astype(int).tolist())
@@ -71,9 +68,9 @@ def test_joints_that_are_picked_one_by_one_are_dragged_together(page):
     expected[2][1] = expected[3][1] = -1
     assert moved(page, 1) == pytest.approx(np.array(expected), abs=1 / page.scale)
     with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
+        page.undo()
     with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
+        page.undo()
     assert moved(page, 1) == pytest.approx(np.zeros((4, 2)))
 
 
@@ -115,7 +112,7 @@ def test_the_knob_turns_and_a_corner_scales_what_is_picked(page):
         drag_on_screen(page, knob, middle + np.array([half[1] + 24, 0]))
     assert moved(page, 1)[1:3] == pytest.approx(np.array([[6, -1], [-6, 1]]), abs=0.15)
     with page.one_edit():
-        page.press('z', held=[Keys.CONTROL])
+        page.undo()
     page.wait(lambda: page.is_joint_at(*place_of(1, 0, 'left_hand')), 'the hand is back')
     with page.one_edit():
         drag_on_screen(page, middle + half, middle + 0.5 * half)
@@ -149,7 +146,7 @@ def test_one_joint_alone_has_its_own_labels_and_doubts(page):
     for frame in (worst[1], worst[0], worst[1]):
         page.press(' ')
         page.wait_for_frame(frame)
-        page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+        page.wait_for_poses()
     # No other joint is taken by accident.
     page.press(Keys.HOME, '0')
     page.wait_for_frame(0)

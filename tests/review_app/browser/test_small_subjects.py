@@ -5,14 +5,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import write_coco
 from support.review_browser import (
     FRAMES,
-    LANE_LEFT,
-    LANE_RIGHT,
     SKELETON,
     STARTS,
     make_clip,
@@ -30,9 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope='module')
 def sparse(tmp_path_factory):
     """A server of a clip of which only the ends are labelled, so that frames are in doubt."""
-    video, labels = make_clip(tmp_path_factory.mktemp('sparse'))
-    write_coco(poses_of_clip(video.stem, (0, FRAMES - 1)), labels)
-    with serve(video, labels) as server:
+    with serve(*make_clip(tmp_path_factory.mktemp('sparse'), given=(0, FRAMES - 1))) as server:
         yield server
 
 
@@ -53,10 +48,7 @@ def stage_of(page):
 
 def is_in_view(page, person, frame):
     width, height = stage_of(page)
-    left, top = page.run(
-        'const b = document.getElementById("picture").getBoundingClientRect();'
-        'return [b.left, b.top]'
-    )
+    left, top, _, _ = page.box('#picture')
     places = [page.screen_place(*place_of(person, frame, j)) for j in SKELETON.keypoint_names]
     return all(0 <= x - left <= width and 0 <= y - top <= height for x, y in places)
 
@@ -119,15 +111,8 @@ def test_a_stray_joint_does_not_keep_the_view_from_zooming(page, tmp_path):
 def test_a_mark_of_the_timeline_is_visited_as_by_space(page, in_doubt):
     whole = page.scale
     page.press('2')
-    left, top, width = page.run(
-        'const b = document.getElementById("ruler").getBoundingClientRect();'
-        'return [b.left, b.top, b.width]'
-    )
-    x = left + LANE_LEFT + (in_doubt['frame'] + 0.5) / FRAMES * (width - LANE_LEFT - LANE_RIGHT)
-    actions = ActionChains(page.browser, duration=0)
-    actions.w3c_actions.pointer_action.move_to_location(round(x) + 2, round(top) + 24)
-    actions.w3c_actions.pointer_action.click()
-    actions.perform()
+    x, top = page.timeline_place('#ruler', in_doubt['frame'])
+    page.point_at(x + 2, top + 24, clicks=1)
     page.wait_for_frame(in_doubt['frame'])
     page.wait(lambda: page.scale > 2 * whole, 'the view is zoomed')
     title = f'Person {in_doubt["person"]}'

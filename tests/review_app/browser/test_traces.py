@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from support.review_browser import FRAMES, LANE_LEFT, LANE_RIGHT, SKELETON, place_of
+from support.review_browser import FRAMES, SKELETON, place_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
@@ -16,9 +15,7 @@ HEIGHT, PAD = 84, 7
 def place_in_trace(page, frame, x, first=0, last=FRAMES - 1):
     """Return where an x of the left hand is on the canvas, if all of both people is shown."""
     low, high = place_of(1, first, 'left_hand')[0], place_of(2, last, 'left_hand')[0]
-    width = page.run('return document.getElementById("traces").clientWidth')
-    track = width - LANE_LEFT - LANE_RIGHT
-    left = LANE_LEFT + (frame - first + 0.5) / (last - first + 1) * track
+    left = page.timeline_place('#traces', frame, first, last)[0] - page.box('#traces')[0]
     return left, PAD + (high - x) / (high - low) * (HEIGHT - 2 * PAD)
 
 
@@ -40,15 +37,8 @@ def has_trace(page, person, *place, **shown):
 
 
 def click_trace(page, left, top):
-    box = page.run(
-        'const b = document.getElementById("traces").getBoundingClientRect();return [b.left, b.top]'
-    )
-    actions = ActionChains(page.browser, duration=0)
-    mouse = actions.w3c_actions.pointer_action
-    mouse.move_to_location(round(box[0] + left), round(box[1] + top))
-    mouse.pointer_down()
-    mouse.pointer_up()
-    actions.perform()
+    box = page.box('#traces')
+    page.point_at(box[0] + left, box[1] + top, clicks=1)
 
 
 def choose_left_hand(page):
@@ -123,7 +113,7 @@ def test_one_joint_is_labelled_through_the_video_by_clicks_alone(page):
     page.run('localStorage.setItem("step", "5")')
     page.browser.refresh()
     page.wait_for_frame(0)
-    page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+    page.wait_for_poses()
     choose_left_hand(page)
     page.press('j')
     page.wait(lambda: '5 frames on' in page.text('#joint-hint'), 'the page says what a click does')
