@@ -240,7 +240,7 @@ def judge_network(
     Args:
         propagator: The method with the network.
         states: The videos that it has learned from.
-        fill: Fills in the hidden labels of a frame of a video by a propagator.
+        fill: Fills in the hidden labels of a frame by a propagator: of a video, from its labels.
         in_use: The method with the network from which training continued, if any. Labels hidden
             from a member of the new network were hidden from, or are new to, that member of it.
 
@@ -255,8 +255,9 @@ def judge_network(
         # As many labels of each member, since those of one are judged by what the others say.
         for alone in (replace(propagator, members=(member,)) for member in propagator.members):
             for hidden in hidden_labels(state, alone, HIDDEN_FRAMES // len(propagator.members)):
-                filled = fill(alone.base, state, hidden)
-                before = filled if in_use is None else fill(in_use, state, hidden)
+                labels = hidden, state.tracks, state.skeleton
+                filled = fill(alone.base, state, *labels)
+                before = filled if in_use is None else fill(in_use, state, *labels)
                 groups.append(_look_at_hidden(alone, number, state, hidden, filled, before))
     if not groups:
         empty = np.zeros(0)

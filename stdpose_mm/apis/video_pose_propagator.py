@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import dataclasses
 import shutil
 from collections.abc import (
@@ -557,7 +556,9 @@ class VideoPosePropagator:
         if within is not None:
             within = shared_frames(within, range(len(state.frames)))
         tracks = _copied(state.tracks)
-        people = self._propagate(state, tracks, skeleton, listener, person_ids, within)
+        people = self._propagate(
+            self.propagator, state, tracks, skeleton, listener, person_ids, within
+        )
         return (
             frame_result(frame_idx, persons, skeleton.num_keypoints)
             for frame_idx, persons in people
@@ -592,7 +593,10 @@ class VideoPosePropagator:
         skeleton = self._base_labels(state).skeleton
         tracks = _copied(state.tracks)
         chosen = self.labels_to_hide(state, num_frames)
-        filled = (self._fill(state, tracks, skeleton, hidden, listener) for hidden in chosen)
+        filled = (
+            self._fill(self.propagator, state, hidden, tracks, skeleton, listener)
+            for hidden in chosen
+        )
         return (
             compare_hidden_labels(hidden, tracks, persons, skeleton, self.method)
             for hidden, persons in zip(chosen, filled, strict=True)
@@ -654,7 +658,7 @@ class VideoPosePropagator:
             network = train_on(states, file, minutes, earlier, listener, steps, self.device)
             candidate = LearnedPropagator(self._given, network)
             in_use = None if earlier is None else LearnedPropagator(self._given, earlier)
-            outcome = judge_network(candidate, states, self._fill_by, in_use)
+            outcome = judge_network(candidate, states, self._fill, in_use)
             if only_if_helpful and not outcome.helped:
                 return outcome
             with atomic_path(out) as temporary:
@@ -683,37 +687,28 @@ class VideoPosePropagator:
         """
         self.propagator = LearnedPropagator(self._given, network)
 
-    def _fill_by(
-        self, propagator: BasePropagator, state: PropagationState, hidden: Sequence[HiddenLabel]
-    ) -> list[PersonLabel]:
-        """Fill in the hidden labels of a frame by another propagator."""
-        assert state.skeleton is not None
-        other = copy.copy(self)
-        other.propagator = propagator
-        return other._fill(state, _copied(state.tracks), state.skeleton, hidden, None)
-
     def _fill(
         self,
+        propagator: BasePropagator,
         state: PropagationState,
+        hidden: Sequence[HiddenLabel],
         tracks: Tracks,
         skeleton: Skeleton,
-        hidden: Sequence[HiddenLabel],
-        listener: WorkListener | None,
+        listener: WorkListener | None = None,
     ) -> list[PersonLabel]:
-        """Fill in the hidden labels of a frame from all others."""
+        """Fill in the hidden labels of a frame from all others of ``tracks``."""
         frame = hidden[0].frame_index
-        other = copy.copy(self)
-        other.propagator = self.propagator.hiding(state.frames, [frame])
         # Run to the end of the gaps, since only whole gaps are cached.
         within = range(frame, max(label.after for label in hidden))
         people = [label.track_id for label in hidden]
-        (_, persons), *_ = other._propagate(
-            state, remaining_labels(tracks, hidden), skeleton, listener, people, within
-        )
+        blind = propagator.hiding(state.frames, [frame])
+        labels = remaining_labels(tracks, hidden)
+        (_, persons), *_ = self._propagate(blind, state, labels, skeleton, listener, people, within)
         return persons
 
     def _propagate(
         self,
+        propagator: BasePropagator,
         state: PropagationState,
         tracks: Tracks,
         skeleton: Skeleton,
@@ -722,7 +717,7 @@ class VideoPosePropagator:
         within: range | None,
     ) -> Iterator[tuple[int, list[PersonLabel]]]:
         """Propagate labels in a video, with its boxes and detections."""
-        propagator = self.propagator
+        cache = self._open_cache(state, skeleton, propagator)
         if isinstance(propagator, LearnedPropagator):
             finished = self._open_cache(state, skeleton, propagator.base)
             propagator = dataclasses.replace(propagator, finished=finished)
@@ -731,7 +726,7 @@ class VideoPosePropagator:
             tracks,
             skeleton,
             propagator,
-            self._open_cache(state, skeleton, self.propagator),
+            cache,
             boxes=state.boxes,
             detections=state.detections,
             life_span=state.life_span,

@@ -105,6 +105,9 @@ def confidence(labels: VideoLabels) -> Figure:
 
 def printable(text: str) -> str:
     """Replace unprintable characters of a text from a file by the replacement character."""
+    # Encoded pictures and videos have millions of characters.
+    if text.isprintable():
+        return text
     return ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in text)
 
 

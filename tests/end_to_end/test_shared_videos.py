@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from stdpose_mm.cli import propagate
+from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
+from stdpose_mm.structures import PersonLabel, VideoLabels
 from support import warm_commands
 from support.paths import ROOT
 from support.ports import held_port
@@ -25,19 +26,34 @@ pytestmark = pytest.mark.slow
 NUM_VIDEOS = 8
 
 
-@pytest.fixture
-def data(tmp_path: Path, pictures: np.ndarray, label_fields: dict[str, Any]) -> Path:
+@pytest.fixture(scope='module')
+def data(
+    tmp_path_factory: pytest.TempPathFactory,
+    pictures: np.ndarray,
+    label: Callable[..., PersonLabel],
+    video: Callable[..., VideoLabels],
+) -> Path:
     """``videos/*.mp4`` of 18 frames and more, no two alike, and ``labels/*.json``."""
-    root = tmp_path / 'data'
+    root = tmp_path_factory.mktemp('shared')
     for folder in ('videos', 'labels'):
         (root / folder).mkdir(parents=True)
-    label_fields['images'] = [{'id': n + 1, 'frame_index': n} for n in (0, 4, 8)]
+    pose = np.array([[24.0, 16], [16, 36], [32, 36]])
+    given = [label(n, pose + n + 24 * person, None, person) for n in (0, 4, 8) for person in (0, 1)]
+    labels = video(given, 9)
     for number in range(NUM_VIDEOS):
         longer = np.tile(np.roll(pictures, number, axis=2), (2, 1, 1, 1))
         longer = np.concatenate([longer, longer[: 2 * number]])
         write_video(root / 'videos' / f'{number}.mp4', longer, fps=10)
-        (root / 'labels' / f'{number}.json').write_text(json.dumps(label_fields))
+        write_labels(labels, root / 'labels' / f'{number}.json')
     return root
+
+
+@pytest.fixture(scope='module')
+def alone(data: Path) -> dict[str, bytes]:
+    """What one process writes for the videos."""
+    out = data / 'alone'
+    assert propagate.main([*arguments(data, out), '--cache', 'off']) == 0
+    return contents(out)
 
 
 def arguments(data: Path, out: Path) -> list[str]:
@@ -78,10 +94,8 @@ def contents(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.glob('[!.]*')}
 
 
-def test_killed_in_the_middle_and_resumed(data, tmp_path, run_main):
-    out, alone = tmp_path / 'out', tmp_path / 'alone'
-    assert run_main(propagate.main, *arguments(data, alone), '--cache', 'off')[0] == 0
-
+def test_killed_in_the_middle_and_resumed(data, alone, tmp_path):
+    out = tmp_path / 'out'
     records = out / '.stdpose'
     first = start(data, out, HOLD)
     while len(finished := done(records)) < 2:
@@ -91,7 +105,7 @@ def test_killed_in_the_middle_and_resumed(data, tmp_path, run_main):
     assert first.wait().returncode != 0
     left = contents(out)
     for name in finished:
-        assert left[name] == contents(alone)[name]
+        assert left[name] == alone[name]
     times = {name: (out / name).stat().st_mtime_ns for name in finished}
 
     second = start(data, out).wait()
@@ -101,13 +115,12 @@ def test_killed_in_the_middle_and_resumed(data, tmp_path, run_main):
     assert printed.splitlines()[-1] == (
         f'8 videos: {8 - len(finished)} done, {len(finished)} done before, 0 failed'
     )
-    assert contents(out) == contents(alone)
+    assert contents(out) == alone
     assert {name: (out / name).stat().st_mtime_ns for name in finished} == times
 
 
-def test_processes_of_slurm_share_the_videos_too(data, tmp_path, run_main):
-    out, alone = tmp_path / 'out', tmp_path / 'alone'
-    assert run_main(propagate.main, *arguments(data, alone), '--cache', 'off')[0] == 0
+def test_processes_of_slurm_share_the_videos_too(data, alone, tmp_path):
+    out = tmp_path / 'out'
     with held_port() as port:
         variables = {
             'SLURM_NTASKS': '2',
@@ -136,7 +149,7 @@ def test_processes_of_slurm_share_the_videos_too(data, tmp_path, run_main):
     assert [len(re.findall(r'^\[\d/4\] ', text, re.MULTILINE)) for _, text in printed] == [4, 4]
     assert printed[0][0].endswith('8 videos: 8 done, 0 done before, 0 failed\n')
     assert '8 videos' not in printed[1][0]
-    assert contents(out) == contents(alone)
+    assert contents(out) == alone
 
 
 def done(records: Path) -> list[str]:

@@ -84,10 +84,8 @@ def affected_frames(earlier: Track, later: Track, reads_second_labels: bool = Fa
 def gaps_at(track: Track, second: bool) -> list[set[str]]:
     """What fills the gaps of each frame depends on."""
     plan = TrackPlanner(NUM_FRAMES).plan({1: track})[1]
-    return [
-        {gap.fingerprint(second) for gap in plan.gaps_at.get(frame, ())}
-        for frame in range(NUM_FRAMES)
-    ]
+    content = {gap: gap.fingerprint(second) for gap in plan.gaps}
+    return [{content[gap] for gap in plan.gaps_at.get(n, ())} for n in range(NUM_FRAMES)]
 
 
 @given(change=changes())

@@ -248,21 +248,18 @@ def test_a_training_that_diverges_is_one_sentence(
     assert not out.exists()
 
 
-@pytest.mark.parametrize(('steps', 'done'), [(1, 1), (100, 2), (None, 2)])
+@pytest.mark.parametrize(('steps', 'share'), [(1, 1), (100, 1 / 2), (None, 1 / 2)])
 def test_it_takes_as_many_steps_as_it_is_told_up_to_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int | None, done: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int | None, share: float
 ) -> None:
+    def stop(done: float, right: float | None) -> None:
+        raise RuntimeError(done)
+
     monkeypatch.setattr(learner, 'MAX_STEPS', 2)
-    heard: list[float] = []
-    learn_network(
-        [video_of()],
-        SKELETON,
-        tmp_path / 'n.onnx',
-        minutes=10,
-        steps=steps,
-        listener=lambda done, right: heard.append(done),
-    )
-    assert len(heard) == done
+    out = tmp_path / 'n.onnx'
+    with pytest.raises(RuntimeError) as first:
+        learn_network([video_of()], SKELETON, out, minutes=10, steps=steps, listener=stop)
+    assert first.value.args == (share,)
 
 
 def test_a_video_that_is_given_twice_hides_the_same_frames_of_both(tmp_path: Path) -> None:

@@ -68,22 +68,20 @@ def test_the_picture_that_is_drawn_on_is_not_changed():
     assert not BLACK.any()
 
 
-def test_limbs_have_the_colour_of_their_side():
-    picture = draw_people(BLACK, [person('given')], SKELETON)
-    assert color_at(picture, 50, 60) == bgr(SIDE_COLORS['left'])
-    assert color_at(picture, 70, 60) == bgr(SIDE_COLORS['right'])
-
-
-def test_a_swap_of_left_and_right_swaps_the_colours():
-    picture = draw_people(BLACK, [person('given', keypoints=POSE[[0, 2, 1]])], SKELETON)
-    assert color_at(picture, 50, 60) == bgr(SIDE_COLORS['right'])
-    assert color_at(picture, 70, 60) == bgr(SIDE_COLORS['left'])
-
-
-def test_a_limb_from_left_to_right_belongs_to_the_middle():
-    hands = Skeleton(SKELETON.keypoint_names, limbs=((1, 2),))
-    picture = draw_people(BLACK, [person('given')], hands)
-    assert color_at(picture, 60, 80) == bgr(SIDE_COLORS['middle'])
+@pytest.mark.parametrize(
+    ('keypoints', 'limbs', 'sides'),
+    [
+        (POSE, SKELETON.limbs, {(50, 60): 'left', (70, 60): 'right'}),
+        (POSE[[0, 2, 1]], SKELETON.limbs, {(50, 60): 'right', (70, 60): 'left'}),
+        (POSE, ((1, 2),), {(60, 80): 'middle'}),
+    ],
+    ids=['as labelled', 'swapped', 'from left to right'],
+)
+def test_limbs_have_the_colour_of_their_side(keypoints, limbs, sides):
+    skeleton = Skeleton(SKELETON.keypoint_names, limbs)
+    picture = draw_people(BLACK, [person('given', keypoints=keypoints)], skeleton)
+    for place, side in sides.items():
+        assert color_at(picture, *place) == bgr(SIDE_COLORS[side])
 
 
 @pytest.mark.parametrize(
@@ -202,17 +200,16 @@ def test_where_there_is_no_room_the_larger_person_is_named(monkeypatch):
     assert tags[0][0] == '7'
 
 
-def test_the_corner_says_which_colour_is_which_side(monkeypatch):
-    assert [tag[0] for tag in tags_of(monkeypatch, [], frame_index=12, picture=LARGE)] == [
-        'frame 12',
-        'left',
-        'right',
-    ]
-
-
-def test_the_corner_names_no_sides_where_there_are_none(monkeypatch):
-    tags = tags_of(monkeypatch, [], Skeleton(('head', 'tail')), LARGE, frame_index=0)
-    assert [tag[0] for tag in tags] == ['frame 0']
+@pytest.mark.parametrize(
+    ('skeleton', 'texts'),
+    [
+        (SKELETON, ['frame 12', 'left', 'right']),
+        (Skeleton(('head', 'tail')), ['frame 12']),
+    ],
+)
+def test_the_corner_says_which_colour_is_which_side(monkeypatch, skeleton, texts):
+    tags = tags_of(monkeypatch, [], skeleton, LARGE, frame_index=12)
+    assert [tag[0] for tag in tags] == texts
 
 
 def test_tags_say_given_only_of_poses_that_are_given_throughout(monkeypatch):
@@ -257,9 +254,13 @@ def test_joints_without_a_label_and_their_limbs_are_left_out():
     assert color_at(picture, 70, 60) == bgr(SIDE_COLORS['right'])
 
 
-def test_people_outside_the_picture_do_no_harm():
-    far = person(keypoints=POSE + 5000)
-    assert not draw_people(BLACK, [far], SKELETON).any()
+@pytest.mark.parametrize(
+    'unseen',
+    [person(keypoints=POSE + 5000), person('absent', visibility=(0, 0, 0))],
+    ids=['outside', 'absent'],
+)
+def test_people_outside_the_picture_and_absent_ones_are_not_drawn(unseen):
+    assert not draw_people(BLACK, [unseen], SKELETON).any()
 
 
 def test_the_overlay_video_has_every_frame_also_those_without_people(tmp_path):
@@ -275,11 +276,6 @@ def test_the_overlay_video_has_every_frame_also_those_without_people(tmp_path):
     assert frames.fps == 10
     people = [bool(frames[n][40:80, 40:80].max() > 100) for n in range(8)]
     assert people == [n == 5 for n in range(8)]
-
-
-def test_absent_people_are_not_drawn():
-    gone = person('absent', visibility=(0, 0, 0))
-    assert not draw_people(BLACK, [gone], SKELETON).any()
 
 
 def test_the_overlay_keeps_varying_times_and_the_sound(tmp_path):
