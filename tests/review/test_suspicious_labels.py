@@ -244,3 +244,14 @@ def test_whose_label_it_may_be_is_said_in_a_sentence() -> None:
             [('person 2 in frame 7', 7, 2)],
         )
     ]
+
+
+def test_each_place_that_a_sentence_names_is_given() -> None:
+    twice = [give(frame, person) for frame in (7, 14) for person in (1, 2)]
+    outside = [give(0, person, STANDING + 500 * (person + 1)) for person in range(3, 10)]
+    warnings = label_warnings(tracks_of(*twice, *outside), SKELETON, (300, 200))
+    assert [[place[1:] for place in warning.places] for warning in warnings] == [
+        [(0, 3)] * 5,
+        [(7, 1)],
+    ]
+    assert all(place.words in warning.text for warning in warnings for place in warning.places)

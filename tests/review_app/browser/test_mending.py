@@ -316,13 +316,15 @@ def test_a_click_on_a_place_in_a_warning_goes_there(page):
         page.edit_as_another_page(
             {'type': 'accept', 'person': person, 'frame': 20, 'joints': joints}
         )
-    page.edit_as_another_page(
-        {'type': 'set_joints', 'person': 2, 'frame': 30, 'joints': {'head': [-5, 3, 2]}}
-    )
+    for frame, person in ((10, 1), (30, 2)):
+        outside = {'person': person, 'frame': frame, 'joints': {'head': [-5, 3, 2]}}
+        page.edit_as_another_page({'type': 'set_joints', **outside})
     places = 'return [...document.querySelectorAll("#states button")].map((b) => b.textContent)'
-    both = ['person 2 in frame 30', 'person 1 and person 2 in frame 20']
-    page.wait(lambda: sorted(page.run(places)) == sorted(both), 'the warnings name both')
-    for frame, person in ((30, 2), (20, 1)):
+    named = ['person 1 in frame 10', 'person 2 in frame 30', 'person 1 and person 2 in frame 20']
+    page.wait(lambda: page.run(places) == named, 'the warnings name the labels')
+    sentence = 'head of person 1 in frame 10, head of person 2 in frame 30. person 1 and person 2'
+    assert sentence in page.text('#states')
+    for frame, person in ((30, 2), (20, 1), (10, 1)):
         page.run(
             '[...document.querySelectorAll("#states button")]'
             '.find((b) => b.textContent.endsWith(arguments[0])).click()',
