@@ -110,33 +110,37 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     outside = find_joints_outside(tracks, size)
     advice = 'judging by the labels before and after: check them before you go on'
     kinds = {
-        f'{counted(len(outside), "joint")} outside the picture: {{}}': [
-            (f'{joints[joint]} of {{}}', NamedPlace(f'{who} {i} in frame {frame}', frame, i))
+        (f'{counted(len(outside), "joint")} outside the picture: ', ''): [
+            (f'{joints[joint]} of ', NamedPlace(f'{who} {i} in frame {frame}', frame, i), '')
             for frame, i, joint in outside
         ],
-        f'left and right of {{}} seem to be swapped, {advice}': [
-            ('{}', NamedPlace(f'{who} {i} in frame {frame}', frame, i))
+        ('left and right of ', f' seem to be swapped, {advice}'): [
+            ('', NamedPlace(f'{who} {i} in frame {frame}', frame, i), '')
             for frame, i in find_exchanged_sides(tracks, skeleton)
         ],
-        f'{{}} seem to be swapped, {advice}': [
-            ('{}', NamedPlace(f'{who} {a} and {who} {b} in frame {frame}', frame, a))
+        ('', f' seem to be swapped, {advice}'): [
+            ('', NamedPlace(f'{who} {a} and {who} {b} in frame {frame}', frame, a), '')
             for frame, a, b in exchanged
         ],
-        f'{{}}, {advice}': [
-            (f'{{}} may be {who} {other}', NamedPlace(f'{who} {i} in frame {frame}', frame, i))
+        ('', f', {advice}'): [
+            ('', NamedPlace(f'{who} {i} in frame {frame}', frame, i), f' may be {who} {other}')
             for frame, i, other in find_labels_of_others(tracks)
             if (frame, i) not in named
         ],
     }
-    warnings = [_warn_of(text, places) for text, places in kinds.items() if places]
+    warnings = [
+        _warn_of(before, places, after) for (before, after), places in kinds.items() if places
+    ]
     return warnings + doubled_warnings(tracks, skeleton)
 
 
-def _warn_of(text: str, places: Sequence[tuple[str, NamedPlace]]) -> LabelWarning:
-    """Put the names of places, each in words of its own, into a sentence."""
-    names = [words.format(place.words) for words, place in places]
+def _warn_of(
+    before: str, places: Sequence[tuple[str, NamedPlace, str]], after: str
+) -> LabelWarning:
+    """Join the names of places, with the words before and after each, to a sentence."""
+    names = [f'{left}{place.words}{right}' for left, place, right in places]
     return LabelWarning(
-        text.format(listed(names, MAX_NAMED)), [place for _, place in places[:MAX_NAMED]]
+        f'{before}{listed(names, MAX_NAMED)}{after}', [place for _, place, _ in places[:MAX_NAMED]]
     )
 
 
@@ -145,24 +149,25 @@ def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[LabelWarning]:
     who = skeleton.category
     doubled = [
         (
-            '{}',
+            '',
             NamedPlace(
                 f'{who} {a} and {who} {b} in frame{"s" if len(frames) > 1 else ""} '
                 f'{ranges(frames)}',
                 frames[0],
                 a,
             ),
+            '',
         )
         for (a, b), frames in sorted(find_doubled_people(tracks).items())
     ]
     if not doubled:
         return []
-    text = (
-        f'{{}} lie on each other, as if one {who} were labelled twice: if so, remove one of the '
-        'two labels or, if one track continues the other (overlapping jobs of CVAT), give both '
-        'the same number, otherwise they are propagated as separate tracks'
+    after = (
+        f' lie on each other, as if one {who} were labelled twice: if so, remove one of the two '
+        'labels or, if one track continues the other (overlapping jobs of CVAT), give both the '
+        'same number, otherwise they are propagated as separate tracks'
     )
-    return [_warn_of(text, doubled)]
+    return [_warn_of('', doubled, after)]
 
 
 def find_joints_outside(tracks: Tracks, size: tuple[int, int]) -> list[tuple[int, int, int]]:

@@ -255,3 +255,11 @@ def test_each_place_that_a_sentence_names_is_given() -> None:
         [(7, 1)],
     ]
     assert all(place.words in warning.text for warning in warnings for place in warning.places)
+
+
+def test_names_with_braces_are_told_as_they_are() -> None:
+    skeleton = Skeleton(('tip{0}', *SKELETON.keypoint_names[1:]), (), 'rat {x}')
+    tracks = tracks_of(give(0, 1, STANDING - [45, 0], '20000'), give(7, 2), give(7, 3))
+    texts = [warning.text for warning in label_warnings(tracks, skeleton, (40, 200))]
+    assert 'tip{0} of rat {x} 2 in frame 7' in texts[0]
+    assert 'as if one rat {x} were labelled twice' in texts[-1]
