@@ -14,7 +14,7 @@ from mmpose.engine.optim_wrappers.layer_decay_optim_wrapper import get_num_layer
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from torch import nn
 
-from stdpose_mm.bfloat16 import has_bfloat16
+from stdpose_mm.bfloat16 import is_bfloat16_faster
 from stdpose_mm.errors import InputError
 
 BLOCKS = 'backbone.layers.'
@@ -26,9 +26,8 @@ class AutocastOptimWrapper(OptimWrapper):
 
     MMEngine's ``AmpOptimWrapper`` requires a GPU. bfloat16 has the range of float32, so losses need
     no scaling: the forward pass runs under autocast, and everything else (backward, gradient
-    clipping, gradient accumulation, checkpoints) is done by ``OptimWrapper``. On a processor
-    without bfloat16, where it would take many times as long, training runs in float32, and the log
-    says so.
+    clipping, gradient accumulation, checkpoints) is done by ``OptimWrapper``. On a processor that
+    is slower in bfloat16, training runs in float32, and the log says so.
 
     Args: As in ``OptimWrapper``.
     """
@@ -37,11 +36,11 @@ class AutocastOptimWrapper(OptimWrapper):
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast on the device of the model's parameters, within ``OptimWrapper``'s context."""
         device = next(model.parameters()).device.type
-        enabled = has_bfloat16(device)
+        enabled = is_bfloat16_faster(device)
         if not enabled:
             # MMEngine shows the same warning once.
             print_log(
-                'this processor does not compute in bfloat16, so training is in float32',
+                'this processor is slower in bfloat16 than in float32, so training is in float32',
                 'current',
                 logging.WARNING,
             )

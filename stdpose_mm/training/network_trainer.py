@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from stdpose_mm.bfloat16 import has_bfloat16
+from stdpose_mm.bfloat16 import is_bfloat16_faster
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.pose_networks.learned_network import SIGMA, decode_maps
@@ -95,7 +95,7 @@ class NetworkTrainer:
         crops, keypoints, prior = (torch.from_numpy(one).to(self._device) for one in drawn)
         kind = self._device.type
         # This shortens a step to two thirds of the time.
-        with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(kind)):
+        with torch.autocast(kind, torch.bfloat16, enabled=is_bfloat16_faster(kind)):
             logits = self.network(crops.contiguous(memory_format=torch.channels_last), prior)
         loss = heatmap_loss(logits.float(), keypoints)
         self._optimizer.zero_grad()

@@ -300,7 +300,7 @@ def test_a_config_by_its_name(
 def test_amp_without_a_gpu_trains_in_bfloat16(
     config: str, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr('stdpose_mm.engine.optim_wrappers.has_bfloat16', lambda _: True)
+    monkeypatch.setattr('stdpose_mm.engine.optim_wrappers.is_bfloat16_faster', lambda _: True)
     scale = ['optim_wrapper.loss_scale=dynamic'] * (kind == 'AmpOptimWrapper')
     assert run_train([config, '--amp', '--cfg-options', f'optim_wrapper.type={kind}', *scale]) == 0
     assert ('loss', torch.bfloat16) in sys.modules['command_toy_parts'].CommandToyModel.dtypes

@@ -20,7 +20,7 @@ def _wrapper(model: nn.Module, **kwargs) -> AutocastOptimWrapper:
 def test_forward_runs_in_bfloat16_where_the_processor_has_it_and_weights_stay_float32(
     monkeypatch: pytest.MonkeyPatch, is_there: bool, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr(optim_wrappers, 'has_bfloat16', lambda _: is_there)
+    monkeypatch.setattr(optim_wrappers, 'is_bfloat16_faster', lambda _: is_there)
     model = nn.Linear(3, 1)
     wrapper = _wrapper(model)
     with wrapper.optim_context(model):

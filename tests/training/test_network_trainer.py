@@ -60,7 +60,7 @@ def test_the_least_loss_is_the_entropy_of_the_gaussian_around_the_label() -> Non
 def test_a_step_is_in_bfloat16_where_the_processor_has_it(
     trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch, is_there: bool, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr(network_trainer, 'has_bfloat16', lambda _: is_there)
+    monkeypatch.setattr(network_trainer, 'is_bfloat16_faster', lambda _: is_there)
     found: list[torch.dtype] = []
     for network in (trainer.network, trainer.result):
         head: Any = network.head

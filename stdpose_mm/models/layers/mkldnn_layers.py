@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from stdpose_mm.bfloat16 import has_bfloat16
+from stdpose_mm.bfloat16 import is_bfloat16_faster
 
 _ROWS = 1024
 """Number of rows of a typical input, for which oneDNN chooses the weight layout; any works."""
@@ -127,10 +127,10 @@ def optimize_for_cpu(model: nn.Module, dtype: torch.dtype = torch.float32) -> No
     Args:
         model: A float32 model on the CPU in evaluation mode.
         dtype: float32 or bfloat16. Other layers compute in the dtype of their input. On a processor
-            without bfloat16 the layers stay: oneDNN refuses it there, while PyTorch's own layers
-            compute in it, slowly.
+            that is slower in bfloat16 the layers stay: oneDNN may refuse it there, while PyTorch's
+            own layers compute in it, slowly.
     """
-    is_possible = dtype != torch.bfloat16 or has_bfloat16('cpu')
+    is_possible = dtype != torch.bfloat16 or is_bfloat16_faster('cpu')
     if torch.backends.mkldnn.is_available() and is_possible:
         fold_normalisation(model)
         _convert(model, dtype)

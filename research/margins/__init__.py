@@ -1,0 +1,1 @@
+"""Margins of the tests whose outcome depends on how a processor rounds."""
