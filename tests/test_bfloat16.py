@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
 from stdpose_mm import bfloat16
-from stdpose_mm.bfloat16 import is_bfloat16_faster
+from stdpose_mm.bfloat16 import is_bfloat16_faster, measure_bfloat16
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def test_processors_without_onednn_are_slower(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ('float32', 'emulated', 'is_faster'),
+    ('float32', 'in_bfloat16', 'is_faster'),
     [
         # Other programs made some rounds longer.
         ([9, 4, 9, 9, 9], [7, 7, 5, 7, 7], False),
@@ -33,16 +33,31 @@ def test_processors_without_onednn_are_slower(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_takes_less_time_undisturbed_is_faster(
-    monkeypatch: pytest.MonkeyPatch, float32: list[int], emulated: list[int], is_faster: bool
+    monkeypatch: pytest.MonkeyPatch, float32: list[int], in_bfloat16: list[int], is_faster: bool
 ) -> None:
-    seconds = {False: iter(float32), True: iter(emulated)}
+    now = 0
+    seconds = {False: iter(float32), True: iter(in_bfloat16)}
+
+    def compute(kind: bool) -> None:
+        nonlocal now
+        now += next(seconds[kind])
+
+    monkeypatch.setattr(bfloat16.time, 'perf_counter', lambda: now)
+    assert measure_bfloat16(compute) is is_faster
+
+
+@pytest.mark.parametrize('is_faster', [False, True])
+@pytest.mark.parametrize('context', [torch.no_grad, torch.inference_mode])
+def test_training_is_measured_once(
+    monkeypatch: pytest.MonkeyPatch, context: type, is_faster: bool
+) -> None:
+    def measure(compute: Callable[[bool], object]) -> bool:
+        compute(False)
+        return next(answers)
+
+    answers = iter([is_faster])
     monkeypatch.setattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', lambda: True)
-    monkeypatch.setattr(bfloat16, '_training_seconds', lambda kind: next(seconds[kind]))
+    monkeypatch.setattr(bfloat16, 'measure_bfloat16', measure)
+    with context():
+        assert is_bfloat16_faster('cpu') is is_faster
     assert is_bfloat16_faster('cpu') is is_faster
-
-
-def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', lambda: True)
-    is_bfloat16_faster('cpu')
-    monkeypatch.delattr(bfloat16, '_training_seconds')
-    is_bfloat16_faster('cpu')

@@ -17,7 +17,7 @@ from stdpose_mm import onnx_session
 from stdpose_mm.constants import ONNX_RUNTIMES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.onnx_session import openvino_has_bfloat16, start_session
+from stdpose_mm.onnx_session import is_openvino_bfloat16_faster, start_session
 from support.paths import ROOT
 
 FUSER = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights' / 'gap_fuser.onnx'
@@ -251,15 +251,40 @@ def test_sessions_of_equal_content_count_as_equal(tmp_path):
         assert first == same != other
 
 
-def test_bfloat16_needs_a_processor_that_has_it(monkeypatch):
+@pytest.fixture
+def unmeasured():
+    is_openvino_bfloat16_faster.cache_clear()
+    yield
+    is_openvino_bfloat16_faster.cache_clear()
+
+
+@pytest.mark.usefixtures('unmeasured')
+@pytest.mark.parametrize('listed', [['FP32', 'INT8'], ['FP32', 'BF16']])
+def test_bfloat16_needs_a_processor_that_has_it(monkeypatch, listed):
     class Old:
         def get_property(self, device, name):
-            return ['FP32', 'INT8']
+            return listed
+
+        def compile_model(self, *arguments):
+            raise RuntimeError('object is not initialized')
 
     monkeypatch.setattr(onnx_session, '_openvino_core', Old)
-    with pytest.raises(InputError, match=r'cannot compute in bfloat16 .* choose float32'):
+    with pytest.raises(InputError, match=r'^OpenVINO is slower in bfloat16 .* choose float32$'):
         start('openvino', 'bfloat16')
-    assert not openvino_has_bfloat16()
+
+
+@pytest.mark.usefixtures('unmeasured')
+@pytest.mark.parametrize('is_faster', [False, True])
+def test_bfloat16_is_for_processors_that_are_faster_in_it(monkeypatch, is_faster):
+    def measure(compute):
+        compute(False)
+        compute(True)
+        return is_faster
+
+    monkeypatch.setattr(onnx_session, 'measure_bfloat16', measure)
+    core = onnx_session._openvino_core()
+    listed = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+    assert is_openvino_bfloat16_faster() is (is_faster and listed)
 
 
 @pytest.mark.parametrize(('limit', 'wanted', 'told'), [(3, 0, 3), (0, 0, None), (3, 1, 1)])

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from stdpose_mm.bfloat16 import is_bfloat16_faster
 from stdpose_mm.constants import ONNX_RUNTIMES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
@@ -25,7 +26,7 @@ from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_b
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import write_json
 from stdpose_mm.io.video import write_video
-from stdpose_mm.onnx_session import openvino_has_bfloat16
+from stdpose_mm.onnx_session import is_openvino_bfloat16_faster
 from stdpose_mm.structures import FrameBoxes, person_box
 from stdpose_mm.text import counted
 
@@ -148,7 +149,7 @@ def mmpose_pipelines(args: Any, video: Video, files: Model) -> list[Callable[[],
         config = read_config(files.config)
         return mmpose(video, config, load(args, files, 'float32'), precision == 'bfloat16')
 
-    others = [p for p in args.precision if p in PRECISIONS and p != 'float32']
+    others = {'bfloat16'}.intersection(args.precision, available_precisions('torch'))
     return [partial(per_frame, precision) for precision in ('float32', *others)]
 
 
@@ -171,7 +172,7 @@ def own_pipelines(args: Any, video: Video, files: Model) -> list[Callable[[], Pi
     def bare(precision: str) -> Pipeline:
         return bare_backbone(video, load(args, files, precision), batch)
 
-    in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
+    in_pytorch = [p for p in args.precision if p in available_precisions('torch')]
     steps = [1] if args.pose_every == 1 else [1, args.pose_every]
     return [
         *(partial(pytorch, p, 'window') for p in in_pytorch if not args.reuse_only),
@@ -222,9 +223,12 @@ def available_precisions(runtime: str) -> tuple[str, ...]:
     """List the precisions of a runtime on this processor; empty if it is not installed."""
     if find_spec(runtime) is None:
         return ()
-    if runtime == 'openvino' and not openvino_has_bfloat16():
-        return tuple(name for name in ONNX_RUNTIMES[runtime] if name != 'bfloat16')
-    return ONNX_RUNTIMES[runtime]
+    precisions = {'torch': PRECISIONS, **ONNX_RUNTIMES}[runtime]
+    if runtime == 'torch':
+        is_faster = is_bfloat16_faster('cpu')
+    else:
+        is_faster = runtime == 'openvino' and is_openvino_bfloat16_faster()
+    return tuple(name for name in precisions if is_faster or name != 'bfloat16')
 
 
 def _percent(spread: float | None) -> str:

@@ -47,20 +47,17 @@ def test_one_row_for_every_way(tool, short, tmp_path, capsys):
     assert tool.main([*short, '--no-memory', '--out', str(out)]) == 0
     report = json.loads(out.read_text())
     ways = [(row['way'], row['precision'], row['passes']) for row in report['rows']]
+    in_pytorch = comparison.available_precisions('torch')
     assert ways == [
-        ('MMPose, per frame', 'float32', 1),
-        ('MMPose, per frame', 'bfloat16', 1),
-        ('ours, PyTorch, no reuse', 'float32', 3),
-        ('ours, PyTorch, no reuse', 'bfloat16', 3),
-        ('ours, PyTorch', 'float32', 1),
-        ('ours, PyTorch', 'bfloat16', 1),
+        *(('MMPose, per frame', precision, 1) for precision in in_pytorch),
+        *(('ours, PyTorch, no reuse', precision, 3) for precision in in_pytorch),
+        *(('ours, PyTorch', precision, 1) for precision in in_pytorch),
         ('ours, onnxruntime', 'float32', 1),
         ('ours, onnxruntime', 'int8', 1),
         ('ours, openvino', 'float32', 1),
         *[('ours, openvino', 'bfloat16', 1)]
         * ('bfloat16' in comparison.available_precisions('openvino')),
-        ('backbone alone', 'float32', 1),
-        ('backbone alone', 'bfloat16', 1),
+        *(('backbone alone', precision, 1) for precision in in_pytorch),
     ]
     assert report['people'] == 6
     for row in report['rows']:

@@ -19,6 +19,7 @@ from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from stdpose_mm.bfloat16 import bfloat16_is_slower, is_bfloat16_faster
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.constants import CROP_POLICIES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
@@ -122,7 +123,7 @@ class WindowModel:
 
         Raises:
             InputError: If a file is missing or cannot be read, the config has no test pipeline,
-                the weights do not fit, or the device does not exist.
+                the weights do not fit, the device does not exist, or it is slower in bfloat16.
         """
         config, dataset = read_test_config(config)
         state_dict, meta = read_checkpoint(checkpoint)
@@ -132,6 +133,9 @@ class WindowModel:
         model = _build(config, metainfo, test_cfg)
         _load_weights(model, state_dict, checkpoint)
         move_to(model, device).eval()
+        device_type = next(model.parameters()).device.type
+        if precision == 'bfloat16' and not is_bfloat16_faster(device_type):
+            raise bfloat16_is_slower('PyTorch')
         crops = dataset.get('crops', 'window')
         return cls(model, dataset.pipeline, metainfo, precision, crops, config)
 

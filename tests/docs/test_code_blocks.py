@@ -36,7 +36,7 @@ import tomllib
 
 from stdpose_mm.cli.main import main as stdpose
 from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.onnx_session import openvino_has_bfloat16
+from stdpose_mm.onnx_session import is_openvino_bfloat16_faster
 from support.classes import arguments_of
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of
 from support.doc_sandbox import make_sandbox
@@ -233,7 +233,7 @@ def run_script(script: str, arguments: list[str]) -> int:
 
 def needs_more(arguments: list[str]) -> bool:
     """Whether there are other models than the tiny one, several processes, or optional formats,
-    or OpenVINO is to compute in bfloat16, which not every processor does.
+    or it computes in bfloat16, in which not every processor is faster.
     """
     named = {after for word, after in pairwise(arguments) if word == '--config'}
     named |= {word for word in arguments if word.startswith('configs/')}
@@ -242,7 +242,7 @@ def needs_more(arguments: list[str]) -> bool:
     is_optional = any(word.endswith('.slp') for word in arguments) and not find_spec('sleap_io')
     options = {word.partition('=')[0] for word in arguments}
     if 'bfloat16' in arguments:
-        is_optional |= find_spec('openvino') is None or not openvino_has_bfloat16()
+        is_optional |= find_spec('openvino') is None or not is_openvino_bfloat16_faster()
     return is_optional or not named <= {MODEL} or not options.isdisjoint(ELSEWHERE)
 
 
