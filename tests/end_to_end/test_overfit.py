@@ -27,8 +27,10 @@ pytestmark = pytest.mark.slow
 
 CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
 NUM_WINDOWS = 2
-MAX_STEPS = 100
-REMAINDER = 0.2
+MAX_STEPS = 200
+REMAINDER = 0.05
+"""Share of the loss that is left. From twice of it on, all joints are right, whatever the processor
+rounds; with a fifth of the loss, one or two of 30 are not."""
 
 Batch = dict[str, Any]
 
@@ -73,21 +75,25 @@ def labels_of(samples: list[PoseDataSample], truth: list[VideoLabels]) -> list[V
     return [video.with_persons(people[video.name]) for video in truth]
 
 
-def learn(
-    config: Config, batch: Batch, name: str, remainder: float = REMAINDER
-) -> tuple[Any, list[float]]:
-    """The model after training on one batch until ``remainder`` is left of the loss ``name``."""
+def learn(config: Config, batch: Batch, name: str) -> tuple[Any, list[float], set[str]]:
+    """Train on one batch until ``REMAINDER`` is left of the loss ``name``.
+
+    Returns:
+        The model, its losses, and the parameters that have not changed.
+    """
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.init_weights()
     model.train()
+    before = {name: values.detach().clone() for name, values in model.named_parameters()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.99))
     # In float32: how bfloat16 rounds, and with it the steps it takes, depends on the processor.
     wrapper = OptimWrapper(optimizer)
     losses: list[float] = []
-    while len(losses) < MAX_STEPS and (not losses or losses[-1] >= remainder * losses[0]):
+    while len(losses) < MAX_STEPS and (not losses or losses[-1] >= REMAINDER * losses[0]):
         losses.append(model.train_step(copy.deepcopy(batch), wrapper)[name].item())
-    return model.eval(), losses
+    after = dict(model.named_parameters())
+    return model.eval(), losses, {name for name in before if torch.equal(before[name], after[name])}
 
 
 @pytest.mark.parametrize(
@@ -99,8 +105,10 @@ def learn(
     ],
 )
 def test_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Batch) -> None:
-    model, losses = learn(Config.fromfile(CONFIGS / f'{name}.py'), batch, loss)
+    model, losses, unchanged = learn(Config.fromfile(CONFIGS / f'{name}.py'), batch, loss)
     assert losses[-1] < REMAINDER * losses[0], losses[::10]
+    # Heads could learn so few windows alone.
+    assert not unchanged
 
     with torch.inference_mode():
         samples = model.test_step(copy.deepcopy(batch))
@@ -115,4 +123,4 @@ def test_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Ba
     ]
     assert sum(len(video.persons) for video in truth) == NUM_WINDOWS
     accuracy = keypoint_accuracy(truth, labels_of(samples, truth))
-    assert accuracy.means()['PCK@0.1'] > 95
+    assert accuracy.means()['PCK@0.1'] > 90
