@@ -1,10 +1,10 @@
-# make setup | demo | test | test-fast | test-light | test-sleap | test-research | coverage | lint | lint-page |
-# ci | docs | clean
+# make setup | demo | test | test-fast | test-light | test-sleap | test-research | test-processors | coverage |
+# lint | lint-page | ci | docs | clean
 # PYTHON=... chooses the interpreter, ARGS=... adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-light test-sleap test-research coverage lint lint-page ci docs \
-	clean
+.PHONY: help setup demo test test-fast test-light test-sleap test-research test-processors coverage lint \
+	lint-page ci docs clean
 
 # The first Python that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -30,6 +30,7 @@ help:
 	@echo 'make test-light  test what pip installs without extras, in .venv-light'
 	@echo 'make test-sleap  test the formats of SLEAP, DeepLabCut (.h5) and movement, with extra packages'
 	@echo 'make test-research  run the tests of research/, which is not part of the package'
+	@echo 'make test-processors  run the tests that round as on other processors'
 	@echo 'make lint   run ruff and mypy'
 	@echo 'make lint-page   check the types of the review page (needs Node.js)'
 	@echo 'make ci     run all checks that a change must pass: lint and every test'
@@ -102,6 +103,12 @@ test-sleap: .venv-sleap/stamp
 
 test-research: setup
 	$(PYTEST) research/tests $(ARGS)
+
+# The tests whose outcome depends on what a processor computes, as on processors without AVX-512 or without
+# bfloat16, and with other numbers of threads.
+test-processors: setup
+	$(VENV_PYTHON) -m research.tools.measure_margins @tests/processor_tests.txt \
+		--environments avx512 avx2 sse opencv threads --workers 3 $(ARGS)
 
 lint: setup
 	$(VENV_PYTHON) -m ruff check .
