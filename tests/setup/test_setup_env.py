@@ -216,6 +216,7 @@ def test_mmcv_is_built_once(setup_env: ModuleType, monkeypatch: pytest.MonkeyPat
             installed.append(Path(arguments[-1]).name)
 
     monkeypatch.setattr(setup_env, 'pip', pip)
+    monkeypatch.setattr(setup_env, 'download_mmcv_wheel', lambda folder: None)
     monkeypatch.setattr(setup_env, 'precompile_header', lambda folder: '-include torch_types.h')
     monkeypatch.setattr(
         setup_env, 'inspect_torch', lambda: setup_env.TorchBuild('2.9.1', '12.8', ())
@@ -227,6 +228,37 @@ def test_mmcv_is_built_once(setup_env: ModuleType, monkeypatch: pytest.MonkeyPat
     assert built[0]['MMCV_WITH_OPS'] == '1'
     assert built[0]['CUDA_VISIBLE_DEVICES'] == ''
     assert built[0]['CFLAGS'] == '-include torch_types.h'
+
+
+@pytest.mark.parametrize(
+    ('is_there', 'fits', 'is_used'),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+def test_a_wheel_is_downloaded_if_its_operators_fit(
+    setup_env: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_there: bool,
+    fits: bool,
+    is_used: bool,
+) -> None:
+    installed: list[Path] = []
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[bytes]:
+        if 'download' not in command:
+            assert command[1:] == ['-c', 'import mmcv.ops']
+            return subprocess.CompletedProcess(command, int(not fits))
+        assert command[command.index('--only-binary') + 1] == ':all:'
+        if is_there:
+            Path(command[command.index('--dest') + 1], 'mmcv.whl').write_text('operators')
+        return subprocess.CompletedProcess(command, int(not is_there))
+
+    monkeypatch.setattr(setup_env.subprocess, 'run', run)
+    monkeypatch.setattr(setup_env, 'install_wheel', installed.append)
+    wheel = setup_env.download_mmcv_wheel(tmp_path)
+    assert wheel == (tmp_path / 'mmcv.whl' if is_used else None)
+    assert len(installed) == is_there
+    assert [path.name for path in tmp_path.glob('**/*.whl')] == ['mmcv.whl'] * is_used
 
 
 def test_the_compiler_uses_the_precompiled_header(

@@ -306,18 +306,45 @@ def build_mmcv_wheel(folder: Path, toolkit: CudaToolkit | None) -> Path:
         return built.replace(folder / built.name)
 
 
+def download_mmcv_wheel(folder: Path) -> Path | None:
+    """Download a wheel of mmcv that fits; None if there is none.
+
+    The public index has no wheels of it. Others have one folder for each version of PyTorch, which
+    a user can add to pip's configuration (``PIP_FIND_LINKS``). A wheel does not say for which
+    PyTorch its operators were compiled, so they are loaded.
+    """
+    options = ['--quiet', '--no-deps', '--only-binary', ':all:', *PIP_NETWORK_OPTIONS]
+    operators = [PYTHON, '-c', 'import mmcv.ops']
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        download = ['download', *options, '--dest', temporary, mmcv_requirement()]
+        if subprocess.run([PYTHON, '-m', 'pip', *download], capture_output=True).returncode != 0:
+            return None
+        wheel = next(Path(temporary).glob('*.whl'))
+        say(f'trying the wheel {wheel.name}')
+        install_wheel(wheel)
+        if subprocess.run(operators, capture_output=True, cwd=folder).returncode != 0:
+            say('its operators do not fit this PyTorch')
+            return None
+        return wheel.replace(folder / wheel.name)
+
+
+def install_wheel(wheel: Path) -> None:
+    """Install a wheel in the place of any other version."""
+    pip('install', '--quiet', '--no-deps', '--no-index', '--force-reinstall', wheel)
+
+
 def install_mmcv() -> None:
-    """Install mmcv from its cached wheel, building the wheel first if necessary."""
+    """Install mmcv from its cached wheel; download or build the wheel first if necessary."""
     torch = inspect_torch()
     toolkit = choose_toolkit(torch)
     folder = wheel_folder(torch, toolkit)
     with lock(folder):
         wheel = cached_wheel(folder)
         if wheel is None:
-            wheel = build_mmcv_wheel(folder, toolkit)
+            wheel = download_mmcv_wheel(folder) or build_mmcv_wheel(folder, toolkit)
         else:
             say(f'using the cached wheel {wheel}')
-        pip('install', '--quiet', '--no-deps', '--no-index', '--force-reinstall', wheel)
+        install_wheel(wheel)
 
 
 def set_up() -> None:
