@@ -138,12 +138,7 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[s
     before = after = '' if is_empty else path_fingerprint(path)
     copy = None
     if before and before not in written:
-        copy = _free_name(Path(os.path.realpath(path)))
-        if path.is_dir():
-            shutil.copytree(path, copy)
-        else:
-            with atomic_path(copy) as temporary:
-                shutil.copy2(path, temporary)
+        copy = keep_copy(path)
     try:
         yield notes
         after = path_fingerprint(path)
@@ -157,6 +152,24 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[s
                 f'{path} already existed and may have been edited, its old version is kept as '
                 f'{copy}'
             )
+
+
+def keep_copy(path: Path) -> Path:
+    """Copy a file or folder to a new name beside it, which ends in ``BACKUP_SUFFIX``.
+
+    Returns:
+        Path of the copy.
+
+    Raises:
+        InputError: If it cannot be read or the copy cannot be written.
+    """
+    copy = _free_name(Path(os.path.realpath(path)))
+    if path.is_dir():
+        shutil.copytree(path, copy)
+    else:
+        with atomic_path(copy) as temporary:
+            shutil.copy2(path, temporary)
+    return copy
 
 
 def _free_name(path: Path) -> Path:
