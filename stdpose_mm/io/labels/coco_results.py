@@ -83,7 +83,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
     for name in ('track_id', 'idx', 'object_id', 'id'):
         if name == 'id' and any(isinstance(result.peek(name), str) for result in results):
             continue
-        ids = [result.identity(name) for result in results]
+        ids = [result.identity(name, may_be_list=True) for result in results]
         known = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
         people, is_shared = {who for who, _ in known}, len({*known}) < len(known)
         if known and (name == 'track_id' or (len(people) < len(known) and not is_shared)):

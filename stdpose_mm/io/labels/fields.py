@@ -258,15 +258,15 @@ class Record:
         value = self._get(name, _REQUIRED, 'a whole number or a string', _is_identifier)
         return value if isinstance(value, str) else int(value)
 
-    def identity(self, name: str) -> int | str | None:
+    def identity(self, name: str, may_be_list: bool = False) -> int | str | None:
         """Get the identity of a person: a number of at least 0, a name, or None.
 
         Missing, empty and negative values and NaN, also as pandas writes them as text, are no
-        identity, digits in a text are a number, and of a list, as trackers of merged detections
-        write, the first item is the identity.
+        identity, and digits in a text are a number. With ``may_be_list``, the first item of a list
+        is the identity, as OpenPose and trackers of merged detections write it.
         """
         value = self.raw(name, None)
-        while isinstance(value, list):
+        while may_be_list and isinstance(value, list):
             value = value[0] if value else None
         if isinstance(value, str):
             text = value.strip()
