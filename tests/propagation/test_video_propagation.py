@@ -465,6 +465,6 @@ def test_a_label_without_a_track_id_among_others_is_one_of_their_person_with_a_n
 
     assert given_labels(video(people, 20)).track_ids == (3,)
     assert [str(warning.message) for warning in recwarn] == [
-        'frames 5-15 every 10 of clip: labels without a track id are read as person 3; give track '
+        'frames 5, 15 of clip: labels without a track id are read as person 3; give track '
         'ids if they are other people'
     ]
