@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from stdpose_mm.errors import (
     missing_packages,
     os_error_text,
 )
+from stdpose_mm.io import PathLike
+from stdpose_mm.io.outputs import keep_edited
 
 from .parser import EXIT_INPUT_ERROR, CliParser
 
@@ -41,6 +43,8 @@ class Command:
         usage: See :class:`~stdpose_mm.cli.parser.CliParser`.
         interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
             has no message.
+        keeps_edited: Whether earlier versions of output files are kept here if somebody may have
+            edited them; commands that learn later which files they write do so themselves.
     """
 
     options: type
@@ -49,6 +53,7 @@ class Command:
     prog: str
     usage: str | None = None
     interrupted: str = 'interrupted'
+    keeps_edited: bool = True
 
     def __call__(self, arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
         parser = self.make_parser(prog)
@@ -56,9 +61,18 @@ class Command:
         def parse_and_work() -> None:
             args = parser.parse_args(arguments)
             parser.guard_outputs(args)
-            self.work(self.options(**vars(args)))
+            options = self.options(**vars(args))
+            with self._keep_edited(parser.replaceable(args)):
+                self.work(options)
 
         return with_sentences(parser.prog, parse_and_work, self.interrupted)
+
+    def _keep_edited(self, paths: Sequence[PathLike]) -> AbstractContextManager[None]:
+        if not self.keeps_edited or not paths:
+            return nullcontext()
+        from stdpose_mm.io.cache_folder import choose_cache_folder
+
+        return keep_edited(choose_cache_folder(), *paths)
 
     def parse(self, arguments: Sequence[str]) -> Any:
         """Return the options of a command line."""

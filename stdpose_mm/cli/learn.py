@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
@@ -125,9 +126,10 @@ def learn_with_progress(
                 bar.set_postfix_str(f'{right:.1%} of hidden joints found', refresh=False)
             bar.update(int(100 * done) - bar.n)
 
-        outcome = propagator.learn(
-            states, out, minutes, earlier, show, only_if_helpful=only_if_helpful
-        )
+        with keep_edited(states[0].folder, out):
+            outcome = propagator.learn(
+                states, out, minutes, earlier, show, only_if_helpful=only_if_helpful
+            )
     print(f'{out}: {outcome}', flush=True)
     return outcome
 
@@ -141,4 +143,5 @@ main = Command(
     'learn.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out NETWORK [options]',
     interrupted='interrupted before there was a network worth keeping',
+    keeps_edited=False,
 )

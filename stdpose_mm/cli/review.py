@@ -304,4 +304,5 @@ main = Command(
     'review.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] [LABELS] [options]',
     interrupted='ended; every edit is in the project, and the same command continues from there',
+    keeps_edited=False,
 )
