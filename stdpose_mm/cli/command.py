@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from stdpose_mm.errors import (
@@ -25,7 +28,14 @@ from stdpose_mm.io.outputs import keep_edited
 
 from .parser import EXIT_INPUT_ERROR, CliParser
 
-EXIT_INTERRUPTED = 130
+_END_SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)]
+"""Signals that end a command like Ctrl-C: of docker stop, Slurm, timeout, a closed terminal."""
+
+_EXIT_OF_SIGNAL = 128
+"""Exit code of a command that a signal has ended, without the number of the signal."""
+
+_received: list[int] = []
+"""The number of the signal, other than Ctrl-C's, that has ended the command."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ class Command:
         documentation: Docstring whose first line describes the command.
         prog: Default name of the command.
         usage: See :class:`~stdpose_mm.cli.parser.CliParser`.
-        interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
-            has no message.
+        interrupted: Line on stderr after Ctrl-C, SIGTERM or SIGHUP, with exit code 130, 143 or 129,
+            if the ``KeyboardInterrupt`` has no message.
         keeps_edited: Whether earlier versions of output files are kept here if somebody may have
             edited them; commands that learn later which files they write do so themselves.
     """
@@ -101,7 +111,7 @@ def with_sentences(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        with _warnings_as_lines(prog):
+        with _signals_as_ctrl_c(), _warnings_as_lines(prog):
             code = work()
         # Without this flush, a full disk behind stdout would be noticed too late.
         sys.stdout.flush()
@@ -109,15 +119,52 @@ def with_sentences(
     except (KeyboardInterrupt, SystemExit, Exception) as error:
         sentence: str | None
         if isinstance(error, KeyboardInterrupt):
-            sentence, code = str(error) or interrupted, EXIT_INTERRUPTED
+            code = _EXIT_OF_SIGNAL + next(iter(_received), signal.SIGINT)
+            sentence = str(error) or interrupted
         else:
             sentence, code = _stdout_error() or _explain(error), EXIT_INPUT_ERROR
         if sentence is None:
             raise
         # The traceback keeps a progress bar open, and the line would be printed behind the bar.
         traceback.clear_frames(error.__traceback__)
-        print(f'{prog}: {sentence}', file=sys.stderr)
+        # The terminal may have been closed.
+        with suppress(OSError):
+            print(f'{prog}: {sentence}', file=sys.stderr)
         return code
+
+
+@contextmanager
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """Let the first signal that asks the command to end do what Ctrl-C does, and ignore others.
+
+    Signals that a caller ignores or handles, such as ``nohup``, stay as they are.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    own = [n for n in _END_SIGNALS if is_main and signal.getsignal(n) is signal.SIG_DFL]
+    process = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:
+            # A forked worker ends at once.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if _received:
+            return
+        _received.append(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):
+            raise KeyboardInterrupt
+        on_ctrl_c(number, frame)
+
+    if own:
+        _received.clear()
+    try:
+        for number in own:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number in own:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _explain(error: BaseException) -> str | None:

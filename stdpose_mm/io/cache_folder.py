@@ -154,7 +154,7 @@ class ResultCache(MutableMapping[str, T]):
         try:
             if not about.exists():
                 write_json(about, {'video': self.video})
-            with atomic_path(self._path(key)) as temporary:
+            with atomic_path(self._path(key), lasting=False) as temporary:
                 temporary.write_bytes(data.getbuffer())
         except (InputError, OSError) as error:
             # Stay silent if another process has just cleared the folder.

@@ -19,6 +19,7 @@ from stdpose_mm.text import either
 from .atomic import (
     PathLike,
     atomic_path,
+    copy_access,
     finished_name,
     remove,
 )
@@ -161,11 +162,18 @@ def keep_copy(path: Path) -> Path:
     """
     copy = _free_name(Path(os.path.realpath(path)))
     if path.is_dir():
-        shutil.copytree(path, copy)
+        shutil.copytree(path, copy, copy_function=_copy_file)
     else:
         with atomic_path(copy) as temporary:
-            shutil.copy2(path, temporary)
+            _copy_file(path, temporary)
     return copy
+
+
+def _copy_file(source: PathLike, copy: PathLike) -> PathLike:
+    """Copy a file, which nobody else may read meanwhile."""
+    Path(copy).touch(0o600)
+    copy_access(Path(source), Path(copy))
+    return shutil.copy2(source, copy)
 
 
 def _free_name(path: Path) -> Path:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import io
+import multiprocessing
 import os
 import re
+import signal
+import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,7 @@ from stdpose_mm.errors import InputError, InputWarning, explain_error
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.structures import VideoFrame, VideoLabels
+from support.platforms import posix
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -47,6 +52,45 @@ def test_ctrl_c_is_a_sentence_of_any_command(capsys, monkeypatch, verb):
     assert main.main([verb]) == 130
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ('', f'stdpose {verb}: interrupted\n')
+
+
+@posix
+@pytest.mark.parametrize(('name', 'code'), [('SIGTERM', 143), ('SIGHUP', 129)])
+def test_signals_that_end_a_command_are_a_sentence(capsys, tmp_path, name, code):
+    """Those of docker stop, Slurm and timeout, and of a closed terminal."""
+
+    def work() -> None:
+        with atomic_path(tmp_path / 'out.json') as temporary:
+            temporary.write_text('half')
+            for _ in range(2):
+                os.kill(os.getpid(), getattr(signal, name))
+
+    assert with_sentences('tool.py', partial(with_sentences, 'tool.py', work)) == code
+    assert capsys.readouterr().err == 'tool.py: interrupted\n'
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(getattr(signal, name)) is signal.SIG_DFL
+
+
+@posix
+def test_a_signal_that_nohup_ignores_ends_nothing(capsys):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert with_sentences('tool.py', lambda: os.kill(os.getpid(), signal.SIGHUP)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@posix
+def test_a_worker_that_is_ended_says_nothing(capfd):
+    def work() -> int:
+        worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
+        worker.start()
+        worker.terminate()
+        worker.join(30)
+        return worker.exitcode or 0
+
+    assert with_sentences('tool.py', work) == -signal.SIGTERM
+    assert capfd.readouterr().err == ''
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
 from pathlib import Path
 
@@ -83,6 +84,15 @@ def test_an_error_leaves_no_copy(out: Path, cache: Path) -> None:
     with pytest.raises(ValueError, match='broken'), keep_edited(cache, out):
         raise ValueError('broken')
     assert folder_of(out) == {'dense.json': 'edited'}
+
+
+@posix
+def test_a_copy_has_the_mode_of_the_file(out: Path, cache: Path) -> None:
+    out.write_text('edited')
+    out.chmod(0o600)
+    copy = replace(out, 'computed', cache)
+    assert copy is not None
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
 @posix
