@@ -34,6 +34,7 @@ from .propagation_advice import format_accuracy, list_advice
 from .videos import (
     VideoOptions,
     VideoResult,
+    place_outputs,
     require_result_folders,
     run_videos,
     side_output,
@@ -206,7 +207,8 @@ def _learn_from_several(
     propagator = load_models(options).propagator
     states = []
     for video in videos:
-        of_video = replace(options, video=video.video).complete(video)
+        of_video = place_outputs(options, video, is_listed=True).complete(video)
+        of_video.check_outputs()
         frames = of_video.open_video(of_video.labels)
         states.append(_init_state(of_video, propagator, frames, _read_labels(of_video, frames)))
     out = learned_network(options.out, several=True)

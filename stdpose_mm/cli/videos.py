@@ -542,7 +542,8 @@ class VideoRecord:
     def begun(self) -> Iterator[Path | None]:
         """Record that the outputs may be in any state while the block runs.
 
-        If the block raises before it has written anything, the old record is restored.
+        If the block raises before it has written anything, the old record is restored; else what it
+        has written is recorded, so that it may be written again.
 
         Yields:
             The label file if an earlier run was killed during this video and this run, or an
@@ -565,7 +566,11 @@ class VideoRecord:
         try:
             yield self._files['out'] if 'out' in changed else None
         except BaseException:
-            if self._written().items() <= known.items():
+            after = self._written()
+            new = {n: content for n, content in after.items() if written.get(n) != content}
+            if new:
+                write_json(self._path, {'begun': True, 'outputs': {**known, **new}})
+            elif after.items() <= known.items():
                 if before is None:
                     self._path.unlink()
                 else:
@@ -586,7 +591,8 @@ class VideoRecord:
             content = json.loads(self._path.read_text('utf-8'))
         except (OSError, ValueError):
             return None
-        return content if isinstance(content, dict) else None
+        is_record = isinstance(content, dict) and isinstance(content.get('outputs'), dict)
+        return content if is_record else None
 
     def _written(self) -> dict[str, str]:
         from stdpose_mm.io.fingerprint import path_fingerprint

@@ -274,8 +274,7 @@ class Journal:
                 fields = json.loads(text) if text.strip() else None
             except ValueError:
                 fields = text
-            is_whole = isinstance(fields, dict) and (bool(lines) or _KEY in fields)
-            if is_whole:
+            if isinstance(fields, dict) and (lines or _KEY in fields):
                 lines.append(_Line(end, fields))
             elif fields is not None:
                 break
