@@ -20,6 +20,7 @@ from support.refusals import refusal
         ('--out x.json --report x.pdf', '--report x.pdf is not a name for a report'),
         ('--out x.json --save-video x.gif', '--save-video x.gif is not a name for a video'),
         ('--out file/x.json', 'file/x.json cannot be written'),
+        ('--out -', '--out - would mean stdout, which gets no files: give the path of a file'),
     ],
 )
 def test_a_wrong_output_is_refused_before_anything_is_read(

@@ -231,9 +231,9 @@ def test_a_video_that_finds_no_room_leaves_the_labels(
 
 
 def test_a_frame_number_in_the_millions_is_refused(skeleton):
-    labels = VideoLabels('clip', skeleton, (VideoFrame(0), VideoFrame(10_000_000)), ())
+    labels = VideoLabels('clip', skeleton, (VideoFrame(0), VideoFrame(10_000_001)), ())
     with pytest.raises(
-        InputError, match='list frame 10000000, expected frame numbers below 5000000'
+        InputError, match='list frame 10000001, expected frame numbers up to 10000000'
     ):
         open_video(labels, None, None, pictures_needed=False)
 

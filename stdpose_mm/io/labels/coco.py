@@ -19,6 +19,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     SOURCES,
     VISIBLE,
@@ -31,8 +32,8 @@ from stdpose_mm.structures import (
 )
 
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
-from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
-from .frame_numbers import MAX_FRAME_INDEX, follow_names, frame_indices, picture_stem, slashed
+from .fields import Record, errors_of, require_distinct
+from .frame_numbers import follow_names, frame_indices, picture_stem, slashed
 from .identities import Identity, StatedIdentity, number_identities
 from .joints import note_unread_joints
 from .poses import leave_out_empty, posetrack_visibility

@@ -14,11 +14,11 @@ import numpy as np
 from stdpose_mm.errors import note
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain
 from .fields import Record, fields_of
-from .frame_numbers import MAX_FRAME_INDEX
 from .identities import StatedIdentity
 from .known_skeletons import CONVERT_FIRST, HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
