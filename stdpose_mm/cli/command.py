@@ -10,10 +10,17 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO, cast
 
 from stdpose_mm.errors import (
     PACKAGES,
@@ -25,6 +32,7 @@ from stdpose_mm.errors import (
 )
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.text import escape_unprintable
 
 from .parser import EXIT_INPUT_ERROR, CliParser
 
@@ -111,7 +119,7 @@ def with_sentences(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        with _signals_as_ctrl_c(), _warnings_as_lines(prog):
+        with _signals_as_ctrl_c(), _printable_output(), _warnings_as_lines(prog):
             code = work()
         # Without this flush, a full disk behind stdout would be noticed too late.
         sys.stdout.flush()
@@ -129,8 +137,33 @@ def with_sentences(
         traceback.clear_frames(error.__traceback__)
         # The terminal may have been closed.
         with suppress(OSError):
-            print(f'{prog}: {sentence}', file=sys.stderr)
+            print(escape_unprintable(f'{prog}: {sentence}'), file=sys.stderr)
         return code
+
+
+class _PrintableStream:
+    """A text stream whose terminal names from files cannot control.
+
+    Args:
+        stream: The stream to write to.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text with control characters escaped."""
+        return self._stream.write(escape_unprintable(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _printable_output() -> Iterator[None]:
+    out, errors = (cast(TextIO, _PrintableStream(s)) for s in (sys.stdout, sys.stderr))
+    with redirect_stdout(out), redirect_stderr(errors):
+        yield
 
 
 @contextmanager

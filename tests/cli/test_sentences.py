@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import multiprocessing
 import os
 import re
@@ -71,6 +72,18 @@ def test_signals_that_end_a_command_are_a_sentence(capsys, tmp_path, name, code)
     assert signal.getsignal(getattr(signal, name)) is signal.SIG_DFL
 
 
+def test_names_in_files_do_not_control_the_terminal(run_main, tmp_path, movie, label_file):
+    fields = json.loads(label_file.read_text())
+    fields['categories'][0]['name'] = 'rat\x1b[2J\u202e'
+    label_file.write_text(json.dumps(fields))
+    arguments = [movie, label_file, '--method', 'linear', '--out', tmp_path / 'o.json']
+    code, printed, _ = run_main(propagate.main, *arguments)
+    assert (code, printed.isascii()) == (0, True)
+    assert r'rat\x1b[2J\u202e' in printed
+    (line,) = run_main(convert.main, label_file, tmp_path / 'x\x1b[2J.pdf')[2]
+    assert r'x\x1b[2J.pdf is not a name for labels' in line
+
+
 @posix
 def test_a_signal_that_nohup_ignores_ends_nothing(capsys):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -82,9 +95,17 @@ def test_a_signal_that_nohup_ignores_ends_nothing(capsys):
 
 @posix
 def test_a_worker_that_is_ended_says_nothing(capfd):
+    fork = multiprocessing.get_context('fork')
+    begun = fork.Event()
+
+    def sleep() -> None:
+        begun.set()
+        time.sleep(60)
+
     def work() -> int:
-        worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
+        worker = fork.Process(target=sleep)
         worker.start()
+        assert begun.wait(30)
         worker.terminate()
         worker.join(30)
         return worker.exitcode or 0
