@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _IRREGULAR = {
@@ -22,6 +23,25 @@ _IRREGULAR = {
 
 _MIN_STEPS = 5
 """Least number of equally spaced frames that are written as one range."""
+
+
+_COLOUR = r'\x1b\[(?:(?:[0-57]|3[0-7]|9[0-7]);?)*m'
+"""Escape sequence of a terminal for the colour of text, such as log files of MMEngine have."""
+
+
+def escape_unprintable(text: str) -> str:
+    """Escape what would control a terminal: control characters, and those that turn text around.
+
+    Line breaks, tabs, carriage returns of progress bars, and colours stay.
+    """
+    if text.isprintable():
+        return text
+    parts = re.split(f'({_COLOUR}|[\n\r\t])', text)
+    return ''.join(part if number % 2 else _escape(part) for number, part in enumerate(parts))
+
+
+def _escape(text: str) -> str:
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
 
 
 def plural(noun: str) -> str:

@@ -235,6 +235,27 @@ def test_weights_in_another_file_are_refused(runtime, tmp_path, monkeypatch):
             start(runtime, path=tmp_path / 'net.onnx')
 
 
+@pytest.mark.parametrize('has_descriptors', [True, False])
+@pytest.mark.parametrize('location', ['../outside.bin', '{folder}/outside.bin'])
+@runtimes
+def test_weights_outside_of_the_folder_are_refused(
+    runtime, tmp_path, monkeypatch, location, has_descriptors
+):
+    (tmp_path / 'in').mkdir()
+    path = tmp_path / 'in' / 'net.onnx'
+    write_product(path, 1, 'net.weights')
+    (tmp_path / 'in' / 'net.weights').rename(tmp_path / 'outside.bin')
+    network = onnx.load(path, load_external_data=False)
+    (place,) = [e for e in network.graph.initializer[0].external_data if e.key == 'location']
+    place.value = location.format(folder=tmp_path)
+    path.write_bytes(network.SerializeToString())
+    if not has_descriptors:
+        without_descriptor_names(monkeypatch)
+    monkeypatch.chdir(tmp_path / 'in')
+    with pytest.raises(InputError, match='is not a network that'):
+        start(runtime, path=path)
+
+
 def without_descriptor_names(monkeypatch: pytest.MonkeyPatch) -> None:
     exists: Callable[[str], bool] = os.path.exists
     monkeypatch.setattr(

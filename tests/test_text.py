@@ -8,7 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.text import counted, duration, listed, plural, ranges
+from stdpose_mm.text import counted, duration, escape_unprintable, listed, plural, ranges
+
+
+@pytest.mark.parametrize(
+    ('text', 'escaped'),
+    [
+        ('Ünïcode 名\n\t', 'Ünïcode 名\n\t'),
+        ('a\x1b]0;title\x07b', r'a\x1b]0;title\x07b'),
+        ('\x1b[2J', r'\x1b[2J'),
+        ('cod\u202egpj.exe', r'cod\u202egpj.exe'),
+        ('\rbar \x1b[1;31mred\x1b[0m', '\rbar \x1b[1;31mred\x1b[0m'),
+        # Hidden text.
+        ('\x1b[8mx', r'\x1b[8mx'),
+    ],
+)
+def test_what_would_control_a_terminal_is_escaped(text: str, escaped: str):
+    assert escape_unprintable(text) == escaped
+    assert escape_unprintable(escaped) == escaped
 
 
 @pytest.mark.parametrize(

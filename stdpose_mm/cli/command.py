@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType
+from typing import Any, TextIO, cast
 
 from stdpose_mm.errors import (
     PACKAGES,
@@ -20,10 +30,20 @@ from stdpose_mm.errors import (
     missing_packages,
     os_error_text,
 )
+from stdpose_mm.io import PathLike
+from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.text import escape_unprintable
 
 from .parser import EXIT_INPUT_ERROR, CliParser
 
-EXIT_INTERRUPTED = 130
+_END_SIGNALS = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)]
+"""Signals that end a command like Ctrl-C: of docker stop, Slurm, timeout, a closed terminal."""
+
+_EXIT_OF_SIGNAL = 128
+"""Exit code of a command that a signal has ended, without the number of the signal."""
+
+_received: list[int] = []
+"""The number of the signal, other than Ctrl-C's, that has ended the command."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +59,10 @@ class Command:
         documentation: Docstring whose first line describes the command.
         prog: Default name of the command.
         usage: See :class:`~stdpose_mm.cli.parser.CliParser`.
-        interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
-            has no message.
+        interrupted: Line on stderr after Ctrl-C, SIGTERM or SIGHUP, with exit code 130, 143 or 129,
+            if the ``KeyboardInterrupt`` has no message.
+        keeps_edited: Whether earlier versions of output files are kept here if somebody may have
+            edited them; commands that learn later which files they write do so themselves.
     """
 
     options: type
@@ -49,6 +71,7 @@ class Command:
     prog: str
     usage: str | None = None
     interrupted: str = 'interrupted'
+    keeps_edited: bool = True
 
     def __call__(self, arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
         parser = self.make_parser(prog)
@@ -56,9 +79,18 @@ class Command:
         def parse_and_work() -> None:
             args = parser.parse_args(arguments)
             parser.guard_outputs(args)
-            self.work(self.options(**vars(args)))
+            options = self.options(**vars(args))
+            with self._keep_edited(parser.replaceable(args)):
+                self.work(options)
 
         return with_sentences(parser.prog, parse_and_work, self.interrupted)
+
+    def _keep_edited(self, paths: Sequence[PathLike]) -> AbstractContextManager[None]:
+        if not self.keeps_edited or not paths:
+            return nullcontext()
+        from stdpose_mm.io.cache_folder import choose_cache_folder
+
+        return keep_edited(choose_cache_folder(), *paths)
 
     def parse(self, arguments: Sequence[str]) -> Any:
         """Return the options of a command line."""
@@ -87,7 +119,7 @@ def with_sentences(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        with _warnings_as_lines(prog):
+        with _signals_as_ctrl_c(), _printable_output(), _warnings_as_lines(prog):
             code = work()
         # Without this flush, a full disk behind stdout would be noticed too late.
         sys.stdout.flush()
@@ -95,15 +127,77 @@ def with_sentences(
     except (KeyboardInterrupt, SystemExit, Exception) as error:
         sentence: str | None
         if isinstance(error, KeyboardInterrupt):
-            sentence, code = str(error) or interrupted, EXIT_INTERRUPTED
+            code = _EXIT_OF_SIGNAL + next(iter(_received), signal.SIGINT)
+            sentence = str(error) or interrupted
         else:
             sentence, code = _stdout_error() or _explain(error), EXIT_INPUT_ERROR
         if sentence is None:
             raise
         # The traceback keeps a progress bar open, and the line would be printed behind the bar.
         traceback.clear_frames(error.__traceback__)
-        print(f'{prog}: {sentence}', file=sys.stderr)
+        # The terminal may have been closed.
+        with suppress(OSError):
+            print(escape_unprintable(f'{prog}: {sentence}'), file=sys.stderr)
         return code
+
+
+class _PrintableStream:
+    """A text stream whose terminal names from files cannot control.
+
+    Args:
+        stream: The stream to write to.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text with control characters escaped."""
+        return self._stream.write(escape_unprintable(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _printable_output() -> Iterator[None]:
+    out, errors = (cast(TextIO, _PrintableStream(s)) for s in (sys.stdout, sys.stderr))
+    with redirect_stdout(out), redirect_stderr(errors):
+        yield
+
+
+@contextmanager
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """Let the first signal that asks the command to end do what Ctrl-C does, and ignore others.
+
+    Signals that a caller ignores or handles, such as ``nohup``, stay as they are.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    own = [n for n in _END_SIGNALS if is_main and signal.getsignal(n) is signal.SIG_DFL]
+    process = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:
+            # A forked worker ends at once.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if _received:
+            return
+        _received.append(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):
+            raise KeyboardInterrupt
+        on_ctrl_c(number, frame)
+
+    if own:
+        _received.clear()
+    try:
+        for number in own:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number in own:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _explain(error: BaseException) -> str | None:

@@ -47,7 +47,7 @@ from .argument_types import positive
 from .command import Command
 from .options import PoseNetworkOptions, refuse_idle
 from .parser import argument, option
-from .videos import VideoOptions, VideoResult, run_videos
+from .videos import VideoOptions, VideoResult, run_videos, side_output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -342,13 +342,19 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             shown = outputs.enter_context(_until_interrupted(shown))
         results = _Results(frames, models, labels, shown)
         began = time.monotonic()
-        if options.save_video is None:
-            for _ in results:
-                pass
-        else:
-            # The video gets its final name after the labels are written: both files exist or none.
-            video = outputs.enter_context(atomic_path(options.save_video))
-            write_video(video, results.draw(not options.hide_boxes), like=frames)
+        problems: list[str] = []
+        # The video gets its final name after the labels are written.
+        video_file = outputs.enter_context(ExitStack())
+        if options.save_video is not None:
+            with side_output(options.out, options.save_video, problems), ExitStack() as attempt:
+                video = attempt.enter_context(atomic_path(options.save_video))
+                write_video(video, results.draw(not options.hide_boxes), like=frames)
+                video_file.enter_context(attempt.pop_all())
+        # All frames that were not drawn.
+        for _ in results:
+            pass
+        if results.error is not None:
+            raise results.error
         seconds = time.monotonic() - began
         is_complete = labels.num_frames == len(frames)
         extra = {
@@ -364,13 +370,12 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             'min_track_frames': None if options.det_config is None else min_track_frames,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
-        with keep_edited(None if options.is_listed else out, choose_cache_folder()) as notes:
+        with keep_edited(choose_cache_folder(), *options.replaced_outputs), video_file:
             labels.write(out, options.format, {'inference': extra}, time_of, options.cvat_tolerance)
     num_people = len(results.track_ids)
     summary = [
         f'{out}: {counted(labels.num_frames, "frame")}, '
         f'{counted(num_people, models.skeleton.category)}, {counted(labels.num_persons, "pose")}',
-        *notes,
     ]
     if results.unreadable:
         summary.append(
@@ -383,7 +388,9 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
         'says that it is not complete'
     )
     counts = {'frames': labels.num_frames, 'people': num_people, 'poses': labels.num_persons}
-    return VideoResult(counts, summary, incomplete=None if is_complete else incomplete)
+    return VideoResult(
+        counts, summary, incomplete=None if is_complete else incomplete, problems=problems
+    )
 
 
 @dataclass
@@ -398,6 +405,7 @@ class _Results:
         track_ids: Track ids found so far.
         unreadable: Frames so far that cannot be read.
         predicted: Number of frames that the model has processed.
+        error: Why the estimates ended early, if they did.
     """
 
     frames: FrameSource
@@ -407,8 +415,16 @@ class _Results:
     track_ids: set[int] = field(default_factory=set)
     unreadable: list[int] = field(default_factory=list)
     predicted: int = 0
+    error: Exception | None = None
 
     def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
+        try:
+            yield from self._read()
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _read(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
         for estimate in self.estimates:
             persons = estimate.to_labels(self.models.trained_joints)
             self.labels.add(estimate.to_frame(self.frames), persons)
@@ -475,4 +491,5 @@ main = Command(
     __doc__,
     'infer.py',
     interrupted='interrupted, no output was written',
+    keeps_edited=False,
 )

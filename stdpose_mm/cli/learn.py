@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import require_video
+from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
@@ -66,25 +68,50 @@ def learn(options: LearnOptions) -> None:
     from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 
     inputs = read_inputs(options.inputs, with_labels=True)
+    if inputs.several:
+        options.require_no_labels_video()
+    labels = [_labels_of(options, video, inputs) for video in inputs.videos]
+    places = [(video.video.resolve(), *of) for video, of in zip(inputs.videos, labels, strict=True)]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError(
+                f'{inputs.videos[number].video} is given twice with the same labels, which would '
+                'count twice: give it once'
+            )
     earlier = None if options.continue_from is None else LearnedNetwork(options.continue_from)
     propagator = VideoPosePropagator(device=options.device)
-    states = [_open(propagator, options, video, inputs) for video in inputs.videos]
+    states = [
+        _open(propagator, options, video.video, *of)
+        for video, of in zip(inputs.videos, labels, strict=True)
+    ]
     learn_with_progress(propagator, states, options.out, options.minutes, earlier)
 
 
-def _open(
-    propagator: VideoPosePropagator, options: LearnOptions, video: ListedVideo, inputs: VideoInputs
-) -> PropagationState:
-    """Open a video with its labels."""
-    from stdpose_mm.io.video import open_frames
-
+def _labels_of(
+    options: LearnOptions, video: ListedVideo, inputs: VideoInputs
+) -> tuple[Path, str | None]:
+    """Return the label file of a video and the name of the video in it; check both paths."""
     file, labels_video = inputs.labels, options.labels_video
     if inputs.several:
         file, labels_video = video.find_labels(inputs.labels)
     if file is None:
         raise InputError(f'the labels of {video.video} are missing, give its file in the list')
-    frames = open_frames(video.video)
-    labels = options.read_labels(file, frames, options.labels_video or labels_video)
+    require_video(video.video, file)
+    return file, labels_video
+
+
+def _open(
+    propagator: VideoPosePropagator,
+    options: LearnOptions,
+    video: Path,
+    file: Path,
+    labels_video: str | None,
+) -> PropagationState:
+    """Open a video with its labels."""
+    from stdpose_mm.io.video import open_frames
+
+    frames = open_frames(video)
+    labels = options.read_labels(file, frames, labels_video)
     return propagator.init_state(
         frames, labels, life_span=options.life_span, folder=options.cache_folder
     )
@@ -125,9 +152,10 @@ def learn_with_progress(
                 bar.set_postfix_str(f'{right:.1%} of hidden joints found', refresh=False)
             bar.update(int(100 * done) - bar.n)
 
-        outcome = propagator.learn(
-            states, out, minutes, earlier, show, only_if_helpful=only_if_helpful
-        )
+        with keep_edited(states[0].folder, out):
+            outcome = propagator.learn(
+                states, out, minutes, earlier, show, only_if_helpful=only_if_helpful
+            )
     print(f'{out}: {outcome}', flush=True)
     return outcome
 
@@ -141,4 +169,5 @@ main = Command(
     'learn.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out NETWORK [options]',
     interrupted='interrupted before there was a network worth keeping',
+    keeps_edited=False,
 )

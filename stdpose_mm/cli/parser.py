@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from stdpose_mm.errors import cut_long
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.output_guards import Output, guard_outputs
 
 EXIT_INPUT_ERROR = 2
@@ -112,6 +113,17 @@ class CliParser(argparse.ArgumentParser):
                 parts = [part for text in texts for part in [text, *re.split('[,:=]', text)]]
                 inputs[_name_of(action)] = [part for part in parts if os.path.isfile(part)]
         guard_outputs(outputs, inputs, label_sets)
+
+    def replaceable(self, args: argparse.Namespace) -> list[PathLike]:
+        """List the files, and the folders of labels, that the outputs name or that lie in them."""
+        paths: list[PathLike] = []
+        for dest, output in self.outputs.items():
+            path = getattr(args, dest)
+            if path is not None and output.is_folder:
+                paths += [file for pattern in output.files for file in Path(path).glob(pattern)]
+            elif path is not None:
+                paths.append(path)
+        return paths
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""

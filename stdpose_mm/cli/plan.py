@@ -71,12 +71,14 @@ def plan(options: PlanOptions) -> None:
         require_folder('--boxes', options.box_file)
     options.require_box_file(any(video.boxes for video in videos))
     box_frames = options.box_frames
-    planned = []
-    for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1):
+    opened = []
+    for video in videos:
         require_video(video.video)
         boxes = video.find_file(options.box_file, video.boxes)
         frames = open_frames(video.video)
-        tracks = None if boxes is None else read_tracks(boxes, frames, box_frames)
+        opened.append((frames, None if boxes is None else read_tracks(boxes, frames, box_frames)))
+    planned = []
+    for frames, tracks in tqdm(opened, desc='motion', unit=' videos', leave=False, delay=1):
         motions = measure_motion(frames, tracks)
         planned.append(UnlabelledVideo(motions, len(frames), options.method))
     choice = choose_first_labels(planned, options.target, options.max_labels)

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic_path
 from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
@@ -33,7 +31,14 @@ from .learn import learn_with_progress
 from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
 from .parser import argument, option
 from .propagation_advice import format_accuracy, list_advice
-from .videos import VideoOptions, VideoResult, require_result_folders, run_videos
+from .videos import (
+    VideoOptions,
+    VideoResult,
+    place_outputs,
+    require_result_folders,
+    run_videos,
+    side_output,
+)
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
@@ -202,7 +207,8 @@ def _learn_from_several(
     propagator = load_models(options).propagator
     states = []
     for video in videos:
-        of_video = replace(options, video=video.video).complete(video)
+        of_video = place_outputs(options, video, is_listed=True).complete(video)
+        of_video.check_outputs()
         frames = of_video.open_video(of_video.labels)
         states.append(_init_state(of_video, propagator, frames, _read_labels(of_video, frames)))
     out = learned_network(options.out, several=True)
@@ -249,7 +255,7 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
         models: The models of the command.
 
     Raises:
-        InputError: If something that was given cannot be used; no output file is written then.
+        InputError: If something that was given cannot be used; no label file is written then.
     """
     from tqdm import tqdm
 
@@ -287,8 +293,8 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
         counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
     calibrated, accuracy, measured = _calibrate(options, propagator, state, dense)
     out = Path(options.out)
-    with keep_edited(None if options.is_listed else out, options.cache_folder) as notes:
-        _write_outputs(options, frames, dense, calibrated, method, measured)
+    with keep_edited(options.cache_folder, *options.replaced_outputs):
+        problems = _write_outputs(options, frames, dense, calibrated, method, measured)
     advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
     return VideoResult(
         counts,
@@ -296,12 +302,12 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
             f'method: {method}',
             *used,
             _format_written(out, dense),
-            *notes,
             *took,
             *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
         ],
         # For a single video, the summary names every network.
         advice=[*warnings, *advice] if options.is_listed else advice,
+        problems=problems,
     )
 
 
@@ -399,8 +405,8 @@ def _write_outputs(
     calibrated: VideoLabels,
     method: str,
     measured: Sequence[str],
-) -> None:
-    """Write the labels, and the overlay video and the report if requested.
+) -> list[str]:
+    """Write the labels, then the overlay video and the report if requested.
 
     Args:
         options: The options of this video.
@@ -409,39 +415,42 @@ def _write_outputs(
         calibrated: The same labels with probabilities as scores.
         method: Description of the method.
         measured: Sentences on the measured accuracy.
+
+    Returns:
+        A sentence for the overlay video and the report each, if it could not be written.
+
+    Raises:
+        InputError: If the labels cannot be written; there are no other outputs then.
+        KeyboardInterrupt: If interrupted after the labels are written, with a message.
     """
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
+    from stdpose_mm.review import frames_to_check
+    from stdpose_mm.visualization import write_overlay, write_report
 
-    # All outputs get their final names after everything is written, the labels last: if a picture
-    # cannot be read or a file cannot be written, no output is left. DeepLabCut's labels have a
-    # second file, named after the first one; OpenPose's have one file per frame.
-    with ExitStack() as outputs:
-        out = Path(options.out)
-        if [file.is_folder for file in options.label_files] == [False]:
-            out = outputs.enter_context(atomic_path(out))
-        video = None
-        if options.save_video is not None:
-            from stdpose_mm.visualization import write_overlay
-
-            video = outputs.enter_context(atomic_path(options.save_video))
-            write_overlay(video, frames, dense)
+    write_labels(dense, options.out, options.format, clock_of(frames), options.cvat_tolerance)
+    video = options.save_video
+    problems: list[str] = []
+    try:
+        if video is not None:
+            with side_output(options.out, video, problems):
+                write_overlay(video, frames, dense)
         if options.report is not None:
-            from stdpose_mm.review import frames_to_check
-            from stdpose_mm.visualization import write_report
-
-            write_report(
-                Path(options.report),
-                frames,
-                dense,
-                checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
-                video=video,
-                method=method,
-                measured=measured,
-                video_path=options.save_video,
-                outputs=outputs,
-            )
-        write_labels(dense, out, options.format, clock_of(frames), options.cvat_tolerance)
+            with side_output(options.out, options.report, problems):
+                write_report(
+                    options.report,
+                    frames,
+                    dense,
+                    checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
+                    video=None if problems else video,
+                    method=method,
+                    measured=measured,
+                )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f'interrupted, {options.out} is written, but not everything beside it'
+        ) from None
+    return problems
 
 
 def _count(dense: VideoLabels) -> dict[str, int]:
@@ -474,4 +483,5 @@ main = Command(
     'propagate.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]',
     interrupted='interrupted, no output was written; the same command reuses what is in the cache',
+    keeps_edited=False,
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import require_video
 from stdpose_mm.text import counted
 
 from .command import Command
@@ -45,6 +46,7 @@ def write_queries(options: QueriesOptions) -> None:
     from stdpose_mm.pose_networks.point_tracks import TrackQueries
     from stdpose_mm.propagation import given_labels
 
+    require_video(options.video, options.labels)
     frames = open_frames(options.video)
     labels = given_labels(options.read_labels(options.labels, frames, options.labels_video))
     found = TrackQueries.from_labels(labels, frames)

@@ -64,6 +64,8 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
         project: File that keeps every edit and the labels before the first edit, which are used if
             LABELS are not given (default: LABELS with the suffix .review.jsonl); with several
             videos, a folder.
+        recover: If a line of the project is damaged, continue with the edits before it; the whole
+            project is kept as a copy that ends in .bak.
         skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
             openpose-body-25, openpose-coco, or those of a label file, of COCO's categories or of
             JSON with joints, limbs and category (default: the page asks).
@@ -79,6 +81,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... [LABELS]', nargs='+')
     out: str | None = option(writes=True, is_folder=None)
     project: str | None = option(metavar='FILE')
+    recover: bool = option(False)
     skeleton: str | None = option(metavar='{NAME,FILE}')
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     as_given: float = option(0.8, type=fraction, metavar='S')
@@ -130,6 +133,7 @@ def review(options: ReviewCommandOptions) -> None:
             labels_size=options.labels_size,
             visible_as_1=options.visible_as_1,
             labels_category=options.labels_category,
+            recover=options.recover,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
             drafts=DraftSources.choose(
@@ -300,4 +304,5 @@ main = Command(
     'review.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] [LABELS] [options]',
     interrupted='ended; every edit is in the project, and the same command continues from there',
+    keeps_edited=False,
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stdpose_mm.constants import LABEL_SUFFIXES, LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
-from stdpose_mm.io import write_json
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import has_suffix, require_video
 from stdpose_mm.io.output_guards import Output, Paths, guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format, keep_edited, means_folder
@@ -101,6 +101,15 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
         """The files that are written for one video."""
         video = Output('--save-video', self.save_video, 'a video', VIDEO_SUFFIXES)
         return [*self.label_files, video]
+
+    @property
+    def replaced_outputs(self) -> list[PathLike]:
+        """The outputs of one video whose earlier versions are kept if somebody has edited them.
+
+        For one of several videos there are none, since edited outputs are refused.
+        """
+        outputs = [] if self.is_listed else self.file_outputs
+        return [output.path for output in outputs if output.path is not None]
 
     @property
     def file_inputs(self) -> dict[str, Paths]:
@@ -248,12 +257,32 @@ class VideoResult:
         advice: Lines of advice that the options request.
         incomplete: A sentence if the run was interrupted and the output holds only the first
             frames.
+        problems: A sentence for each output beside the labels that could not be written.
     """
 
     counts: Mapping[str, int]
     summary: list[str]
     advice: list[str] = field(default_factory=list)
     incomplete: str | None = None
+    problems: Sequence[str] = ()
+
+
+@contextmanager
+def side_output(labels: str, path: str, problems: list[str]) -> Iterator[None]:
+    """Write an output beside the labels, without which these are still worth having.
+
+    Args:
+        labels: The label file.
+        path: The output.
+        problems: If it cannot be written, a sentence on it is added.
+    """
+    try:
+        yield
+    except Exception as error:
+        sentence = explain_error(error)
+        if sentence is None:
+            raise
+        problems.append(f'{labels} is written, but {path} is not: {sentence}')
 
 
 def place_outputs(options: Options, video: ListedVideo, is_listed: bool = False) -> Options:
@@ -345,6 +374,8 @@ def run_videos(
     of_video.check_outputs()
     result = work(of_video, load(of_video))
     print('\n'.join([*result.summary, *result.advice]))
+    if result.problems:
+        raise InputError('; '.join(result.problems))
     if result.incomplete is not None:
         raise KeyboardInterrupt(result.incomplete)
 
@@ -387,9 +418,10 @@ def _run_several(
         if finished := record.read(fingerprints[name], is_current=True):
             return finished, False
         with record.begun() as unsure:
-            with keep_edited(unsure, None) as notes:
+            with keep_edited(None, *([] if unsure is None else [unsure])):
                 result = work(of_video, models)
-            result.advice[:0] = notes
+            if result.problems:
+                raise InputError('; '.join(result.problems))
             return record.finish(fingerprints[name], result, time.monotonic() - started), True
 
     def run_and_report(name: str) -> tuple[FinishedVideo, bool]:
@@ -510,7 +542,8 @@ class VideoRecord:
     def begun(self) -> Iterator[Path | None]:
         """Record that the outputs may be in any state while the block runs.
 
-        If the block raises before it has written anything, the old record is restored.
+        If the block raises before it has written anything, the old record is restored; else what it
+        has written is recorded, so that it may be written again.
 
         Yields:
             The label file if an earlier run was killed during this video and this run, or an
@@ -533,7 +566,11 @@ class VideoRecord:
         try:
             yield self._files['out'] if 'out' in changed else None
         except BaseException:
-            if self._written().items() <= known.items():
+            after = self._written()
+            new = {n: content for n, content in after.items() if written.get(n) != content}
+            if new:
+                write_json(self._path, {'begun': True, 'outputs': {**known, **new}})
+            elif after.items() <= known.items():
                 if before is None:
                     self._path.unlink()
                 else:
@@ -554,7 +591,8 @@ class VideoRecord:
             content = json.loads(self._path.read_text('utf-8'))
         except (OSError, ValueError):
             return None
-        return content if isinstance(content, dict) else None
+        is_record = isinstance(content, dict) and isinstance(content.get('outputs'), dict)
+        return content if is_record else None
 
     def _written(self) -> dict[str, str]:
         from stdpose_mm.io.fingerprint import path_fingerprint

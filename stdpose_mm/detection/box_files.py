@@ -24,14 +24,13 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.io.labels.detections import parse_detections
 from stdpose_mm.io.labels.fields import (
-    MAX_COORDINATE,
     MAX_EXACT,
     errors_of,
     fields_of,
     read_bytes,
     read_text,
 )
-from stdpose_mm.io.labels.frame_numbers import MAX_FRAME_INDEX
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import (
     FrameBoxes,

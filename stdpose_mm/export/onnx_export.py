@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -257,16 +258,16 @@ def _write(
     graph: _Graph, folder: Path, name: str, change: Callable[[Path, Path], None] | None = None
 ) -> Path:
     """Write one graph with free batch sizes; ``change`` converts the file before it is kept."""
-    with atomic_path(folder / name) as temporary:
+    with atomic_path(folder / name) as temporary, TemporaryDirectory() as scratch:
+        traced = temporary if change is None else Path(scratch, name)
         try:
-            trace_graph(graph.module, graph.example, graph.outputs, temporary)
+            trace_graph(graph.module, graph.example, graph.outputs, traced)
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
             raise InputError(
                 f'this model cannot be exported to ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
             ) from error
         if change is not None:
-            with atomic_path(temporary) as changed:
-                change(temporary, changed)
+            change(traced, temporary)
     return folder / name
 
 

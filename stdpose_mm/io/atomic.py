@@ -9,10 +9,13 @@ import json
 import os
 import re
 import shutil
+import stat
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,15 +25,18 @@ from stdpose_mm.errors import InputError, os_error_text, system_errors_of
 PathLike = str | os.PathLike[str]
 
 ABANDONED_AFTER = 24 * 3600
-"""Seconds without a change after which a temporary file counts as left behind by a killed run.
-Process ids tell nothing: another machine or container may write to the same disk."""
+"""Seconds without a change after which a temporary file counts as left behind by a killed run, on
+disks where locks do not tell: another machine may write to a shared disk."""
+
+_LOCAL_DISKS = ('btrfs', 'ext2', 'ext3', 'ext4', 'f2fs', 'overlay', 'tmpfs', 'xfs', 'zfs')
+"""File systems of Linux that one machine uses, so that all locks on their files are known."""
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """Values of Linux for the system call ``renameat2``."""
 
 
 @contextmanager
-def atomic_path(path: PathLike) -> Iterator[Path]:
+def atomic_path(path: PathLike, lasting: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which is renamed to ``path`` when the block succeeds.
 
     The folder is created if needed. The temporary name keeps the suffixes of ``path``, because some
@@ -38,9 +44,12 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     several may write the same file: the last to finish wins. If the block raises, the temporary
     file is removed and an existing file at ``path`` stays as it was; in an ``InputError``, the
     temporary path is replaced by ``path``. If ``path`` is a symbolic link, its target is replaced.
+    Mode and, where allowed, owner of an existing file are kept. A path that such a block has
+    yielded is yielded again.
 
     Args:
         path: Path of the finished file.
+        lasting: Whether the file has to survive a power failure.
 
     Yields:
         The path to write to.
@@ -49,13 +58,21 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         InputError: If ``path`` is a folder, a device or similar, is write-protected, or cannot be
             written, for example because the disk is full.
     """
+    if finished_name(path) != Path(path).name:
+        yield Path(path)
+        return
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     with system_errors_of(_not_written(target)):
         _require_replaceable(target)
-        temporary = _reserve(target, lambda file: file.touch(exist_ok=False))
-    with _removed_on_error(temporary, target):
+        temporary, lock = _reserve(target, lambda file: file.touch(exist_ok=False))
+    with lock, _removed_on_error(temporary, target):
+        copy_access(target, temporary)
         yield temporary
+        if lasting:
+            _flush(temporary)
         os.replace(temporary, target)
+        if lasting:
+            _flush(target.parent)
 
 
 @contextmanager
@@ -82,20 +99,25 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
     is_fixed = target == Path.cwd() or os.path.ismount(target)
     is_fixed |= target.is_dir() and not os.access(target.parent, os.W_OK)
     with system_errors_of(_not_written(target)):
-        temporary = _reserve(target / target.name if is_fixed else target, Path.mkdir)
-    with _removed_on_error(temporary, target):
+        temporary, lock = _reserve(target / target.name if is_fixed else target, Path.mkdir)
+    with lock, _removed_on_error(temporary, target):
+        copy_access(target, temporary)
         yield temporary
         _put_in_place(temporary, target)
         remove(temporary)
+        _flush_disk(target.parent)
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:
     """Replace a folder by a temporary one, or move the files of this one to it."""
     new = {path.relative_to(temporary) for path in temporary.rglob('*')}
     names = sorted(name for name in new if not (temporary / name).is_dir())
-    for place in map(target.joinpath, names):
-        with system_errors_of(_not_written(place)):
-            _require_replaceable(place)
+    for name in names:
+        with system_errors_of(_not_written(target / name)):
+            _require_replaceable(target / name)
+        copy_access(target / name, temporary / name)
+    # At a power failure, no name may lead to a file whose content is not on the disk yet.
+    _flush_disk(temporary)
     if all(path.relative_to(target) in new for path in target.rglob('*')):
         with suppress(OSError, AttributeError, TypeError):
             if target.is_dir():
@@ -201,20 +223,121 @@ def _require_replaceable(target: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _reserve(target: Path, create: Callable[[Path], None]) -> Path:
-    """Create the empty temporary file or folder beside ``target``, under the first free name."""
+def copy_access(target: Path, temporary: Path) -> None:
+    """Give a new file or folder the mode and, where allowed, the owner of ``target``."""
+    with suppress(FileNotFoundError):
+        before = target.stat()
+        if sys.platform != 'win32':
+            with suppress(PermissionError):
+                os.chown(temporary, before.st_uid, before.st_gid)
+        # Not every disk has modes. A change of the owner may clear bits, so the mode is set last.
+        with suppress(PermissionError):
+            temporary.chmod(stat.S_IMODE(before.st_mode))
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    with _opened(path) as descriptor:
+        if descriptor is None:
+            return
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            # Some disks cannot flush folders.
+            if not path.is_dir():
+                raise
+
+
+def _flush_disk(path: Path) -> None:
+    """Wait until all files of a disk are on it, which is faster than one by one."""
+    with _opened(path) as descriptor, suppress(AttributeError, TypeError):
+        if descriptor is not None:
+            ctypes.CDLL(None).syncfs(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
+    """Open a file or folder to flush or lock it; None if that is not allowed."""
+    descriptor = None
+    # Windows opens no folders, and flushes only files that may be written.
+    with suppress(PermissionError):
+        descriptor = os.open(path, os.O_RDWR if sys.platform == 'win32' else os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _reserve(target: Path, create: Callable[[Path], None]) -> tuple[Path, ExitStack]:
+    """Create the empty temporary file or folder beside ``target``, under the first free name.
+
+    Returns:
+        Its path, and the lock on it that shows that its writer lives.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     numbers = count()
     while True:
         temporary = _temporary_of(target, next(numbers))
         try:
             create(temporary)
-            return temporary
         except FileExistsError:
-            # Another thread, process or machine may finish it at this moment.
-            with suppress(FileNotFoundError):
-                if time.time() - temporary.stat().st_mtime > ABANDONED_AFTER:
-                    remove(temporary)
+            _remove_abandoned(temporary)
+            continue
+        lock = ExitStack()
+        # Another process may have taken it for abandoned before it was locked.
+        if lock.enter_context(_locked(temporary)) is not False:
+            return temporary, lock
+        lock.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool | None]:
+    """Lock a temporary file or folder.
+
+    Yields:
+        Whether this call has locked it: False if another one has, or has removed it; None if locks
+        tell nothing on this disk.
+    """
+    is_locked = None
+    with ExitStack() as files:
+        if sys.platform == 'linux' and _disk_of(os.stat(path.parent).st_dev) in _LOCAL_DISKS:
+            import fcntl
+
+            is_locked = False
+            with suppress(OSError):
+                descriptor = files.enter_context(_opened(path))
+                if descriptor is not None:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    is_locked = os.path.samestat(os.fstat(descriptor), os.stat(path))
+        yield is_locked
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove a temporary file or folder that a killed run has left behind.
+
+    On a disk of this machine, its writer lives if it is locked; on others, it counts as left behind
+    after ``ABANDONED_AFTER``.
+    """
+    # Another thread, process or machine may finish it at this moment.
+    with _locked(path) as is_free, suppress(FileNotFoundError):
+        if is_free is None:
+            is_free = time.time() - path.stat().st_mtime > ABANDONED_AFTER
+        if is_free:
+            remove(path)
+
+
+@lru_cache
+def _disk_of(device: int) -> str:
+    """Return the type of the file system of a device; '' if it is unknown."""
+    if sys.platform == 'linux':
+        number = f'{os.major(device)}:{os.minor(device)}'
+        with suppress(OSError):
+            for line in Path('/proc/self/mountinfo').read_text().splitlines():
+                fields, _, described = line.partition(' - ')
+                if fields.split()[2] == number:
+                    return described.split()[0]
+    return ''
 
 
 def _temporary_of(target: Path, number: int) -> Path:

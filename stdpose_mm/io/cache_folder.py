@@ -14,10 +14,10 @@ import random
 import re
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -49,6 +49,9 @@ _LEFT_BY_TRIMMING = 0.9
 
 _CHECKED_AFTER = 0.05
 """Share of the limit that is written, on average, between two scans of the whole folder."""
+
+_DIGEST_SIZE = 16
+"""Bytes of the digest at the end of a file, which NumPy ignores when it reads the file."""
 
 _CONTEXT = re.compile(r'[0-9a-f]{32}')
 
@@ -107,9 +110,10 @@ class CacheUsage(NamedTuple):
 
 @dataclass(eq=False)
 class ResultCache(MutableMapping[str, T]):
-    """Results by key, each in its own file of named arrays.
+    """Results by key, each in its own file of named arrays, which ends in a digest.
 
-    Several processes may use it at once. If a result cannot be written, it is not cached.
+    Several processes may use it at once. If a result cannot be written, it is not cached; a file
+    that is not exactly what was written for its key is no result.
 
     Args:
         owner: The cache.
@@ -127,12 +131,15 @@ class ResultCache(MutableMapping[str, T]):
 
     def __getitem__(self, key: str) -> T:
         try:
-            with _READING, np.load(self._path(key)) as file:
-                arrays = dict(file)
-            result = self.decode(arrays)
-        # Unlike a kill, a power failure may leave a file without its content.
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            content = self._path(key).read_bytes()
+        except OSError:
             raise KeyError(key) from None
+        data, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
+        if digest != _digest(key, data):
+            raise KeyError(key)
+        with _READING, np.load(io.BytesIO(data)) as file:
+            arrays = dict(file)
+        result = self.decode(arrays)
         # The file may have been removed meanwhile, or belong to another user.
         with suppress(OSError):
             os.utime(self._path(key))
@@ -142,11 +149,12 @@ class ResultCache(MutableMapping[str, T]):
         # Build it in memory: on a full disk, NumPy's zip file raises again when it is deleted.
         data = io.BytesIO()
         np.savez(data, **self.encode(result))
+        data.write(_digest(key, data.getbuffer()))
         about = self.folder / DESCRIPTION
         try:
             if not about.exists():
                 write_json(about, {'video': self.video})
-            with atomic_path(self._path(key)) as temporary:
+            with atomic_path(self._path(key), lasting=False) as temporary:
                 temporary.write_bytes(data.getbuffer())
         except (InputError, OSError) as error:
             # Stay silent if another process has just cleared the folder.
@@ -167,6 +175,13 @@ class ResultCache(MutableMapping[str, T]):
 
     def _path(self, key: str) -> Path:
         return self.folder / f'{key}.npz'
+
+
+def _digest(key: str, data: bytes | memoryview) -> bytes:
+    """Compute the digest of a result's file and key."""
+    hasher = blake2b(key.encode(), digest_size=_DIGEST_SIZE)
+    hasher.update(data)
+    return hasher.digest()
 
 
 class CacheFolder:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import files_by_video, find_label_files, frame_sources, read_labels
+from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.io.video import FrameSource, FrameView, PooledFrames, UnavailableFrames, open_frames
 from stdpose_mm.structures import VideoLabels
-
-MAX_FRAMES = 5_000_000
-"""Maximum number of frames, two days of video; bounds the work up to the last listed frame."""
 
 
 def read_videos(path: Path) -> list[VideoLabels]:
@@ -60,8 +58,8 @@ def open_video(
     if not sources:
         raise InputError(f'the labels of video {labels.name!r} list no frames, leave it out')
     indices = list(sources)
-    if indices[-1] >= MAX_FRAMES:
-        what = f'list frame {indices[-1]}, expected frame numbers below {MAX_FRAMES}'
+    if indices[-1] > MAX_FRAME_INDEX:
+        what = f'list frame {indices[-1]}, expected frame numbers up to {MAX_FRAME_INDEX}'
         raise InputError(f'the labels of video {labels.name!r} {what}')
     nearest = [max(bisect_right(indices, n) - 1, 0) for n in range(indices[-1] + 1)]
     path, in_video = next(iter(sources.values()))

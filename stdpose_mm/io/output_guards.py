@@ -65,6 +65,11 @@ def guard_outputs(
     for output in asked:
         assert output.path is not None
         name, is_folder = f'{output.name} {output.path}', output.is_folder
+        if os.fspath(output.path) == '-':
+            raise InputError(
+                f'{name} would mean stdout, which gets no files: give the path of a file (./- for '
+                'one of this name)'
+            )
         if not is_folder and has_suffix(output.path, JSON_SUFFIXES):
             parent = os.path.dirname(os.path.realpath(output.path))
             for option, folder in folders:

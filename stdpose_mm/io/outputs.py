@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.constants import FOLDER_FORMATS, LABEL_FORMATS, WRITE_FORMATS
-from stdpose_mm.errors import InputError, require_choice, require_packages
+from stdpose_mm.errors import InputError, note, require_choice, require_packages
 from stdpose_mm.text import either
 
 from .atomic import (
     PathLike,
     atomic_path,
+    copy_access,
     finished_name,
     remove,
 )
@@ -107,56 +108,72 @@ def choose_format(
 
 
 @contextmanager
-def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[str]]:
-    """Copy a file or folder before the block replaces it, if the user may have edited it.
+def keep_edited(cache_folder: Path | None, *paths: PathLike) -> Iterator[None]:
+    """Copy files or folders before the block replaces them, if the user may have edited them.
 
     The cache records the content of every file that was written in such a block; a file whose
-    content has no record may hold a user's edits. No copy is kept if the file does not exist, or if
-    the block raises or leaves the file unchanged.
+    content has no record may hold a user's edits. A note names each copy. No copy is kept of a file
+    that does not exist or that the block leaves unchanged.
 
     Args:
-        path: The file or folder; None to do nothing.
         cache_folder: Folder of the cache; None if the cache is off, so that no file has a record.
-
-    Yields:
-        A list of notes for the user; if a copy is kept, a note is added after the block.
+        paths: The files or folders.
 
     Raises:
-        InputError: If the file cannot be read or the copy cannot be written.
+        InputError: If a file cannot be read or a copy cannot be written.
     """
     from .cache_folder import CacheFolder
     from .fingerprint import path_fingerprint
 
-    notes: list[str] = []
-    if path is None:
-        yield notes
-        return
     written: MutableMapping[str, Mapping[str, Any]] = {}
-    if cache_folder is not None:
+    if cache_folder is not None and paths:
         written = CacheFolder(cache_folder).open(_RECORD, _RECORD, dict, dict)
-    is_empty = path.is_dir() and not os.listdir(path)
-    before = after = '' if is_empty else path_fingerprint(path)
-    copy = None
-    if before and before not in written:
-        copy = _free_name(Path(os.path.realpath(path)))
-        if path.is_dir():
-            shutil.copytree(path, copy)
-        else:
-            with atomic_path(copy) as temporary:
-                shutil.copy2(path, temporary)
+    files = [Path(path) for path in paths]
+    is_empty = [file.is_dir() and not os.listdir(file) for file in files]
+    before = ['' if e else path_fingerprint(f) for f, e in zip(files, is_empty, strict=True)]
+    copies: list[Path | None] = []
     try:
-        yield notes
-        after = path_fingerprint(path)
+        for file, content in zip(files, before, strict=True):
+            copies.append(keep_copy(file) if content and content not in written else None)
+        yield
     finally:
-        if copy is not None and after == before:
-            remove(copy)
-    if after != before:
-        written[after] = {'written': np.True_}
-        if copy is not None:
-            notes.append(
-                f'{path} already existed and may have been edited, its old version is kept as '
-                f'{copy}'
-            )
+        for file, content, copy in zip(files, before, copies, strict=False):
+            after = path_fingerprint(file)
+            is_new = after not in ('', content)
+            if is_new:
+                written[after] = {'written': np.True_}
+            if copy is not None and is_new:
+                note(
+                    f'{file} already existed and may have been edited, its old version is kept as '
+                    f'{copy}'
+                )
+            elif copy is not None:
+                remove(copy)
+
+
+def keep_copy(path: Path) -> Path:
+    """Copy a file or folder to a new name beside it, which ends in ``BACKUP_SUFFIX``.
+
+    Returns:
+        Path of the copy.
+
+    Raises:
+        InputError: If it cannot be read or the copy cannot be written.
+    """
+    copy = _free_name(Path(os.path.realpath(path)))
+    if path.is_dir():
+        shutil.copytree(path, copy, copy_function=_copy_file)
+    else:
+        with atomic_path(copy) as temporary:
+            _copy_file(path, temporary)
+    return copy
+
+
+def _copy_file(source: PathLike, copy: PathLike) -> PathLike:
+    """Copy a file, which nobody else may read meanwhile."""
+    Path(copy).touch(0o600)
+    copy_access(Path(source), Path(copy))
+    return shutil.copy2(source, copy)
 
 
 def _free_name(path: Path) -> Path:

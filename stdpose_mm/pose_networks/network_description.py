@@ -114,9 +114,10 @@ class NetworkDescription:
         if preset is None and sidecar.is_file():
             return cls.read(sidecar)
         if preset not in PRESETS:
+            unknown = '' if preset is None else f' and no preset {preset!r}'
             raise InputError(
-                f'there is no {sidecar.name} that describes {path} and no preset {preset!r}, write '
-                f'the file or name a preset ({path}=PRESET): {", ".join(PRESETS)}'
+                f'there is no {sidecar.name} that describes {path}{unknown}, write the file or '
+                f'name a preset ({path}=PRESET): {", ".join(PRESETS)}'
             )
         return PRESETS[preset]
 

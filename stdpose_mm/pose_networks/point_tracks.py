@@ -188,7 +188,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         return {str(name): np.asarray(arrays[name]) for name in arrays}
     except InputError:
         raise
-    except (OSError, EOFError, BadZipFile, TypeError, ValueError) as error:
+    # A damaged header may claim an array of any size.
+    except (OSError, EOFError, BadZipFile, TypeError, ValueError, MemoryError) as error:
         raise InputError(
             f'{path} cannot be read as arrays of tracks ({one_line(error)}), expected an existing '
             '.npz, .npy or .pt file'

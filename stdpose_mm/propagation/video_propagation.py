@@ -19,6 +19,7 @@ from stdpose_mm.structures import (
     given_frames,
     person_box,
 )
+from stdpose_mm.text import listed, ranges
 from stdpose_mm.tracking import assign_track_ids
 from stdpose_mm.tracking.association import MIN_SIMILARITY, pose_similarities
 
@@ -65,10 +66,21 @@ def propagate_labels(
 def given_labels(labels: VideoLabels) -> VideoLabels:
     """Select the given labels, and their given joints; complete the track ids.
 
-    A note tells if labels without identities are read as one person although they lie far apart.
+    A note tells if labels without identities are read as one person although they lie far apart,
+    or as a person with an identity.
     """
     given = [person.only_given() for person in labels.persons if person.source == 'given']
     known, labels = labels.track_ids, assign_track_ids(labels.with_persons(given))
+    pairs = zip(given, labels.persons, strict=True)
+    unnamed = [person for before, person in pairs if before.track_id is None]
+    if 0 < len(unnamed) < len(given):
+        places = sorted({person.frame_index for person in unnamed})
+        frames = f'{"frame" if len(places) == 1 else "frames"} {ranges(places)}'
+        people = listed([*map(str, sorted({person.track_id or 0 for person in unnamed}))], 5)
+        note(
+            f'{frames} of {labels.name}: labels without a track id are read as person '
+            f'{people}; give track ids if they are other people'
+        )
     located = sorted((p for p in labels.persons if p.is_located), key=lambda p: p.frame_index)
     for before, after in pairwise(located if not known and len(labels.track_ids) == 1 else ()):
         if pose_similarities([after], [before], [np.zeros(2)])[0, 0] < MIN_SIMILARITY:

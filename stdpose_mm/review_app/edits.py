@@ -18,12 +18,12 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
+from stdpose_mm.io.limits import MAX_JOINTS
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 
 from .messages import SHOWN_DECIMALS, Counts, Edit, EditRequest, EditType
 
 MAX_PIXEL = 1e6
-MAX_JOINTS = 1000
 MAX_ID_LENGTH = 100
 
 Step = dict[str, Any]

@@ -10,9 +10,10 @@ import errno
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -20,8 +21,10 @@ from stdpose_mm.errors import InputError, os_error_text
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.labels.fields import Record
 from stdpose_mm.io.labels.posetrack18 import parse_posetrack18, posetrack18_fields
+from stdpose_mm.io.outputs import keep_copy
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.structures import FrameNumbering, PersonLabel, VideoLabels
+from stdpose_mm.text import counted
 
 from .edits import JournalEntry
 
@@ -43,14 +46,17 @@ _SAVED = 'saved'
 class Journal:
     """Append-only file that one server at a time writes to.
 
-    A line that is incomplete because the machine or the server stopped is cut off: no page was told
-    that this edit is saved.
+    A last line that is incomplete because the machine or the server stopped is cut off: no page was
+    told that this edit is saved. Nothing is written to a file that is not a journal, or belongs to
+    other inputs.
 
     Args:
         path: The file; created by the first edit or save.
         inputs: Fingerprints of the edited inputs by name: the video and the label file. None for
             the label file means to use the labels in the journal. Another label file is refused
             here only if the journal holds no labels to compare it with.
+        recover: Whether to continue with what is before a damaged line; the whole file is kept as a
+            copy then.
 
     Attributes:
         entries: The edits in the journal.
@@ -62,17 +68,19 @@ class Journal:
 
     Raises:
         InputError: If another server has the file open, or the file is not a journal, belongs to
-            other inputs or cannot be read.
+            other inputs, is damaged or cannot be read.
     """
 
-    def __init__(self, path: Path, inputs: dict[str, Any]) -> None:
+    def __init__(self, path: Path, inputs: dict[str, Any], recover: bool = False) -> None:
         self.path = path
+        self.recover = recover
         self.entries: list[JournalEntry] = []
         self.labels: VideoLabels | None = None
         self.saves: dict[str, tuple[int, str | None]] = {}
         self.notes: list[str] = []
         self._inputs = inputs
         self._file: BinaryIO | None = None
+        self._lines: list[_Line] = []
         self._to_keep = b''
         self._is_begun = path.exists()
         if self._is_begun:
@@ -148,9 +156,14 @@ class Journal:
     def _write(self, line: bytes) -> None:
         """Write a line; if the labels are still to be written, write them first."""
         file = self._begin() if self._file is None else self._file
+        is_empty = file.seek(0, os.SEEK_END) == 0
+        header = _line({_KEY: VERSION, **self._inputs}) if is_empty else b''
+        self._append(file, header + self._to_keep + line)
+        self._is_begun = True
+        self._to_keep = b''
+
+    def _append(self, file: BinaryIO, content: bytes) -> None:
         end = file.seek(0, os.SEEK_END)
-        header = _line({_KEY: VERSION, **self._inputs}) if end == 0 else b''
-        content = header + self._to_keep + line
         try:
             if file.write(content) < len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -159,8 +172,6 @@ class Journal:
             # A partly written line must not remain before the next entry.
             file.truncate(end)
             raise InputError(os_error_text(error, f'{self.path} cannot be written')) from error
-        self._is_begun = True
-        self._to_keep = b''
 
     def _begin(self) -> BinaryIO:
         """Open the file for writing.
@@ -194,51 +205,110 @@ class Journal:
             ) from error
         return file
 
+    def cut_off_edit(self, number: int, problem: str) -> None:
+        """Remove an edit that does not fit, and all that follows, if recovery was requested.
+
+        Args:
+            number: Index of the edit in ``entries``.
+            problem: Why it does not fit.
+
+        Raises:
+            InputError: If recovery was not requested, or the file cannot be copied.
+        """
+        edits = [line for line in self._lines if _is_edit(line.fields)]
+        self._cut_off(
+            edits[number].start,
+            f'{self.path}: edit {number + 1} cannot be repeated ({problem})',
+            'give the same files and options as before, another file with --project to start over',
+        )
+
+    def _cut_off(self, end: int, problem: str, remedy: str) -> None:
+        """Remove what follows after ``end`` bytes, if recovery was requested."""
+        lines = [line for line in self._lines if line.start < end]
+        edits = counted(sum(_is_edit(line.fields) for line in lines), 'edit')
+        if not self.recover:
+            raise InputError(
+                f'{problem}, {remedy}, or --recover to continue with the {edits} before it'
+            )
+        assert self._file is not None
+        copy = keep_copy(self.path)
+        self._file.truncate(end)
+        self._take(lines)
+        self.notes.append(
+            f'{problem}: continuing with the {edits} before it, the whole file is kept as {copy}'
+        )
+
     def _read(self) -> None:
         self._file = self._open_locked()
         self._file.seek(0)
         content = self._file.read()
-        whole = content.rfind(b'\n') + 1
-        if whole < len(content):
+        lines, end = self._parse(content)
+        self._take(lines)
+        if lines:
+            self._require_inputs(lines[0].fields)
+        if b'\n' in content[end:] or _begins_with_object(content[end:]):
+            number = content[:end].count(b'\n') + 1
+            problem = f'{self.path}, line {number} is damaged'
+            self._cut_off(end, problem, 'give a copy of the project from before with --project')
+        elif content[end:]:
+            edits = counted(len(self.entries), 'edit')
             self.notes.append(
-                f'{self.path}: the last line was incomplete when the server stopped and was cut '
-                'off; every confirmed edit is there'
+                f'{self.path}: the last line was incomplete, as when a server stops while it '
+                f'writes, and was cut off; it holds {edits}'
             )
-            self._file.truncate(whole)
-        first, *lines = self._parse(content[:whole]) or [None]
-        if first is None:
-            return
-        if first[_KEY] != VERSION:
+            self._file.truncate(end)
+        elif not content.endswith(b'\n') and content:
+            # Some editors remove the end of the last line.
+            self._append(self._file, b'\n')
+
+    def _parse(self, content: bytes) -> tuple[list[_Line], int]:
+        """Return the lines before the first one that is damaged or incomplete, and their length.
+
+        Raises:
+            InputError: If the first line does not identify a journal.
+        """
+        lines: list[_Line] = []
+        end = 0
+        for text in content.splitlines(keepends=True):
+            try:
+                fields = json.loads(text) if text.strip() else None
+            except ValueError:
+                fields = text
+            if isinstance(fields, dict) and (lines or _KEY in fields):
+                lines.append(_Line(end, fields))
+            elif fields is not None:
+                break
+            end += len(text)
+        start = b'{"%s": ' % _KEY.encode()
+        is_begun = b'\n' not in content and content[: len(start)] == start[: len(content)]
+        if not lines and not is_begun and content:
+            raise InputError(
+                f'{self.path}, line 1: this is not a project of stdpose review, give another file '
+                'with --project'
+            )
+        return lines, end
+
+    def _take(self, lines: list[_Line]) -> None:
+        """Take labels, edits and saves from the lines."""
+        self._lines, self.labels, self.saves = lines, None, {}
+        self.entries = [cast(JournalEntry, line.fields) for line in lines if _is_edit(line.fields)]
+        for _, fields in lines:
+            if _LABELS in fields:
+                self.labels = self._unpack(fields[_LABELS])
+            elif _SAVED in fields:
+                self.saves[str(fields[_SAVED])] = fields.get('revision', 0), fields.get('network')
+
+    def _require_inputs(self, header: dict[str, Any]) -> None:
+        """Refuse a journal of another version, or of other inputs."""
+        if header[_KEY] != VERSION:
             raise InputError(
                 f'{self.path} was written by another version of stdpose review '
-                f'({first[_KEY]!r} instead of {VERSION}), use that version'
+                f'({header[_KEY]!r} instead of {VERSION}), use that version'
             )
-        for line in lines:
-            if _LABELS in line:
-                self.labels = self._unpack(line[_LABELS])
-            elif _SAVED in line:
-                self.saves[str(line[_SAVED])] = line.get('revision', 0), line.get('network')
-            else:
-                self.entries.append(line)
         for name, value in self._inputs.items():
             is_compared_later = name == LABEL_FILE and self.labels is not None
-            if first.get(name) != value and not is_compared_later:
+            if header.get(name) != value and not is_compared_later:
                 raise self.other_input(name)
-
-    def _parse(self, content: bytes) -> list[Any]:
-        lines: list[Any] = []
-        for number, line in enumerate(content.splitlines(), 1):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = None
-            if not isinstance(entry, dict) or (number == 1 and _KEY not in entry):
-                raise InputError(
-                    f'{self.path}, line {number}: this is not a project of stdpose review, give '
-                    'another file with --project'
-                )
-            lines.append(entry)
-        return lines
 
     def _unpack(self, fields: Any) -> VideoLabels:
         """Convert what :meth:`keep` has written to labels on the frames of the video."""
@@ -246,6 +316,25 @@ class Journal:
         name, posetrack18 = record.text('video'), record.raw('posetrack18', expected='labels')
         labels = parse_posetrack18(self.path, posetrack18, visibility='coco')
         return replace(labels, name=name, numbering=FrameNumbering('matched', 'the journal'))
+
+
+class _Line(NamedTuple):
+    """A line of the file: where it starts, in bytes, and its fields."""
+
+    start: int
+    fields: dict[str, Any]
+
+
+def _begins_with_object(text: bytes) -> bool:
+    """Tell whether a text begins with a whole JSON object, unlike a line that was not finished."""
+    with suppress(ValueError):
+        json.JSONDecoder().raw_decode(text.decode())
+        return True
+    return False
+
+
+def _is_edit(fields: dict[str, Any]) -> bool:
+    return not fields.keys() & {_KEY, _LABELS, _SAVED}
 
 
 def _lock(file: BinaryIO) -> None:

@@ -70,6 +70,7 @@ class ReviewOptions:
         labels_size: (width, height) of the pictures that were labelled, if the video has another
             size.
         visible_as_1, labels_category: See :func:`~stdpose_mm.io.labels.read_labels`.
+        recover: Whether to continue with the edits before a damaged line of a journal.
         say: Called with each message to the user about a video.
         make_propagator: Makes a propagator like the project's in another process, where a network
             learns from the labels.
@@ -85,6 +86,7 @@ class ReviewOptions:
     labels_size: tuple[int, int] | None = None
     visible_as_1: bool = False
     labels_category: str | None = None
+    recover: bool = False
     say: Callable[[str], None] = print
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
@@ -105,10 +107,8 @@ def open_review(
         LABEL_FILE: None if inputs.labels is None else path_fingerprint(inputs.labels),
     }
     with ExitStack() as stack:
-        journal = Journal(inputs.project, decided_by)
+        journal = Journal(inputs.project, decided_by, options.recover)
         stack.callback(journal.close)
-        for note in journal.notes:
-            options.say(note)
         labels = _starting_labels(inputs, frames, journal, options)
         state = propagator.init_state(
             frames,
@@ -124,6 +124,8 @@ def open_review(
             for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
                 options.say(f'{inputs.labels or journal.path}: {sentence}')
         review = VideoReview(propagator, state, labels, journal, inputs.out, options.drafts)
+        for note in journal.notes:
+            options.say(note)
         review.require_own_output()
         if labels is not None:
             journal.keep(labels, frames.size)

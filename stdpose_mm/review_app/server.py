@@ -17,7 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -38,7 +38,15 @@ MEDIA_TYPES = {
     '.svg': 'image/svg+xml',
 }
 
-STATUS = {StaleEditError: 409, NotYetOpenError: 503, InputError: 422, OSError: 422, Exception: 500}
+STATUS = {
+    StaleEditError: 409,
+    NotYetOpenError: 503,
+    InputError: 422,
+    OSError: 422,
+    # Nobody reads the answer to a page that has disconnected while it sent a request.
+    ClientDisconnect: 400,
+    Exception: 500,
+}
 """HTTP status of the answer to a request that failed with each kind of error."""
 
 MAX_BODY = 2**20

@@ -100,8 +100,15 @@ class VideoReview:
         )
         if labels is not None:
             self.shown.show_file(labels)
-        for entry in journal.entries:
-            self._replay(entry)
+        for number, entry in enumerate(journal.entries):
+            try:
+                self._replay(entry)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                problem = str(error)
+            else:
+                continue
+            journal.cut_off_edit(number, problem)
+            break
         self.shown.forget_edits()
         self.shown.sketch(self.shown.of)
         revision, network = journal.saves.get(path_fingerprint(out), (None, None))
@@ -110,16 +117,9 @@ class VideoReview:
         None if there is no file."""
 
     def _replay(self, entry: JournalEntry) -> None:
-        try:
-            change = self._history.perform(entry['steps'])
-            self._history.commit(entry, change)
-            self._show_change(change)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f'{self.journal.path}: edit {self.revision + 1} cannot be repeated ({error}), give '
-                'the same files and options as before, or another file with --project to start '
-                'over'
-            ) from None
+        change = self._history.perform(entry['steps'])
+        self._history.commit(entry, change)
+        self._show_change(change)
 
     @property
     def revision(self) -> int:

@@ -42,9 +42,9 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     Consecutive labelled frames are matched by the Hungarian method on the similarity of poses and
     boxes. Each track is first moved on at its last velocity, so that people who cross between two
     labelled frames at constant speed keep their track ids. A person who matches no track starts a
-    new one with the next unused id. If no label has an id, and no frame has two people of one
-    class, the people of each class are one person, however far they move. Two classes are never
-    one person.
+    new one with the next unused id; one who matches the first label of a later track belongs to it.
+    If no frame has two people of one class, and each class has at most one id, the people of each
+    class are one person, however far they move. Two classes are never one person.
 
     Returns:
         The same labels in the same order, with ids.
@@ -58,24 +58,34 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     persons = list(labels.persons)
     classes = [str(person.extra.get(CLASS_NAME)) for person in persons]
     in_frame = Counter((p.frame_index, name) for p, name in zip(persons, classes, strict=True))
-    if not labels.track_ids and max(in_frame.values()) == 1:
-        id_of = dict(zip(dict.fromkeys(classes), new_ids, strict=False))
-        one_each = zip(persons, classes, strict=True)
-        return labels.with_persons([replace(p, track_id=id_of[name]) for p, name in one_each])
+    ids_of: dict[str, set[int]] = {name: set() for name in classes}
     positions: dict[int, list[int]] = {}
-    for position, person in enumerate(persons):
+    later: dict[int, _Track] = {}
+    for position, person in sorted(enumerate(persons), key=lambda item: item[1].frame_index):
         positions.setdefault(person.frame_index, []).append(position)
+        if person.track_id is not None:
+            ids_of[classes[position]].add(person.track_id)
+            if person.is_located:
+                later.setdefault(person.track_id, _Track(person, np.zeros(2)))
+    if max(in_frame.values()) == 1 and all(len(ids) <= 1 for ids in ids_of.values()):
+        id_of = {name: next(iter(ids), None) for name, ids in ids_of.items()}
+        id_of = {n: next(new_ids) if known is None else known for n, known in id_of.items()}
+        return labels.with_persons(
+            [replace(p, track_id=id_of[name]) for p, name in zip(persons, classes, strict=True)]
+        )
 
     for frame_index in sorted(positions):
         present = positions[frame_index]
         taken = {persons[position].track_id for position in present}
         unnamed = [position for position in present if persons[position].track_id is None]
-        free = [track_id for track_id in tracks if track_id not in taken]
+        candidates = {**later, **tracks}
+        free = [track_id for track_id in candidates if track_id not in taken]
         similarity = pose_similarities(
             [persons[position] for position in unnamed],
-            [tracks[track_id].label for track_id in free],
+            [candidates[track_id].label for track_id in free],
             [
-                tracks[track_id].velocity * (frame_index - tracks[track_id].label.frame_index)
+                candidates[track_id].velocity
+                * (frame_index - candidates[track_id].label.frame_index)
                 for track_id in free
             ],
         )

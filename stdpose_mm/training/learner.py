@@ -319,7 +319,7 @@ def _write(ensemble: _Ensemble, record: LearningRecord, out: Path) -> None:
 def _load_weights(networks: Sequence[SmallUNet], earlier: LearnedNetwork) -> None:
     """Load the weights of an earlier network's members."""
     onnx: Any = importlib.import_module('onnx')
-    graph = onnx.load(earlier.path).graph
+    graph = onnx.load(earlier.path, load_external_data=False).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     for number, network in enumerate(networks):
         state = network.state_dict()

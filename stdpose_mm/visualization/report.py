@@ -8,7 +8,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,6 @@ def write_report(
     video: str | os.PathLike[str] | None = None,
     method: str = '',
     measured: Sequence[str] = (),
-    video_path: str | os.PathLike[str] | None = None,
-    outputs: ExitStack | None = None,
 ) -> None:
     """Write one self-contained HTML file about a propagated video, atomically.
 
@@ -75,9 +73,6 @@ def write_report(
             at its own path, the report's video as ``<report>_overlay.mp4`` beside the report.
         method: Name of the propagation method, for the head of the report.
         measured: Sentences on the measured accuracy, for the head of the report.
-        video_path: Path that ``video`` will have later, if it differs.
-        outputs: Stack of outputs; when it is closed without an error, the files of the report get
-            their final names together with the others. By default they get them at once.
 
     Raises:
         InputError: If nobody is labelled, a frame cannot be read, or a file cannot be written.
@@ -89,13 +84,13 @@ def write_report(
         )
     page = Path(path)
     colors: dict[str, str] = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
-    with ExitStack() if outputs is None else nullcontext(outputs) as files:
+    with ExitStack() as files:
         content = {
             'labels': labels,
             'frames': frames,
             'method': method,
             'measured': measured,
-            'video': _video(page, frames, labels, video, video_path or video, files),
+            'video': _video(page, frames, labels, video, files),
             'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
             'num_checks': len(checks),
             'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
@@ -141,12 +136,11 @@ def _video(
     frames: FrameSource,
     labels: VideoLabels,
     video: str | os.PathLike[str] | None,
-    video_path: str | os.PathLike[str] | None,
     files: ExitStack,
 ) -> dict[str, str | None]:
     """Embed a video, or the overlay if none is given; ``source`` is None if it is linked."""
-    if video is not None and video_path is not None:
-        path = Path(path_from(page.parent, video_path)).as_posix()
+    if video is not None:
+        path = Path(path_from(page.parent, video)).as_posix()
         return {'source': _embed(Path(video)), 'path': path}
     beside = report_video(page)
     with tempfile.TemporaryDirectory() as folder:

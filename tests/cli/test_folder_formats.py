@@ -64,13 +64,13 @@ def test_the_same_command_replaces_what_it_wrote_and_keeps_what_was_edited(run, 
     assert command(out)[0] == 0
     assert files_of(data) == ['a_json', 'labels', 'videos']
     (data / 'empty_json').mkdir()
-    assert 'already existed' not in command(data / 'empty_json')[1]
+    assert 'already existed' not in str(command(data / 'empty_json')[2])
 
     (out / NAMES[2]).write_text('{"people": []}')
-    code, said, _ = command(out)
+    code, _, notes = command(out)
 
     assert code == 0
-    assert f'{out} already existed and may have been edited, its old version is kept' in said
+    assert f'{out} already existed and may have been edited, its old version is kept' in str(notes)
     assert (out / NAMES[2]).read_text() == before
     assert (data / 'a_json.bak' / NAMES[2]).read_text() == '{"people": []}'
 
@@ -134,13 +134,13 @@ def test_an_edited_file_below_the_folder_is_kept(run_main, data):
     # The pictures to train on are no labels.
     (out / 'images').mkdir()
     (out / 'images' / 'a_000000000000.jpg').write_bytes(b'one')
-    assert 'already existed' not in command()[1]
+    assert 'already existed' not in str(command()[2])
 
     file = out / 'labels' / 'a_000000000003.txt'
     file.write_text('0 0.5 0.5 0.1 0.1\n')
-    code, said, _ = command()
+    code, _, notes = command()
     assert code == 0
-    assert f'{out} already existed and may have been edited, its old version is kept' in said
+    assert f'{out} already existed and may have been edited, its old version is kept' in str(notes)
     assert (data / 'a_yolo.bak' / 'labels' / file.name).read_text() == '0 0.5 0.5 0.1 0.1\n'
 
 

@@ -117,9 +117,9 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
 def test_an_edited_out_is_kept_beside_the_new_one(run, movie, boxes, tmp_path):
     out = tmp_path / 'poses.json'
     out.write_text('edited')
-    code, printed, _ = run(movie, '--boxes', boxes, '--out', out)
+    code, _, notes = run(movie, '--boxes', boxes, '--out', out)
     assert code == 0
-    assert f'its old version is kept as {out}.bak' in printed
+    assert f'its old version is kept as {out}.bak' in str(notes)
     assert out.with_name('poses.json.bak').read_text() == 'edited'
 
 

@@ -89,7 +89,8 @@ def test_a_network_that_does_not_help_is_not_left_beside_the_output(
 @pytest.mark.slow
 @pytest.mark.usefixtures('helpful')
 def test_several_videos_have_one_network(run_main: Run, project: Path, tmp_path: Path) -> None:
-    out = tmp_path / 'dense'
+    # The name of a folder may look like one of a file.
+    out = tmp_path / 'dense.v2'
     inputs = [project / 'videos', project / 'labels']
     code, _, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
     assert code == 0, errors
@@ -129,6 +130,9 @@ def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path:
         ('{video} {few} --out n.onnx', '2 labelled frames cannot teach a network'),
         ('{video} {labels} --out n.onnx --continue-from no.onnx', 'no.onnx'),
         ('{video} {labels} --out n.onnx --device abacus', "device 'abacus' cannot"),
+        ('{labels} {video} --out n.onnx', 'give the video first and then the labels'),
+        ('{video} {video} {labels} --out n.onnx', 'is given twice with the same labels'),
+        ('{videos} {labels} --out n.onnx --labels-video one', '--labels-video would have no'),
     ],
 )
 def test_what_cannot_be_used_is_one_line(
@@ -144,6 +148,7 @@ def test_what_cannot_be_used_is_one_line(
     write_labels(dots_labels(range(0, 12, 6), NUM_FRAMES), few)
     paths = {
         'video': project / 'videos' / 'one.mkv',
+        'videos': project / 'videos',
         'labels': project / 'labels' / 'one.json',
         'few': few,
     }

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.cli import convert, evaluate, propagate, review
+from stdpose_mm.io.labels import read_labels
+from support.posetrack_videos import GOLDEN
 from support.refusals import refusal
 
 
@@ -18,6 +20,7 @@ from support.refusals import refusal
         ('--out x.json --report x.pdf', '--report x.pdf is not a name for a report'),
         ('--out x.json --save-video x.gif', '--save-video x.gif is not a name for a video'),
         ('--out file/x.json', 'file/x.json cannot be written'),
+        ('--out -', '--out - would mean stdout, which gets no files: give the path of a file'),
     ],
 )
 def test_a_wrong_output_is_refused_before_anything_is_read(
@@ -78,14 +81,45 @@ def test_what_is_labelled_is_said_first_and_how_long_it_took_last(
     assert 'person ' not in printed.replace('a frame and person', '')
 
 
-def test_a_report_that_fails_leaves_no_labels(run_main, tmp_path, folder, label_file):
+def test_a_report_that_fails_leaves_the_labels(run_main, tmp_path, folder, label_file):
     """Lines read no picture, but the report shows them."""
     (folder / '000003.jpg').write_bytes((folder / '000003.jpg').read_bytes()[:200])
     arguments = [folder, label_file, '--method', 'linear', '--out', tmp_path / 'dense.json']
     code, _, errors = run_main(propagate.main, *arguments, '--report', tmp_path / 'page.html')
     assert code == 2
+    start = f'{tmp_path}/dense.json is written, but {tmp_path}/page.html is not: '
+    assert start in errors[-1]
     assert '000003.jpg is damaged or not a picture' in errors[-1]
-    assert not {'dense.json', 'page.html'} & {path.name for path in tmp_path.iterdir()}
+    assert len(read_labels(tmp_path / 'dense.json')) == 9
+    assert not (tmp_path / 'page.html').exists()
+
+
+LABELS = '{"images": []}'
+
+
+@pytest.mark.parametrize('format', ['posetrack18', 'openpose'])
+def test_hand_labels_that_convert_replaces_are_kept(run_main, tmp_path, label_file, format):
+    out = tmp_path / 'out'
+    arguments = [label_file, out, '--to', format]
+    assert run_main(convert.main, *arguments)[0] == 0
+    file = min(out.iterdir()) if out.is_dir() else out
+    file.write_text(file.read_text() + ' ')
+    # What was edited is kept, what convert has written itself is replaced.
+    for options, is_kept in (((), True), (('--as-given', 0.5), False)):
+        code, _, notes = run_main(convert.main, *arguments, *options)
+        assert code == 0
+        assert (f'{out} already existed and may have been edited' in str(notes)) == is_kept
+    (kept,) = tmp_path.glob('*.bak')
+    assert (kept / file.name if kept.is_dir() else kept).read_text().endswith(' ')
+
+
+def test_a_file_that_metrics_replace_is_kept(run_main, tmp_path):
+    golden = GOLDEN / 'dense'
+    out = tmp_path / 'labels.json'
+    out.write_text(LABELS)
+    code, *_ = run_main(evaluate.main, golden / 'gt', golden / 'pred', '--out', out)
+    assert code == 0
+    assert (tmp_path / 'labels.json.bak').read_text() == LABELS
 
 
 def test_a_line_break_in_an_argument_makes_no_second_line(run_main, tmp_path, label_file):

@@ -36,6 +36,12 @@ def write_boxes(path: Path, lefts: list[float], track_id: int = 1) -> Path:
     return path
 
 
+def test_all_videos_are_checked_before_the_first_is_measured(run, tmp_path, monkeypatch):
+    monkeypatch.setattr('stdpose_mm.review.measure_motion', lambda *_: pytest.fail('measured'))
+    video, missing = write_video(tmp_path / 'clip', 4), tmp_path / 'none.mp4'
+    assert f'{missing} does not exist' in refusal(run, video, missing)
+
+
 def test_frames_of_a_video(run, tmp_path):
     video = write_video(tmp_path / 'clip', 40)
     boxes = write_boxes(tmp_path / 'boxes.txt', [0.0] * 20 + [6.0 * n for n in range(20)])

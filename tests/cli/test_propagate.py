@@ -149,12 +149,12 @@ def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_p
     out = tmp_path / 'dense.json'
     arguments = (folder, label_file, '--out', out, '--method')
     run(*arguments, 'linear')
-    assert '.bak' not in run(*arguments, 'flow')[1]
+    assert '.bak' not in str(run(*arguments, 'flow')[2])
     edited = out.read_text() + ' '
     out.write_text(edited)
-    code, printed, _ = run(*arguments, 'linear')
+    code, _, notes = run(*arguments, 'linear')
     assert code == 0
-    assert f'its old version is kept as {out}.bak' in printed
+    assert f'its old version is kept as {out}.bak' in str(notes)
     assert Path(f'{out}.bak').read_text() == edited
     assert json.loads(out.read_text()) != json.loads(edited)
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
+import json
+import multiprocessing
 import os
 import re
+import signal
+import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,8 +22,10 @@ from stdpose_mm.cli.command import Command, with_sentences
 from stdpose_mm.cli.env import EnvOptions
 from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError, InputWarning, explain_error
+from stdpose_mm.io import atomic_path
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.structures import VideoFrame, VideoLabels
+from support.platforms import posix
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -46,6 +53,65 @@ def test_ctrl_c_is_a_sentence_of_any_command(capsys, monkeypatch, verb):
     assert main.main([verb]) == 130
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ('', f'stdpose {verb}: interrupted\n')
+
+
+@posix
+@pytest.mark.parametrize(('name', 'code'), [('SIGTERM', 143), ('SIGHUP', 129)])
+def test_signals_that_end_a_command_are_a_sentence(capsys, tmp_path, name, code):
+    """Those of docker stop, Slurm and timeout, and of a closed terminal."""
+
+    def work() -> None:
+        with atomic_path(tmp_path / 'out.json') as temporary:
+            temporary.write_text('half')
+            for _ in range(2):
+                os.kill(os.getpid(), getattr(signal, name))
+
+    assert with_sentences('tool.py', partial(with_sentences, 'tool.py', work)) == code
+    assert capsys.readouterr().err == 'tool.py: interrupted\n'
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(getattr(signal, name)) is signal.SIG_DFL
+
+
+def test_names_in_files_do_not_control_the_terminal(run_main, tmp_path, movie, label_file):
+    fields = json.loads(label_file.read_text())
+    fields['categories'][0]['name'] = 'rat\x1b[2J\u202e'
+    label_file.write_text(json.dumps(fields))
+    arguments = [movie, label_file, '--method', 'linear', '--out', tmp_path / 'o.json']
+    code, printed, _ = run_main(propagate.main, *arguments)
+    assert (code, printed.isascii()) == (0, True)
+    assert r'rat\x1b[2J\u202e' in printed
+    (line,) = run_main(convert.main, label_file, tmp_path / 'x\x1b[2J.pdf')[2]
+    assert r'x\x1b[2J.pdf is not a name for labels' in line
+
+
+@posix
+def test_a_signal_that_nohup_ignores_ends_nothing(capsys):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert with_sentences('tool.py', lambda: os.kill(os.getpid(), signal.SIGHUP)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@posix
+def test_a_worker_that_is_ended_says_nothing(capfd):
+    fork = multiprocessing.get_context('fork')
+    begun = fork.Event()
+
+    def sleep() -> None:
+        begun.set()
+        time.sleep(60)
+
+    def work() -> int:
+        worker = fork.Process(target=sleep)
+        worker.start()
+        assert begun.wait(30)
+        worker.terminate()
+        worker.join(30)
+        return worker.exitcode or 0
+
+    assert with_sentences('tool.py', work) == -signal.SIGTERM
+    assert capfd.readouterr().err == ''
 
 
 @pytest.mark.parametrize(
@@ -163,29 +229,32 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert code == 2
     assert f'{full} cannot be written: No space left on device' in line
     left = {path.name for path in tmp_path.iterdir()} - {movie.name, label_file.name}
-    assert not left
+    assert left == ({'dense.json'} if option == '--report' else set())
 
 
-def test_a_video_that_finds_no_room_keeps_the_labels_from_being_written(
+def test_a_video_that_finds_no_room_leaves_the_labels(
     run_main, tmp_path, monkeypatch, movie, label_file
 ):
     def refuse(path: Path, *_: object) -> None:
-        path.write_bytes(b'half')
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(b'half')
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary))
 
     monkeypatch.setattr('stdpose_mm.visualization.write_overlay', refuse)
     full = tmp_path / 'full.mp4'
     arguments = ['--method', 'linear', '--save-video', full, '--out', tmp_path / 'dense.json']
     code, _, (line,) = run_main(propagate.main, movie, label_file, *arguments)
     assert code == 2
-    assert f'{full} cannot be written: No space left on device' in line
-    assert {path.name for path in tmp_path.iterdir()} == {movie.name, label_file.name}
+    assert f'dense.json is written, but {full} is not: {full}' in line
+    assert 'No space left on device' in line
+    names = {movie.name, label_file.name, 'dense.json'}
+    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_a_frame_number_in_the_millions_is_refused(skeleton):
-    labels = VideoLabels('clip', skeleton, (VideoFrame(0), VideoFrame(10_000_000)), ())
+    labels = VideoLabels('clip', skeleton, (VideoFrame(0), VideoFrame(10_000_001)), ())
     with pytest.raises(
-        InputError, match='list frame 10000000, expected frame numbers below 5000000'
+        InputError, match='list frame 10000001, expected frame numbers up to 10000000'
     ):
         open_video(labels, None, None, pictures_needed=False)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import propagate
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import write_video
 from support.platforms import posix
@@ -323,16 +324,54 @@ def killed(run, data, tmp_path, monkeypatch) -> Path:
 
 def test_labels_that_were_edited_after_a_run_was_killed_are_kept(run, killed, tmp_path):
     (killed / 'b.json').write_text('edited')
-    lines = run(killed)[1].splitlines()
-    assert lines[-2:] == [
-        f'b.json: {killed / "b.json"} already existed and may have been edited, its old '
-        f'version is kept as {killed / "b.json.bak"}',
-        '3 videos: 1 done, 2 done before, 0 failed',
-    ]
+    _, printed, notes = run(killed)
+    assert printed.splitlines()[-1] == '3 videos: 1 done, 2 done before, 0 failed'
+    assert f'its old version is kept as {killed / "b.json.bak"}' in str(notes)
     assert (killed / 'b.json.bak').read_text() == 'edited'
     (killed / 'b.json.bak').unlink()
     run(tmp_path / 'undisturbed')
     assert contents(killed) == contents(tmp_path / 'undisturbed')
+
+
+@pytest.mark.parametrize('beginning', ['finished', 'never run'])
+def test_a_run_that_failed_early_lets_no_later_run_replace_a_file_of_somebody_else(
+    run, data, tmp_path, beginning
+):
+    out, labels = tmp_path / 'out', data / 'labels' / 'b.json'
+    right = labels.read_text()
+    if beginning == 'finished':
+        run(out)
+    labels.write_text(right.replace('"frame_index": 8', '"frame_index": 80'))
+    assert '1 failed' in run(out)[1]
+    labels.write_text(right)
+    (out / 'b.json').write_text('by hand')
+    assert run(out)[0] == 2
+    assert (out / 'b.json').read_text() == 'by hand'
+
+
+def test_labels_whose_report_failed_are_replaced_without_a_copy(run, tmp_path, monkeypatch):
+    def refuse(*arguments: object, **options: object) -> None:
+        raise InputError('no room')
+
+    out, pages = tmp_path / 'out', ('--report', tmp_path / 'pages')
+    with monkeypatch.context() as patched:
+        patched.setattr('stdpose_mm.visualization.write_report', refuse)
+        code, printed, _ = run(out, *pages)
+        assert code == 2
+        assert printed.endswith('3 videos: 0 done, 0 done before, 3 failed\n')
+    assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
+    assert run(out, *pages)[0] == 0
+    assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
+
+
+@pytest.mark.parametrize('content', ['', '[]', '{"outputs": "x"}'])
+def test_where_a_record_is_damaged_what_lies_there_is_kept_as_a_copy(run, tmp_path, content):
+    out = tmp_path / 'out'
+    run(out)
+    (out / '.stdpose' / 'b.json.json').write_text(content)
+    (out / 'b.json').write_text('by hand')
+    assert run(out)[0] == 0
+    assert (out / 'b.json.bak').read_text() == 'by hand'
 
 
 def test_labels_of_before_a_run_that_was_killed_are_replaced_also_after_one_that_fails(

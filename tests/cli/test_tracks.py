@@ -32,6 +32,11 @@ def asked(run_main, movie, label_file, tmp_path):
     return out
 
 
+def test_video_and_labels_in_the_wrong_order_are_told(run_main, movie, label_file, tmp_path):
+    line = refusal(run_main, queries.main, label_file, movie, '--out', tmp_path / 'q.npz')
+    assert 'give the video first and then the labels' in line
+
+
 @pytest.fixture
 def tracks(asked):
     """Tracks that are 2 pixels right of straight lines, between the labels."""

@@ -1,5 +1,8 @@
 import errno
 import os
+import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic_path, write_json, write_text
-from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.io import atomic, atomic_path, write_json, write_text
+from stdpose_mm.io.atomic import require_writable, write_texts
 from support.platforms import posix
 
 
@@ -131,8 +134,11 @@ def test_names_that_are_too_long_are_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize('name', ['.0.partial.out.json', '.4194305.partial.out.json'])
-def test_a_file_that_another_machine_may_be_writing_stays(tmp_path: Path, name: str):
+def test_a_file_that_another_machine_may_be_writing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
     """On this machine, no process has the second number."""
+    monkeypatch.setattr(atomic, '_disk_of', lambda device: 'nfs4')
     others = tmp_path / name
     others.write_text('half')
     os.utime(others, (time.time() - 3600 * 23,) * 2)
@@ -141,13 +147,105 @@ def test_a_file_that_another_machine_may_be_writing_stays(tmp_path: Path, name: 
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_what_a_day_has_not_changed_is_removed(tmp_path: Path):
+def test_what_a_day_has_not_changed_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Whatever process has the number: in a container, the next run has that of the killed one."""
+    monkeypatch.setattr(atomic, '_disk_of', lambda device: 'nfs4')
     left = tmp_path / '.0.partial.out.json'
     left.touch()
     os.utime(left, (time.time() - 3600 * 25,) * 2)
     write_json(tmp_path / 'out.json', {})
     assert list(tmp_path.iterdir()) == [tmp_path / 'out.json']
+
+
+local_disk = pytest.mark.skipif(
+    sys.platform != 'linux' or atomic._disk_of(os.stat('.').st_dev) not in atomic._LOCAL_DISKS,
+    reason='locks tell who is alive on the disks of one machine only',
+)
+
+
+@local_disk
+def test_what_a_killed_run_has_left_is_removed_at_once(tmp_path: Path):
+    (tmp_path / '.0.partial.out.json').write_text('half')
+    (tmp_path / '.0.partial.pictures').mkdir()
+    (tmp_path / '.0.partial.pictures' / 'a.txt').write_text('half')
+    write_json(tmp_path / 'out.json', {})
+    write_texts(tmp_path / 'pictures', [('b.txt', 'whole')])
+    assert {path.name for path in tmp_path.rglob('*')} == {'out.json', 'pictures', 'b.txt'}
+
+
+@local_disk
+def test_what_another_process_is_writing_stays(tmp_path: Path):
+    code = (
+        'import sys; from stdpose_mm.io import atomic_path\n'
+        'with atomic_path(sys.argv[1]) as path: path.write_text("theirs"); input()'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', code, str(tmp_path / 'out.json')], stdin=subprocess.PIPE
+    ) as writer:
+        others = tmp_path / '.0.partial.out.json'
+        while not (others.exists() and others.read_text()):
+            time.sleep(0.01)
+        os.utime(others, (0, 0))
+        write_json(tmp_path / 'out.json', {})
+        assert others.read_text() == 'theirs'
+        writer.communicate(b'\n')
+    assert (tmp_path / 'out.json').read_text() == 'theirs'
+    assert list(tmp_path.iterdir()) == [tmp_path / 'out.json']
+
+
+@posix
+@pytest.mark.parametrize('mode', [0o600, 0o640, 0o664])
+def test_a_file_keeps_its_mode_also_while_it_is_written(tmp_path: Path, mode: int):
+    path = tmp_path / 'patient.json'
+    path.write_text('old')
+    path.chmod(mode)
+    with atomic_path(path) as temporary:
+        assert stat.S_IMODE(temporary.stat().st_mode) == mode
+        temporary.write_text('new')
+    assert (stat.S_IMODE(path.stat().st_mode), path.read_text()) == (mode, 'new')
+
+
+@posix
+def test_files_of_a_folder_and_the_folder_keep_their_modes(tmp_path: Path):
+    folder = tmp_path / 'patient'
+    folder.mkdir(0o700)
+    (folder / 'a.txt').touch(0o600)
+    write_texts(folder, [('a.txt', 'new')])
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / 'a.txt')] == [
+        0o700,
+        0o600,
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() != 0, reason='only root may')
+def test_a_file_of_another_owner_stays_theirs(tmp_path: Path):
+    path = tmp_path / 'theirs.json'
+    path.touch()
+    os.chown(path, 12345, 54321)
+    write_json(path, {})
+    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 54321)
+
+
+@posix
+def test_content_and_name_are_on_the_disk_before_and_after_the_renaming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    events: list[str] = []
+    flush, replace = os.fsync, os.replace
+
+    def note_flush(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        events.append('folder' if is_folder else f'file of {os.fstat(descriptor).st_size} bytes')
+        flush(descriptor)
+
+    def note_replace(source: Path, target: Path) -> None:
+        events.append('renamed')
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'fsync', note_flush)
+    monkeypatch.setattr(os, 'replace', note_replace)
+    write_text(tmp_path / 'a.txt', '12345')
+    assert events == ['file of 5 bytes', 'renamed', 'folder']
 
 
 def test_a_file_that_is_written_twice_at_once_is_that_of_the_last_to_finish(tmp_path: Path):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import stat
+import warnings
 from pathlib import Path
 
 import pytest
 
+from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.outputs import keep_edited
 from support.platforms import posix
 
 
 def replace(path: Path, content: str, cache: Path | None) -> Path | None:
     """Write a file as the commands do; return the copy of its former version."""
-    with keep_edited(path, cache) as notes:
-        path.write_text(content)
-    return Path(notes[0].partition(' is kept as ')[2]) if notes else None
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always', InputWarning)
+        with keep_edited(cache, path):
+            path.write_text(content)
+    return Path(str(notes[0].message).partition(' is kept as ')[2]) if notes else None
 
 
 def folder_of(path: Path) -> dict[str, str]:
@@ -76,9 +81,18 @@ def test_an_edit_that_equals_the_new_file_is_kept_only_when_it_is_replaced(
 
 def test_an_error_leaves_no_copy(out: Path, cache: Path) -> None:
     out.write_text('edited')
-    with pytest.raises(ValueError, match='broken'), keep_edited(out, cache):
+    with pytest.raises(ValueError, match='broken'), keep_edited(cache, out):
         raise ValueError('broken')
     assert folder_of(out) == {'dense.json': 'edited'}
+
+
+@posix
+def test_a_copy_has_the_mode_of_the_file(out: Path, cache: Path) -> None:
+    out.write_text('edited')
+    out.chmod(0o600)
+    copy = replace(out, 'computed', cache)
+    assert copy is not None
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
 @posix

@@ -55,9 +55,9 @@ def test_an_unknown_kind_is_refused():
 
 def test_a_file_without_a_description_is_refused(tmp_path):
     write_dot_network(tmp_path / 'dot.onnx')
-    with pytest.raises(InputError, match='write the file or name a preset'):
+    with pytest.raises(InputError, match=r'that describes \S+, write the file or name a preset'):
         load_pose_network(PoseNetworkFiles(str(tmp_path / 'dot.onnx')))
-    with pytest.raises(InputError, match="no preset 'dot'"):
+    with pytest.raises(InputError, match=r"that describes .* and no preset 'dot', write"):
         load_pose_network(PoseNetworkFiles(str(tmp_path / 'dot.onnx'), 'dot'))
 
 

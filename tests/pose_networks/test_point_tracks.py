@@ -235,6 +235,15 @@ def test_damaged_and_missing_queries_are_refused(tmp_path, name, values):
         TrackQueries.read(tmp_path / 'a.npz')
 
 
+def test_a_header_that_claims_more_than_any_memory_is_damaged(tmp_path):
+    path = tmp_path / 'a.npy'
+    with path.open('wb') as file:
+        claimed = {'descr': '<f8', 'fortran_order': False, 'shape': (2 * 10**6, 10**6)}
+        np.lib.format.write_array_header_1_0(file, claimed)
+    with pytest.raises(InputError, match=r'a\.npy cannot be read as arrays of tracks'):
+        TrackQueries.read(path)
+
+
 @pytest.mark.parametrize('content', [None, b'', b'no array', b'PK\x03\x04 torn'])
 def test_what_is_no_file_of_arrays_is_refused(tmp_path, content):
     path = tmp_path / 'a.npz'

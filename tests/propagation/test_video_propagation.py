@@ -455,3 +455,16 @@ def test_labels_far_apart_that_are_read_as_one_person_are_told(
         'frames 9 and 18 of clip: labels without identities, far apart, are read as one person; '
         'give track ids if they are several people'
     ]
+
+
+def test_a_label_without_a_track_id_among_others_is_one_of_their_person_with_a_note(
+    label, video, recwarn
+):
+    ids = {0: 3, 5: None, 10: 3, 15: None}
+    people = [label(frame, np.add(POSE, 30 * frame), track_id=n) for frame, n in ids.items()]
+
+    assert given_labels(video(people, 20)).track_ids == (3,)
+    assert [str(warning.message) for warning in recwarn] == [
+        'frames 5, 15 of clip: labels without a track id are read as person 3; give track '
+        'ids if they are other people'
+    ]

@@ -109,6 +109,80 @@ def test_a_line_that_was_not_finished_is_cut_off_in_a_sentence(
     assert reopen().revision == 2
 
 
+def test_a_last_edit_whose_line_end_an_editor_removed_is_kept(
+    page: Page, reopen: Callable[[], Page], open_page: Callable, tmp_path: Path
+):
+    page.edit('mark_absent', person=1, frame=10)
+    whole = journal_of(tmp_path).read_bytes()
+    journal_of(tmp_path).write_bytes(whole.rstrip())
+    assert reopen().revision == 1
+    assert open_page.notes == []  # type: ignore[attr-defined]
+    assert journal_of(tmp_path).read_bytes() == whole
+
+
+def test_an_incomplete_line_of_another_video_is_not_cut_off(tmp_path: Path):
+    content = b'{"stdpose_review": 1, "video": "v"}\n{"id": "a"}\n{"id'
+    (tmp_path / 'j.jsonl').write_bytes(content)
+    with pytest.raises(InputError, match='another video'):
+        Journal(tmp_path / 'j.jsonl', {'video': 'other'})
+    assert (tmp_path / 'j.jsonl').read_bytes() == content
+
+
+@pytest.fixture
+def edited(page: Page, tmp_path: Path) -> list[bytes]:
+    """The lines of a journal with three edits: the header, the labels, and the edits."""
+    for person, frame in ((1, 10), (2, 10), (1, 30)):
+        page.edit('mark_absent', person=person, frame=frame)
+    page.project.close()
+    return journal_of(tmp_path).read_bytes().splitlines(keepends=True)
+
+
+DAMAGES = {
+    'a byte is no JSON': (lambda lines: lines[3].replace(b'"', b'\xff', 1), 'line 4 is damaged'),
+    'the line end is another byte': (lambda lines: lines[3][:-1] + b'x', 'line 4 is damaged'),
+    'an edit has lost its steps': (
+        lambda lines: lines[3].replace(b'"steps"', b'"stepx"'),
+        'edit 2 cannot be repeated',
+    ),
+}
+
+
+@pytest.mark.parametrize('damage', DAMAGES)
+def test_a_damaged_line_is_named_and_what_is_before_it_goes_on_when_asked(
+    edited: list[bytes], open_page: Callable, two_people: VideoLabels, tmp_path: Path, damage: str
+):
+    change, problem = DAMAGES[damage]
+    whole = b''.join([*edited[:3], change(edited), *edited[4:]])
+    journal_of(tmp_path).write_bytes(whole)
+    with pytest.raises(InputError, match=f'{problem}.* --recover to continue with the 1 edit'):
+        open_page(two_people)
+    assert journal_of(tmp_path).read_bytes() == whole
+    again = open_page(two_people, recover=True)
+    assert again.revision == 1
+    assert any('kept as' in sentence for sentence in open_page.notes)  # type: ignore[attr-defined]
+    assert journal_of(tmp_path).with_name('labels.review.jsonl.bak').read_bytes() == whole
+    assert journal_of(tmp_path).read_bytes() == b''.join(edited[:3])
+
+
+def test_a_damaged_line_end_at_the_end_is_no_incomplete_line(edited: list[bytes], tmp_path: Path):
+    journal_of(tmp_path).write_bytes(b''.join(edited)[:-1] + b'x')
+    with pytest.raises(InputError, match='line 5 is damaged'):
+        Journal(journal_of(tmp_path), {})
+
+
+def test_what_was_saved_with_lost_edits_is_not_replaced(
+    page: Page, open_page: Callable, two_people: VideoLabels, tmp_path: Path
+):
+    """The saved file holds an edit that the recovered project has lost."""
+    page.edit('mark_absent', person=1, frame=10)
+    assert page.post('/save', {}).status_code == 200
+    page.project.close()
+    lines = journal_of(tmp_path).read_bytes().splitlines(keepends=True)
+    journal_of(tmp_path).write_bytes(b''.join([*lines[:2], b'x', *lines[3:]]))
+    with pytest.raises(InputError, match='exists and is not the file that was saved'):
+        open_page(two_people, recover=True)
+
+
 def test_an_edit_that_cannot_be_written_is_refused_and_not_shown(
     page: Page, reopen: Callable[[], Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -184,7 +258,18 @@ def test_edits_of_other_files_are_refused(tmp_path: Path, changed: str):
 
 
 @pytest.mark.parametrize(
-    'content', [b'{"images": []}\n', b'\xff\xfe\n', b'[]\n', b'{"stdpose_review": 99}\n']
+    'content',
+    [
+        *(b'{"images": []}\n', b'\xff\xfe\n', b'[]\n', b'{"stdpose_review": 99}\n', b'\n\n{}\n'),
+        # Without a line end at the end.
+        *(
+            b'{"images": []}',
+            b'frame,x\n0,1',
+            b'\xff\xd8\xff\xe0\x00\x10JFIF\n\x00\xff\xd9',
+            b'{"images',
+        ),
+        b'{"stdpose_review": 99}\n{"id',
+    ],
 )
 def test_another_file_is_no_project(tmp_path: Path, content: bytes):
     (tmp_path / 'j.jsonl').write_bytes(content)
@@ -388,8 +473,9 @@ def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path
     for end in sorted(around_them & {*range(len(whole) + 1)} | {*range(0, len(whole), 40)}):
         path.write_bytes(whole[:end])
         journal = Journal(path, {'video': 'v'})
-        confirmed = max(0, whole[:end].count(b'\n') - 2)
-        assert journal.entries == [{'id': 'a'}, {'id': 'b'}][:confirmed]
+        # A line is whole without its line end.
+        complete = max(0, sum(end >= line_end - 1 for line_end in ends_of_lines) - 2)
+        assert journal.entries == [{'id': 'a'}, {'id': 'b'}][:complete]
         journal.keep(labels, (64, 48))
         journal.append({'id': 'c'})
         journal.close()

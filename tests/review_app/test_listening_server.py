@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -78,3 +79,25 @@ def test_a_stopped_server_waits_for_what_is_being_written_unless_it_is_forced(
     running.join(30)
     assert statuses == ([] if is_forced else [200])
     assert 'Traceback' not in caplog.text
+
+
+def test_a_page_that_disconnects_while_it_sends_an_edit_prints_nothing(
+    start: Callable[..., ReviewProject], two_people: VideoLabels, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = ListeningServer(start(two_people))
+    running = threading.Thread(target=server.run)
+    running.start()
+    port = server.access.port
+    origin = f'http://127.0.0.1:{port}'
+    cookie = f'{server.access.cookie}={server.access.token}'
+    with socket.create_connection(('127.0.0.1', port)) as page:
+        page.sendall(
+            f'POST /api/videos/0/edits HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\n'
+            f'Cookie: {cookie}\r\nContent-Length: 100\r\n\r\n{{"id"'.encode()
+        )
+    # The next answer comes after the server has noticed.
+    request = urllib.request.Request(f'{origin}/api/project', headers={'Cookie': cookie})
+    assert urllib.request.urlopen(request).status == 200
+    server.stop()
+    running.join(30)
+    assert caplog.text == ''

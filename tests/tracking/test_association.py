@@ -40,7 +40,16 @@ CASES = {
     ),
     'ids that are there are not given twice': (
         [(0, 0, 4), (0, 200, N), (7, 0, N), (7, 200, 9)],
-        [4, 10, 4, 9],
+        [4, 9, 4, 9],
+    ),
+    'an id that is missing once, however far the person moves': (
+        [(0, 0, 4), (7, 300, N), (14, 600, 4)],
+        [4, 4, 4],
+    ),
+    'an id that is missing at first': ([(0, 0, N), (7, 300, 4), (14, 600, 4)], [4, 4, 4]),
+    'an id that is missing at first, among several': (
+        [(0, 0, N), (0, 200, 9), (7, 0, 4), (7, 200, 9)],
+        [4, 9, 4, 9],
     ),
     # Person 9 walks off; somebody new stands where it was.
     'the id of somebody else in the frame': ([(0, 0, 9), (7, 0, N), (7, 60, 9)], [9, 10, 9]),
@@ -146,17 +155,17 @@ def test_a_velocity_is_that_of_the_joints_that_both_labels_have(label, video):
 
 
 def test_who_is_nowhere_is_nobody_known(label, video):
-    persons = [at(label, 0, 0, 7), label(3, NOWHERE, [0, 0, 0], track_id=None)]
-    assert ids_of(video, persons) == [7, 8]
+    nowhere = label(3, NOWHERE, [0, 0, 0], track_id=None)
+    assert ids_of(video, [at(label, 0, 0, 7), at(label, 0, 200, 8), nowhere]) == [7, 8, 9]
 
 
-@pytest.mark.parametrize(('distance', 'ids'), [(1.25, [0, 0]), (1.29, [0, 1])])
+@pytest.mark.parametrize(('distance', 'ids'), [(1.25, [0, 9, 0]), (1.29, [0, 9, 10])])
 def test_labels_too_far_apart_are_of_two_people(label, video, distance, ids):
     # Without overlap, at a distance d in sizes, the similarity is exp(-2 d^2) / 2: 0.02 at 1.27.
     x = distance * 30
     first = boxed(label, [0, 0, 30, 30], BODY, (2, 2, 2), track_id=0)
     there = boxed(label, [x, 0, 30, 30], np.add(BODY, (x, 0)), (2, 2, 2), 1, track_id=None)
-    assert ids_of(video, [first, there]) == ids
+    assert ids_of(video, [first, at(label, 0, 900, 9), there]) == ids
 
 
 def test_the_least_similarity_is_enough(label, video):

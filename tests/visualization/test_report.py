@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -216,16 +215,6 @@ def test_a_video_too_large_to_embed_lies_beside_the_report(path, tmp_path, monke
     assert [link['href'] for link in page.all('a')] == ['report_overlay.mp4']
     assert len(open_frames(tmp_path / 'report_overlay.mp4')) == NUM_FRAMES
     assert sorted(p.name for p in tmp_path.iterdir()) == ['report.html', 'report_overlay.mp4']
-
-
-def test_a_report_gets_its_names_with_other_outputs(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(report_module, 'MAX_VIDEO_BYTES', 100)
-    names = ['report.html', 'report_overlay.mp4']
-    with ExitStack() as outputs:
-        write_report(path, Clip(), make_labels(people=1), outputs=outputs)
-        assert not {p.name for p in tmp_path.iterdir()} & set(names)
-    assert sorted(p.name for p in tmp_path.iterdir()) == names
-    assert [link['href'] for link in read(path).all('a')] == ['report_overlay.mp4']
 
 
 def test_frames_to_check_come_in_the_order_given_with_their_worst_joints(path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +19,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     SOURCES,
     VISIBLE,
@@ -30,8 +32,8 @@ from stdpose_mm.structures import (
 )
 
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
-from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
-from .frame_numbers import MAX_FRAME_INDEX, follow_names, frame_indices, picture_stem, slashed
+from .fields import Record, errors_of, require_distinct
+from .frame_numbers import follow_names, frame_indices, picture_stem, slashed
 from .identities import Identity, StatedIdentity, number_identities
 from .joints import note_unread_joints
 from .poses import leave_out_empty, posetrack_visibility
@@ -51,6 +53,9 @@ POSETRACK_FRAMES = 10**4
 CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
 """Keys of ``VideoLabels.extra`` for the fields of a file's category and of its entry in
 ``videos``; all other keys are fields of the file itself."""
+
+_SIMILAR = 0.8
+"""Share of letters that a misspelled word has in common with the right one."""
 
 _FILE_FIELDS = 'file_fields'
 """Field of an entry in ``videos`` for the fields of the file that differ between videos."""
@@ -181,6 +186,7 @@ def read_people(
     """Read entries of ``annotations`` as labels on frames, given the frame of each image id."""
     fields = {name for entry in annotations for name in WHOLE_BODY_FIELDS if entry.peek(name)}
     file = annotations[0].file if annotations else ''
+    _require_sources(annotations)
     note_unread_joints(file, fields)
     identities = number_identities(
         file, [*map(_identity, annotations)], [*map(categories.class_of, annotations)]
@@ -189,6 +195,23 @@ def read_people(
         _read_person(annotation, image_of(annotation, frame_of), categories, visibility, identity)
         for annotation, identity in zip(annotations, identities, strict=True)
     ]
+
+
+def _require_sources(annotations: Sequence[Record]) -> None:
+    """Refuse a misspelled ``source``; other tools may have a field of this name with other words.
+
+    Raises:
+        InputError: If a ``source`` is unknown and resembles a known one, or others are known.
+    """
+    is_known = any(
+        annotation.peek('source') in SOURCES or 'keypoint_sources' in annotation
+        for annotation in annotations
+    )
+    for annotation in annotations:
+        source = annotation.raw('source', 'given')
+        similar = get_close_matches(str(source).strip().lower(), SOURCES, cutoff=_SIMILAR)
+        if source not in SOURCES and (is_known or similar):
+            raise annotation.error('source', f'one of {", ".join(SOURCES)}')
 
 
 def _identity(annotation: Record) -> StatedIdentity:

@@ -14,11 +14,11 @@ import numpy as np
 from stdpose_mm.errors import note
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain
 from .fields import Record, fields_of
-from .frame_numbers import MAX_FRAME_INDEX
 from .identities import StatedIdentity
 from .known_skeletons import CONVERT_FIRST, HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -83,7 +83,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
     for name in ('track_id', 'idx', 'object_id', 'id'):
         if name == 'id' and any(isinstance(result.peek(name), str) for result in results):
             continue
-        ids = [result.identity(name) for result in results]
+        ids = [result.identity(name, may_be_list=True) for result in results]
         known = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
         people, is_shared = {who for who, _ in known}, len({*known}) < len(known)
         if known and (name == 'track_id' or (len(people) < len(known) and not is_shared)):

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from stdpose_mm.errors import InputError, note, one_line
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_DEPTH, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,
@@ -36,7 +37,6 @@ from stdpose_mm.text import listed
 
 from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
 from .fields import (
-    MAX_DEPTH,
     Record,
     errors_of,
     read_bytes,
@@ -44,7 +44,6 @@ from .fields import (
     require_distinct,
     shown,
 )
-from .frame_numbers import MAX_FRAME_INDEX
 from .joints import choose_categories, joint_order
 
 _MAX_LISTED = 10**6

@@ -20,6 +20,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     CLASS_NAME,
     NOT_LABELLED,
@@ -31,8 +32,7 @@ from stdpose_mm.structures import (
     Source,
 )
 
-from .fields import MAX_COORDINATE, Record, number_in, require_distinct
-from .frame_numbers import MAX_FRAME_INDEX
+from .fields import Record, number_in, require_distinct
 
 UNMARKED = 'given'
 """Default value of the attribute ``source``, which joints placed in CVAT have."""

@@ -30,6 +30,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_text
 from stdpose_mm.io.file_names import is_picture, video_name
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -42,8 +43,8 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import listed
 
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import HDF5_SIGNATURE, MAX_COORDINATE, errors_of, is_hdf5, number_in, read_text, shown
-from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
+from .fields import HDF5_SIGNATURE, errors_of, is_hdf5, number_in, read_text, shown
+from .frame_numbers import base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames
 

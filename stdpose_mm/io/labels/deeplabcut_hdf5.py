@@ -16,10 +16,10 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import PathLike, atomic_path
+from stdpose_mm.io.limits import MAX_FRAME_INDEX, MAX_UNZIPPED
 from stdpose_mm.text import listed
 
-from .fields import MAX_UNZIPPED, shown
-from .frame_numbers import MAX_FRAME_INDEX
+from .fields import shown
 
 _KEY = 'df_with_missing'
 """Name of the table in DeepLabCut's files."""

@@ -23,25 +23,10 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import require_no_stream
-
-MAX_COORDINATE = 1e7
-"""Largest coordinate in pixels; larger values are treated as mistakes in the file."""
-
-MAX_ID = 2**63 - 1
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_DEPTH, MAX_ID, unzipped_limit
 
 MAX_EXACT = 2**53
 """Whole numbers up to this value are exact as floating-point numbers."""
-
-MAX_UNZIPPED = 2**31
-"""Maximum uncompressed bytes of a zipped label file: enough for a year of dense labels, but safe
-against zip bombs."""
-
-MAX_UNZIPPED_UNSEEN, MAX_RATIO = 2**26, 250
-"""Above the first number of uncompressed bytes, the compression ratio may be at most the second.
-Labels shrink to a tenth or less, runs of equal bytes to a thousandth."""
-
-MAX_DEPTH = 100
-"""Maximum nesting of the fields that are kept for writing; Python stops at about 1000."""
 
 # Escapes in JSON text for characters that may be invalid in names: surrogates and NUL.
 _ESCAPED = re.compile(r'\\u(?:0000|[dD][89a-fA-F])')
@@ -123,7 +108,7 @@ def read_unzipped(path: PathLike, read: Callable[[int], bytes], size: int) -> by
     Raises:
         InputError: If the content is too large for labels in a file of ``size`` bytes.
     """
-    limit = min(MAX_UNZIPPED, max(MAX_UNZIPPED_UNSEEN, MAX_RATIO * size))
+    limit = unzipped_limit(size)
     data = read(limit + 1)
     if len(data) > limit:
         raise InputError(f'{path} is larger than {limit >> 20} MiB when unzipped, expected labels')
@@ -258,15 +243,15 @@ class Record:
         value = self._get(name, _REQUIRED, 'a whole number or a string', _is_identifier)
         return value if isinstance(value, str) else int(value)
 
-    def identity(self, name: str) -> int | str | None:
+    def identity(self, name: str, may_be_list: bool = False) -> int | str | None:
         """Get the identity of a person: a number of at least 0, a name, or None.
 
         Missing, empty and negative values and NaN, also as pandas writes them as text, are no
-        identity, digits in a text are a number, and of a list, as trackers of merged detections
-        write, the first item is the identity.
+        identity, and digits in a text are a number. With ``may_be_list``, the first item of a list
+        is the identity, as OpenPose and trackers of merged detections write it.
         """
         value = self.raw(name, None)
-        while isinstance(value, list):
+        while may_be_list and isinstance(value, list):
             value = value[0] if value else None
         if isinstance(value, str):
             text = value.strip()

@@ -24,13 +24,11 @@ from stdpose_mm.constants import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import composed
+from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 from stdpose_mm.text import listed
 
 from .fields import read_text, require_distinct, shown
-
-MAX_FRAME_INDEX = 10**7
-
 
 # Python refuses to parse several thousand digits.
 _NUMBER = re.compile('([0-9]{1,1000})')

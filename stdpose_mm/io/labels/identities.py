@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from stdpose_mm.errors import note
 from stdpose_mm.io import PathLike
+from stdpose_mm.io.limits import MAX_ID
 from stdpose_mm.structures import CLASS_NAME, TRACK_NAME, unused_track_ids
 from stdpose_mm.text import counted, listed
 
-from .fields import MAX_ID, shown
+from .fields import shown
 
 StatedIdentity = int | str | None
 """Identity as :meth:`Record.identity` reads it: a number, a name, or None."""

@@ -6,10 +6,8 @@ from itertools import pairwise
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
+from stdpose_mm.io.limits import MAX_JOINTS
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
-
-MAX_JOINTS = 1000
-"""Maximum number of joints; whole bodies with hands and faces have 133."""
 
 
 def _sides(*joints: str) -> tuple[str, ...]:

@@ -18,13 +18,14 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES
+from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, pose_extent
 from stdpose_mm.text import counted
 
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_COORDINATE, Record, errors_of, fields_of, require_distinct
+from .fields import Record, errors_of, fields_of, require_distinct
 from .joints import join_ungrouped, unify_joint_names
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints

@@ -17,14 +17,13 @@ from stdpose_mm.io.file_names import (
     natural_order,
     video_name,
 )
+from stdpose_mm.io.limits import MAX_FILES
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 
 from .fields import errors_of, require_distinct, shown
 from .frame_numbers import base_name, follow_names, frame_indices, slashed
 from .poses import Person, located_people
-
-MAX_FILES = 10**6
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 
-from .fields import MAX_COORDINATE, Record, fields_of
-from .frame_numbers import MAX_FRAME_INDEX
+from .fields import Record, fields_of
 from .known_skeletons import CONVERT_FIRST, MEDIAPIPE_FAMILY, unnamed_skeleton
 from .poses import estimated_person, video_of_frames
 

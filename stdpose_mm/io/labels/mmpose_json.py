@@ -21,12 +21,12 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_FRAME_INDEX, MAX_JOINTS
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 from .coco import plain
 from .fields import Record, errors_of, fields_of
-from .frame_numbers import MAX_FRAME_INDEX
-from .known_skeletons import HALPE_FAMILY, MAX_JOINTS, unnamed_skeleton
+from .known_skeletons import HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, video_of_frames
 

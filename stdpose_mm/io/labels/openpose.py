@@ -83,7 +83,7 @@ def _person(person: Record) -> Person:
         raise person.error(name, 'a list of x, y, confidence of the joints')
     joints = flat.reshape(-1, 3)
     visibility = np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED)
-    identity = person.identity('person_id')
+    identity = person.identity('person_id', may_be_list=True)
     return estimated_person(joints[:, :2], joints[:, 2], visibility=visibility, identity=identity)
 
 

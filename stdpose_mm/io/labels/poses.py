@@ -14,6 +14,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
+from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,
@@ -25,7 +26,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted, listed
 
-from .fields import MAX_COORDINATE, errors_of
+from .fields import errors_of
 from .identities import number_identities
 
 T = TypeVar('T')

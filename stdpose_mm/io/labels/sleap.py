@@ -26,6 +26,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     NOT_LABELLED,
     TRACK_NAME,
@@ -39,8 +40,8 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .coco import VIDEO_FIELDS
-from .fields import HDF5_SIGNATURE, MAX_COORDINATE, errors_of, is_hdf5, require_distinct, shown
-from .frame_numbers import MAX_FRAME_INDEX, frame_indices
+from .fields import HDF5_SIGNATURE, errors_of, is_hdf5, require_distinct, shown
+from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order
 from .poses import completed_scores, leave_out_empty

@@ -18,9 +18,10 @@ import numpy as np
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
 from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
 
-from .fields import HDF5_SIGNATURE, MAX_COORDINATE, MAX_UNZIPPED, shown
+from .fields import HDF5_SIGNATURE, shown
 from .identities import number_tracks
 from .joints import possible_limbs
 from .labelled_pictures import LabelledPicture, videos_of_pictures

@@ -25,6 +25,8 @@ from .fields import shown
 TimeOf = Callable[[int], float | None]
 """Frame -> seconds from the first frame; None if unknown."""
 
+_FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
+
 COLUMNS = ('frame', 'time', 'person', 'joint', 'x', 'y', 'score', 'source')
 
 _FEW_FRAMES, _MAX_EMPTY = 100_000, 100
@@ -47,7 +49,8 @@ def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
 
     ``frame`` counts from 0, ``time`` is in seconds, ``person`` is the track id, x and y are pixels,
     ``source`` is 'given' or 'propagated'. Unknown values are left empty. Occlusion, boxes, and
-    frames and people without joints are not written.
+    frames and people without joints are not written. A name that a spreadsheet would run as a
+    formula, and one that begins with an apostrophe, gets an apostrophe in front.
 
     Args:
         labels: The labels.
@@ -61,10 +64,18 @@ def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
         time = None if time_of is None else time_of(person.frame_index)
         start = [person.frame_index, None if time is None else round(time, 6), person.track_id]
         for joint in person.labelled.nonzero()[0]:
-            place = labels.skeleton.keypoint_names[joint], *person.keypoints[joint].tolist()
+            place = (
+                _no_formula(labels.skeleton.keypoint_names[joint]),
+                *person.keypoints[joint].tolist(),
+            )
             score = None if person.scores is None else float(person.scores[joint])
             writer.writerow([*start, *place, score, person.keypoint_sources[joint]])
     write_text(path, table.getvalue())
+
+
+def _no_formula(name: str) -> str:
+    """Keep a spreadsheet from running a name; reversible, as one apostrophe in front is removed."""
+    return f"'{name}" if name.startswith(_FORMULA_STARTS) else name
 
 
 def _known_times(frames: Iterable[int], time_of: TimeOf | None) -> list[float]:

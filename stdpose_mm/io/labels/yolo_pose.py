@@ -19,6 +19,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.atomic import PathLike, write_texts
 from stdpose_mm.io.file_names import is_leftover
+from stdpose_mm.io.limits import MAX_JOINTS
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -32,7 +33,7 @@ from stdpose_mm.text import counted, listed
 from .deeplabcut import OWN_SCORER
 from .fields import MAX_EXACT, Record, errors_of, number_in, read_start, read_text, shown
 from .joints import choose_categories
-from .known_skeletons import MAX_JOINTS, unnamed_skeleton
+from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,

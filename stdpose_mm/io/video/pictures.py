@@ -14,11 +14,9 @@ import numpy as np
 from stdpose_mm.errors import InputError, one_line, system_errors_of
 from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.file_names import require_no_stream
+from stdpose_mm.io.limits import MAX_PIXELS
 
 from .frame_source import FrameSource
-
-MAX_PIXELS = 178_956_970
-"""Maximum number of pixels of a picture, the same as Pillow's limit."""
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 

@@ -30,6 +30,9 @@ _ENCODER = 'libx264' if 'libx264' in av.codec.codecs_available else 'mpeg4'
 _SOUND_CODEC = 'aac'
 """Fallback codec for sound: every container with sound and every player supports it."""
 
+_ENCODER_THREADS = 4
+"""The bytes of a video depend on the number of threads, which would be that of the processors."""
+
 _MAX_TICKS = 2**31 - 1 if _ENCODER == 'libx264' else 65535
 """Maximum ticks per second; MPEG-4 part 2 stores this number in 16 bits."""
 
@@ -95,13 +98,16 @@ def write_video(
     shape, sound = None, None
     with atomic_path(path) as temporary, ExitStack() as files:
         # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
-        container = files.enter_context(av.open(os.path.abspath(temporary), 'w'))
+        # Without this option, Matroska files have random numbers.
+        container = av.open(os.path.abspath(temporary), 'w', options={'fflags': '+bitexact'})
+        files.enter_context(container)
         for picture in frames:
             if shape is None:
                 shape = picture.shape
                 stream = container.add_stream(_ENCODER, rate=rate)
                 stream.height, stream.width = shape[0] + shape[0] % 2, shape[1] + shape[1] % 2
                 stream.pix_fmt = 'yuv420p'
+                stream.codec_context.thread_count = _ENCODER_THREADS
                 stream.codec_context.time_base = base
                 if like is not None:
                     stream.codec_context.sample_aspect_ratio = like.pixel_aspect

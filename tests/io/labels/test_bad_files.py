@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import limits
 from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
 from support.damaged_files import DAMAGED, MISSING, Place, changed
 from support.foreign_labels import openpose_person
 from support.label_documents import COCO, DOCUMENTS, LABELME, STUDIO
 from support.label_samples import sample
+from support.paths import ROOT
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 
@@ -424,8 +427,23 @@ def test_the_unchanged_files_are_read(tmp_path: Path) -> None:
         assert read_labels(path, format).persons
 
 
+@pytest.mark.parametrize(('size', 'limit'), [(1, 2**26), (2**19, 2**17 * 1000), (2**30, 2**31)])
+def test_what_may_be_unzipped_grows_with_the_file(size: int, limit: int) -> None:
+    """64 MiB of a small file, 250 times the file, and 2 GiB of a large one."""
+    assert limits.unzipped_limit(size) == limit
+
+
+def test_the_page_has_every_limit() -> None:
+    page = (ROOT / 'docs' / 'reference' / 'security.md').read_text()
+    rows = re.findall(r'^\| `(MAX_\w+)`.* \| ([0-9,]+)(?: ([MG])iB)? \|$', page, re.MULTILINE)
+    units = {'': 1, 'M': 2**20, 'G': 2**30}
+    assert {name: int(number.replace(',', '')) * units[unit] for name, number, unit in rows} == {
+        name: value for name, value in vars(limits).items() if name.startswith('MAX_')
+    }
+
+
 def test_a_zip_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('stdpose_mm.io.labels.fields.MAX_UNZIPPED', 10**6)
+    monkeypatch.setattr('stdpose_mm.io.limits.MAX_UNZIPPED', 10**6)
     path = tmp_path / 'labels.json.gz'
     path.write_bytes(gzip.compress(b' ' * 10**7))
 

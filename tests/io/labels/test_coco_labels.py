@@ -202,6 +202,22 @@ def test_a_box_without_joints_and_an_absence_stay(tmp_path: Path, fields: dict):
     assert read_second(tmp_path / 'x.json', **fields) == ([], [[0, None, 1], [7, 3, 0]])
 
 
+@pytest.mark.parametrize(
+    ('source', 'more'),
+    [
+        ('propagatd', {}),
+        ('Propagated', {}),
+        ('propagated ', {}),
+        (['propagated'], {'keypoint_sources': ['propagated']}),
+        ('manual', {'keypoint_sources': ['propagated']}),
+    ],
+)
+def test_a_source_that_is_misspelled_is_refused(tmp_path: Path, source: object, more: dict):
+    path = write_flags(tmp_path / 'x.json', 2, source=source, **more)
+    with pytest.raises(InputError, match=r'annotations\[0\].source must be one of given, prop'):
+        read_labels(path)
+
+
 def write_flags(path: Path, *flags: int, **fields: object) -> Path:
     """A person with a joint on each picture, whose v is given."""
     images = [{'id': i, 'file_name': f'{i:06}.jpg'} for i in range(len(flags))]

@@ -78,7 +78,7 @@ def test_a_damaged_zip(tmp_path: Path, export: bytes, damage: Callable, told: st
 
 
 def test_labels_that_shrink_well_are_no_bomb(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr('stdpose_mm.io.labels.fields.MAX_UNZIPPED_UNSEEN', 1000)
+    monkeypatch.setattr('stdpose_mm.io.limits.MAX_UNZIPPED_UNSEEN', 1000)
     people = [person(0, track_id) for track_id in range(200)]
     write_labels(sample(persons=people), tmp_path / 'many.json.gz')
 

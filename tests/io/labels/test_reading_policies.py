@@ -112,11 +112,9 @@ def state_identities(path: Path, field: str, stated: dict[int, Any]) -> None:
         (-7, None, None),
         ('', None, None),
         (None, None, None),
-        ([], None, None),
         (8.0, 8, None),
         ('8', 8, None),
         ('8.0', 8, None),
-        ([8, 9], 8, None),
         ('ann', 0, 'ann'),
         ('1_2', 0, '1_2'),
         ('12e3', 0, '12e3'),
@@ -163,13 +161,25 @@ def test_names_in_place_of_numbers_are_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize('format', STATED_IN_JSON)
-@pytest.mark.parametrize('stated', [1.5, True, {'id': 1}])
+@pytest.mark.parametrize('stated', [1.5, True, {'id': 1}, [[1.5]]])
 def test_what_is_no_identity_is_refused(tmp_path: Path, format: str, stated: Any):
     path = written(tmp_path, video(person(0, track_id=5)), format)
     state_identities(path, STATED_IN_JSON[format], {5: stated})
 
     with pytest.raises(InputError, match='must be a whole number or a string'):
         read_labels(path)
+
+
+@pytest.mark.parametrize('format', STATED_IN_JSON)
+def test_a_list_is_an_identity_only_where_tools_write_lists(tmp_path: Path, format: str):
+    path = written(tmp_path, video(person(0, track_id=5)), format)
+    state_identities(path, STATED_IN_JSON[format], {5: [8, 9]})
+
+    if format in ('openpose', 'coco-results'):
+        assert read_labels(path).persons[0].track_id == 8
+    else:
+        with pytest.raises(InputError, match=r'must be a whole number or a string, got \[8, 9\]'):
+            read_labels(path)
 
 
 @pytest.mark.parametrize('format', [name for name in FORMATS if name not in ('cvat', 'labelme')])

@@ -1,8 +1,31 @@
+import csv
 import gzip
 from pathlib import Path
 
+import pytest
+
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.structures import Skeleton
 from support.label_samples import person, sample
+
+
+@pytest.mark.parametrize(
+    ('name', 'cell'),
+    [
+        ('=1+1', "'=1+1"),
+        ('+1', "'+1"),
+        ('-1', "'-1"),
+        ('@sum', "'@sum"),
+        ("'a", "''a"),
+        ('a=1', 'a=1'),
+    ],
+)
+def test_a_name_that_a_spreadsheet_would_run_gets_an_apostrophe(tmp_path: Path, name, cell):
+    skeleton = Skeleton((name, 'left_hand', 'right_hand'))
+    write_labels(sample(skeleton=skeleton), tmp_path / 'a.csv', 'tidy-csv')
+    with (tmp_path / 'a.csv').open(newline='') as file:
+        joints = {row['joint'] for row in csv.DictReader(file)}
+    assert joints == {cell, 'right_hand'}
 
 
 def test_a_joint_a_row(tmp_path: Path):

@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from stdpose_mm.constants import VIDEO_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import (
     ArrayFrames,
@@ -201,3 +203,20 @@ def test_views_of_a_whole_video_have_its_times_and_sound(tmp_path: Path):
     assert presentation_times(view) == presentation_times(source)
     assert part.audio_path is None
     assert presentation_times(part) == [0, Fraction(150, 1000), Fraction(570, 1000)]
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_setaffinity'), reason='processors cannot be chosen')
+@pytest.mark.parametrize('suffix', VIDEO_SUFFIXES)
+def test_the_bytes_do_not_depend_on_the_processors(tmp_path: Path, suffix: str):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (160, 192, 3), dtype=np.uint8) for _ in range(12)]
+    processors = os.sched_getaffinity(0)
+    contents = []
+    for number, chosen in enumerate((processors, {min(processors)})):
+        os.sched_setaffinity(0, chosen)
+        try:
+            write_video(tmp_path / f'{number}{suffix}', pictures)
+        finally:
+            os.sched_setaffinity(0, processors)
+        contents.append((tmp_path / f'{number}{suffix}').read_bytes())
+    assert contents[0] == contents[1]
