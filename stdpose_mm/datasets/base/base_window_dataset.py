@@ -16,6 +16,7 @@ from mmpose.registry import DATASETS
 
 from stdpose_mm.constants import CROP_POLICIES, ON_ERROR, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
+from stdpose_mm.datasets.transforms.picture_transforms import refuse_picture_transforms
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.labels import (
@@ -220,6 +221,7 @@ class BaseWindowDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows as small dictionaries."""
+        refuse_picture_transforms(self.pipeline)
         detections = None
         if self.bbox_file:
             if not os.path.isfile(self.bbox_file):

@@ -26,7 +26,16 @@ _CORNERS = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
 
 
 def stack_frames(results: dict) -> dict:
-    """Arrange all poses in the order of the frames: ``keypoints`` becomes [F, K, 2] and so on."""
+    """Arrange all poses in the order of the frames: ``keypoints`` becomes [F, K, 2] and so on.
+
+    Raises:
+        InputError: If the sample is a single picture.
+    """
+    if not isinstance(results['img'], list):
+        raise InputError(
+            'transforms of windows need the frames of a window, got a single picture, begin the '
+            "pipeline with LoadWindow instead of MMPose's LoadImage"
+        )
     for key, aux in _PAIRS:
         before, after = np.split(results.pop(aux), 2)
         results[key] = np.concatenate([before, results[key], after])
@@ -59,12 +68,13 @@ class WindowRandomFlip(RandomFlip):
 
     def transform(self, results: dict) -> dict:
         """Flip the frames and labels in ``results``, or do not."""
+        num_keys = len(results['keypoints'])
+        results = stack_frames(results)
         pictures = results['img']
         # MMPose mirrors by a view with negative strides, which the crop then copies, many times
         # slower than OpenCV's flip.
         results['img'] = []
-        num_keys = len(results['keypoints'])
-        results = unstack_frames(super().transform(stack_frames(results)), num_keys)
+        results = unstack_frames(super().transform(results), num_keys)
         if results['flip']:
             axis = OPENCV_AXES[results['flip_direction']]
             pictures = [cv2.flip(picture, axis) for picture in pictures]
