@@ -28,8 +28,8 @@ class LoadWindow(BaseTransform):
     - A labelled picture, as from MMPose's datasets, becomes a window in which all frames show this
       picture with its labels. These are training targets; none is shown as given.
     - A picture without labels, which MMPose's ``inference_topdown`` and ``Pose2DInferencer`` make
-      from ``img_path`` or ``img`` [H, W, 3] and the model's metainfo, becomes a window of this frame
-      alone, which the model takes for all its frames. A note is shown once.
+      from ``img_path`` or ``img`` [H, W, 3] and the model's metainfo, becomes a window of this
+      frame alone, which the model takes for all its frames. A note is shown once.
 
     Required Keys:
 
@@ -55,8 +55,8 @@ class LoadWindow(BaseTransform):
             model's neck and of the window datasets.
 
     Raises:
-        InputError: If a frame is missing or corrupt, the frames differ in size, or another transform
-            of the dataset's pipeline is for single pictures.
+        InputError: If a frame is missing or corrupt, the frames differ in size, or another
+            transform of the dataset's pipeline is for single pictures.
     """
 
     def __init__(self, on_error: str = 'stop', num_frames: int = NUM_FRAMES) -> None:
@@ -82,7 +82,7 @@ class LoadWindow(BaseTransform):
                     raise
                 MMLogger.get_current_instance().warning(f'{_name_of(results)} is skipped: {error}')
                 return None
-        if 'aux_keypoints' not in results:
+        if 'aux_keypoints' not in results and 'flip_indices' in results:
             _add_unlabelled_frames(results)
         results['img_shape'] = results['ori_shape'] = results['img'][0].shape[:2]
         return results

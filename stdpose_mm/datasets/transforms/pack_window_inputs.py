@@ -10,7 +10,7 @@ from mmpose.registry import TRANSFORMS
 
 WINDOW_META_KEYS = (
     *('img_index', 'video_name', 'frame_index', 'frame_indices', 'track_id'),
-    *('window_position', 'label_sources'),
+    *('window_position', 'label_sources', 'aux_given'),
 )
 """Fields of a window that become metainfo, in addition to those of MMPose's PackPoseInputs."""
 

@@ -1,48 +1,65 @@
-"""Transforms of MMPose that know one picture only, and what takes their place for windows."""
+"""Transforms of MMPose and MMCV that know one picture only, and what to use for windows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+import mmcv.transforms
 from mmcv.transforms import TransformBroadcaster
 from mmpose.datasets import transforms as mmpose_transforms
 
 from stdpose_mm.errors import InputError
 
-_PER_FRAME = (
-    "WindowPhotometric, or MMCV's TransformBroadcaster(transforms=[...], mapping=dict(img='img')) "
-    'around it'
+_COLOURS = (
+    "WindowPhotometric, or MMCV's TransformBroadcaster(transforms=[...], mapping=dict(img='img'), "
+    'auto_remap=True) around it'
 )
 _CONVERTER = (
     'it in the pipeline of a dataset of pictures, or label files with the joints of the model '
     '(stdpose convert)'
 )
-_NOT_TOP_DOWN = 'a pipeline of one person per sample, as in configs/_base_/pipelines'
+_ONE_PERSON = 'a pipeline of one person per sample, as in configs/_base_/pipelines'
+_FLIP_TEST = 'model.test_cfg.flip_test'
 
 REPLACEMENTS = {
-    'Albumentation': _PER_FRAME,
-    'BottomupGetHeatmapMask': _NOT_TOP_DOWN,
-    'BottomupRandomAffine': _NOT_TOP_DOWN,
-    'BottomupRandomChoiceResize': _NOT_TOP_DOWN,
-    'BottomupRandomCrop': _NOT_TOP_DOWN,
-    'BottomupResize': _NOT_TOP_DOWN,
-    'FilterAnnotations': _NOT_TOP_DOWN,
+    'Albumentation': _COLOURS,
+    'BottomupGetHeatmapMask': _ONE_PERSON,
+    'BottomupRandomAffine': _ONE_PERSON,
+    'BottomupRandomChoiceResize': _ONE_PERSON,
+    'BottomupRandomCrop': _ONE_PERSON,
+    'BottomupResize': _ONE_PERSON,
+    'CenterCrop': 'WindowTopdownAffine',
+    'FilterAnnotations': _ONE_PERSON,
     'GenerateTarget': 'GenerateWindowTarget',
     'HandRandomFlip': 'WindowRandomFlip',
+    'ImageToTensor': 'PackWindowInputs',
     'KeypointConverter': _CONVERTER,
+    'LoadAnnotations': 'a dataset class that gives bbox, keypoints and keypoints_visible',
     'LoadImage': 'LoadWindow',
-    'Mosaic': _NOT_TOP_DOWN,
+    'LoadImageFromFile': 'LoadWindow',
+    'Mosaic': _ONE_PERSON,
+    'MultiScaleFlipAug': _FLIP_TEST,
+    'Normalize': 'mean and std of WindowDataPreprocessor',
     'PackPoseInputs': 'PackWindowInputs',
-    'PhotometricDistortion': _PER_FRAME,
+    'Pad': 'WindowTopdownAffine',
+    'PhotometricDistortion': _COLOURS,
+    'RandomChoiceResize': 'WindowRandomBBoxTransform',
     'RandomFlip': 'WindowRandomFlip',
     'RandomFlipAroundRoot': 'WindowRandomFlip',
+    'RandomGrayscale': _COLOURS,
+    'RandomResize': 'WindowRandomBBoxTransform',
+    'Resize': 'WindowTopdownAffine',
     'SingleHandConverter': _CONVERTER,
+    'TestTimeAug': _FLIP_TEST,
+    'ToTensor': 'PackWindowInputs',
     'TopdownAffine': 'WindowTopdownAffine',
-    'YOLOXHSVRandomAug': _PER_FRAME,
-    'YOLOXMixUp': _NOT_TOP_DOWN,
+    'YOLOXHSVRandomAug': _COLOURS,
+    'YOLOXMixUp': _ONE_PERSON,
 }
-"""Transform of MMPose -> what to use for windows."""
+"""Transform of MMPose or MMCV -> what to use for windows."""
+
+_PACKAGES = (mmpose_transforms, mmcv.transforms)
 
 
 def refuse_picture_transforms(pipeline: Any, after: Any = None) -> None:
@@ -61,20 +78,21 @@ def refuse_picture_transforms(pipeline: Any, after: Any = None) -> None:
         del transforms[: transforms.index(after)]
     for transform in transforms:
         name = type(transform).__name__
-        if type(transform) is getattr(mmpose_transforms, name, None) and name in REPLACEMENTS:
+        known = [getattr(package, name, None) for package in _PACKAGES]
+        if name in REPLACEMENTS and type(transform) in known:
             raise InputError(
-                f"MMPose's {name} is for single pictures and cannot change a window of frames with "
-                f'their labels, use {REPLACEMENTS[name]}'
+                f'the transform {name} is for single pictures and would change only a part of a '
+                f'window of frames, use {REPLACEMENTS[name]}'
             )
 
 
 def _transforms_in(node: Any) -> Iterator[Any]:
     """Yield the transforms of a pipeline, also those in transforms that apply others."""
-    inner = getattr(node, 'transforms', None)
     # This one applies its transforms to each frame.
-    if isinstance(inner, list | tuple) and not isinstance(node, TransformBroadcaster):
-        for transform in inner:
+    if isinstance(node, TransformBroadcaster):
+        return
+    inner = getattr(node, 'transforms', None)
+    for transform in inner if isinstance(inner, list | tuple) else [inner]:
+        if callable(transform):
             yield transform
-            yield from _transforms_in(transform)
-    elif inner is not None and hasattr(inner, 'transforms'):
-        yield from _transforms_in(inner)
+        yield from () if transform is None else _transforms_in(transform)

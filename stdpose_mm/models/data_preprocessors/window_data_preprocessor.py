@@ -42,10 +42,10 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
         """
         inputs = data['inputs']
         if is_seq_of(inputs, Tensor):
-            shapes = sorted({tuple(sample.shape) for sample in inputs})
+            shapes = sorted({str(tuple(sample.shape)) for sample in inputs})
             if len(shapes) > 1:
                 raise InputError(
-                    f'the samples of a batch have the shapes {listed([*map(str, shapes)], 4)} (frames, channels, '
+                    f'samples of a batch have the shapes {listed(shapes, 4)} (frames, channels, '
                     'height, width), set input_size of all pipelines, num_frames of LoadWindow and '
                     'of the datasets, and keys_per_sample=1 beside pictures, to the same'
                 )
