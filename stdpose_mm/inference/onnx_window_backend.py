@@ -159,7 +159,7 @@ class OnnxWindowBackend(WindowBackend):
 
         test_cfg = description['test_cfg']
         batch_size = min(batch_size, _MAX_BATCH)
-        return cls(
+        backend = cls(
             start('encoder'),
             start('fusion') if sees_windows else None,
             window_model,
@@ -171,6 +171,9 @@ class OnnxWindowBackend(WindowBackend):
             description['metainfo']['flip_indices'] if test_cfg['flip_test'] else None,
             test_cfg['shift_heatmap'],
         )
+        # Missing in exports of earlier versions.
+        backend.trained_with_labels = description.get('trained_with_labels', False)
+        return backend
 
     @classmethod
     def from_stdpose(cls, folder: Path) -> OnnxWindowBackend:
@@ -348,6 +351,7 @@ def network_description(
         'format': FORMAT,
         **_settings(window_model),
         'outputs': list(outputs),
+        'trained_with_labels': window_model.trained_with_labels,
         'test_cfg': {
             'flip_test': bool(test_cfg.get('flip_test', False)),
             'flip_mode': test_cfg.get('flip_mode', 'heatmap'),

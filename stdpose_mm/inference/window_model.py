@@ -161,6 +161,11 @@ class WindowModel:
         return int(self.model.num_frames)
 
     @property
+    def trained_with_labels(self) -> bool:
+        """Whether the config trains for propagation, with labels given in every window."""
+        return bool(self.model.takes_labels) and _always_gives_labels(self.config or Config())
+
+    @property
     def crop_padding(self) -> float:
         """Return the factor by which crops are larger than the person's box."""
         (scale,) = (t for t in self._crop.transforms if isinstance(t, GetBBoxCenterScale))
@@ -278,6 +283,15 @@ class WindowModel:
             'aux_keypoints_visible': np.zeros((2, num_points), dtype=np.float32),
         }
         return self._crop(sample)
+
+
+def _always_gives_labels(config: Config) -> bool:
+    """Return whether the datasets of a config give the labels of the auxiliary frames."""
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    if dataset.get('task', 'propagation' if 'type' in dataset else None) != 'propagation':
+        return False
+    training = (config.get('train_dataloader') or {}).get('dataset') or {}
+    return all(step.get('aux_label_prob', 1) == 1 for step in training.get('pipeline', ()))
 
 
 def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
