@@ -217,6 +217,19 @@ def _reserve(target: Path, create: Callable[[Path], None]) -> Path:
                     remove(temporary)
 
 
+def remove_partial(folder: PathLike, since: float) -> None:
+    """Remove temporary files in a folder that a killed run has left.
+
+    Args:
+        folder: The folder.
+        since: Time (``time.time()``) after which files may belong to a run that still writes them.
+    """
+    for temporary in Path(folder).glob('.*.partial.*'):
+        with suppress(OSError):
+            if temporary.stat().st_mtime < since:
+                remove(temporary)
+
+
 def _temporary_of(target: Path, number: int) -> Path:
     return target.with_name(f'.{number}.partial.{finished_name(target)}')
 
