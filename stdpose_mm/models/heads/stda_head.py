@@ -78,6 +78,7 @@ class STDAHead(DecoderHead):
                 'merged_channels too'
             )
         self.grid = (feature_size[0], feature_size[1])
+        self.patch_size = patch_size
         self.heatmap_shape = (self.grid[0] * patch_size, self.grid[1] * patch_size)
         self.mask = MODELS.build(mask) if mask else None
         self.patch_embed = nn.Conv2d(

@@ -32,7 +32,10 @@ class STDPose(WindowPoseEstimator):
         super().__init__(*args, **kwargs)
         if mi_loss is not None and not self.with_neck:
             raise InputError('a mi_loss needs a neck, got neck=None')
-        self.mi_loss: Any = MODELS.build(mi_loss) if mi_loss else None
+        # The size of the heatmaps relative to the features.
+        patch_size = getattr(self.head, 'patch_size', None)
+        defaults = {} if patch_size is None else {'upsample': patch_size}
+        self.mi_loss: Any = MODELS.build(mi_loss, default_args=defaults) if mi_loss else None
         self._final_heatmaps: Tensor | None = None
         if mi_loss and mi_loss.get('estimator') == 'literal':
             if self.frame_head is None:
