@@ -6,13 +6,14 @@ from mmpose.codecs.utils import gaussian_blur, get_heatmap_maximum, refine_keypo
 from mmpose.registry import KEYPOINT_CODECS
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 MAX_STEP = 1.5
 """Maximum step from the maximum in heatmap pixels; a Gaussian's peak lies within half a pixel."""
 
 
-@KEYPOINT_CODECS.register_module()
+@register(KEYPOINT_CODECS)
 class BoundedUDPHeatmap(UDPHeatmap):
     """MMPose's UDPHeatmap with a bounded decoding step and a check of sigma.
 

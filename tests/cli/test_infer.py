@@ -218,6 +218,18 @@ def test_the_config_inside_is_taken(request, run_main, run, movie, boxes, tmp_pa
     np.testing.assert_array_equal(inside, given)
 
 
+def test_a_network_trained_for_propagation_is_reported(
+    run_main, model_files, movie, boxes, tmp_path
+):
+    config = tmp_path / 'propagation.py'
+    config.write_text(model_files[0].read_text().replace("'estimation'", "'propagation'"))
+    options = ('--config', config, '--checkpoint', model_files[1], '--boxes', boxes)
+    code, _, errors = run_main(infer.main, movie, *options, '--out', tmp_path / 'poses.json')
+    assert code == 0
+    (line,) = errors
+    assert line.startswith('infer.py: the network was trained for propagation, always with labels')
+
+
 def test_the_config_inside_an_exported_network_says_how_frames_are_cropped(
     run_main, model_files, movie, boxes, tmp_path
 ):

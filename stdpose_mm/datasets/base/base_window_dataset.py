@@ -30,6 +30,7 @@ from stdpose_mm.io.labels.detections import (
     read_detections,
     require_distinct_ids,
 )
+from stdpose_mm.registration import register
 from stdpose_mm.structures import (
     NO_PEOPLE,
     PersonLabel,
@@ -49,7 +50,7 @@ from .label_selection import LabelSelection
 from .video_tracks import NO_TRACK, Track, VideoTracks, tracks_of
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class BaseWindowDataset(BaseDataset):
     """Windows of every person in a set of labelled videos.
 

@@ -9,10 +9,11 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
 from stdpose_mm.errors import InputError, require_ratio
+from stdpose_mm.registration import register
 from stdpose_mm.structures.windows import interpolate_pose
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class GenerateWindowTarget(BaseTransform):
     """Transform that encodes the poses of a window as heatmaps.
 

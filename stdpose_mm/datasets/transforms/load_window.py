@@ -12,13 +12,14 @@ from mmpose.registry import TRANSFORMS
 from stdpose_mm.constants import ON_ERROR
 from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io.video import read_frame
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES, key_index
 from stdpose_mm.structures.windows import require_num_frames
 
 from .picture_transforms import refuse_picture_transforms
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class LoadWindow(BaseTransform):
     """Transform that reads the frames of a window, and completes samples of other datasets.
 

@@ -15,6 +15,7 @@ from mmpose.datasets.transforms import (
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
 
 OPENCV_AXES = {'horizontal': 1, 'vertical': 0, 'diagonal': -1}
 
@@ -52,7 +53,7 @@ def unstack_frames(results: dict, num_keys: int) -> dict:
     return results
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowRandomFlip(RandomFlip):
     """MMPose's RandomFlip for all frames of a window and their labels.
 
@@ -86,7 +87,7 @@ class WindowRandomFlip(RandomFlip):
         return results
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowRandomHalfBody(RandomHalfBody):
     """MMPose's RandomHalfBody for all boxes of a window.
 
@@ -123,7 +124,7 @@ class WindowRandomHalfBody(RandomHalfBody):
         return results
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowRandomBBoxTransform(RandomBBoxTransform):
     """MMPose's RandomBBoxTransform with the same draw for all boxes of a window.
 
@@ -136,7 +137,7 @@ class WindowRandomBBoxTransform(RandomBBoxTransform):
         return tuple(np.repeat(values, num_bboxes, axis=0) for values in params)
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowTopdownAffine(TopdownAffine):
     """MMPose's TopdownAffine for the frames of a window and their labels.
 

@@ -13,10 +13,11 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
 from stdpose_mm.text import listed
 
 
-@MODELS.register_module()
+@register(MODELS)
 class WindowDataPreprocessor(PoseDataPreprocessor):
     """Data preprocessor that normalises windows of crops, [T, 3, H, W] each, to [N, T, 3, H, W].
 

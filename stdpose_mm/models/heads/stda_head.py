@@ -14,11 +14,12 @@ from stdpose_mm.models.layers.position_embedding import (
     sine_cosine_position_embedding,
 )
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
+from stdpose_mm.registration import register
 
 from .decoder_head import DecoderHead
 
 
-@MODELS.register_module()
+@register(MODELS)
 class STDAHead(DecoderHead):
     """SpatioTemporal Dynamics Aggregation (STDA, Eq. 13) and the final heatmaps.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
+from stdpose_mm.registration import register
 
 ESTIMATORS = ('variational', 'literal')
 # Maximum absolute log-variance of the variational Gaussian.
@@ -17,7 +18,7 @@ MAX_LOG_VARIANCE = 3.0
 TEMPERATURE = 0.05
 
 
-@MODELS.register_module()
+@register(MODELS)
 class MutualInformationLoss(nn.Module):
     """Mutual information objective (Eq. 2 and 8 to 11).
 

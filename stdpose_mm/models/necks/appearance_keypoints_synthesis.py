@@ -17,6 +17,7 @@ from stdpose_mm.models.structures import (
     nearness_of,
     position_of,
 )
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES
 
 EPSILON = 1e-6
@@ -25,7 +26,7 @@ APPEARANCE_CHANNELS = 32
 """Width C of the features of which the appearance is compared."""
 
 
-@MODELS.register_module()
+@register(MODELS)
 class AppearanceCorrelation(BaseModule):
     """Correlation of each joint's appearance in the auxiliary frames with the key frame.
 
@@ -84,7 +85,7 @@ class AppearanceCorrelation(BaseModule):
         return similarity.unflatten(-1, aux_heatmaps.shape[-2:]), fine[:, -1]
 
 
-@MODELS.register_module()
+@register(MODELS)
 class AppearanceKeypointsSynthesis(BaseModule):
     """Keypoints synthesis that also reads image features (beyond the paper); it replaces TKS.
 

@@ -15,10 +15,11 @@ from stdpose_mm.models.layers.blocks import (
     zero_init_residual,
 )
 from stdpose_mm.models.structures import AuxiliaryLabels, key_of, position_of, relative_times
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES
 
 
-@MODELS.register_module()
+@register(MODELS)
 class TemporalFeatureFusion(BaseModule):
     """Temporal Feature Fusion (TFF, Sec. 3.1) of the features of all frames to F~_t.
 
@@ -98,7 +99,7 @@ class TemporalFeatureFusion(BaseModule):
         return key_of(features) + fused if self.residual else fused
 
 
-@MODELS.register_module()
+@register(MODELS)
 class KeyFrameFusion(BaseModule):
     """Light form of TFF (beyond the paper): only the key frame is updated, from all frames.
 

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
+from stdpose_mm.registration import register
 
 from .window_pose_estimator import WindowPoseEstimator, key_targets
 
 
-@MODELS.register_module()
+@register(MODELS)
 class STDPose(WindowPoseEstimator):
     """STDPose (Jiao et al., AAAI 2025), which merges heatmaps and fuses features over time.
 
