@@ -90,7 +90,21 @@ class LoadWindow(BaseTransform):
 
 
 def _fill_window(results: dict, num_frames: int) -> None:
-    """Build a window from one picture: of all frames if it is labelled, otherwise of one."""
+    """Build a window from one picture: of all frames if it is labelled, otherwise of one.
+
+    Raises:
+        InputError: If the sample is not of one person in one picture.
+    """
+    if isinstance(results.get('img_path'), list):
+        raise InputError(
+            "a sample has several paths in img_path, as from MMPose's PoseTrack18VideoDataset, use "
+            'PoseTrack18WindowDataset, or frames in place of img_path'
+        )
+    if len(results.get('keypoints', [0])) != 1:
+        raise InputError(
+            f'a picture has {len(results["keypoints"])} people, a window shows one, set '
+            "data_mode='topdown' of the dataset"
+        )
     if 'keypoints' not in results:
         # Python shows a warning of the same text and place once.
         note(

@@ -164,3 +164,15 @@ def test_frames_without_a_middle_are_refused(tiny_set: TinySet) -> None:
         InputError, match='has 4 frames and 1 poses, expected as many frames before'
     ):
         Compose(steps())(with_frames(picture, 4))
+
+
+def test_several_people_in_a_sample_are_refused(tiny_set: TinySet) -> None:
+    dataset = DATASETS.build(pictures(tiny_set.root, data_mode='bottomup'))
+    with pytest.raises(InputError, match=r"has 2 people, a window shows one, set data_mode='topd"):
+        Compose(steps())(dataset[0])
+
+
+def test_several_paths_in_a_sample_are_refused(tiny_set: TinySet) -> None:
+    picture = DATASETS.build(pictures(tiny_set.root))[0]
+    with pytest.raises(InputError, match=r'several paths in img_path.* PoseTrack18WindowDataset'):
+        Compose(steps())({**picture, 'img_path': [picture['img_path']] * 3})
