@@ -22,7 +22,11 @@ from torch import Tensor, nn
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.constants import CROP_POLICIES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
-from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
+from stdpose_mm.datasets.transforms import (
+    GenerateWindowTarget,
+    LoadWindow,
+    WindowTopdownAffine,
+)
 from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.errors import (
     InputError,
@@ -170,6 +174,14 @@ class WindowModel:
         """Return the factor by which crops are larger than the person's box."""
         (scale,) = (t for t in self._crop.transforms if isinstance(t, GetBBoxCenterScale))
         return float(scale.padding)
+
+    @property
+    def has_udp_crops(self) -> bool:
+        """Return whether pictures are cut out at the person's box alone, by MMPose's UDP crop."""
+        kinds = (GetBBoxCenterScale, WindowTopdownAffine)
+        return all(
+            type(step) in kinds and getattr(step, 'use_udp', True) for step in self._crop.transforms
+        )
 
     @property
     def codec(self) -> dict[str, Any]:

@@ -328,7 +328,7 @@ def test_ablation_has_the_papers_parts_and_no_prior(name: str) -> None:
         'tff': neck.get('tff'),
         'tks': neck.get('tks'),
         'frame_head': model.get('frame_head'),
-        'stda': model.head.type == 'STDAHead',
+        'stda': model.head.type == 'STDPoseSTDAHead',
         'mask': model.head.get('mask'),
         'mi': model.get('mi_loss'),
     }
@@ -362,7 +362,7 @@ def test_semantic_motion_ablation_leaves_out_what_it_names(ending: str) -> None:
         'frames': ablated.neck.masked_frames,
         'context': ablated.neck.context_decoder,
         'poses': ablated.neck.pose_decoder,
-        'mutual learning': ablated.head.fusion.type == 'SpatialMotionMutualLearning',
+        'mutual learning': ablated.head.fusion.type == 'STDPoseSpatialMotionMutualLearning',
     }
     assert {name for name, part in parts.items() if part} == SEMANTIC_PARTS[ending]
 

@@ -63,6 +63,7 @@ def test_what_a_run_killed_while_saving_left_is_removed_by_the_next(tmp_path: Pa
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
         cfg=Config(),
+        default_scope='mmpose',
         experiment_name='killed',
     )
     runner.train()
