@@ -34,11 +34,11 @@ def register(registry: Registry) -> Callable[[T], T]:
     def decorate(registered: T) -> T:
         earlier_name = registered.__name__  # type: ignore[attr-defined]
         name = registered_name(earlier_name)
-        registry.register_module(name=name, module=registered)  # type: ignore[arg-type]
+        registry.register_module(name=name, module=registered)
         # An empty registry is false.
         root = registry if registry.parent is None else registry.parent
         if name != earlier_name and earlier_name not in root.module_dict:
-            root.register_module(name=earlier_name, module=registered)  # type: ignore[arg-type]
+            root.register_module(name=earlier_name, module=registered)
         return registered
 
     return decorate
