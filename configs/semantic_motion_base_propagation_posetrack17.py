@@ -5,7 +5,7 @@ _base_ = 'semantic_motion_base_estimation_posetrack17.py'
 model = dict(
     neck=dict(
         pose_embed=dict(
-            type='GivenPoseEmbedding',
+            type='STDPoseGivenPoseEmbedding',
             num_joints=_base_.num_joints,
             embed_dims=_base_.embed_dims,
         )

@@ -2,7 +2,7 @@
 # loss that also compares heatmaps as distributions.
 _base_ = 'stdpose_tiny_propagation_synthetic_appearance.py'
 
-heatmap_loss = dict(type='ForegroundKLLoss', divergence_weight=20.0)
+heatmap_loss = dict(type='STDPoseForegroundKLLoss', divergence_weight=20.0)
 model = dict(head=dict(loss=heatmap_loss), frame_head=dict(loss=heatmap_loss))
 
 # Samples are cheap to load, and a worker would take a core from the threads of the model.

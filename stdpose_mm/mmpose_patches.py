@@ -1,26 +1,37 @@
 """All that importing this package changes in OpenMMLab: models and configs of ours are found.
 
 MMPose takes seconds to import, and much of this package works without it. Therefore MMPose is not
-imported here, but changed when other code imports it. Models of others are not affected.
+imported here, but changed when other code imports it, which an import hook observes. Models of
+others are not affected, and :func:`uninstall` undoes everything.
 
-- MMPose's registries learn where the classes of this package are. They import those modules at the
-  first request for a class, as they import MMPose's own.
-- ``MMPoseInferencer(pose2d=...)`` builds a ``Pose2DInferencer`` by the name in its module; there is
-  no other hook. The name is replaced by a function that looks at the config's model: models of this
-  package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`, which also makes their
-  results; all others get MMPose's own class.
-- ``_base_ = 'stdpose_mm::light/NAME.py'`` in a config names a config of this package, wherever it
-  is installed; MMEngine knows only OpenMMLab's packages by name.
+- MMPose's registries learn where the classes of this package are, by the list from which they
+  import MMPose's own at the first request for a class. MMPose's way, ``custom_imports`` in a
+  config, is enough for training and testing, but ``MMPoseInferencer`` looks up classes earlier.
+- ``MMPoseInferencer(pose2d=...)`` builds a ``Pose2DInferencer`` by the name in its module, and does
+  not ask the registry of inferencers. The name is replaced by a function that looks at the config's
+  model: models of this package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`,
+  which also makes their results (MMPose's would drop the track ids); all others get MMPose's own
+  class. A program that builds ``STDPoseInferencer`` itself needs neither.
+- ``_base_ = 'stdpose_mm::NAME.py'`` in a config names a config of this package, wherever it is
+  installed. MMEngine knows OpenMMLab's packages by name from a table, to which this one is added
+  for ``list_models('stdpose_mm')``; but MMEngine would look for the configs of an editable
+  installation in the wrong folder, and for classes in registries of this package, which has none.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from .errors import InputError
+
+PACKAGE = 'stdpose_mm'
 
 LOCATIONS = {
     'DATASETS': ('stdpose_mm.datasets',),
@@ -37,6 +48,10 @@ LOCATIONS = {
 """Registry of MMPose -> modules whose import registers classes in it."""
 
 
+_undo: list[Callable[[], object]] = []
+"""What undoes the changes that have been made, in their order."""
+
+
 def install() -> None:
     """Change OpenMMLab's modules as described above, now or as soon as they are imported."""
     if any(isinstance(finder, _Watcher) for finder in sys.meta_path):
@@ -45,6 +60,13 @@ def install() -> None:
     for name, change in _CHANGES.items():
         if name in sys.modules:
             change(sys.modules[name])
+
+
+def uninstall() -> None:
+    """Undo :func:`install`; classes that are registered already stay registered."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
+    while _undo:
+        _undo.pop()()
 
 
 class _Watcher:
@@ -77,6 +99,8 @@ def _change_registries(module: Any) -> None:
     for name, locations in LOCATIONS.items():
         registry = getattr(module, name)
         registry._locations.extend(locations)
+        for location in locations:
+            _undo.append(partial(registry._locations.remove, location))
         # A registry that has imported its locations does so again, which is cheap.
         registry._imported = False
 
@@ -97,6 +121,9 @@ def _change_inferencer(module: Any) -> None:
 
     module.Pose2DInferencer = pose2d_inferencer
     unified.postprocess = postprocess
+    _undo.append(partial(setattr, module, 'Pose2DInferencer', original))
+    # MMPose's class inherits it.
+    _undo.append(partial(delattr, unified, 'postprocess'))
 
 
 def _our_inferencer() -> Any:
@@ -121,13 +148,37 @@ def _change_config(module: Any) -> None:
     def find_base(cfg_path: str, filename: str) -> tuple[str, str | None]:
         """Find a file of ``_base_`` and the scope of its classes."""
         package, _, name = cfg_path.partition('::')
-        if package != 'stdpose_mm':
+        if package != PACKAGE:
             path_and_scope: tuple[str, str | None] = find(cfg_path, filename)
             return path_and_scope
         # There is no scope: the classes are in MMPose's registries.
-        return str(config_folder() / 'configs' / name), None
+        return str(_find_base_config(name)), None
 
     module.Config._get_cfg_path = staticmethod(find_base)
+    _undo.append(partial(setattr, module.Config, '_get_cfg_path', staticmethod(find)))
+    packages = sys.modules['mmengine.config.utils'].MODULE2PACKAGE
+    packages[PACKAGE] = PACKAGE.replace('_', '-')
+    _undo.append(partial(packages.pop, PACKAGE))
+
+
+def _find_base_config(name: str) -> Path:
+    """Return the config of a path in ``configs``, or of a file name in any of its folders.
+
+    Raises:
+        InputError: If there is none, but one with a similar name.
+    """
+    root = config_folder() / 'configs'
+    if (root / name).is_file():
+        return root / name
+    files = {path.stem: path for path in root.rglob('*.py')}
+    stem = Path(name).stem
+    similar = get_close_matches(stem, files, 1)
+    if similar and stem not in files:
+        meant = files[similar[0]].relative_to(root).as_posix()
+        raise InputError(
+            f'_base_ {PACKAGE}::{name} does not exist, did you mean {PACKAGE}::{meant}?'
+        )
+    return files.get(stem, root / name)
 
 
 _CHANGES = {

@@ -73,6 +73,7 @@ model = dict(
 test_dataloader = dict(
     dataset=dict(
         type='GenericWindowDataset',
+        task='estimation',
         pipeline=[
             dict(type='LoadWindow'),
             dict(type='GetBBoxCenterScale', padding=1.25),

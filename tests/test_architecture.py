@@ -19,7 +19,10 @@ PACKAGE = 'stdpose_mm'
 FLOORS = (
     ('constants', 'errors', 'text', 'version'),
     ('structures',),
-    ('bfloat16', 'checkpoint_files', 'io', 'mmpose_patches', 'onnx_session', 'processes'),
+    (
+        *('bfloat16', 'checkpoint_files', 'io', 'mmpose_patches', 'onnx_session', 'processes'),
+        'registration',
+    ),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
     ('detection', 'inference'),
     ('pose_networks',),

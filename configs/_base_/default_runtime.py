@@ -11,8 +11,8 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='SyncBuffersHook'),
-    dict(type='RandomStateHook'),
-    dict(type='CheckpointReportHook'),
+    dict(type='STDPoseRandomStateHook'),
+    dict(type='STDPoseCheckpointReportHook'),
 ]
 
 env_cfg = dict(

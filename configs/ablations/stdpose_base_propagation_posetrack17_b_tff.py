@@ -8,7 +8,7 @@ model = dict(
     neck=dict(tks=None),
     head=dict(
         _delete_=True,
-        type='SingleSourceHead',
+        type='STDPoseSingleSourceHead',
         source='fused_feature',
         decoder=_base_.codec,
         **_base_.heatmap_head,

@@ -24,8 +24,8 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=dict(**dataset, ann_file='data/jhmdb_split/train.txt'))
 test_dataloader = dict(dataset=dict(**dataset, ann_file='data/jhmdb_split/val.txt'))
 
-val_evaluator = dict(type='VideoPCKMetric', ann_file='data/jhmdb_split/train.txt')
-test_evaluator = dict(type='VideoPCKMetric', ann_file='data/jhmdb_split/val.txt')
+val_evaluator = dict(type='STDPoseVideoPCKMetric', ann_file='data/jhmdb_split/train.txt')
+test_evaluator = dict(type='STDPoseVideoPCKMetric', ann_file='data/jhmdb_split/val.txt')
 default_hooks = dict(checkpoint=dict(save_best='video/PCK@0.1'))
 
 max_iters = 4000

@@ -8,15 +8,15 @@ codec = dict(type='BoundedUDPHeatmap', input_size=(192, 256), heatmap_size=(48, 
 heatmap_head = dict(
     in_channels=embed_dims,
     decoder=codec,
-    loss=dict(type='ForegroundKLLoss', divergence_weight=20.0),
+    loss=dict(type='STDPoseForegroundKLLoss', divergence_weight=20.0),
 )
 model = dict(
     data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
     backbone=dict(
         _delete_=True,
-        type='PyramidBackbone',
+        type='STDPosePyramidBackbone',
         network=dict(
-            type='OnnxNetwork',
+            type='STDPoseOnnxNetwork',
             file='weights/movenet.onnx',
             # Of the encoder at 1/4, 1/8, 1/16 and 1/32, of the decoder at 1/16, 1/8 and 1/4.
             outputs=[

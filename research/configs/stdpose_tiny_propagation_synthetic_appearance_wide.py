@@ -3,7 +3,7 @@
 _base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance.py'
 
 width = 128
-heatmap_loss = dict(type='ForegroundKLLoss', divergence_weight=20.0)
+heatmap_loss = dict(type='STDPoseForegroundKLLoss', divergence_weight=20.0)
 model = dict(
     frame_head=dict(loss=heatmap_loss),
     neck=dict(tks=dict(channels=width, dilations=(2, 4))),

@@ -4,7 +4,7 @@
 #       --train-videos 800 --val-videos 20 --people 1 3 --footage mixed --seed 3000
 _base_ = 'baselines/vit_tiny_propagation_synthetic_segments.py'
 
-model = dict(head=dict(loss=dict(type='ForegroundKLLoss', divergence_weight=20.0)))
+model = dict(head=dict(loss=dict(type='STDPoseForegroundKLLoss', divergence_weight=20.0)))
 train_dataloader = dict(
     batch_size=10,
     dataset=dict(data_root='data/many_clips/', keys_per_sample=6, held_out_share=0.0),

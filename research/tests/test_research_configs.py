@@ -99,7 +99,8 @@ def test_a_row_without_labels_is_trained_and_tested_on_all_frames(name: str) -> 
     per_frame = [cfg for cfg in configs if cfg.model.neck is None]
     assert per_frame
     for cfg in per_frame:
-        tasks = {cfg[f'{name}_dataloader'].dataset.task for name in ('train', 'val', 'test')}
+        loaders = [cfg[f'{name}_dataloader'] for name in ('train', 'val', 'test')]
+        tasks = {loader.dataset.task for loader in loaders if loader}
         assert tasks == {'estimation'}
         assert cfg.test_evaluator.given_interval is None
         assert cfg.test_evaluator.boxes == cfg.test_dataloader.dataset.boxes == 'gt'

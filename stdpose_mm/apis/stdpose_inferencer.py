@@ -46,6 +46,7 @@ from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
 from stdpose_mm.models.pose_estimators import WindowPoseEstimator
 from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
+from stdpose_mm.registration import register
 from stdpose_mm.structures import to_corners
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR
@@ -60,7 +61,7 @@ _ESCAPE, _KEY_WAIT_MS = 27, 5
 Pictures = FrameSource | Iterator[np.ndarray]
 
 
-@INFERENCERS.register_module()
+@register(INFERENCERS)
 class STDPoseInferencer(Pose2DInferencer):
     """MMPose's :class:`Pose2DInferencer` for videos, with window models.
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from stdpose_mm.detection import BoxSource, PersonDetector
     from stdpose_mm.inference.estimate_video import PoseEstimator
     from stdpose_mm.inference.frame_estimate import FrameEstimate
+    from stdpose_mm.inference.window_backend import WindowBackend
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.pose_networks import PoseNetwork
@@ -251,20 +253,41 @@ def load_models(options: InferOptions, requires_people: bool = False) -> Inferen
         return InferenceModels(estimator, skeleton, trained_joints, options.build_detector())
     assert options.checkpoint is not None
     detector = options.build_detector()
-    require_packages('a pose network', 'torch', 'mmpose')
-    from stdpose_mm.inference.torch_window_backend import load_backend
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 
-    network = load_backend(
+    network = load_window_network(options, options.checkpoint)
+    windows = VideoPoseEstimator(network, options.crops, options.batch_size)
+    return InferenceModels(windows, network.skeleton, network.trained_joints, detector)
+
+
+def load_window_network(options: InferOptions, checkpoint: str) -> WindowBackend:
+    """Load a network that sees windows, an exported one without PyTorch and OpenMMLab if possible.
+
+    Raises:
+        InputError: If its files cannot be used.
+    """
+    if options.config is None and Path(checkpoint).is_dir():
+        from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend, read_description
+
+        is_light = read_description(Path(checkpoint)).get('light') is not None
+        if is_light or find_spec('mmpose') is None:
+            return OnnxWindowBackend.from_export(
+                checkpoint,
+                precision=options.precision,
+                batch_size=options.batch_size,
+                runtime=options.runtime or 'onnxruntime',
+            )
+    require_packages('a pose network', 'torch', 'mmpose')
+    from stdpose_mm.inference.torch_window_backend import load_backend
+
+    return load_backend(
         options.config,
-        options.checkpoint,
+        checkpoint,
         options.device,
         options.precision,
         options.batch_size,
         options.runtime,
     )
-    windows = VideoPoseEstimator(network, options.crops, options.batch_size)
-    return InferenceModels(windows, network.skeleton, network.trained_joints, detector)
 
 
 def load_frame_network(options: InferOptions) -> PoseNetwork:

@@ -100,8 +100,10 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
             _require_other_folder(cfg.load_from, cfg.work_dir)
         # The hook refuses weights of another model, which MMEngine would only log.
         hooks = cfg.get('custom_hooks') or []
-        if not any(hook['type'] == 'CheckpointReportHook' for hook in hooks):
-            cfg.custom_hooks = [*hooks, {'type': 'CheckpointReportHook'}]
+        name = 'STDPoseCheckpointReportHook'
+        # Configs of earlier versions have the name of the class.
+        if not any(name.endswith(str(hook['type'])) for hook in hooks):
+            cfg.custom_hooks = [*hooks, {'type': name}]
 
 
 def _require_other_folder(checkpoint: str, work_dir: str) -> None:

@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 from mmpose.codecs import UDPHeatmap
-from mmpose.codecs.utils import gaussian_blur, get_heatmap_maximum, refine_keypoints_dark_udp
 from mmpose.registry import KEYPOINT_CODECS
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
+from stdpose_mm.structures.decode_gaussians import decode_gaussians
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
-MAX_STEP = 1.5
-"""Maximum step from the maximum in heatmap pixels; a Gaussian's peak lies within half a pixel."""
 
-
-@KEYPOINT_CODECS.register_module()
+@register(KEYPOINT_CODECS)
 class BoundedUDPHeatmap(UDPHeatmap):
     """MMPose's UDPHeatmap with a bounded decoding step and a check of sigma.
 
@@ -77,12 +75,6 @@ class BoundedUDPHeatmap(UDPHeatmap):
         Returns:
             Keypoints [1, K, 2] in the coordinates of UDPHeatmap, scores [1, K].
         """
-        _, scores = get_heatmap_maximum(encoded)
-        # The blur divides by the map's maximum, which must not be 0.
-        maps = np.maximum(encoded, np.finfo(np.float32).eps)
-        peaks = get_heatmap_maximum(gaussian_blur(maps.copy(), self.blur_kernel_size))[0][None]
-        refined = refine_keypoints_dark_udp(peaks.copy(), maps, self.blur_kernel_size)
-        believed = np.linalg.norm(refined - peaks, axis=-1, keepdims=True) <= MAX_STEP
-        keypoints = np.where(believed, refined, peaks)
+        keypoints, scores = decode_gaussians(encoded, self.blur_kernel_size)
         width, height = self.heatmap_size
-        return keypoints / [width - 1, height - 1] * self.input_size, scores[None]
+        return (keypoints / [width - 1, height - 1] * self.input_size)[None], scores[None]

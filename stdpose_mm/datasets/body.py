@@ -12,6 +12,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
 from stdpose_mm.io.file_names import find_installed_config
+from stdpose_mm.registration import register
 
 from .base import BaseWindowDataset
 
@@ -27,7 +28,7 @@ def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
     return {**Config.fromfile(file).dataset_info, 'dataset_name': dataset_name}
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class PoseTrack17WindowDataset(BaseWindowDataset):
     """Windows of PoseTrack17: annolist JSONs as distributed, or converted to PoseTrack18's form.
 
@@ -38,7 +39,7 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
     DATA_HINT = f'get PoseTrack17 from https://posetrack.net, then {BaseWindowDataset.DATA_HINT}'
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class PoseTrack18WindowDataset(BaseWindowDataset):
     """Windows of PoseTrack18, with one COCO-like JSON per video and pictures by ``file_name``.
 
@@ -52,7 +53,7 @@ class PoseTrack18WindowDataset(BaseWindowDataset):
     )
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class PoseTrack21WindowDataset(BaseWindowDataset):
     """Windows of PoseTrack21, with one COCO-like JSON per video and pictures by ``file_name``.
 
@@ -66,7 +67,7 @@ class PoseTrack21WindowDataset(BaseWindowDataset):
     )
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class GenericWindowDataset(BaseWindowDataset):
     """Windows of videos with any skeleton: people, hands, animals.
 

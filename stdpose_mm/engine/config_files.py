@@ -275,7 +275,11 @@ def find_model(name: str) -> tuple[Path, str | None] | None:
         place = path.relative_to(folder / 'configs').as_posix()
         models[path.stem.lower()] = models[f'stdpose_mm::{place}'.lower()] = (path, None)
     for model in read_metafiles(folder):
-        entry = (folder / model['Config'], model.get('Weights'))
+        weights = model.get('Weights')
+        # Those of the demo come with the package.
+        if weights is not None and (folder / weights).is_file():
+            weights = str(folder / weights)
+        entry = (folder / model['Config'], weights)
         models.update(dict.fromkeys(map(str.lower, model['Names']), entry))
     similar = get_close_matches(Path(wanted).stem, models, 1, _SIMILARITY)
     if similar and wanted not in models:

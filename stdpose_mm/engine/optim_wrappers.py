@@ -16,11 +16,12 @@ from torch import nn
 
 from stdpose_mm.bfloat16 import is_bfloat16_faster
 from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
 
 BLOCKS = 'backbone.layers.'
 
 
-@OPTIM_WRAPPERS.register_module()
+@register(OPTIM_WRAPPERS)
 class AutocastOptimWrapper(OptimWrapper):
     """Optimizer wrapper for mixed precision in bfloat16, on CPU and GPU.
 
@@ -48,7 +49,7 @@ class AutocastOptimWrapper(OptimWrapper):
             yield
 
 
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+@register(OPTIM_WRAPPER_CONSTRUCTORS)
 class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Constructor of optimizers that lower the learning rate of a ViT backbone layer by layer.
 
@@ -78,7 +79,7 @@ class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         if cfg.get('type') == 'AmpOptimWrapper' and (is_on_cpu or cfg.get('dtype') == 'bfloat16'):
             for name in ('loss_scale', 'dtype', 'use_fsdp'):
                 cfg.pop(name, None)
-            cfg['type'] = 'AutocastOptimWrapper'
+            cfg['type'] = 'STDPoseAutocastOptimWrapper'
         return super().__call__(model)
 
     def add_params(

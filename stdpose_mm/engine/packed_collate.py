@@ -10,8 +10,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
 
+from stdpose_mm.registration import register
 
-@FUNCTIONS.register_module()
+
+@register(FUNCTIONS)
 def packed_collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Collate samples like MMEngine's ``pseudo_collate``, for a faster transfer to the trainer.
 

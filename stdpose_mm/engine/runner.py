@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.io import atomic_path
+from stdpose_mm.io.atomic import atomic_path, remove_partial
 
 _WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """Errors that MMEngine raises for a checkpoint of another layout or model."""
@@ -43,6 +44,7 @@ class CheckedRunner(Runner):
 
     _load_from: str | None
     _needs_all_weights = False
+    _training_since = 0.0
 
     def build_logger(self, log_level: int | str = 'INFO', *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger of this run."""
@@ -77,6 +79,7 @@ class CheckedRunner(Runner):
 
     def train(self) -> nn.Module:
         """Train, or continue from the last existing checkpoint in the work folder."""
+        self._training_since = time.time()
         self._needs_all_weights = bool(self._resume)
         if self._resume and self._load_from is None:
             self._load_from = last_checkpoint(self.work_dir)
@@ -123,6 +126,8 @@ class CheckedRunner(Runner):
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Write a checkpoint completely or not at all; see MMEngine for the arguments.
 
+        What a run in this folder left when it was killed while saving is removed.
+
         Raises:
             InputError: If it cannot be written.
         """
@@ -131,6 +136,7 @@ class CheckedRunner(Runner):
             return
         with atomic_path(Path(out_dir, filename)) as temporary:
             super().save_checkpoint(str(temporary.parent), temporary.name, *args, **kwargs)
+        remove_partial(out_dir, self._training_since)
 
 
 def _is_for_terminal(record: logging.LogRecord) -> bool:

@@ -22,6 +22,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import DATA_SAMPLERS, HOOKS, TRANSFORMS
 
+from stdpose_mm.registration import register
+
 
 class SampleIndex(int):
     """Index of a sample that also carries the seed for augmenting one draw of it.
@@ -78,7 +80,7 @@ def seed_cpu_generators(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
 
 
-@DATA_SAMPLERS.register_module()
+@register(DATA_SAMPLERS)
 class SeededSampler(DefaultSampler):
     """MMEngine's ``DefaultSampler`` with seeded indices, for epoch-based training.
 
@@ -106,7 +108,7 @@ class SeededSampler(DefaultSampler):
                 yield SampleIndex(index, derive_seed(self.seed, self.epoch, place))
 
 
-@DATA_SAMPLERS.register_module()
+@register(DATA_SAMPLERS)
 class SeededInfiniteSampler(InfiniteSampler):
     """MMEngine's ``InfiniteSampler`` with seeded indices, for iteration-based training.
 
@@ -122,7 +124,7 @@ class SeededInfiniteSampler(InfiniteSampler):
             yield SampleIndex(index, derive_seed(self.seed, place))
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class SeedSample(BaseTransform):
     """Transform that seeds the global generators for this draw; the first one of a pipeline.
 
@@ -144,7 +146,7 @@ class SeedSample(BaseTransform):
         return results
 
 
-@HOOKS.register_module()
+@register(HOOKS)
 class RandomStateHook(Hook):
     """Hook that makes the randomness of each training step depend on the seed and the step only.
 

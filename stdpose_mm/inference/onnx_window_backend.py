@@ -18,12 +18,14 @@ from stdpose_mm.io.labels import read_json
 from stdpose_mm.onnx_session import OnnxSession, start_session
 from stdpose_mm.structures import NUM_FRAMES, Skeleton, key_index
 from stdpose_mm.structures.boxes import crop_affine
+from stdpose_mm.structures.decode_gaussians import decode_gaussians
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .window_backend import (
     Crop,
     CropCodec,
     FrameFeatures,
+    PoseCodec,
     WindowBackend,
     WindowLabels,
     equal_slices,
@@ -106,7 +108,7 @@ class OnnxWindowBackend(WindowBackend):
     def from_export(
         cls,
         folder: str | Path,
-        window_model: WindowModel,
+        window_model: WindowModel | None = None,
         precision: str = 'float32',
         batch_size: int = _MAX_BATCH,
         runtime: str = 'onnxruntime',
@@ -116,7 +118,8 @@ class OnnxWindowBackend(WindowBackend):
         Args:
             folder: The folder.
             window_model: Crops pictures and decodes heatmaps as in the config that the network was
-                trained with; it has the joints of the network.
+                trained with; it has the joints of the network. None for what the folder says, which
+                needs no OpenMMLab.
             precision: One that ``ONNX_RUNTIMES`` lists for the runtime: 'float32'; 'int8' for the
                 graphs in 8 bits, if they were written, in onnxruntime; 'bfloat16' in OpenVINO.
             batch_size: Maximum number of crops, and of windows, in one pass of the network.
@@ -124,8 +127,8 @@ class OnnxWindowBackend(WindowBackend):
 
         Raises:
             InputError: If the runtime does not exist or is not installed, it or the processor does
-                not support the precision, a file is missing, damaged or from another export, or the
-                config belongs to another network.
+                not support the precision, a file is missing, damaged or from another export, the
+                config belongs to another network, or the folder does not describe crops and codec.
         """
         require_choice('runtime', runtime, ONNX_RUNTIMES)
         require_choice(f'precision of {runtime}', precision, ONNX_RUNTIMES[runtime])
@@ -134,7 +137,7 @@ class OnnxWindowBackend(WindowBackend):
         sees_windows = graph_name('fusion') in description['files']
         # Exports without an entry were written before it was compared, or could vary.
         stored = {'num_frames': NUM_FRAMES, **description}
-        for name, wanted in _settings(window_model).items():
+        for name, wanted in ({} if window_model is None else _settings(window_model)).items():
             if stored.get(name, wanted) != wanted and (sees_windows or name != 'num_frames'):
                 raise InputError(
                     f'the network in {folder} has {name} {stored[name]} but the config says '
@@ -157,20 +160,29 @@ class OnnxWindowBackend(WindowBackend):
                 )
             return session
 
+        codec: PoseCodec
+        if window_model is None:
+            codec, skeleton, trained_joints = _described_parts(folder, description)
+        else:
+            codec = window_model
+            skeleton, trained_joints = window_model.skeleton, window_model.trained_joints
         test_cfg = description['test_cfg']
         batch_size = min(batch_size, _MAX_BATCH)
-        return cls(
+        backend = cls(
             start('encoder'),
             start('fusion') if sees_windows else None,
-            window_model,
-            window_model.skeleton,
-            window_model.trained_joints,
-            window_model.num_frames,
+            codec,
+            skeleton,
+            trained_joints,
+            stored['num_frames'],
             batch_size,
             batch_size,
             description['metainfo']['flip_indices'] if test_cfg['flip_test'] else None,
             test_cfg['shift_heatmap'],
         )
+        # Missing in exports of earlier versions.
+        backend.trained_with_labels = description.get('trained_with_labels', False)
+        return backend
 
     @classmethod
     def from_stdpose(cls, folder: Path) -> OnnxWindowBackend:
@@ -278,7 +290,7 @@ class OnnxWindowBackend(WindowBackend):
 
 @dataclass(frozen=True)
 class UdpCropCodec:
-    """A :class:`CropCodec` without MMPose, for the crops and heatmaps of its UDP codec.
+    """A :class:`PoseCodec` without MMPose, for its UDP crops and for ``BoundedUDPHeatmap``.
 
     Args:
         input_size: Width and height of the crops in pixels.
@@ -286,6 +298,7 @@ class UdpCropCodec:
         padding: Factor by which a crop is larger than the person's box.
         sigma: Standard deviation of a label's Gaussian in pixels of the heatmaps.
         crops: See :class:`CropCodec`.
+        blur_kernel_size: Side of the kernel that blurs heatmaps before they are decoded, in pixels.
     """
 
     input_size: tuple[int, int]
@@ -293,6 +306,7 @@ class UdpCropCodec:
     padding: float
     sigma: float
     crops: CropPolicy
+    blur_kernel_size: int = 11
 
     def crop_at(self, box: np.ndarray) -> Crop:
         """See :class:`CropCodec`."""
@@ -312,6 +326,53 @@ class UdpCropCodec:
         to_heatmap = self.to_heatmap(crop)
         points = pose @ to_heatmap[:, :2].T + to_heatmap[:, 2]
         return draw_gaussians(points, shown.astype(np.float32), self.heatmap_size, self.sigma)[0]
+
+    def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+        """See :class:`PoseCodec`."""
+        keypoints, scores = [], []
+        for maps, crop in zip(heatmaps, crops, strict=True):
+            points, heights = decode_gaussians(maps, self.blur_kernel_size)
+            shares = points / (np.array(self.heatmap_size, dtype=np.float64) - 1)
+            extent = (np.array(self.input_size) - 1) / np.diag(crop.to_crop[:, :2])
+            centre = crop.box[:2] + crop.box[2:] / 2
+            keypoints.append((shares - 0.5) * extent + centre)
+            scores.append(heights)
+        return np.stack(keypoints), np.clip(np.stack(scores, dtype=np.float64), 0, 1)
+
+
+def _described_parts(
+    folder: Path, description: Mapping[str, Any]
+) -> tuple[UdpCropCodec, Skeleton, np.ndarray]:
+    """Build codec, skeleton and trained joints of an exported network from its description.
+
+    Raises:
+        InputError: If it does not say how pictures are cropped, or has another codec.
+    """
+    stored = description.get('light')
+    if stored is None:
+        raise InputError(
+            f'the network in {folder} has crops or a codec that only MMPose knows, or was exported '
+            'by an earlier version, export it again with use_udp=True and BoundedUDPHeatmap, or '
+            'install PyTorch and MMPose (pip install stdpose-mm[train])'
+        )
+    codec = description['codec']
+    names = description['metainfo']['keypoint_id2name']
+    limbs = description['metainfo'].get('skeleton_links', ())
+    return (
+        UdpCropCodec(
+            tuple(description['input_size']),
+            tuple(description['heatmap_size']),
+            description['crop_padding'],
+            codec['sigma'],
+            stored['crops'],
+            codec['blur_kernel_size'],
+        ),
+        Skeleton(
+            tuple(names[str(index)] for index in range(len(names))),
+            limbs=tuple((int(first), int(second)) for first, second in limbs),
+        ),
+        np.array(stored['trained_joints']),
+    )
 
 
 def _open_stdpose(path: Path) -> tuple[OnnxSession, dict[str, Any]]:
@@ -348,6 +409,14 @@ def network_description(
         'format': FORMAT,
         **_settings(window_model),
         'outputs': list(outputs),
+        'trained_with_labels': window_model.trained_with_labels,
+        # What is needed to run it without OpenMMLab; None if that is not possible.
+        'light': {
+            'crops': window_model.crops,
+            'trained_joints': window_model.trained_joints.tolist(),
+        }
+        if window_model.has_udp_crops and window_model.codec['type'] == 'BoundedUDPHeatmap'
+        else None,
         'test_cfg': {
             'flip_test': bool(test_cfg.get('flip_test', False)),
             'flip_mode': test_cfg.get('flip_mode', 'heatmap'),

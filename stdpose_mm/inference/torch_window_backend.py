@@ -40,6 +40,7 @@ class TorchWindowBackend(WindowBackend):
         self.num_frames = window_model.num_frames
         self._model = model = window_model.model
         self.takes_labels = model.takes_labels
+        self.trained_with_labels = window_model.trained_with_labels
         self.sees_windows = model.with_neck and not model.test_cfg.get('use_frame_head', False)
 
     def encode(self, crops: np.ndarray, maps_of: np.ndarray | None = None) -> FrameFeatures:

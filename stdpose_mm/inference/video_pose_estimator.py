@@ -13,7 +13,7 @@ import numpy as np
 
 from stdpose_mm.constants import CROP_POLICIES, CropPolicy
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.errors import require_choice
+from stdpose_mm.errors import note, require_choice
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, estimation_window, key_index
 
 from .frame_estimate import FrameEstimate, interpolate_unreadable, split_by_frame
@@ -57,6 +57,12 @@ class VideoPoseEstimator:
         self.crops = crops or backend.codec.crops
         require_choice('crops', self.crops, CROP_POLICIES)
         self.batch_size = batch_size
+        if backend.trained_with_labels:
+            note(
+                'the network was trained for propagation, always with labels of other frames, and '
+                'is less accurate without them, use a network that was trained with '
+                "task='estimation' (such as the config stdpose-estimation), or stdpose propagate"
+            )
 
     def estimate(
         self,

@@ -174,6 +174,7 @@ class WindowBackend(ABC):
         batch_size: Number of crops, and of windows, worth computing at once.
         sees_windows: Whether auxiliary frames are used; if not, any frames may be given for them.
         takes_labels: Whether labels of auxiliary frames are used.
+        trained_with_labels: Whether it saw such labels in every window of its training.
         single_threaded: Whether it is faster to run several batches at once in one thread each.
     """
 
@@ -184,6 +185,7 @@ class WindowBackend(ABC):
     batch_size: int
     sees_windows: bool
     takes_labels: bool
+    trained_with_labels: bool = False
     single_threaded: bool = False
 
     @abstractmethod

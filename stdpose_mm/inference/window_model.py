@@ -23,7 +23,11 @@ from stdpose_mm.bfloat16 import bfloat16_is_slower, is_bfloat16_faster
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.constants import CROP_POLICIES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
-from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
+from stdpose_mm.datasets.transforms import (
+    GenerateWindowTarget,
+    LoadWindow,
+    WindowTopdownAffine,
+)
 from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.errors import (
     InputError,
@@ -165,10 +169,23 @@ class WindowModel:
         return int(self.model.num_frames)
 
     @property
+    def trained_with_labels(self) -> bool:
+        """Whether the config trains for propagation, with labels given in every window."""
+        return bool(self.model.takes_labels) and _always_gives_labels(self.config or Config())
+
+    @property
     def crop_padding(self) -> float:
         """Return the factor by which crops are larger than the person's box."""
         (scale,) = (t for t in self._crop.transforms if isinstance(t, GetBBoxCenterScale))
         return float(scale.padding)
+
+    @property
+    def has_udp_crops(self) -> bool:
+        """Return whether pictures are cut out at the person's box alone, by MMPose's UDP crop."""
+        kinds = (GetBBoxCenterScale, WindowTopdownAffine)
+        return all(
+            type(step) in kinds and getattr(step, 'use_udp', True) for step in self._crop.transforms
+        )
 
     @property
     def codec(self) -> dict[str, Any]:
@@ -282,6 +299,15 @@ class WindowModel:
             'aux_keypoints_visible': np.zeros((2, num_points), dtype=np.float32),
         }
         return self._crop(sample)
+
+
+def _always_gives_labels(config: Config) -> bool:
+    """Return whether the datasets of a config give the labels of the auxiliary frames."""
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    if dataset.get('task', 'propagation' if 'type' in dataset else None) != 'propagation':
+        return False
+    training = (config.get('train_dataloader') or {}).get('dataset') or {}
+    return all(step.get('aux_label_prob', 1) == 1 for step in training.get('pipeline', ()))
 
 
 def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:

@@ -340,6 +340,19 @@ def _disk_of(device: int) -> str:
     return ''
 
 
+def remove_partial(folder: PathLike, since: float) -> None:
+    """Remove temporary files in a folder that a killed run has left.
+
+    Args:
+        folder: The folder.
+        since: Time (``time.time()``) after which files may belong to a run that still writes them.
+    """
+    for temporary in Path(folder).glob('.*.partial.*'):
+        with suppress(OSError):
+            if temporary.stat().st_mtime < since:
+                remove(temporary)
+
+
 def _temporary_of(target: Path, number: int) -> Path:
     return target.with_name(f'.{number}.partial.{finished_name(target)}')
 

@@ -163,7 +163,9 @@ def _build(config: Config, name: str) -> Any:
     backbone.pop('init_cfg', None)
     if str(backbone.get('type')).endswith('.VisionTransformer'):
         # MMPretrain's (formerly mmcls's) ViT, which MMPose uses only for ViTPose.
-        settings.backbone = dict(type='ViT', arch=backbone['arch'], img_size=backbone['img_size'])
+        settings.backbone = dict(
+            type='STDPoseViT', arch=backbone['arch'], img_size=backbone['img_size']
+        )
     with config_mistakes(name):
         model = MODELS.build(settings)
     head = getattr(model, 'head', None)

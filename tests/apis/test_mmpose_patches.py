@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 
 from stdpose_mm.apis import STDPoseInferencer
+from stdpose_mm.errors import InputError
 from stdpose_mm.mmpose_patches import LOCATIONS
 from support.paths import ROOT
 from support.warm_commands import run_before_openmmlab
@@ -184,6 +185,61 @@ def test_a_config_elsewhere_inherits_from_one_of_this_package(tmp_path):
     cfg = Config.fromfile(mine)
     assert cfg.max_iters == 3
     assert cfg.model.to_dict() == expected.model.to_dict()
+
+
+@pytest.mark.parametrize('suffix', ['', '.py'])
+def test_a_base_may_be_named_without_its_folder(tmp_path, suffix):
+    mine = tmp_path / 'mine.py'
+    mine.write_text(f"_base_ = 'stdpose_mm::stdpose_small_propagation_posetrack17{suffix}'\n")
+    assert Config.fromfile(mine).model.backbone.arch == 'small'
+
+
+def test_a_misspelled_base_is_refused_with_the_nearest_name(tmp_path):
+    mine = tmp_path / 'mine.py'
+    mine.write_text("_base_ = 'stdpose_mm::stdpose_smal_propagation_posetrack17.py'\n")
+    with pytest.raises(InputError) as error:
+        Config.fromfile(mine)
+    assert str(error.value) == (
+        '_base_ stdpose_mm::stdpose_smal_propagation_posetrack17.py does not exist, did you mean '
+        'stdpose_mm::sizes/stdpose_small_propagation_posetrack17.py?'
+    )
+
+
+def test_mmengine_lists_the_models_of_this_package():
+    names = BaseInferencer.list_models('stdpose_mm', 'stdpose-tiny')
+    assert 'stdpose-tiny-propagation' in names
+
+
+UNINSTALL = """
+import sys
+from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
+from mmpose.registry import MODELS
+from mmpose.apis.inferencers import mmpose_inferencer
+
+def state():
+    return [
+        [*sys.meta_path],
+        Config._get_cfg_path,
+        dict(MODULE2PACKAGE),
+        [*MODELS._locations],
+        mmpose_inferencer.Pose2DInferencer,
+        dict(vars(mmpose_inferencer.MMPoseInferencer)),
+    ]
+
+before = state()
+import stdpose_mm
+changed = [a != b for a, b in zip(before, state())]
+stdpose_mm.mmpose_patches.uninstall()
+undone = [a == b for a, b in zip(before, state())]
+stdpose_mm.mmpose_patches.install()
+again = MODELS.get('STDPose').__name__
+print(changed, undone, again)
+"""
+
+
+def test_all_changes_are_undone_by_one_call():
+    assert run(UNINSTALL)[-1] == f'{[True] * 6} {[True] * 6} STDPose'
 
 
 def test_the_packages_of_openmmlab_are_found_as_before(tmp_path):

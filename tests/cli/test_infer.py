@@ -19,6 +19,8 @@ from stdpose_mm.cli import infer
 from stdpose_mm.cli.videos import place_outputs
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.engine import config_files
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.io.video_list import ListedVideo
@@ -27,6 +29,7 @@ from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
 from support.paths import ROOT
 from support.refusals import refusal
 from support.warm_commands import start_code
+from support.without_torch import run_without_torch
 
 pytestmark = pytest.mark.slow
 
@@ -196,6 +199,31 @@ def test_an_exported_network_finds_the_same_poses(
         np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+def test_an_exported_folder_needs_neither_pytorch_nor_openmmlab(
+    run, movie, boxes, exported, tmp_path
+):
+    poses = []
+    for name, call in (('torch', run), ('light', partial(run_without_torch, 'infer'))):
+        out = tmp_path / f'{name}.json'
+        folder = () if name == 'torch' else ('--checkpoint', exported)
+        call(movie, *folder, '--boxes', boxes, '--out', out)
+        poses.append([(p.keypoints, p.scores) for p in read_labels(out).persons])
+    for (keypoints, scores), (expected, expected_scores) in zip(*poses[::-1], strict=True):
+        np.testing.assert_allclose(keypoints, expected, atol=0.01)
+        np.testing.assert_allclose(scores, expected_scores, atol=1e-3)
+
+
+def test_an_exported_folder_with_crops_of_its_own_says_what_it_needs(exported, tmp_path):
+    folder = tmp_path / 'onnx'
+    shutil.copytree(exported, folder)
+    description = json.loads((folder / 'network.json').read_text())
+    (folder / 'network.json').write_text(json.dumps({**description, 'light': None}))
+    with pytest.raises(
+        InputError, match=r'export it again with use_udp=True .* or install PyTorch'
+    ):
+        OnnxWindowBackend.from_export(folder)
+
+
 @pytest.fixture
 def with_config(model_files, tmp_path):
     """The checkpoint as MMEngine writes it, with its config."""
@@ -215,7 +243,19 @@ def test_the_config_inside_is_taken(request, run_main, run, movie, boxes, tmp_pa
         [person.keypoints for person in read_labels(tmp_path / f'{name}.json').persons]
         for name in ('given', 'inside')
     )
-    np.testing.assert_array_equal(inside, given)
+    np.testing.assert_allclose(inside, given, rtol=0, atol=1e-9)
+
+
+def test_a_network_trained_for_propagation_is_reported(
+    run_main, model_files, movie, boxes, tmp_path
+):
+    config = tmp_path / 'propagation.py'
+    config.write_text(model_files[0].read_text().replace("'estimation'", "'propagation'"))
+    options = ('--config', config, '--checkpoint', model_files[1], '--boxes', boxes)
+    code, _, errors = run_main(infer.main, movie, *options, '--out', tmp_path / 'poses.json')
+    assert code == 0
+    (line,) = errors
+    assert line.startswith('infer.py: the network was trained for propagation, always with labels')
 
 
 def test_the_config_inside_an_exported_network_says_how_frames_are_cropped(

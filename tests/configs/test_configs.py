@@ -42,6 +42,8 @@ pytestmark = [
 WITH_FRAME_HEAD = [name for name in NAMES if read(name).model.get('frame_head')]
 ABLATIONS = [name for name in NAMES if name.startswith('ablations/')]
 LITERAL = [name for name in NAMES if name.startswith('literal/')]
+LITERAL_MODELS = [name for name in LITERAL if name.endswith('_literal.py')]
+LITERAL_FLAGSHIP = 'literal/stdpose_base_propagation_posetrack17_literal.py'
 FINETUNED = 'stdpose_tiny_propagation_synthetic_finetune.py'
 PRETRAINED = [name for name in NAMES if read(name).load_from and name != FINETUNED]
 WITH_OWN_JOINTS = [
@@ -328,7 +330,7 @@ def test_ablation_has_the_papers_parts_and_no_prior(name: str) -> None:
         'tff': neck.get('tff'),
         'tks': neck.get('tks'),
         'frame_head': model.get('frame_head'),
-        'stda': model.head.type == 'STDAHead',
+        'stda': model.head.type == 'STDPoseSTDAHead',
         'mask': model.head.get('mask'),
         'mi': model.get('mi_loss'),
     }
@@ -362,7 +364,7 @@ def test_semantic_motion_ablation_leaves_out_what_it_names(ending: str) -> None:
         'frames': ablated.neck.masked_frames,
         'context': ablated.neck.context_decoder,
         'poses': ablated.neck.pose_decoder,
-        'mutual learning': ablated.head.fusion.type == 'SpatialMotionMutualLearning',
+        'mutual learning': ablated.head.fusion.type == 'STDPoseSpatialMotionMutualLearning',
     }
     assert {name for name, part in parts.items() if part} == SEMANTIC_PARTS[ending]
 
@@ -417,7 +419,7 @@ def test_literal_config_beside_the_flagship(key: str, literal: Any, flagship: An
                 node = (node or {}).get(part, defaults.get(part))
         return node
 
-    assert [value_of(name) for name in LITERAL] == 3 * [literal]
+    assert [value_of(name) for name in LITERAL_MODELS] == 6 * [literal]
     assert value_of('stdpose_base_propagation_posetrack17.py') == flagship
 
 
@@ -425,7 +427,7 @@ def test_literal_config_beside_the_flagship(key: str, literal: Any, flagship: An
 def test_literal_config_has_the_squared_norm_of_eq_4(cfg: Config) -> None:
     """Two joints of one window are off by 0.5 in 3 and 5 pixels, a third one has no label."""
     loss = MODELS.build(cfg.model.head.loss)
-    output, target = torch.zeros(2, 1, 3, 64, 48)
+    output, target = torch.zeros(2, 1, 3, *reversed(cfg.codec.heatmap_size))
     output[0, 0, 0, :3] = output[0, 1, 7, :5] = output[0, 2] = 0.5
     value = loss(output, target, torch.tensor([[1.0, 1.0, 0.0]]))
     # A mean over the joints, as in Eq. 11.
@@ -435,7 +437,7 @@ def test_literal_config_has_the_squared_norm_of_eq_4(cfg: Config) -> None:
 @pytest.mark.parametrize('uniform', [False, True], ids=['zero', 'uniform'])
 @pytest.mark.parametrize(
     ('cfg', 'acts'),
-    [('stdpose_base_propagation_posetrack17.py', True), (LITERAL[0], False)],
+    [('stdpose_base_propagation_posetrack17.py', True), (LITERAL_FLAGSHIP, False)],
     indirect=['cfg'],
     ids=['flagship', 'literal'],
 )

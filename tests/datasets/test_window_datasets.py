@@ -408,6 +408,30 @@ def test_wrong_labels_are_named(tiny_set: TinySet, edit: Any, message: str) -> N
         PoseTrack18WindowDataset(**tiny_set.args)
 
 
+def keep_every_third(data: dict) -> None:
+    data['annotations'] = [
+        label for label in data['annotations'] if label['image_id'] % 1000 % 3 == 0
+    ]
+
+
+@pytest.mark.parametrize(
+    ('settings', 'advice'),
+    [
+        ({'random_offset': False}, 'set label_interval=3 if only sparse frames are labelled'),
+        ({'test_mode': True}, 'give labels of the frames between, or an interval above 3'),
+    ],
+)
+def test_labels_of_given_frames_alone_are_refused_with_the_remedy(
+    tiny_set: TinySet, settings: dict[str, Any], advice: str
+) -> None:
+    for video in 'ab':
+        tiny_set.change(keep_every_third, video)
+    with pytest.raises(InputError, match=f'holds no window for .*, {advice}'):
+        PoseTrack18WindowDataset(**tiny_set.args, interval=3, **settings)
+    sparse = PoseTrack18WindowDataset(**tiny_set.args, interval=3, label_interval=3)
+    assert {*keys_of(sparse)} == {0, 3, 6, 9}
+
+
 @pytest.mark.parametrize(
     ('edit', 'track', 'skipped', 'reason'),
     [

@@ -1,12 +1,17 @@
-"""Which checkpoint a resumed run goes on from."""
+"""Which checkpoint a resumed run goes on from, and what a killed one leaves."""
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
 
-from stdpose_mm.engine.runner import last_checkpoint
+from stdpose_mm.engine.runner import CheckedRunner, last_checkpoint
 
 
 @pytest.mark.parametrize('record', [None, '', 'iter_30.pth'], ids=['none', 'empty', 'removed'])
@@ -30,3 +35,38 @@ def test_the_recorded_checkpoint_is_taken_where_the_folder_is_now(tmp_path: Path
 def test_without_checkpoints_there_is_none(tmp_path: Path) -> None:
     assert last_checkpoint(str(tmp_path)) is None
     assert last_checkpoint(str(tmp_path / 'nowhere')) is None
+
+
+class Network(nn.Module):
+    """A model whose loss is its only weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def train_step(self, data, optim_wrapper) -> dict[str, torch.Tensor]:
+        return {'loss': self.weight}
+
+
+def test_what_a_run_killed_while_saving_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    abandoned, of_another_run = (tmp_path / f'.{n}.partial.iter_{n}.pth' for n in (0, 3))
+    for file, age in ((abandoned, 60), (of_another_run, -60)):
+        file.write_bytes(b'half')
+        os.utime(file, times=(time.time() - age,) * 2)
+    runner = CheckedRunner(
+        Network(),
+        str(tmp_path),
+        train_dataloader=dict(
+            dataset=[0], sampler=dict(type='DefaultSampler'), batch_size=1, num_workers=0
+        ),
+        train_cfg=dict(by_epoch=False, max_iters=1),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
+        cfg=Config(),
+        default_scope='mmpose',
+        experiment_name='killed',
+    )
+    runner.train()
+    # pathlib also finds hidden files.
+    names = sorted(file.name for file in tmp_path.glob('*.pth'))
+    assert names == [of_another_run.name, 'iter_1.pth']

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from stdpose_mm import mmpose_patches
 from stdpose_mm.apis import STDPoseInferencer
 from stdpose_mm.engine.config_files import config_files, find_model, read_metafiles
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference.window_model import WindowModel
 from support.paths import ROOT
 
 
@@ -62,7 +64,7 @@ def test_listed_models_exist_and_are_ours():
     for model in models:
         assert Path(model['Config']).stem == model['Name']
         for name in (model['Name'], *model['Alias']):
-            assert find_model(name) == (ROOT / model['Config'], None)
+            assert find_model(name)[0] == ROOT / model['Config']
         assert STDPoseInferencer.can_run(str(ROOT / model['Config']))
         assert Config.fromfile(ROOT / model['Config']).model.type == model['In Collection']
 
@@ -88,20 +90,41 @@ def test_a_config_has_one_name_and_two_a_short_one():
         assert shadowed <= set(stems)
 
 
-def test_a_listed_model_has_results_of_ours_or_is_not_reproduced():
-    measured = {
-        model['Name']: model['Results'][0]['Metrics']
-        for model in read_metafiles(ROOT)
-        if model['Metadata'].get('Status') != 'not reproduced'
-    }
+RESULTS = {
     # From research/docs/generated_clips.md and research/docs/semantic_motion.md.
-    name = 'PCK@0.1, T = 7, unlabelled frames'
-    assert measured == {
-        'stdpose_tiny_propagation_synthetic_appearance': {name: 88.2},
-        'semantic_motion_tiny_propagation_synthetic_appearance': {name: 87.7},
-    }
+    'stdpose_tiny_estimation_synthetic': {'AP': 33.03, 'PCK@0.1': 69.97},
+    'stdpose_tiny_propagation_synthetic_finetune': {'AP': 79.9, 'PCK@0.1': 91.5},
+    'stdpose_tiny_propagation_synthetic_appearance': {'PCK@0.1': 88.2},
+    'semantic_motion_tiny_estimation_synthetic': {'AP': 34.11, 'PCK@0.1': 70.56},
+    'semantic_motion_tiny_propagation_synthetic_appearance': {'PCK@0.1': 87.7},
+}
+
+
+def test_a_listed_model_has_results_of_ours_or_is_not_reproduced():
     for model in read_metafiles(ROOT):
-        assert ('Results' in model) == (model['Name'] in measured)
+        results = {result['Task']: result['Metrics'] for result in model.get('Results', ())}
+        task = 'Pose Propagation' if 'propagation' in model['Name'] else 'Pose Estimation'
+        expected = RESULTS.get(model['Name'])
+        assert results == ({} if expected is None else {task: expected}), model['Name']
+        assert ('Status' in model['Metadata']) == (expected is None)
+        assert isinstance(model['Metadata']['Training Data'], list)
+
+
+def test_an_alias_without_the_word_propagation_names_a_model_for_estimation():
+    models = [model for model in read_metafiles(ROOT) if 'propagation' in model['Name']]
+    assert len(models) > 5
+    # Short names of config files, which name the data.
+    of_files = re.compile('stdpose_vit_.*posetrack')
+    for model in models:
+        plain = [name for name in model['Alias'] if 'propagation' not in name]
+        assert not [name for name in plain if not of_files.match(name)]
+
+
+def test_the_weights_of_the_demo_are_those_of_a_listed_model():
+    config, weights = find_model('stdpose-tiny-propagation')
+    assert weights == str(ROOT / 'demo' / 'stdpose_tiny.pth')
+    model = WindowModel.from_config(config, weights)
+    assert model.skeleton.num_keypoints == 17
 
 
 def test_where_the_package_is_installed(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ dataset = dict(type='PoseTrack18WindowDataset', data_root='data/synthetic/', on_
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
-    sampler=dict(type='SeededInfiniteSampler'),
+    sampler=dict(type='STDPoseSeededInfiniteSampler'),
     dataset=dict(**dataset, pipeline={{_base_.train_pipeline}}),
 )
 # The tiny models' learning rates are for one process with the batch size of their configs.

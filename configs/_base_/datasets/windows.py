@@ -3,14 +3,17 @@
 # tools/test.py reports results on the dataset's own validation set.
 interval = 7
 held_out_share = 0.1
-collate = dict(collate_fn=dict(type='packed_collate'))
+# What MMPose's inferencers read: a person per sample, found by the detector for "body" datasets.
+data_mode = 'topdown'
+dataset_type = 'PoseTrack18WindowDataset'
 
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    **collate,
-    sampler=dict(type='SeededSampler', shuffle=True),
+    # Not in testing, where MMPose's inferencers cannot read it.
+    collate_fn=dict(type='stdpose_packed_collate'),
+    sampler=dict(type='STDPoseSeededSampler', shuffle=True),
     dataset=dict(
         ann_file='annotations/train',
         task='propagation',
@@ -24,7 +27,6 @@ in_order = dict(
     batch_size=32,
     num_workers=4,
     persistent_workers=True,
-    **collate,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
 )
@@ -40,5 +42,5 @@ val_dataloader = dict(
 )
 test_dataloader = dict(**in_order, dataset=dict(**test_windows, ann_file='annotations/val'))
 
-test_evaluator = dict(type='PoseTrackMetric', given_interval=interval, boxes='gt')
+test_evaluator = dict(type='STDPosePoseTrackMetric', given_interval=interval, boxes='gt')
 val_evaluator = dict(**test_evaluator, held_out_share=held_out_share, held_out='only')

@@ -6,7 +6,7 @@ _base_ = 'semantic_motion_tiny.py'
 
 heatmap_head = dict(deconv_out_channels=(64, 32))
 model = dict(
-    frame_head=dict(type='FrameHead', **{**_base_.heatmap_head, **heatmap_head}),
+    frame_head=dict(type='STDPoseFrameHead', **{**_base_.heatmap_head, **heatmap_head}),
     frame_head_loss_weight=1.0,
     neck=dict(
         residual=True,
@@ -15,9 +15,9 @@ model = dict(
         context_decoder=None,
         pose_decoder=None,
         tks=dict(
-            type='AppearanceKeypointsSynthesis',
+            type='STDPoseAppearanceKeypointsSynthesis',
             num_joints=_base_.num_joints,
-            correlation=dict(type='AppearanceCorrelation', embed_dims=_base_.embed_dims),
+            correlation=dict(type='STDPoseAppearanceCorrelation', embed_dims=_base_.embed_dims),
             use_prior=True,
         ),
     ),

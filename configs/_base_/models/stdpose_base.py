@@ -19,22 +19,24 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
     ),
-    backbone=dict(type='ViT', arch='base', img_size=(256, 192), drop_path_rate=0.3),
-    frame_head=dict(type='FrameHead', **heatmap_head),
+    backbone=dict(type='STDPoseViT', arch='base', img_size=(256, 192), drop_path_rate=0.3),
+    frame_head=dict(type='STDPoseFrameHead', **heatmap_head),
     # The paper has 0, but two channels of COCO's pretrained head are eyes, not neck and head.
     frame_head_loss_weight=1.0,
     neck=dict(
-        type='STRE',
-        tff=dict(type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=12, num_blocks=2),
-        tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints),
+        type='STDPoseSTRE',
+        tff=dict(
+            type='STDPoseTemporalFeatureFusion', embed_dims=embed_dims, num_heads=12, num_blocks=2
+        ),
+        tks=dict(type='STDPoseTemporalKeypointsSynthesis', num_joints=num_joints),
     ),
     head=dict(
-        type='STDAHead',
+        type='STDPoseSTDAHead',
         feature_size=(16, 12),
         num_heads=12,
         num_blocks=2,
         mask=dict(
-            type='DynamicAwareMask',
+            type='STDPoseDynamicAwareMask',
             num_joints=num_joints,
             normalization='mean',
             slope=10.0,
@@ -43,7 +45,7 @@ model = dict(
         **heatmap_head,
     ),
     mi_loss=dict(
-        type='MutualInformationLoss',
+        type='STDPoseMutualInformationLoss',
         num_joints=num_joints,
         feature_channels=embed_dims,
         alpha=0.1,

@@ -8,7 +8,7 @@ heatmap_head = dict(
     out_channels=num_joints,
     deconv_out_channels=(96, 64),
     deconv_kernel_sizes=(4, 4),
-    loss=dict(type='ForegroundMSELoss'),
+    loss=dict(type='STDPoseForegroundMSELoss'),
 )
 model = dict(
     type='STDPose',
@@ -19,25 +19,27 @@ model = dict(
         bgr_to_rgb=True,
     ),
     backbone=dict(
-        type='ViT',
+        type='STDPoseViT',
         arch='tiny',
         img_size=(128, 96),
         patch_embed='conv_stem',
         pos_embed_init='sine_cosine',
     ),
-    frame_head=dict(type='FrameHead', **heatmap_head),
+    frame_head=dict(type='STDPoseFrameHead', **heatmap_head),
     frame_head_loss_weight=1.0,
     neck=dict(
-        type='STRE',
-        tff=dict(type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=4, num_blocks=2),
-        tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints, use_prior=True),
+        type='STDPoseSTRE',
+        tff=dict(
+            type='STDPoseTemporalFeatureFusion', embed_dims=embed_dims, num_heads=4, num_blocks=2
+        ),
+        tks=dict(type='STDPoseTemporalKeypointsSynthesis', num_joints=num_joints, use_prior=True),
     ),
     head=dict(
-        type='STDAHead',
+        type='STDPoseSTDAHead',
         feature_size=(8, 6),
         num_heads=4,
         num_blocks=2,
-        mask=dict(type='DynamicAwareMask', num_joints=num_joints),
+        mask=dict(type='STDPoseDynamicAwareMask', num_joints=num_joints),
         **heatmap_head,
     ),
     test_cfg=dict(flip_test=False),

@@ -10,9 +10,9 @@ model = dict(
         tff=dict(num_blocks=1, relative_time=True, residual=True),
         tks=dict(
             _delete_=True,
-            type='AppearanceKeypointsSynthesis',
+            type='STDPoseAppearanceKeypointsSynthesis',
             num_joints=_base_.num_joints,
-            correlation=dict(type='AppearanceCorrelation', embed_dims=_base_.embed_dims),
+            correlation=dict(type='STDPoseAppearanceCorrelation', embed_dims=_base_.embed_dims),
             use_prior=True,
         ),
     ),

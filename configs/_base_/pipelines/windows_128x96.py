@@ -8,7 +8,7 @@ codec = dict(
 )
 
 train_pipeline = [
-    dict(type='SeedSample'),
+    dict(type='STDPoseSeedSample'),
     dict(type='LoadWindow'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='WindowRandomFlip'),

@@ -2,7 +2,7 @@
 codec = dict(type='BoundedUDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 
 train_pipeline = [
-    dict(type='SeedSample'),
+    dict(type='STDPoseSeedSample'),
     dict(type='LoadWindow'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='WindowRandomFlip'),

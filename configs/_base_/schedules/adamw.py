@@ -4,7 +4,7 @@ val_cfg = dict()
 test_cfg = dict()
 
 optim_wrapper = dict(
-    constructor='ViTOptimWrapperConstructor',
+    constructor='STDPoseViTOptimWrapperConstructor',
     optimizer=dict(type='AdamW'),
     paramwise_cfg=dict(
         layer_decay_rate=1.0,

@@ -4,5 +4,5 @@ subpixel_decoder = dict(
     upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None
 )
 key_frame_fusion = dict(
-    type='KeyFrameFusion', embed_dims=128, num_heads=4, feedforward_channels=light_width
+    type='STDPoseKeyFrameFusion', embed_dims=128, num_heads=4, feedforward_channels=light_width
 )

@@ -3,6 +3,8 @@ _base_ = '../../../configs/semantic_motion_tiny_estimation_synthetic.py'
 
 model = dict(
     head=dict(
-        fusion=dict(_delete_=True, type='SpatialMotionConcatenation', embed_dims=_base_.embed_dims)
+        fusion=dict(
+            _delete_=True, type='STDPoseSpatialMotionConcatenation', embed_dims=_base_.embed_dims
+        )
     )
 )

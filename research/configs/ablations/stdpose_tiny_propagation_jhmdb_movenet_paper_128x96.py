@@ -13,20 +13,22 @@ heatmap_head = dict(
     decoder=_base_.codec,
 )
 model = dict(
-    frame_head=dict(_delete_=True, type='FrameHead', **heatmap_head),
+    frame_head=dict(_delete_=True, type='STDPoseFrameHead', **heatmap_head),
     neck=dict(
         _delete_=True,
-        type='STRE',
-        tff=dict(type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=4, num_blocks=2),
-        tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints, use_prior=True),
+        type='STDPoseSTRE',
+        tff=dict(
+            type='STDPoseTemporalFeatureFusion', embed_dims=embed_dims, num_heads=4, num_blocks=2
+        ),
+        tks=dict(type='STDPoseTemporalKeypointsSynthesis', num_joints=num_joints, use_prior=True),
     ),
     head=dict(
         _delete_=True,
-        type='STDAHead',
+        type='STDPoseSTDAHead',
         feature_size=(8, 6),
         num_heads=4,
         num_blocks=2,
-        mask=dict(type='DynamicAwareMask', num_joints=num_joints),
+        mask=dict(type='STDPoseDynamicAwareMask', num_joints=num_joints),
         **heatmap_head,
     ),
 )

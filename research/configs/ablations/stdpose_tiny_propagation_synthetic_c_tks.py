@@ -6,7 +6,7 @@ model = dict(
     neck=dict(tff=None),
     head=dict(
         _delete_=True,
-        type='SingleSourceHead',
+        type='STDPoseSingleSourceHead',
         source='merged_heatmaps',
         in_channels=num_joints,
         out_channels=num_joints,

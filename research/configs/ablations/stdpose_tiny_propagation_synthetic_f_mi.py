@@ -4,7 +4,7 @@ _base_ = 'stdpose_tiny_propagation_synthetic_e_dam.py'
 
 model = dict(
     mi_loss=dict(
-        type='MutualInformationLoss',
+        type='STDPoseMutualInformationLoss',
         num_joints=_base_.num_joints,
         feature_channels=_base_.embed_dims,
         alpha=0.1,

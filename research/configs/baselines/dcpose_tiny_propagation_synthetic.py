@@ -12,7 +12,7 @@ model = dict(
     ),
     head=dict(
         _delete_=True,
-        type='SingleSourceHead',
+        type='STDPoseSingleSourceHead',
         source='merged_heatmaps',
         in_channels=_base_.num_joints,
         out_channels=_base_.num_joints,

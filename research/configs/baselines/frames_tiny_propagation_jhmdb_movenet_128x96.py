@@ -7,5 +7,5 @@ model = dict(
     neck=None,
     frame_head=None,
     frame_head_loss_weight=0.0,
-    head=dict(frame_head, _delete_=True, type='SingleSourceHead', source='frame_feature'),
+    head=dict(frame_head, _delete_=True, type='STDPoseSingleSourceHead', source='frame_feature'),
 )

@@ -8,7 +8,7 @@ model = dict(
     frame_head_loss_weight=0.0,
     head=dict(
         _delete_=True,
-        type='SingleSourceHead',
+        type='STDPoseSingleSourceHead',
         source='frame_feature',
         **_base_.heatmap_head,
         decoder=_base_.codec,

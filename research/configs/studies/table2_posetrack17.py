@@ -44,5 +44,9 @@ entries = [
 ]
 entries += [
     dict(name='STDPose', config='configs/stdpose_base_estimation_posetrack17.py'),
+    dict(
+        name='STDPose, literal',
+        config='configs/literal/stdpose_base_estimation_posetrack17_literal.py',
+    ),
     dict(name='semantic motion', config='configs/semantic_motion_base_estimation_posetrack17.py'),
 ]

@@ -11,4 +11,10 @@ tests = [
     )
     for interval in (15, 9, 7, 5, 4, 3, 2)
 ]
-entries = [dict(name='STDPose', config='configs/stdpose_base_propagation_posetrack17.py')]
+entries = [
+    dict(name='STDPose', config='configs/stdpose_base_propagation_posetrack17.py'),
+    dict(
+        name='STDPose, literal',
+        config='configs/literal/stdpose_base_propagation_posetrack17_literal.py',
+    ),
+]

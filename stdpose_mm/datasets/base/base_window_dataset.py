@@ -16,6 +16,7 @@ from mmpose.registry import DATASETS
 
 from stdpose_mm.constants import CROP_POLICIES, ON_ERROR, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
+from stdpose_mm.datasets.transforms.picture_transforms import refuse_picture_transforms
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.labels import (
@@ -29,6 +30,7 @@ from stdpose_mm.io.labels.detections import (
     read_detections,
     require_distinct_ids,
 )
+from stdpose_mm.registration import register
 from stdpose_mm.structures import (
     NO_PEOPLE,
     PersonLabel,
@@ -48,7 +50,7 @@ from .label_selection import LabelSelection
 from .video_tracks import NO_TRACK, Track, VideoTracks, tracks_of
 
 
-@DATASETS.register_module()
+@register(DATASETS)
 class BaseWindowDataset(BaseDataset):
     """Windows of every person in a set of labelled videos.
 
@@ -220,6 +222,7 @@ class BaseWindowDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows as small dictionaries."""
+        refuse_picture_transforms(self.pipeline)
         detections = None
         if self.bbox_file:
             if not os.path.isfile(self.bbox_file):
@@ -252,8 +255,7 @@ class BaseWindowDataset(BaseDataset):
             raise InputError(
                 f'{self.ann_file or self._files} holds no window '
                 f'{"with a given label " if data_list else ""}for {purpose} '
-                f'({len(self.videos)} videos; left out: {left_out}), give '
-                f'{"a person several labels" if data_list else "other label files"}'
+                f'({len(self.videos)} videos; left out: {left_out}), {self._advice(data_list)}'
             )
         if self.selection.task == 'propagation':
             purpose += f', {self.unlabelled} of them without a given label'
@@ -262,6 +264,18 @@ class BaseWindowDataset(BaseDataset):
             f'boxes: {self.box_policy.boxes}; left out: {left_out}'
         )
         return data_list
+
+    def _advice(self, data_list: list[dict]) -> str:
+        """Say what to do where no window has a given label, or where there is no window."""
+        if data_list:
+            return 'give a person several labels'
+        # All labels are of given frames, so that no frame is left to be a key frame.
+        if any(len(v.labelled) > 1 and v.labelled == v.given for v in self.videos):
+            interval = self.selection.intervals[0]
+            if self.test_mode:
+                return f'give labels of the frames between, or an interval above {interval}'
+            return f'set label_interval={interval} if only sparse frames are labelled'
+        return 'give other label files'
 
     def _problem(self, what: str, message: str) -> None:
         if self.on_error == 'stop':

@@ -9,10 +9,14 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
 from stdpose_mm.errors import InputError, require_ratio
+from stdpose_mm.registration import register
 from stdpose_mm.structures.windows import interpolate_pose
 
+HEATMAP_CODECS = ('MSRAHeatmap', 'UDPHeatmap', 'MegviiHeatmap')
+"""Codecs of MMPose that encode each joint as one heatmap."""
 
-@TRANSFORMS.register_module()
+
+@register(TRANSFORMS)
 class GenerateWindowTarget(BaseTransform):
     """Transform that encodes the poses of a window as heatmaps.
 
@@ -55,6 +59,10 @@ class GenerateWindowTarget(BaseTransform):
         label_jitter: Standard deviation of the noise on given labels, in heatmap pixels.
         label_dropout: Probability that a given joint is withheld.
         test_mode: Whether to show every given label unchanged, without random draws.
+
+    Raises:
+        InputError: If an argument is out of range, or the codec does not encode one heatmap per
+            joint.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class GenerateWindowTarget(BaseTransform):
         if label_jitter < 0:
             raise InputError(f'label_jitter must not be negative, got {label_jitter}')
         self.encoder = KEYPOINT_CODECS.build(encoder)
+        _require_heatmaps(self.encoder)
         self.aux_label_prob = aux_label_prob
         self.label_jitter = label_jitter
         self.label_dropout = label_dropout
@@ -126,6 +135,17 @@ class GenerateWindowTarget(BaseTransform):
     def _jitter(self, keypoints: np.ndarray) -> np.ndarray:
         noise = np.random.standard_normal(keypoints.shape) * self.label_jitter
         return (keypoints + noise * self.encoder.scale_factor).astype(keypoints.dtype)
+
+
+def _require_heatmaps(codec: Any) -> None:
+    """Refuse codecs of MMPose that encode something else than one heatmap per joint."""
+    name = type(codec).__name__
+    is_other = type(codec).__module__.startswith('mmpose.') and name not in HEATMAP_CODECS
+    if is_other or getattr(codec, 'heatmap_type', 'gaussian') == 'combined':
+        raise InputError(
+            f'GenerateWindowTarget encodes one heatmap per joint, which {name} with these settings '
+            f'does not, use BoundedUDPHeatmap, {", ".join(HEATMAP_CODECS)} as encoder and decoder'
+        )
 
 
 def labels_in_key_crops(

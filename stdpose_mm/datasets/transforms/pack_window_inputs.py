@@ -8,14 +8,16 @@ from mmengine.structures import PixelData
 from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.registry import TRANSFORMS
 
+from stdpose_mm.registration import register
+
 WINDOW_META_KEYS = (
     *('img_index', 'video_name', 'frame_index', 'frame_indices', 'track_id'),
-    *('window_position', 'label_sources'),
+    *('window_position', 'label_sources', 'aux_given'),
 )
 """Fields of a window that become metainfo, in addition to those of MMPose's PackPoseInputs."""
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class PackWindowInputs(PackPoseInputs):
     """MMPose's PackPoseInputs with the additional fields of a window.
 

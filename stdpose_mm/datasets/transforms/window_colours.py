@@ -10,6 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import require_ratio
+from stdpose_mm.registration import register
 from stdpose_mm.structures import key_index
 
 _STRENGTHS = (0.2 * 255, 0.2, 0.2)
@@ -26,7 +27,7 @@ _COVERED = (0.3, 0.6)
 """Least and largest height and width of what covers it, as shares of the picture's."""
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowPhotometric(BaseTransform):
     """Random brightness, contrast, saturation and blur, drawn independently for every frame.
 
@@ -68,7 +69,7 @@ class WindowPhotometric(BaseTransform):
         return cv2.addWeighted(image, 1 + saturation, grey, -saturation, 0)
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowDegradation(BaseTransform):
     """Transform that blurs a frame or covers a part of it; other frames of the window compensate.
 

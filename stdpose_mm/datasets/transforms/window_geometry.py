@@ -15,6 +15,7 @@ from mmpose.datasets.transforms import (
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
 
 OPENCV_AXES = {'horizontal': 1, 'vertical': 0, 'diagonal': -1}
 
@@ -26,7 +27,16 @@ _CORNERS = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
 
 
 def stack_frames(results: dict) -> dict:
-    """Arrange all poses in the order of the frames: ``keypoints`` becomes [F, K, 2] and so on."""
+    """Arrange all poses in the order of the frames: ``keypoints`` becomes [F, K, 2] and so on.
+
+    Raises:
+        InputError: If the sample is a single picture.
+    """
+    if not isinstance(results['img'], list):
+        raise InputError(
+            'transforms of windows need the frames of a window, got a single picture, begin the '
+            "pipeline with LoadWindow instead of MMPose's LoadImage"
+        )
     for key, aux in _PAIRS:
         before, after = np.split(results.pop(aux), 2)
         results[key] = np.concatenate([before, results[key], after])
@@ -43,7 +53,7 @@ def unstack_frames(results: dict, num_keys: int) -> dict:
     return results
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowRandomFlip(RandomFlip):
     """MMPose's RandomFlip for all frames of a window and their labels.
 
@@ -59,12 +69,13 @@ class WindowRandomFlip(RandomFlip):
 
     def transform(self, results: dict) -> dict:
         """Flip the frames and labels in ``results``, or do not."""
+        num_keys = len(results['keypoints'])
+        results = stack_frames(results)
         pictures = results['img']
         # MMPose mirrors by a view with negative strides, which the crop then copies, many times
         # slower than OpenCV's flip.
         results['img'] = []
-        num_keys = len(results['keypoints'])
-        results = unstack_frames(super().transform(stack_frames(results)), num_keys)
+        results = unstack_frames(super().transform(results), num_keys)
         if results['flip']:
             axis = OPENCV_AXES[results['flip_direction']]
             pictures = [cv2.flip(picture, axis) for picture in pictures]
@@ -76,7 +87,7 @@ class WindowRandomFlip(RandomFlip):
         return results
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowRandomHalfBody(RandomHalfBody):
     """MMPose's RandomHalfBody for all boxes of a window.
 
@@ -113,7 +124,7 @@ class WindowRandomHalfBody(RandomHalfBody):
         return results
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowRandomBBoxTransform(RandomBBoxTransform):
     """MMPose's RandomBBoxTransform with the same draw for all boxes of a window.
 
@@ -126,7 +137,7 @@ class WindowRandomBBoxTransform(RandomBBoxTransform):
         return tuple(np.repeat(values, num_bboxes, axis=0) for values in params)
 
 
-@TRANSFORMS.register_module()
+@register(TRANSFORMS)
 class WindowTopdownAffine(TopdownAffine):
     """MMPose's TopdownAffine for the frames of a window and their labels.
 

@@ -6,9 +6,10 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from stdpose_mm.models.pretrained import compare_weights, model_weights
+from stdpose_mm.registration import register
 
 
-@HOOKS.register_module()
+@register(HOOKS)
 class CheckpointReportHook(Hook):
     """Hook that logs which weights of the model ``load_from`` fills, one row per module.
 

@@ -13,9 +13,10 @@ from stdpose_mm.checkpoint_files import safe_mmengine_reader
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
+from stdpose_mm.registration import register
 
 
-@HOOKS.register_module()
+@register(HOOKS)
 class HeatmapTeacherHook(Hook):
     """Hook for knowledge distillation: the model also learns from the heatmaps of a trained one.
 

@@ -12,9 +12,10 @@ from mmpose.registry import HOOKS
 from mmpose.structures import PoseDataSample
 
 from stdpose_mm.io.video import read_frame, write_picture
+from stdpose_mm.registration import register
 
 
-@HOOKS.register_module()
+@register(HOOKS)
 class WindowVisualizationHook(PoseVisualizationHook):
     """Hook that draws predictions on key frames, also of video files.
 

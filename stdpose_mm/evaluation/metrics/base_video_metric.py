@@ -48,7 +48,8 @@ class BaseVideoMetric(BaseMetric):
     ``pred_instances`` of one person: ``keypoints`` [1, K, 2] in pixels of the picture,
     ``keypoint_scores`` [1, K], and for detections ``bboxes`` [1, 4] and ``bbox_scores`` [1]. The
     score of a joint is multiplied by the score of its box. ``gt_instance_labels.given_mask``
-    [1, 2, K] with ``frame_indices``, if present, tells which labels the model was shown.
+    [1, 2, K] with ``frame_indices``, if present, tells which labels the model was shown, and
+    ``aux_given`` [2] which ones the dataset gave.
 
     Args:
         ann_file: Folder of label files, one label file, or a list of these: PoseTrack18 JSON (any
@@ -127,6 +128,7 @@ class BaseVideoMetric(BaseMetric):
                 scores=scores[0],
                 bbox=None,
                 shown=_frames_with_labels(sample),
+                hidden=_hidden_frames(sample),
             )
             if 'bboxes' in instances:
                 left, top, right, bottom = _to_numpy(instances['bboxes'])[0]
@@ -143,8 +145,8 @@ class BaseVideoMetric(BaseMetric):
         """Assemble the results into videos that match ``self.truth``, given labels included.
 
         Raises:
-            InputError: If a result belongs to a video without labels, or ``given_interval`` differs
-                from the data.
+            InputError: If a result belongs to a video without labels, ``given_interval`` differs
+                from the data, or a given label was not shown to the model.
         """
         by_frame: dict[str, dict[int, list[PersonLabel]]] = {
             video.name: {frame.index: [] for frame in video.frames} for video in self.truth
@@ -157,6 +159,14 @@ class BaseVideoMetric(BaseMetric):
                     f'frame {index} of video {name!r} was predicted, which is not in the labels '
                     f'of {type(self).__name__} ({len(self.truth)} videos); '
                     'set ann_file to the labels of the dataset'
+                )
+            if self.given_interval is not None and result['hidden']:
+                raise InputError(
+                    f'the label of frame {result["hidden"][0]} of video {name!r} was not shown to '
+                    f'the model, which given_interval={self.given_interval} counts as given, end '
+                    'the test pipeline with GenerateWindowTarget(test_mode=True) and '
+                    'PackWindowInputs, or set given_interval=None and the task of the dataset to '
+                    "'estimation'"
                 )
             by_frame[name][index].append(self._person(result))
             shown[name].update(result['shown'])
@@ -254,6 +264,15 @@ def _frames_with_labels(sample: dict) -> list[int]:
     outermost = sample['frame_indices'][0], sample['frame_indices'][-1]
     given = _to_numpy(labels['given_mask'])[0].any(axis=-1)
     return [frame for frame, is_given in zip(outermost, given, strict=True) if is_given]
+
+
+def _hidden_frames(sample: dict) -> list[int]:
+    """List the frames of a data sample whose labels were given but not shown to the model."""
+    if 'aux_given' not in sample:
+        return []
+    outermost = sample['frame_indices'][0], sample['frame_indices'][-1]
+    given = [f for f, is_given in zip(outermost, sample['aux_given'], strict=True) if is_given]
+    return sorted({*given} - {*_frames_with_labels(sample)})
 
 
 def _to_numpy(array: Any) -> np.ndarray:

@@ -17,12 +17,13 @@ from stdpose_mm.evaluation.functional import (
     mean_of_known,
 )
 from stdpose_mm.evaluation.functional.padded_poses import pair_frames
+from stdpose_mm.registration import register
 from stdpose_mm.structures import PersonLabel, pose_extent
 
 from .base_video_metric import BaseVideoMetric
 
 
-@METRICS.register_module()
+@register(METRICS)
 class PoseTrackMetric(BaseVideoMetric):
     """AP per joint, MOTA and MOTP by PoseTrack's rules, and PCK, errors and jitter.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from mmpose.registry import METRICS
 
 from stdpose_mm.evaluation.functional import format_accuracy, keypoint_accuracy
+from stdpose_mm.registration import register
 
 from .base_video_metric import BaseVideoMetric
 
 
-@METRICS.register_module()
+@register(METRICS)
 class VideoPCKMetric(BaseVideoMetric):
     """PCK, errors and jitter of people whose identities are known, without head boxes.
 

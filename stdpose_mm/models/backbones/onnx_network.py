@@ -12,12 +12,13 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.registration import register
 from stdpose_mm.text import listed
 
 _PROBE_SIDE = 64
 
 
-@MODELS.register_module()
+@register(MODELS)
 class OnnxNetwork(nn.Module):
     """The network of an ONNX file, such as MoveNet's, as PyTorch layers that can be trained.
 

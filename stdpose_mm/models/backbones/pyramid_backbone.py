@@ -9,9 +9,10 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
 
 
-@MODELS.register_module()
+@register(MODELS)
 class PyramidBackbone(BaseModule):
     """Backbone that folds the feature maps of a pretrained network into one feature.
 

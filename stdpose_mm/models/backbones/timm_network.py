@@ -6,9 +6,10 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.registration import register
 
 
-@MODELS.register_module()
+@register(MODELS)
 class TimmNetwork(nn.Module):
     """A network of timm that was trained on ImageNet.
 

@@ -17,6 +17,7 @@ from stdpose_mm.models.layers.position_embedding import (
     sine_cosine_position_embedding,
 )
 from stdpose_mm.models.pretrained import BACKBONE, compare_weights, read_backbone_weights
+from stdpose_mm.registration import register
 
 from .patch_embedding import PatchEmbedding
 from .token_pruning import TokenPruning
@@ -41,7 +42,7 @@ ORIGINAL_NAMES = (
 )
 
 
-@MODELS.register_module()
+@register(MODELS)
 class ViT(BaseModule):
     """Plain vision transformer that loads released ViTPose checkpoints unchanged.
 

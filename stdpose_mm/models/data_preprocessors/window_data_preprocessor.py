@@ -12,8 +12,12 @@ from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from stdpose_mm.errors import InputError
+from stdpose_mm.registration import register
+from stdpose_mm.text import listed
 
-@MODELS.register_module()
+
+@register(MODELS)
 class WindowDataPreprocessor(PoseDataPreprocessor):
     """Data preprocessor that normalises windows of crops, [T, 3, H, W] each, to [N, T, 3, H, W].
 
@@ -27,15 +31,28 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
 
         Args:
             data: ``inputs``, a list of N tensors [T, 3, H, W] or one tensor [N, T, 3, H, W], and
-                ``data_samples``, a list of N samples.
+                ``data_samples``, a list of N samples. Single pictures [3, H, W], as pipelines of
+                MMPose pack them, are windows of one frame.
             training: Whether batch augmentations apply.
 
         Returns:
             The same keys; ``inputs`` is float32 [N, T, 3, H, W].
+
+        Raises:
+            InputError: If the samples have different shapes.
         """
         inputs = data['inputs']
         if is_seq_of(inputs, Tensor):
+            shapes = sorted({str(tuple(sample.shape)) for sample in inputs})
+            if len(shapes) > 1:
+                raise InputError(
+                    f'samples of a batch have the shapes {listed(shapes, 4)} (frames, channels, '
+                    'height, width), set input_size of all pipelines, num_frames of LoadWindow and '
+                    'of the datasets, and keys_per_sample=1 beside pictures, to the same'
+                )
             inputs = torch.stack(list(inputs))
+        if inputs.ndim == 4:
+            inputs = inputs[:, None]
         folded = super().forward({**data, 'inputs': inputs.flatten(0, 1)}, training)
         folded['inputs'] = folded['inputs'].unflatten(0, inputs.shape[:2])
         return folded

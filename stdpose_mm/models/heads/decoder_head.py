@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.layers.convolutions import conv_block, convolve_upsampled
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
+from stdpose_mm.registration import register
 
 SOURCES = ('frame_feature', 'fused_feature', 'merged_heatmaps')
 
@@ -167,7 +168,7 @@ class DecoderHead(HeatmapHead):
         return both
 
 
-@MODELS.register_module()
+@register(MODELS)
 class FrameHead(DecoderHead):
     """Heatmap head that is applied to every frame of a window alone.
 
@@ -182,7 +183,7 @@ class FrameHead(DecoderHead):
         return self.to_heatmaps(feats[-1])
 
 
-@MODELS.register_module()
+@register(MODELS)
 class SingleSourceHead(DecoderHead):
     """Heatmap head on one field of the representation, for ablations and baselines.
 

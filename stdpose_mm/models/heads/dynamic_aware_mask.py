@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_choice, require_positive
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES, key_index
 from stdpose_mm.structures.windows import require_num_frames
 
@@ -33,7 +34,7 @@ def motion_residuals(frame_heatmaps: Tensor) -> Tensor:
     return torch.cat((key - frame_heatmaps[:, :place], frame_heatmaps[:, place + 1 :] - key), dim=1)
 
 
-@MODELS.register_module()
+@register(MODELS)
 class DynamicAwareMask(BaseModule):
     """Dynamic-Aware Mask (DAM, Sec. 3.2, Eq. 3): where the pose moves within a window.
 

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers.blocks import MutualAttentionBlock, zero_init_residual
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
+from stdpose_mm.registration import register
 
 from .decoder_head import DecoderHead
 
 
-@MODELS.register_module()
+@register(MODELS)
 class SpatialMotionHead(DecoderHead):
     """Head that fuses the key frame's feature and the motion feature into the final heatmaps.
 
@@ -57,7 +58,7 @@ class SpatialMotionHead(DecoderHead):
         return self.to_heatmaps(self.fusion(feats.frame_feature, motion), feats.merged_feature)
 
 
-@MODELS.register_module()
+@register(MODELS)
 class SpatialMotionMutualLearning(BaseModule):
     """Spatial-Motion Mutual Learning (SMML): mutual cross-attention, then a weighted sum.
 
@@ -96,7 +97,7 @@ class SpatialMotionMutualLearning(BaseModule):
         return mixed.transpose(1, 2).unflatten(2, grid)
 
 
-@MODELS.register_module()
+@register(MODELS)
 class SpatialMotionConcatenation(BaseModule):
     """Concatenation of both features and a 1x1 convolution, the baseline for mutual learning.
 

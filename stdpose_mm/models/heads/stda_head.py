@@ -14,11 +14,12 @@ from stdpose_mm.models.layers.position_embedding import (
     sine_cosine_position_embedding,
 )
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
+from stdpose_mm.registration import register
 
 from .decoder_head import DecoderHead
 
 
-@MODELS.register_module()
+@register(MODELS)
 class STDAHead(DecoderHead):
     """SpatioTemporal Dynamics Aggregation (STDA, Eq. 13) and the final heatmaps.
 
@@ -78,6 +79,7 @@ class STDAHead(DecoderHead):
                 'merged_channels too'
             )
         self.grid = (feature_size[0], feature_size[1])
+        self.patch_size = patch_size
         self.heatmap_shape = (self.grid[0] * patch_size, self.grid[1] * patch_size)
         self.mask = MODELS.build(mask) if mask else None
         self.patch_embed = nn.Conv2d(

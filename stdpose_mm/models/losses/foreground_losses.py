@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from stdpose_mm.registration import register
+
 FOREGROUND_WEIGHT = 10.0
 """Extra weight of a pixel whose target is 1."""
 
@@ -12,7 +14,7 @@ SHARPNESS = 10.0
 ``exp(-SHARPNESS)`` times its probability."""
 
 
-@MODELS.register_module()
+@register(MODELS)
 class ForegroundMSELoss(nn.Module):
     """Squared error of heatmaps (Eq. 4) with a larger weight for the foreground.
 
@@ -42,7 +44,7 @@ class ForegroundMSELoss(nn.Module):
         return weighted.flatten(2).sum(-1)
 
 
-@MODELS.register_module()
+@register(MODELS)
 class ForegroundKLLoss(ForegroundMSELoss):
     """:class:`ForegroundMSELoss` plus the divergence of each map from its target as distributions.
 

@@ -9,17 +9,16 @@ from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
+from stdpose_mm.registration import register
 
 ESTIMATORS = ('variational', 'literal')
 # Maximum absolute log-variance of the variational Gaussian.
 MAX_LOG_VARIANCE = 3.0
 # Divides the maps before the softmax of the literal estimator, in FAMI-Pose's code.
 TEMPERATURE = 0.05
-# Size of a heatmap relative to the features.
-UPSAMPLE = 4
 
 
-@MODELS.register_module()
+@register(MODELS)
 class MutualInformationLoss(nn.Module):
     """Mutual information objective (Eq. 2 and 8 to 11).
 
@@ -68,6 +67,8 @@ class MutualInformationLoss(nn.Module):
             heatmap terms. Heatmaps are at most 1 high, and only logits several times as high locate
             a joint. ``None`` keeps PyTorch's small random weights, which pass almost no gradient
             until they have grown large.
+        upsample: Size of the heatmaps relative to the features, a whole number. By default that of
+            the model's head, or 4.
 
     Raises:
         InputError: If the estimator is unknown, or ``heatmap_gain`` is not positive.
@@ -82,6 +83,7 @@ class MutualInformationLoss(nn.Module):
         beta: float = 0.01,
         per_pixel: bool = True,
         heatmap_gain: float | None = None,
+        upsample: int = 4,
     ) -> None:
         super().__init__()
         if heatmap_gain is not None and heatmap_gain <= 0:
@@ -95,8 +97,8 @@ class MutualInformationLoss(nn.Module):
             return
         if alpha:
             self.feature_decoder = nn.Sequential(
-                nn.Conv2d(feature_channels, num_joints * UPSAMPLE**2, kernel_size=1),
-                nn.PixelShuffle(UPSAMPLE),
+                nn.Conv2d(feature_channels, num_joints * upsample**2, kernel_size=1),
+                nn.PixelShuffle(upsample),
             )
             self.feature_predictor = nn.Sequential(
                 nn.Conv2d(feature_channels, feature_channels, kernel_size=1),

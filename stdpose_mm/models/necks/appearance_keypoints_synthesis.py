@@ -17,6 +17,7 @@ from stdpose_mm.models.structures import (
     nearness_of,
     position_of,
 )
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES
 
 EPSILON = 1e-6
@@ -24,11 +25,8 @@ EPSILON = 1e-6
 APPEARANCE_CHANNELS = 32
 """Width C of the features of which the appearance is compared."""
 
-UPSAMPLE = 4
-"""Size of a heatmap relative to the features."""
 
-
-@MODELS.register_module()
+@register(MODELS)
 class AppearanceCorrelation(BaseModule):
     """Correlation of each joint's appearance in the auxiliary frames with the key frame.
 
@@ -39,13 +37,14 @@ class AppearanceCorrelation(BaseModule):
 
     Args:
         embed_dims: Width D of the features.
+        upsample: Size of the heatmaps relative to the features, a whole number.
     """
 
-    def __init__(self, embed_dims: int) -> None:
+    def __init__(self, embed_dims: int, upsample: int = 4) -> None:
         super().__init__()
         self.upsample = nn.Sequential(
-            nn.Conv2d(embed_dims, APPEARANCE_CHANNELS * UPSAMPLE**2, kernel_size=1),
-            nn.PixelShuffle(UPSAMPLE),
+            nn.Conv2d(embed_dims, APPEARANCE_CHANNELS * upsample**2, kernel_size=1),
+            nn.PixelShuffle(upsample),
             # Without this convolution, patches of neighbouring features would not fit together.
             nn.Conv2d(APPEARANCE_CHANNELS, APPEARANCE_CHANNELS, kernel_size=3, padding=1),
         )
@@ -63,10 +62,19 @@ class AppearanceCorrelation(BaseModule):
         Returns:
             Cosine similarities [N, A, K, h, w], 0 for joints with an empty map, and the key frame's
             feature at the size of the heatmaps [N, C, h, w], float32.
+
+        Raises:
+            InputError: If the features do not have the size of the heatmaps after upsampling.
         """
         num_aux = aux_features.shape[1]
         frames = torch.cat((aux_features, key_feature[:, None]), dim=1)
         fine = self.upsample(frames.flatten(0, 1)).float().unflatten(0, (-1, num_aux + 1))
+        if fine.shape[-2:] != aux_heatmaps.shape[-2:]:
+            raise InputError(
+                f'the upsampled features of AppearanceCorrelation are {list(fine.shape[-2:])} '
+                f'(height, width) and the heatmaps {list(aux_heatmaps.shape[-2:])}, set its '
+                'upsample to the stride of the backbone divided by that of the heatmaps'
+            )
         directions = F.normalize(fine, dim=2, eps=EPSILON).flatten(3)
         weights = aux_heatmaps.float().clamp(min=0).flatten(3)
         appearance = torch.einsum('nakp,nacp->nakc', weights, directions[:, :-1])
@@ -77,7 +85,7 @@ class AppearanceCorrelation(BaseModule):
         return similarity.unflatten(-1, aux_heatmaps.shape[-2:]), fine[:, -1]
 
 
-@MODELS.register_module()
+@register(MODELS)
 class AppearanceKeypointsSynthesis(BaseModule):
     """Keypoints synthesis that also reads image features (beyond the paper); it replaces TKS.
 

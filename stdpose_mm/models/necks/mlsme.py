@@ -24,13 +24,14 @@ from stdpose_mm.models.structures import (
     SpatioTemporalRepresentation,
     key_of,
 )
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES
 
 from .mlsme_parts import SpaceTimeMasks, sample_mask, sample_tube_mask
 from .window_neck import WindowNeck
 
 
-@MODELS.register_module()
+@register(MODELS)
 class MLSME(WindowNeck):
     """Multi-Level Semantic Motion Encoder (Feng and Chen, 2025): features of a window over time.
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES, key_index
 
 PATCH_SIZE = 4
@@ -60,7 +61,7 @@ def sample_mask(shape: tuple[int, ...], count: int, device: torch.device) -> Ten
     return order.argsort(dim=-1) < count
 
 
-@MODELS.register_module()
+@register(MODELS)
 class ContextDecoder(BaseModule):
     """Decoder of masked features from the encoded tokens of their window.
 
@@ -84,7 +85,7 @@ class ContextDecoder(BaseModule):
         return self.project(self.norm(decoded)).view_as(tokens)
 
 
-@MODELS.register_module()
+@register(MODELS)
 class GivenPoseEmbedding(BaseModule):
     """Patch embedding of the heatmaps of the poses that are given in a window.
 

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.registration import register
 
 from .window_neck import WindowNeck
 
 
-@MODELS.register_module()
+@register(MODELS)
 class STRE(WindowNeck):
     """SpatioTemporal Representation Encoder (Sec. 3.1).
 

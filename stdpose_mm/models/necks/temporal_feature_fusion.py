@@ -15,16 +15,18 @@ from stdpose_mm.models.layers.blocks import (
     zero_init_residual,
 )
 from stdpose_mm.models.structures import AuxiliaryLabels, key_of, position_of, relative_times
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES
 
 
-@MODELS.register_module()
+@register(MODELS)
 class TemporalFeatureFusion(BaseModule):
     """Temporal Feature Fusion (TFF, Sec. 3.1) of the features of all frames to F~_t.
 
     A learnable embedding per frame is added to its tokens (the backbone has already added their
     positions in the frame); the tokens of all frames pass cascaded transformer blocks together; an
-    MLP aggregates the frames' tokens at the same position.
+    MLP aggregates the frames' tokens at the same position. The paper adds "a new learnable position
+    embedding to each visual feature", which may also mean one vector per token of each frame.
 
     Args:
         embed_dims: Width D of the features.
@@ -32,6 +34,8 @@ class TemporalFeatureFusion(BaseModule):
         num_blocks: Number of transformer blocks.
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         num_frames: Number of frames T.
+        feature_size: Rows and columns of the features, for an embedding with a vector for each
+            token of each frame; ``None`` for one vector per frame.
         relative_time: Whether to add an embedding of each frame's time, in which the key frame is
             at 0 and the outermost frames are 1 apart (beyond the paper).
         residual: Whether to start from F~ = F_t and learn what to add (beyond the paper).
@@ -45,6 +49,7 @@ class TemporalFeatureFusion(BaseModule):
         num_blocks: int = 2,
         feedforward_channels: int | None = None,
         num_frames: int = NUM_FRAMES,
+        feature_size: tuple[int, int] | None = None,
         relative_time: bool = False,
         residual: bool = False,
         with_cp: bool = False,
@@ -53,7 +58,8 @@ class TemporalFeatureFusion(BaseModule):
         self.num_frames = num_frames
         self.residual = residual
         self.with_cp = with_cp
-        self.frame_embed = nn.Parameter(torch.zeros(1, num_frames, 1, embed_dims))
+        num_vectors = 1 if feature_size is None else feature_size[0] * feature_size[1]
+        self.frame_embed = nn.Parameter(torch.zeros(1, num_frames, num_vectors, embed_dims))
         nn.init.trunc_normal_(self.frame_embed, std=0.02)
         self.blocks = nn.Sequential(
             *(
@@ -98,7 +104,7 @@ class TemporalFeatureFusion(BaseModule):
         return key_of(features) + fused if self.residual else fused
 
 
-@MODELS.register_module()
+@register(MODELS)
 class KeyFrameFusion(BaseModule):
     """Light form of TFF (beyond the paper): only the key frame is updated, from all frames.
 

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from stdpose_mm.models.layers.convolutions import conv_block
 from stdpose_mm.models.structures import AuxiliaryLabels, append_prior
+from stdpose_mm.registration import register
 from stdpose_mm.structures import NUM_FRAMES
 
 JOINT_CHANNELS = (4, 2)
 """Channels per joint after each of the grouped convolutions."""
 
 
-@MODELS.register_module()
+@register(MODELS)
 class TemporalKeypointsSynthesis(BaseModule):
     """Temporal Keypoints Synthesis (TKS, Eq. 6): heatmaps of all frames to merged heatmaps H~_t.
 

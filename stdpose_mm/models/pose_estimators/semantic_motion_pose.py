@@ -10,11 +10,12 @@ from torch import Tensor
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.necks import MLSME
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.registration import register
 
 from .window_pose_estimator import WindowPoseEstimator, show_labels, window_targets
 
 
-@MODELS.register_module()
+@register(MODELS)
 class SemanticMotionPose(WindowPoseEstimator):
     """Semantic motion encoding and spatial-motion mutual learning (Feng and Chen, 2025).
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from mmpose.models.heads import HeatmapHead
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import (
@@ -52,6 +53,9 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             the key frame with the frame head alone.
         **kwargs: ``train_cfg``, ``data_preprocessor``, ``metainfo`` and ``init_cfg`` of
             :class:`TopdownPoseEstimator`.
+
+    Raises:
+        InputError: If parts do not fit each other, or a head of MMPose cannot be used.
     """
 
     def __init__(
@@ -65,11 +69,17 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         **kwargs: Any,
     ) -> None:
         super().__init__(backbone=backbone, neck=neck, head=head, test_cfg=test_cfg, **kwargs)
+        _require_head(self.head)
         if neck is None and frame_head:
             raise InputError('a frame_head needs a neck, got neck=None')
         if frame_head is None and (frame_head_loss_weight or self.test_cfg.get('use_frame_head')):
             raise InputError('frame_head_loss_weight and use_frame_head need a frame_head')
         self.frame_head: Any = MODELS.build(frame_head) if frame_head else None
+        if _is_of_mmpose(self.frame_head) and not isinstance(self.frame_head, HeatmapHead):
+            raise InputError(
+                f'the frame_head must decode heatmaps, which {type(self.frame_head).__name__} of '
+                'MMPose does not, use STDPoseFrameHead or HeatmapHead'
+            )
         self.frame_head_loss_weight = frame_head_loss_weight
 
     @property
@@ -307,6 +317,23 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         for name in list(state_dict):
             if name.startswith('head.'):
                 state_dict[f'frame_{name}'] = state_dict.pop(name)
+
+
+def _require_head(head: nn.Module) -> None:
+    """Refuse heads of MMPose, which read a feature map and not the representation of a window."""
+    if _is_of_mmpose(head):
+        advice = 'with the arguments of HeatmapHead'
+        if not isinstance(head, HeatmapHead):
+            advice += ' (this package decodes heatmaps only)'
+        raise InputError(
+            f'the head {type(head).__name__} of MMPose reads a feature map, not the output of a '
+            "neck for windows, use STDPoseSingleSourceHead with source='fused_feature', or "
+            f"without a neck source='frame_feature', {advice}"
+        )
+
+
+def _is_of_mmpose(module: nn.Module | None) -> bool:
+    return type(module).__module__.startswith('mmpose.')
 
 
 def show_labels(frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None) -> Tensor | None:

@@ -49,11 +49,12 @@ class TestFusions:
 
 
 class TestTemporalFeatureFusion:
-    def test_without_blocks_a_place_is_the_mlp_of_its_three_tokens(self):
-        fusion = TemporalFeatureFusion(16, 2, num_blocks=0)
+    @pytest.mark.parametrize(('feature_size', 'vector'), [(None, 0), ((4, 3), 3 * 3 + 2)])
+    def test_without_blocks_a_place_is_the_mlp_of_its_three_tokens(self, feature_size, vector):
+        fusion = TemporalFeatureFusion(16, 2, num_blocks=0, feature_size=feature_size)
         features = torch.randn(2, 3, 16, 4, 3)
         fused = fusion(features)
-        tokens = features[1, :, :, 3, 2] + fusion.frame_embed[0, :, 0]
+        tokens = features[1, :, :, 3, 2] + fusion.frame_embed[0, :, vector]
         expected = fusion.aggregate(fusion.norm(tokens)[None, :, None])[0, 0]
         torch.testing.assert_close(fused[1, :, 3, 2], expected)
 

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.losses import MutualInformationLoss
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 from support.model_samples import (
     FLIP_INDICES,
@@ -199,8 +198,9 @@ class TestLoss:
 
     def test_literal_information_compares_the_final_maps_and_leaves_the_frame_head(self):
         def trained(**changes):
-            network = build(tiny_cfg(mi=True, frame_head_loss_weight=0.0)).train()
-            network.mi_loss = MutualInformationLoss(NUM_JOINTS, 128, **changes)
+            cfg = tiny_cfg(mi=True, frame_head_loss_weight=0.0)
+            cfg['mi_loss'].update(changes)
+            network = build(cfg).train()
             losses = network(**prepare(network), mode='loss')
             return losses, network
 
@@ -213,6 +213,18 @@ class TestLoss:
         assert network.frame_head.training
         for name, buffer in network.frame_head.named_buffers():
             torch.testing.assert_close(buffer, other.frame_head.get_buffer(name))
+
+    def test_literal_information_decodes_the_final_maps_once(self):
+        cfg = tiny_cfg(mi=True, frame_head_loss_weight=0.0)
+        cfg['mi_loss']['estimator'] = 'literal'
+        network = build(cfg).train()
+        network(**prepare(network), mode='loss')
+        counts = {
+            int(buffer)
+            for name, buffer in network.head.named_buffers()
+            if name.endswith('num_batches_tracked')
+        }
+        assert counts == {1}
 
     def test_literal_information_needs_a_frame_head(self):
         cfg = tiny_cfg(mi=True, frame_head_loss_weight=0.0)

@@ -1,0 +1,105 @@
+"""Every row of the paper's tables of STDPose has the paper's form and ours, and builds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from support.small_configs import small_model_cfg
+
+from .test_research_configs import STUDIES, entry_config, options_of
+
+PARTS = {
+    'a': set(),
+    'b': {'tff'},
+    'c': {'tks'},
+    'd': {'tff', 'tks', 'stda'},
+    'e': {'tff', 'tks', 'stda', 'dam'},
+    'f': {'tff', 'tks', 'stda', 'dam', 'mi'},
+}
+"""Table 4, upper half."""
+
+ROWS = {
+    **{f'table1_posetrack{year}': ['STDPose'] for year in (17, 18, 21)},
+    **{f'table2_posetrack{year}': ['STDPose'] for year in (17, 18, 21)},
+    'table4_components_posetrack17': [f'({row})' for row in PARTS],
+    'table4_intervals_posetrack17': ['STDPose'],
+    'table5_posetrack17': [
+        f'k = {k}, theta = {theta}' for theta in (0, 0.2, 0.5, 0.7) for k in (0.5, 1, 1.5, 2, 5)
+    ],
+    'table6_posetrack17': ['224x168', '256x192', '384x288'],
+}
+"""Study of a table -> its rows of STDPose; Table 3 is two commands in research/docs/studies.md."""
+
+
+def entry_of(study: str, row: str, literal: bool) -> Any:
+    entries = STUDIES[study].entries
+    if study == 'table5_posetrack17':
+        entries = STUDIES[f'{study}_literal' if literal else study].entries
+        return next(entry for entry in entries if entry.name == row)
+    if study == 'table4_components_posetrack17' and not literal:
+        return next(entry for entry in entries if re.match(re.escape(row), entry.name))
+    return next(entry for entry in entries if entry.name == row_name(study, row, literal))
+
+
+def row_name(study: str, row: str, literal: bool) -> str:
+    separator = ' ' if study.startswith('table4_components') else ', '
+    return f'{row}{separator}literal' if literal else row
+
+
+@pytest.mark.parametrize('literal', [False, True], ids=['ours', 'literal'])
+@pytest.mark.parametrize(
+    ('study', 'row'), [(study, row) for study, rows in ROWS.items() for row in rows]
+)
+def test_a_row_of_the_paper_builds(study: str, row: str, literal: bool) -> None:
+    init_default_scope('mmpose')
+    cfg = entry_config(entry_of(study, row, literal))
+    with torch.device('meta'):
+        MODELS.build(small_model_cfg(cfg))
+    target = next(
+        step
+        for step in cfg.train_dataloader.dataset.pipeline
+        if step.type == 'GenerateWindowTarget'
+    )
+    assert (target.get('aux_label_prob', 1) == 0) == literal
+    mask = cfg.model.head.get('mask')
+    if mask is not None:
+        assert (mask.normalization == 'softmax') == literal
+    if cfg.model.get('mi_loss') is not None:
+        assert (cfg.model.mi_loss.get('estimator') == 'literal') == literal
+    assert cfg.model.backbone.arch == 'base'
+
+
+@pytest.mark.parametrize('literal', [False, True], ids=['ours', 'literal'])
+@pytest.mark.parametrize('row', PARTS)
+def test_a_row_of_table_4_has_its_parts(row: str, literal: bool) -> None:
+    model = entry_config(entry_of('table4_components_posetrack17', f'({row})', literal)).model
+    neck = model.neck or {}
+    parts = {
+        'tff': neck.get('tff') is not None,
+        'tks': neck.get('tks') is not None,
+        'stda': model.head.type == 'STDPoseSTDAHead',
+        'dam': model.head.get('mask') is not None,
+        'mi': model.get('mi_loss') is not None,
+    }
+    assert {name for name, is_there in parts.items() if is_there} == PARTS[row]
+
+
+@pytest.mark.parametrize('literal', [False, True], ids=['ours', 'literal'])
+def test_the_settings_of_table_5_are_those_of_its_rows(literal: bool) -> None:
+    for row in ROWS['table5_posetrack17']:
+        mask = entry_config(entry_of('table5_posetrack17', row, literal)).model.head.mask
+        assert f'k = {mask.slope}, theta = {mask.threshold}' == row
+
+
+def test_the_intervals_of_table_4_are_tested_with_one_checkpoint() -> None:
+    study = STUDIES['table4_intervals_posetrack17']
+    intervals = [options_of({}, test)['test_evaluator.given_interval'] for test in study.tests]
+    # The paper's are 15, 9, 7, 5, 3 and 2.
+    assert {15, 9, 7, 5, 3, 2} <= {*intervals}
+    assert [entry.name for entry in study.entries] == ['STDPose', 'STDPose, literal']
