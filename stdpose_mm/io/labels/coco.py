@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar
 
@@ -34,7 +35,7 @@ from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
 from .frame_numbers import MAX_FRAME_INDEX, follow_names, frame_indices, picture_stem, slashed
 from .identities import Identity, StatedIdentity, number_identities
 from .joints import note_unread_joints
-from .poses import leave_out_empty, posetrack_visibility
+from .poses import leave_out_empty, posetrack_visibility, without_placeholders
 
 T = TypeVar('T')
 Visibility = Literal['coco', 'posetrack', 'binary']
@@ -212,12 +213,14 @@ def _read_person(
     count, order = categories.skeleton.num_keypoints, [*categories.order_of(annotation)]
     joints = np.zeros((count, 3))
     if annotation.raw('keypoints', []) != []:
-        joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
+        numbers = annotation.numbers('keypoints', 3 * count, lacking=True)
+        joints = without_placeholders(numbers.reshape(count, 3))
     flags = joints[:, 2]
     allowed = (0, 1, 2) if visibility == 'coco' else (0, 1)
-    if not np.isin(flags, allowed).all():
-        bad = flags[~np.isin(flags, allowed)][0]
-        raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {bad:g}')
+    is_wrong = ~np.isin(flags, allowed) | np.isnan(joints).any(axis=1)
+    if is_wrong.any():
+        x, y, v = joints[is_wrong][0]
+        raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {x:g}, {y:g}, {v:g}')
     if visibility == 'posetrack':
         flags = posetrack_visibility(joints)
     elif visibility == 'binary':
@@ -378,9 +381,9 @@ def parse_coco(
     visibility = 'binary' if visible_as_1 else visibility
     keys = [image_of(annotation, place)[0] for annotation in annotations]
     index_of = {image_id: index for image_id, (_, index) in places}
-    labels = map(_label_of, read_people(annotations, index_of, categories, visibility))
-    entries = list(zip(annotations, keys, labels, strict=True))
-    (stated,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
+    labels = [*map(_label_of, read_people(annotations, index_of, categories, visibility))]
+    entries = [*zip(map(is_statement, annotations, labels), keys, labels, strict=True)]
+    (stated,) = leave_out_empty(path, [entries], itemgetter(0))
     for _, key, person in stated:
         persons[key].append(person)
     top = record.extra()

@@ -27,7 +27,7 @@ from .deeplabcut import OWN_SCORER
 from .fields import MAX_COORDINATE, Record, errors_of, fields_of, require_distinct
 from .joints import join_ungrouped, unify_joint_names
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
-from .poses import Person, holds_a_joint, joint_scores, person_of_joints
+from .poses import Person, holds_a_joint, joint_scores, person_of_joints, without_repeated
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
@@ -63,6 +63,8 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     """
     tasks = Record(path, '', {'tasks': data}).records('tasks')
     chosen = [_choose_result(task) for task in tasks]
+    distinct = without_repeated(path, 'region', (regions for regions, _ in chosen), _key_of_region)
+    chosen = [(regions, flag) for regions, (_, flag) in zip(distinct, chosen, strict=True)]
     before = sum(len(regions) for regions, _ in chosen)
     chosen = [([r for r in regions if not _is_prompt(r)], flag) for regions, flag in chosen]
     every = [region for regions, _ in chosen for region in regions]
@@ -101,6 +103,12 @@ def _choose_result(task: Record) -> tuple[list[Record], bool]:
 
 def _kind(region: Record) -> str:
     return str(region.text('type', ''))
+
+
+def _key_of_region(region: Record) -> str:
+    # Other regions may refer to the id of a rectangle.
+    names = ('type', 'value', 'parentID', *(() if _kind(region) == _POINT else ('id', 'from_id')))
+    return repr([region.peek(name) for name in (*names, 'to_id')])
 
 
 def _is_prompt(region: Record) -> bool:

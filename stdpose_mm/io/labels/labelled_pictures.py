@@ -22,7 +22,7 @@ from stdpose_mm.text import counted
 
 from .fields import errors_of, require_distinct, shown
 from .frame_numbers import base_name, follow_names, frame_indices, slashed
-from .poses import Person, located_people
+from .poses import Person, key_of, located_people, without_repeated
 
 MAX_FILES = 10**6
 
@@ -66,7 +66,9 @@ def videos_of_pictures(
         InputError: If a picture appears twice, or labels contradict each other.
     """
     folders: dict[PurePosixPath, list[LabelledPicture]] = {}
-    pictures = list(pictures)
+    (pictures,) = without_repeated(
+        path, 'picture', [[*pictures]], lambda p: key_of((slashed(p.name), *p.people))
+    )
     located = located_people(path, (picture.people for picture in pictures))
     for picture, labels in zip(pictures, located, strict=True):
         picture = replace(picture, name=slashed(picture.name), people=labels)

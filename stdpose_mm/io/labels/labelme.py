@@ -36,7 +36,7 @@ from .labelled_pictures import (
     picture_names,
     videos_of_pictures,
 )
-from .poses import Person, person_of_joints
+from .poses import Person, person_of_joints, without_repeated
 
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
 
@@ -82,7 +82,7 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
             # The encoded picture; those of a long video would fill the memory.
             data.pop('imageData', None)
         records.append(Record(file, '', data))
-    shapes = [_shapes(record) for record in records]
+    shapes = without_repeated(path, 'shape', map(_shapes, records), _key_of_shape)
     every = [shape for of_picture in shapes for shape in of_picture]
     groups = [_points_by_group(of_picture) for of_picture in shapes]
     join_ungrouped(path, groups)
@@ -113,6 +113,10 @@ def _shapes(record: Record) -> list[Record]:
     # X-AnyLabeling calls a rotated one rotation, LabelMe 6 oriented_rectangle.
     kinds = ('point', 'rectangle', 'rotation', 'oriented_rectangle')
     return [s for s in record.records('shapes') if s.text('shape_type', 'polygon') in kinds]
+
+
+def _key_of_shape(shape: Record) -> str:
+    return repr([shape.peek(name) for name in ('label', 'shape_type', 'group_id', 'points')])
 
 
 def _is_point(shape: Record) -> bool:

@@ -61,7 +61,7 @@ def parse_mediapipe(
         raise InputError(f'{path} has people with no landmarks, or with different numbers of them')
     joints = np.stack(poses)
     # Landmarks may lie outside the picture.
-    if np.median(np.abs(joints[..., :2])) <= 2:
+    if np.nanmedian(np.abs(joints[..., :2])) <= 2:
         if size is None:
             raise InputError(f'{path} holds fractions of the picture, give its --labels-size')
         joints[..., :2] *= size
@@ -89,6 +89,6 @@ def _poses_of(frame: Record) -> list[np.ndarray]:
         arrays = [np.array(pose, dtype=np.float64).reshape(-1, 3) for pose in poses]
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         arrays = [np.full((1, 3), np.inf)]
-    if not all((np.abs(array) <= MAX_COORDINATE).all() for array in arrays):
+    if any((np.abs(array) > MAX_COORDINATE).any() for array in arrays):
         raise frame.error(name, 'landmarks with numbers x, y and visibility')
     return arrays

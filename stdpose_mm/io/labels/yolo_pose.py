@@ -41,7 +41,13 @@ from .labelled_pictures import (
     usable_files,
     videos_of_pictures,
 )
-from .poses import Person, estimated_person, is_placeholder
+from .poses import (
+    Person,
+    estimated_person,
+    is_placeholder,
+    without_placeholders,
+    without_repeated,
+)
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
@@ -144,11 +150,10 @@ def read_yolo_pose(
         path = Path(path).parent
     files = _label_files(Path(path))
     config = _read_config(Path(path))
-    every = [_read_lines(file) for file in files]
-    lines = [_without_repeated(group) for group in every]
-    again = sum(map(len, every)) - sum(map(len, lines))
-    if again:
-        note(f'{path}: left out {counted(again, "line")} repeating a line of the same picture')
+    # Ultralytics appends to the files of an earlier run.
+    lines = without_repeated(
+        path, 'line', map(_read_lines, files), lambda line: (line.category, *line.box, *line.joints)
+    )
     layout = _find_layout(path, config, [line for group in lines for line in group], category)
     lines = [[line for line in group if line.category in layout.classes] for group in lines]
     pictures = [
@@ -223,7 +228,8 @@ def _read_lines(file: Path) -> list[_Line]:
         values = np.array([*map(number_in, text.split())])
         if not len(values):
             continue
-        if not (np.abs(values) <= MAX_EXACT).all() or not values[0].is_integer() or values[0] < 0:
+        is_wrong = np.isnan(values[: 1 + _BOX]).any() or (np.abs(values) > MAX_EXACT).any()
+        if is_wrong or not values[0].is_integer() or values[0] < 0:
             raise InputError(f'{where} is {shown(text)}, expected class, box and joints as numbers')
         if len(values) <= 1 + _BOX:
             raise InputError(
@@ -231,11 +237,6 @@ def _read_lines(file: Path) -> list[_Line]:
             )
         lines.append(_Line(where, int(values[0]), values[1 : 1 + _BOX], values[1 + _BOX :]))
     return lines
-
-
-def _without_repeated(lines: Sequence[_Line]) -> list[_Line]:
-    """Leave out repeated lines: Ultralytics appends to the files of an earlier run."""
-    return [*{(line.category, *line.box, *line.joints): line for line in lines}.values()]
 
 
 def _find_layout(
@@ -300,7 +301,7 @@ def _shape(path: PathLike, config: Record, joints: np.ndarray) -> tuple[int, int
 
 
 def _are_flags(values: np.ndarray) -> bool:
-    return bool(np.isin(values, (0, 1, 2)).all())
+    return bool(np.isin(values, (-1, 0, 1, 2)).all())
 
 
 def _are_confidences(values: np.ndarray) -> bool:
@@ -408,9 +409,15 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     }
     located = np.where(is_placeholder(points), NOT_LABELLED, VISIBLE)
     if not layout.is_prediction:
-        flags = joints[:, 2] if layout.dimensions == 3 else located
+        if layout.dimensions == 3:
+            joints = without_placeholders(joints)
+            points, located = joints[:, :2], joints[:, 2]
+        if np.isnan(points).any():
+            raise InputError(
+                f'{line.where} has a joint without x and y, expected joints as numbers'
+            )
         source = 'propagated' if layout.is_own else 'given'
-        return {'keypoints': points * size, 'visibility': flags, 'source': source, **fields}
+        return {'keypoints': points * size, 'visibility': located, 'source': source, **fields}
     scores = joints[:, 2] if layout.dimensions == 3 else None
     if scores is not None and not _are_confidences(scores):
         raise InputError(

@@ -226,6 +226,119 @@ def test_a_number_of_two_classes_is_two_people(tmp_path: Path):
     ]
 
 
+# -- is it a label -----------------------------------------------------------------------------
+
+WITH_FLAGS = ['coco', 'posetrack18', 'yolo-pose', 'lightning-pose']
+"""Formats that hold x, y, v of every joint."""
+
+
+def state_last_joint(path: Path, joint: tuple[Any, Any, Any], row: int) -> None:
+    """Replace x, y and v of the last joint in the label of a row."""
+    if path.suffix == '.json':
+        edit(
+            path,
+            lambda data: data['annotations'][row]['keypoints'].__setitem__(slice(-3, None), joint),
+        )
+        return
+    file, mark = (path, ',') if path.suffix == '.csv' else (sorted(path.glob('labels/*'))[row], ' ')
+    lines = file.read_text().splitlines()
+    cells = [
+        ('' if path.suffix == '.csv' else 'nan') if value is None else str(value) for value in joint
+    ]
+    place = 3 + row if path.suffix == '.csv' else 0
+    lines[place] = mark.join([*lines[place].split(mark)[:-3], *cells])
+    file.write_text('\n'.join(lines) + '\n')
+
+
+@pytest.mark.parametrize('format', WITH_FLAGS)
+@pytest.mark.parametrize(
+    'joint', [(-1, -1, -1), (7, 9, -1), (None, None, 0), (None, 5, 0), (None, None, -1)]
+)
+def test_a_joint_with_neither_a_place_nor_a_flag_is_not_labelled(
+    tmp_path: Path, format: str, joint: tuple[Any, Any, Any]
+):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    before = read_labels(path, size=SIZE).persons
+    state_last_joint(path, joint, row=1)
+
+    first, second = read_labels(path, size=SIZE).persons
+    np.testing.assert_array_equal(first.keypoints, before[0].keypoints)
+    assert (first.visibility.tolist(), second.visibility.tolist()) == ([2, 2, 2], [2, 2, 0])
+    np.testing.assert_array_equal(second.keypoints[:2], before[1].keypoints[:2])
+
+
+@pytest.mark.parametrize('format', WITH_FLAGS)
+def test_a_visible_joint_without_a_place_is_refused(tmp_path: Path, format: str):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    state_last_joint(path, (None, 130.75, 2), row=1)
+
+    with pytest.raises(InputError, match=r'expected|must be'):
+        read_labels(path, size=SIZE)
+
+
+def repeat_in_json(items_of: Any) -> Any:
+    """Make a change that repeats the first item of a list in a file, with another id."""
+
+    def change(data: Any) -> None:
+        items = items_of(data)
+        items.append({**items[0], **({'id': 'other'} if 'id' in items[0] else {})})
+
+    return lambda path: edit(path, change)
+
+
+def repeat_line(path: Path) -> None:
+    """Repeat the last line of a table, or of each file of a folder."""
+    for file in sorted(path.glob('labels/*')) if path.is_dir() else [path]:
+        file.write_text(file.read_text() + file.read_text().splitlines()[-1] + '\n')
+
+
+REPEAT = {
+    'annotation': ('coco', repeat_in_json(lambda data: data['annotations'])),
+    'annotation of a video': ('posetrack18', repeat_in_json(lambda data: data['annotations'])),
+    'result': ('coco-results', repeat_in_json(lambda data: data)),
+    'instance': ('mmpose', repeat_in_json(lambda data: data['instance_info'][0]['instances'])),
+    'frame': ('mmpose', repeat_in_json(lambda data: data['instance_info'])),
+    'person': ('openpose', repeat_in_json(lambda data: data['people'])),
+    'shape': ('labelme', repeat_in_json(lambda data: data['shapes'])),
+    'task': ('label-studio', repeat_in_json(lambda data: data)),
+    'region': (
+        'label-studio',
+        lambda path: edit(
+            path,
+            lambda data: data[0]['annotations'][0]['result'].append(
+                {**data[0]['annotations'][0]['result'][1], 'id': 'other'}
+            ),
+        ),
+    ),
+    'line': ('yolo-pose', repeat_line),
+    'row': ('deeplabcut', repeat_line),
+    'row with flags': ('lightning-pose', repeat_line),
+}
+"""What is written twice -> its format, and how it is repeated in a file."""
+
+
+@pytest.mark.parametrize('what', REPEAT)
+def test_an_exact_repetition_is_read_once_with_a_note(tmp_path: Path, what: str):
+    format, repeat = REPEAT[what]
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    before = content(read_labels(path, size=SIZE))
+    repeat(path)
+
+    with pytest.warns(InputWarning, match=r'left out \d \w+ repeating another one exactly'):
+        assert content(read_labels(path, size=SIZE)) == before
+
+
+def test_a_second_label_that_differs_is_refused(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1)), 'coco')
+    edit(
+        path,
+        lambda data: data['annotations'].append({**data['annotations'][0], 'bbox': [1, 2, 3, 4]}),
+    )
+
+    with pytest.raises(InputError, match='track id 1 appears twice in frame 0'):
+        read_labels(path)
+
+
 # -- where -------------------------------------------------------------------------------------
 
 
