@@ -32,9 +32,9 @@ from stdpose_mm.structures import (
 
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
 from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
-from .frame_numbers import MAX_FRAME_INDEX, follow_names, frame_indices, picture_stem, slashed
+from .frame_numbers import MAX_FRAME_INDEX, decoded, follow_names, frame_indices, picture_stem
 from .identities import Identity, StatedIdentity, number_identities
-from .joints import note_unread_joints
+from .joints import FURTHER_JOINTS, note_unread
 from .poses import leave_out_empty, posetrack_visibility, without_placeholders
 
 T = TypeVar('T')
@@ -180,9 +180,9 @@ def read_people(
     visibility: Visibility,
 ) -> list[PersonLabel]:
     """Read entries of ``annotations`` as labels on frames, given the frame of each image id."""
-    fields = {name for entry in annotations for name in WHOLE_BODY_FIELDS if entry.peek(name)}
+    fields = [name for entry in annotations for name in WHOLE_BODY_FIELDS if entry.peek(name)]
     file = annotations[0].file if annotations else ''
-    note_unread_joints(file, fields)
+    note_unread(file, FURTHER_JOINTS, fields)
     identities = number_identities(
         file, [*map(_identity, annotations)], [*map(categories.class_of, annotations)]
     )
@@ -446,7 +446,7 @@ def _video_key(image: Record) -> Any:
 
 
 def _folder(file_name: str) -> PurePosixPath:
-    return PurePosixPath(slashed(file_name)).parent
+    return PurePosixPath(decoded(file_name)).parent
 
 
 def _read_videos(record: Record) -> dict[int | str, Record]:

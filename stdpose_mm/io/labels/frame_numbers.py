@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from stdpose_mm.constants import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError
@@ -34,7 +35,8 @@ MAX_FRAME_INDEX = 10**7
 
 # Python refuses to parse several thousand digits.
 _NUMBER = re.compile('([0-9]{1,1000})')
-_LAST_NUMBER = re.compile(r'(.*?)([0-9]{1,18})([^0-9]*)')
+_CODE = '%[0-9A-Fa-f]{2}'
+_LAST_NUMBER = re.compile(rf'((?:{_CODE}|.)*?)([0-9]{{1,18}})((?:{_CODE}|[^0-9])*)')
 _SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
 _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
 _LABEL_STUDIO = re.compile(r'^[0-9a-f]{8}-(?=.)')
@@ -222,14 +224,21 @@ def base_name(file_name: str) -> str:
     return PurePosixPath(slashed(file_name)).name
 
 
+def decoded(file_name: str) -> str:
+    """Replace the backslashes of a path by slashes, and the codes of a URL, such as ``%20``."""
+    text = unquote(slashed(file_name))
+    # As in img%03d.png, not every percent sign begins a code.
+    return text if text.isprintable() and '\ufffd' not in text else slashed(file_name)
+
+
 def picture_stem(file_name: str) -> str:
     """Reduce the name of a picture to its original name without a suffix.
 
-    Folders, the suffix, additions of Roboflow (``_jpg.rf.<hash>``) and Label Studio (``<hash>-``),
-    and the suffix of a video inside the name (``clip_mp4-0007``) are removed. Every accented letter
-    becomes one character.
+    Codes of a URL are decoded. Folders, the suffix, additions of Roboflow (``_jpg.rf.<hash>``) and
+    Label Studio (``<hash>-``), and the suffix of a video inside the name (``clip_mp4-0007``) are
+    removed. Every accented letter becomes one character.
     """
-    stem = _SUFFIX.sub('', composed(base_name(file_name)))
+    stem = _SUFFIX.sub('', composed(PurePosixPath(decoded(file_name)).name))
     stem = _LABEL_STUDIO.sub('', _ROBOFLOW.sub('', stem))
     return _VIDEO_SUFFIX.sub('', stem)
 

@@ -25,13 +25,14 @@ from stdpose_mm.text import counted
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
 from .fields import MAX_COORDINATE, Record, errors_of, fields_of, require_distinct
-from .joints import join_ungrouped, unify_joint_names
+from .joints import join_ungrouped, note_unread, unify_joint_names
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints, without_repeated
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
 _PLACED = (_POINT, _BOX)
+_READ = (*_PLACED, _RELATION)
 _PICTURE = 'image'
 
 
@@ -71,6 +72,7 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     if len(every) < before:
         what = counted(before - len(every), 'region')
         note(f'{path}: left out {what} without coordinates, such as prompts of a segmentation')
+    note_unread(path, 'other regions', (_kind(r) for r in every if _kind(r) not in _READ))
     groups = [_points_by_box(*pair) for pair in zip(tasks, (r for r, _ in chosen), strict=True)]
     join_ungrouped(path, groups)
     joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])

@@ -160,7 +160,11 @@ YOLO_MISTAKES: list[tuple[str, str, str]] = [
     (LINE, 'kpt_shape: [3, 3]', 'holds 6 numbers per person, expected 3 x 3'),
     (LINE, YAML.replace('hand', 'nose'), "'nose' appears twice"),
     (LINE, YAML.replace(', hand', ''), 'names 1 joints'),
-    (LINE, YAML.replace('{0: [nose, hand]}', '{0: [a, b], 1: [c, d]}'), 'the same names for every'),
+    (
+        f'{LINE}\n1{LINE[1:]}',
+        YAML.replace('{0: [nose, hand]}', '{0: [a, b], 1: [c, d]}'),
+        'the same names for every class that is read',
+    ),
     (LINE, 'a: &a [1]\nb: [*a, *a]', 'is not plain YAML'),
     (LINE, '!!python/object/apply:os.system ["true"]', 'is not YAML'),
     (LINE, '[' * 5000, 'is not plain YAML of at most 32 levels'),
