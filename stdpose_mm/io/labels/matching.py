@@ -301,6 +301,13 @@ class _Matching:
             raise InputError(f'the {self.whose} are {what}, give {self.frame_list}')
         begins = np.array(known, dtype=np.float64)
         interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+        late = float(self.source.start) if self.source else 0.0
+        if late > 0.999 * interval > 0:
+            begins += late
+            note(
+                f'{self.video} starts {late:.2f} s after another stream of its file, such as the '
+                f'sound: the times of the {self.whose} count from there, as in players'
+            )
         digits = max((len(repr(float(t)).partition('.')[2]) for t in times.values()), default=0)
         tolerance = min(max(_MIN_TOLERANCE, 10.0**-digits), interval / 2)
         # A time after the last frame is of a frame that the video does not have.
