@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -387,6 +388,32 @@ class TestSeveralStatements:
         labels = labels_on(names, times=(0, 40, 80, 120), frame_ids=(0, 1, 2, 3))
         with pytest.raises(InputError, match='contradict the times of its pictures, give --first'):
             match_frames(labels, video_of(5000))
+
+
+class LateFrames(ArrayFrames):
+    """Frames at 25 a second whose first one players show 0.48 s after the sound."""
+
+    fps, start = 25.0, Fraction(12, 25)
+
+
+class TestLateVideos:
+    @pytest.mark.parametrize(
+        ('start', 'frames'),
+        # A start within the first frame is no other frame.
+        [(Fraction(12, 25), [2, 5, 16]), (Fraction(1, 50), [14, 17, 28])],
+    )
+    def test_times_count_as_players_show_them(self, start: Fraction, frames: list[int]) -> None:
+        video = LateFrames(np.zeros((60, 16, 16, 3), np.uint8), name='clip.mkv')
+        video.start = start
+        labels = labels_on(['c_0.56.jpg', 'c_0.68.jpg', 'c_1.12.jpg'])
+
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter('always')
+            assert [*match_frames(labels, cache_frames(video))] == frames
+        told = [str(message.message) for message in notes]
+        assert ['clip.mkv starts 0.48 s after another stream' in text for text in told] == (
+            [True] if start > Fraction(1, 25) else []
+        )
 
 
 class TestPositions:
