@@ -31,7 +31,15 @@ _MAX_LENGTH = 150
 
 _LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tmp')
 
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+PICTURE_SUFFIXES = (
+    *('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm'),
+    *('.jpe', '.jfif', '.avif'),
+)
+UNREAD_PICTURES = (
+    *('.heic', '.heif', '.jxl', '.jp2', '.gif', '.exr', '.hdr', '.psd', '.tga', '.svg', '.dcm'),
+    *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.orf', '.rw2', '.raw'),
+)
+"""Suffixes of pictures that are not read as frames."""
 
 # Matroska and WebM; MPEG; bare H.264; Flash; Ogg; WMV.
 _VIDEO_STARTS = (

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any, Literal, TypeVar
 
@@ -33,10 +34,10 @@ from stdpose_mm.structures import (
 
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
 from .fields import Record, errors_of, require_distinct
-from .frame_numbers import follow_names, frame_indices, picture_stem, slashed
+from .frame_numbers import decoded, follow_names, frame_indices, picture_stem
 from .identities import Identity, StatedIdentity, number_identities
-from .joints import note_unread_joints
-from .poses import leave_out_empty, posetrack_visibility
+from .joints import FURTHER_JOINTS, note_unread
+from .poses import leave_out_empty, posetrack_visibility, without_placeholders
 
 T = TypeVar('T')
 Visibility = Literal['coco', 'posetrack', 'binary']
@@ -184,10 +185,10 @@ def read_people(
     visibility: Visibility,
 ) -> list[PersonLabel]:
     """Read entries of ``annotations`` as labels on frames, given the frame of each image id."""
-    fields = {name for entry in annotations for name in WHOLE_BODY_FIELDS if entry.peek(name)}
+    fields = [name for entry in annotations for name in WHOLE_BODY_FIELDS if entry.peek(name)]
     file = annotations[0].file if annotations else ''
     _require_sources(annotations)
-    note_unread_joints(file, fields)
+    note_unread(file, FURTHER_JOINTS, fields)
     identities = number_identities(
         file, [*map(_identity, annotations)], [*map(categories.class_of, annotations)]
     )
@@ -235,12 +236,14 @@ def _read_person(
     count, order = categories.skeleton.num_keypoints, [*categories.order_of(annotation)]
     joints = np.zeros((count, 3))
     if annotation.raw('keypoints', []) != []:
-        joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
+        numbers = annotation.numbers('keypoints', 3 * count, lacking=True)
+        joints = without_placeholders(numbers.reshape(count, 3))
     flags = joints[:, 2]
     allowed = (0, 1, 2) if visibility == 'coco' else (0, 1)
-    if not np.isin(flags, allowed).all():
-        bad = flags[~np.isin(flags, allowed)][0]
-        raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {bad:g}')
+    is_wrong = ~np.isin(flags, allowed) | np.isnan(joints).any(axis=1)
+    if is_wrong.any():
+        x, y, v = joints[is_wrong][0]
+        raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {x:g}, {y:g}, {v:g}')
     if visibility == 'posetrack':
         flags = posetrack_visibility(joints)
     elif visibility == 'binary':
@@ -401,9 +404,9 @@ def parse_coco(
     visibility = 'binary' if visible_as_1 else visibility
     keys = [image_of(annotation, place)[0] for annotation in annotations]
     index_of = {image_id: index for image_id, (_, index) in places}
-    labels = map(_label_of, read_people(annotations, index_of, categories, visibility))
-    entries = list(zip(annotations, keys, labels, strict=True))
-    (stated,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
+    labels = [*map(_label_of, read_people(annotations, index_of, categories, visibility))]
+    entries = [*zip(map(is_statement, annotations, labels), keys, labels, strict=True)]
+    (stated,) = leave_out_empty(path, [entries], itemgetter(0))
     for _, key, person in stated:
         persons[key].append(person)
     top = record.extra()
@@ -466,7 +469,7 @@ def _video_key(image: Record) -> Any:
 
 
 def _folder(file_name: str) -> PurePosixPath:
-    return PurePosixPath(slashed(file_name)).parent
+    return PurePosixPath(decoded(file_name)).parent
 
 
 def _read_videos(record: Record) -> dict[int | str, Record]:

@@ -129,7 +129,8 @@ def _holds_label(annotation: Any) -> bool:
     if not isinstance(annotation, dict) or annotation.get('iscrowd') == 1:
         return False
     values = (annotation.get(name) for name in ('keypoints', 'bbox'))
-    return any(any(value) for value in values if isinstance(value, list))
+    items = (item for value in values if isinstance(value, list) for item in value)
+    return any(item not in (0, -1, None) for item in items)
 
 
 def _id(record: Record, field: str) -> str:

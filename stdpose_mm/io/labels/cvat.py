@@ -44,7 +44,7 @@ from .fields import (
     require_distinct,
     shown,
 )
-from .joints import choose_categories, joint_order
+from .joints import choose_categories, joint_order, note_unread
 
 _MAX_LISTED = 10**6
 """Maximum number of listed frames without labels; a tiny file could claim many more."""
@@ -119,7 +119,10 @@ def read_cvat(
         text = 'the numbers of the pictures in their task'
         numbering = FrameNumbering('positions', text, len(frames) if is_whole else 0)
 
-    unread = (e for e in root if e.tag not in ('meta', 'version') and e.find('skeleton') is None)
+    unread = [e for e in root if e.tag not in ('meta', 'version') and e.find('skeleton') is None]
+    note_unread(
+        path, 'other elements', (e.tag if e.find('*') is None else e[0].tag for e in unread)
+    )
     others = [ET.tostring(element, encoding='unicode') for element in unread]
     name = meta.findtext('task/name') or video_name(path)
     extra = {'cvat_elements': others} if others else {}

@@ -46,7 +46,7 @@ from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
 from .fields import HDF5_SIGNATURE, errors_of, is_hdf5, number_in, read_text, shown
 from .frame_numbers import base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, video_of_frames
+from .poses import Person, video_of_frames, without_placeholders
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -254,6 +254,8 @@ def _read_people(
     columns = layout.columns.ravel().tolist()
     cells = [[number_in(row[i]) if i >= 0 else math.nan for i in columns] for row in body]
     values = np.reshape(cells, (-1, *layout.columns.shape))  # [R, I, K, C]
+    if layout.kinds is _VISIBLE:
+        values = without_placeholders(values)
     lacks = np.isnan(values)
     labelled = ~lacks[..., 0]
     is_wrong = (lacks[..., 0] != lacks[..., 1]) | (np.abs(values) > MAX_COORDINATE).any(axis=-1)

@@ -18,10 +18,12 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from stdpose_mm.constants import FRAME_OPTIONS, FrameSubject
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import composed
 from stdpose_mm.io.limits import MAX_FRAME_INDEX
@@ -32,7 +34,8 @@ from .fields import read_text, require_distinct, shown
 
 # Python refuses to parse several thousand digits.
 _NUMBER = re.compile('([0-9]{1,1000})')
-_LAST_NUMBER = re.compile(r'(.*?)([0-9]{1,18})([^0-9]*)')
+_CODE = '%[0-9A-Fa-f]{2}'
+_LAST_NUMBER = re.compile(rf'((?:{_CODE}|.)*?)([0-9]{{1,18}})((?:{_CODE}|[^0-9])*)')
 _SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
 _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
 _LABEL_STUDIO = re.compile(r'^[0-9a-f]{8}-(?=.)')
@@ -41,7 +44,31 @@ _CVAT = re.compile(r'frame_[0-9]{6}')
 _FRAME_WORD = re.compile(
     r'(?:^|[^a-z])(?:frames?|frm|f|images?|img|pictures?|pic)[^a-z]*$', re.IGNORECASE
 )
-_SECONDS = re.compile(r'(?:^|[^0-9A-Za-z.])([0-9]+\.[0-9]+)s?$')
+
+_UNITS = {'h': 3600, 'm': 60, 's': 1, 'ms': Decimal('0.001')}
+_ANYTHING, _WORDS = '(?:.*?[^0-9.])??', '(?:.*?[^0-9A-Za-z.])??'
+_OF_DAY = '(?P<h>[0-9]{1,2})(?P<sep>[-_.:])(?P<m>[0-5][0-9])(?P=sep)(?P<s>[0-5][0-9]'
+_CLOCKS = {
+    re.compile(f'(?P<before>{before}){form}(?P<after>(?:[^0-9A-Za-z][^0-9]*)?)'): kind
+    for kind, before, form in (
+        # The last digits of 00-00-10-12 may be of a frame or of a second.
+        ('timecode', _ANYTHING, f'{_OF_DAY})(?P=sep)[0-9]{{2}}'),
+        ('clock', _ANYTHING, f'{_OF_DAY})[-_.](?P<ms>[0-9]{{3}})'),
+        ('clock', _ANYTHING, f'{_OF_DAY}[.,][0-9]{{1,9}})s?'),
+        ('clock or numbers', _ANYTHING, f'{_OF_DAY})s?'),
+        (
+            'clock',
+            _ANYTHING,
+            '(?:(?P<h>[0-9]{1,9})h[-_ ]?)?(?:(?P<m>[0-9]{1,9})m(?:in)?[-_ ]?)?'
+            r'(?P<s>[0-9]{1,9}(?:\.[0-9]{1,9})?)s(?:ec|(?P<ms>[0-9]{3}))?',
+        ),
+        ('clock', _ANYTHING, r'(?P<ms>[0-9]{1,9}(?:\.[0-9]{1,9})?)ms(?:ec)?'),
+        ('clock', _WORDS, '(?P<m>[0-9]{1,3}):(?P<s>[0-5][0-9])'),
+        ('minutes', _WORDS, '(?P<m>[0-9]{1,3})[-_:](?P<s>[0-5][0-9][.,][0-9]{1,9})s?'),
+        ('decimals', _WORDS, r'(?P<s>[0-9]{1,9}\.[0-9]{1,9})s?$'),
+    )
+}
+"""Form of a time in the names of pictures -> how sure it is."""
 
 _SECONDS_HEADER = re.compile('time|sec')
 _OTHER_UNITS = re.compile('milli|micro|nano|msec|usec|(?:^|[^a-z])ms')
@@ -134,9 +161,24 @@ def frame_indices(
     if not all(re.search(pattern, base_name(name)) for name in names):
         usual_first = None
     of_frames = first_number is not None or usual_first is not None
-    numbers, seconds = _numbers_in(stems, of_frames), _times_in(stems)
-    text = 'the times of its pictures'
-    if times is None and (numbers is None or not _differ_behind_a_dot(stems)):
+    numbers = _numbers_in(stems, of_frames)
+    seconds, are_times = _times_in(stems, is_one_number=numbers is not None)
+    text, conflict = 'the times of its pictures', ''
+    if times is not None and (stated := numbers or frame_ids):
+        step, origin = _even_times(stated, times)
+        offsets = {number - i for number, i in zip(numbers or (), frame_ids or (), strict=False)}
+        agree = len(offsets) == 1 and abs(min(offsets)) <= 1
+        # Consecutive numbers may only count the pictures.
+        if max(stated) - min(stated) < count:
+            conflict = text if agree and step >= 1 else ''
+            times = None if conflict else times
+        elif agree or (origin in (0, 1) and (step < 1 or count > 2)):
+            times = seconds = None
+            if origin in (0, 1):
+                first_number = origin
+            else:
+                note(f'{file}: frame_id and the names of the pictures agree, not so {text}')
+    if times is None and seconds is not None and are_times and not conflict:
         times, text = seconds, 'the times in the names of the pictures'
     if times is not None:
         by_position = dict(enumerate(times))
@@ -144,7 +186,6 @@ def frame_indices(
     if numbers is None and not frame_ids:
         text = 'the order in the file'
         return positions, FrameNumbering('positions', text, count, folder=folder)
-    conflict = ''
     if numbers is None:
         numbers, text = list(frame_ids or ()), 'the fields frame_id of the pictures'
         if min(numbers) == 0:
@@ -158,7 +199,7 @@ def frame_indices(
             # One of the two counts from 0, the other from 1.
             first_number = {1: 1, -1: 0}.get(min(offsets), first_number)
             if len(offsets) > 1 or abs(min(offsets)) > 1:
-                conflict = 'the fields frame_id'
+                conflict = conflict or 'the fields frame_id'
         if first_number is None and (min(numbers) == 0 or video_names is None):
             first_number = _first_number(stems, min(numbers))
     return numbers, FrameNumbering(
@@ -203,7 +244,12 @@ def follow_names(names: Mapping[int, str], indices: Iterable[int]) -> dict[int, 
     # A folder that is written in several ways is the longest one.
     folder = max((names[i].removesuffix(base) for i, base in bases.items()), key=len, default='')
     stems = [*map(picture_stem, bases.values())]
-    if len(forms) == len(widths) == 1 and numbers == _numbers_in(stems, of_frames=False):
+    _, are_times = _times_in(stems, is_one_number=True)
+    if (
+        len(forms) == len(widths) == 1
+        and numbers == _numbers_in(stems, of_frames=False)
+        and not are_times
+    ):
         ((start, first, end),), (width,) = forms, widths
         if all(index + first >= 0 for index in added):
             return {**names, **{i: f'{folder}{start}{i + first:0{width}}{end}' for i in added}}
@@ -220,14 +266,21 @@ def base_name(file_name: str) -> str:
     return PurePosixPath(slashed(file_name)).name
 
 
+def decoded(file_name: str) -> str:
+    """Replace the backslashes of a path by slashes, and the codes of a URL, such as ``%20``."""
+    text = unquote(slashed(file_name))
+    # As in img%03d.png, not every percent sign begins a code.
+    return text if text.isprintable() and '\ufffd' not in text else slashed(file_name)
+
+
 def picture_stem(file_name: str) -> str:
     """Reduce the name of a picture to its original name without a suffix.
 
-    Folders, the suffix, additions of Roboflow (``_jpg.rf.<hash>``) and Label Studio (``<hash>-``),
-    and the suffix of a video inside the name (``clip_mp4-0007``) are removed. Every accented letter
-    becomes one character.
+    Codes of a URL are decoded. Folders, the suffix, additions of Roboflow (``_jpg.rf.<hash>``) and
+    Label Studio (``<hash>-``), and the suffix of a video inside the name (``clip_mp4-0007``) are
+    removed. Every accented letter becomes one character.
     """
-    stem = _SUFFIX.sub('', composed(base_name(file_name)))
+    stem = _SUFFIX.sub('', composed(PurePosixPath(decoded(file_name)).name))
     stem = _LABEL_STUDIO.sub('', _ROBOFLOW.sub('', stem))
     return _VIDEO_SUFFIX.sub('', stem)
 
@@ -265,10 +318,43 @@ def _is_of_frame(parts: Sequence[str], place: int) -> bool:
     return is_padded or is_alone or len(digits) > 3 or bool(_FRAME_WORD.search(parts[place - 1]))
 
 
-def _times_in(stems: Sequence[str]) -> list[float] | None:
-    matches = [_SECONDS.search(stem) for stem in stems]
-    times = [float(match[1]) for match in matches if match]
-    return times if stems and len(set(times)) == len(stems) else None
+def _even_times(numbers: Sequence[int], times: Sequence[float]) -> tuple[float, int]:
+    """Find the time from one number to the next, and the number at time 0; 0, -1 if it varies."""
+    (first, start), (last, end) = min(pairs := [*zip(numbers, times, strict=True)]), max(pairs)
+    step = (end - start) / max(last - first, 1)
+    if all(abs(time - start - step * (number - first)) < step / 2 for number, time in pairs):
+        return step, round(first - start / step)
+    return 0.0, -1
+
+
+def _times_in(stems: Sequence[str], is_one_number: bool) -> tuple[list[float] | None, bool]:
+    """Read the times in which the names differ, and tell whether they are no numbers of frames.
+
+    Args:
+        stems: Names of pictures, see :func:`picture_stem`.
+        is_one_number: Whether the names differ in one number only, which may be that of a frame.
+    """
+    for pattern, kind in _CLOCKS.items():
+        matches = [match for stem in stems if (match := pattern.fullmatch(stem))]
+        times = [*map(_seconds, matches)]
+        frames = {(match['before'], match['after']) for match in matches}
+        if stems and len({*times}) == len(stems) and len(frames) == 1:
+            is_free = not is_one_number or not _differ_behind_a_dot(stems)
+            is_sure = {
+                'clock': True,
+                'timecode': False,
+                'clock or numbers': not is_one_number or not matches[0]['before'],
+                'minutes': is_free and (not is_one_number or max(times) < 60),
+                'decimals': is_free,
+            }
+            return times, is_sure[kind]
+    return None, False
+
+
+def _seconds(match: re.Match[str]) -> float:
+    """Add up the parts of a time in a name."""
+    texts = {name: text.replace(',', '.') for name, text in match.groupdict('0').items()}
+    return float(sum(unit * Decimal(texts.get(name, '0')) for name, unit in _UNITS.items()))
 
 
 def _differ_behind_a_dot(stems: Sequence[str]) -> bool:

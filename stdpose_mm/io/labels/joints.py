@@ -15,6 +15,8 @@ from .fields import shown
 
 V = TypeVar('V')
 
+FURTHER_JOINTS = 'the joints of further parts'
+
 Limbs = tuple[tuple[int, int], ...]
 
 
@@ -132,7 +134,14 @@ def join_ungrouped(path: PathLike, pictures: Iterable[dict[Any, dict[str, V]]]) 
         )
 
 
-def note_unread_joints(path: PathLike, fields: Collection[str]) -> None:
-    """Note the fields of a file that hold joints which are not read, such as those of hands."""
-    if fields:
-        note(f'{path}: the joints in {listed(sorted(fields), 5)} are not read')
+def note_unread(path: PathLike, what: str, names: Iterable[str]) -> None:
+    """Note what a file holds besides the joints that are read, such as those of hands.
+
+    Args:
+        path: The file or folder.
+        what: What is not read.
+        names: Its fields or kinds, each as often as it occurs.
+    """
+    counts = [f'{name} ({number})' for name, number in sorted(Counter(names).items())]
+    if counts:
+        note(f'{path}: {what} are not read: {listed(counts, 5)}')

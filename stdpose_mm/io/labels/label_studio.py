@@ -26,13 +26,14 @@ from stdpose_mm.text import counted
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
 from .fields import Record, errors_of, fields_of, require_distinct
-from .joints import join_ungrouped, unify_joint_names
+from .joints import join_ungrouped, note_unread, unify_joint_names
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
-from .poses import Person, holds_a_joint, joint_scores, person_of_joints
+from .poses import Person, holds_a_joint, joint_scores, person_of_joints, without_repeated
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
 _PLACED = (_POINT, _BOX)
+_READ = (*_PLACED, _RELATION)
 _PICTURE = 'image'
 
 
@@ -64,12 +65,15 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     """
     tasks = Record(path, '', {'tasks': data}).records('tasks')
     chosen = [_choose_result(task) for task in tasks]
+    distinct = without_repeated(path, 'region', (regions for regions, _ in chosen), _key_of_region)
+    chosen = [(regions, flag) for regions, (_, flag) in zip(distinct, chosen, strict=True)]
     before = sum(len(regions) for regions, _ in chosen)
     chosen = [([r for r in regions if not _is_prompt(r)], flag) for regions, flag in chosen]
     every = [region for regions, _ in chosen for region in regions]
     if len(every) < before:
         what = counted(before - len(every), 'region')
         note(f'{path}: left out {what} without coordinates, such as prompts of a segmentation')
+    note_unread(path, 'other regions', (_kind(r) for r in every if _kind(r) not in _READ))
     groups = [_points_by_box(*pair) for pair in zip(tasks, (r for r, _ in chosen), strict=True)]
     join_ungrouped(path, groups)
     joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
@@ -102,6 +106,12 @@ def _choose_result(task: Record) -> tuple[list[Record], bool]:
 
 def _kind(region: Record) -> str:
     return str(region.text('type', ''))
+
+
+def _key_of_region(region: Record) -> str:
+    # Other regions may refer to the id of a rectangle.
+    names = ('type', 'value', 'parentID', *(() if _kind(region) == _POINT else ('id', 'from_id')))
+    return repr([region.peek(name) for name in (*names, 'to_id')])
 
 
 def _is_prompt(region: Record) -> bool:

@@ -22,8 +22,8 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 
 from .fields import errors_of, require_distinct, shown
-from .frame_numbers import base_name, follow_names, frame_indices, slashed
-from .poses import Person, located_people
+from .frame_numbers import base_name, decoded, follow_names, frame_indices, slashed
+from .poses import Person, key_of, located_people, without_repeated
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,13 @@ def videos_of_pictures(
         InputError: If a picture appears twice, or labels contradict each other.
     """
     folders: dict[PurePosixPath, list[LabelledPicture]] = {}
-    pictures = list(pictures)
+    (pictures,) = without_repeated(
+        path, 'picture', [[*pictures]], lambda p: key_of((slashed(p.name), *p.people))
+    )
     located = located_people(path, (picture.people for picture in pictures))
     for picture, labels in zip(pictures, located, strict=True):
         picture = replace(picture, name=slashed(picture.name), people=labels)
-        folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
+        folders.setdefault(PurePosixPath(decoded(picture.name)).parent, []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
     names = [f.name if f.name not in ('', '..') else video_name(path) for f in folders]
     if len(set(names)) < len(names):
@@ -96,7 +98,13 @@ def find_picture(stem: str, folders: Iterable[Path]) -> Path | None:
     """Find a picture by its name without a suffix in the first folder that has it."""
     suffixes = [s for suffix in PICTURE_SUFFIXES for s in (suffix, suffix.upper())]
     # Texts, because making a path takes longer than looking for the file.
-    pictures = (os.path.join(folder, stem + suffix) for folder in folders for suffix in suffixes)
+    stems = dict.fromkeys((stem, PurePosixPath(decoded(stem)).name))
+    pictures = (
+        os.path.join(folder, name + suffix)
+        for folder in folders
+        for name in stems
+        for suffix in suffixes
+    )
     return next((Path(picture) for picture in pictures if os.path.isfile(picture)), None)
 
 

@@ -28,7 +28,7 @@ from stdpose_mm.text import counted
 from .fields import Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .identities import StatedIdentity
-from .joints import join_ungrouped, unify_joint_names
+from .joints import join_ungrouped, note_unread, unify_joint_names
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
@@ -36,7 +36,10 @@ from .labelled_pictures import (
     picture_names,
     videos_of_pictures,
 )
-from .poses import Person, person_of_joints
+from .poses import Person, person_of_joints, without_repeated
+
+_READ = ('point', 'rectangle', 'rotation', 'oriented_rectangle')
+"""Kinds of shapes that are read; X-AnyLabeling calls a rotated rectangle rotation."""
 
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
 
@@ -82,7 +85,11 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
             # The encoded picture; those of a long video would fill the memory.
             data.pop('imageData', None)
         records.append(Record(file, '', data))
-    shapes = [_shapes(record) for record in records]
+    every_shape = [record.records('shapes') for record in records]
+    kinds = [shape.text('shape_type', 'polygon') for of in every_shape for shape in of]
+    note_unread(path, 'other shapes', (kind for kind in kinds if kind not in _READ))
+    placed = ([s for s in of if s.peek('shape_type') in _READ] for of in every_shape)
+    shapes = without_repeated(path, 'shape', placed, _key_of_shape)
     every = [shape for of_picture in shapes for shape in of_picture]
     groups = [_points_by_group(of_picture) for of_picture in shapes]
     join_ungrouped(path, groups)
@@ -108,11 +115,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     return videos_of_pictures(path, pictures, skeleton)
 
 
-def _shapes(record: Record) -> list[Record]:
-    """List the points and rectangles of a picture, also rotated rectangles."""
-    # X-AnyLabeling calls a rotated one rotation, LabelMe 6 oriented_rectangle.
-    kinds = ('point', 'rectangle', 'rotation', 'oriented_rectangle')
-    return [s for s in record.records('shapes') if s.text('shape_type', 'polygon') in kinds]
+def _key_of_shape(shape: Record) -> str:
+    return repr([shape.peek(name) for name in ('label', 'shape_type', 'group_id', 'points')])
 
 
 def _is_point(shape: Record) -> bool:

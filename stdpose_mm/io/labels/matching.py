@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.constants import FrameSubject
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.file_names import leaves_folder
 from stdpose_mm.structures import (
     FrameNumbering,
@@ -35,6 +35,7 @@ from .frame_numbers import (
     NO_FRAME_OPTIONS,
     FrameOptions,
     base_name,
+    decoded,
     follow_names,
     frame_indices,
     picture_stem,
@@ -300,6 +301,13 @@ class _Matching:
             raise InputError(f'the {self.whose} are {what}, give {self.frame_list}')
         begins = np.array(known, dtype=np.float64)
         interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+        late = float(self.source.start) if self.source else 0.0
+        if late > 0.999 * interval > 0:
+            begins += late
+            note(
+                f'{self.video} starts {late:.2f} s after another stream of its file, such as the '
+                f'sound: the times of the {self.whose} count from there, as in players'
+            )
         digits = max((len(repr(float(t)).partition('.')[2]) for t in times.values()), default=0)
         tolerance = min(max(_MIN_TOLERANCE, 10.0**-digits), interval / 2)
         # A time after the last frame is of a frame that the video does not have.
@@ -418,10 +426,11 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
     folder = labels.numbering.folder if labels.numbering else None
     if folder is None or not frame.file_name:
         return None
-    name, path = base_name(frame.file_name), slashed(frame.file_name)
-    places = [folder / name, folder / 'images' / name, folder.parent / 'images' / name]
-    if not leaves_folder(path):
-        places.insert(0, folder / path)
+    folders = folder, folder / 'images', folder.parent / 'images'
+    places = []
+    for path in (slashed(frame.file_name), decoded(frame.file_name)):
+        places += [] if leaves_folder(path) else [folder / path]
+        places += [place / base_name(path) for place in folders]
     return next((place for place in places if os.path.isfile(place)), None)
 
 
@@ -528,8 +537,14 @@ def fit_size(
             remedy = f'{subject} that were made at {_text(size)}'
             if subject == 'labels':
                 remedy = f'--labels-size {_text(stated)} to rescale the labels'
+                remedy += _stretch(stated, size) and ', unless black edges were added or cut off'
             raise InputError(f'{made} (frame {frame.index}), but {shown_at}, give {remedy}')
     if labels_size is not None:
+        if stretch := _stretch(labels_size, size):
+            note(
+                f'the {subject} of {labels.name} are stretched from {stretch}: right if the '
+                'pictures were squeezed, wrong if black edges were added or cut off (letterboxing)'
+            )
         return rescale_labels(labels, labels_size, size)
     _require_inside(labels, size, subject)
     return labels
@@ -569,6 +584,15 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
 
 def _text(size: Size) -> str:
     return f'{size[0]}x{size[1]}'
+
+
+def _stretch(old: Size, new: Size) -> str:
+    """Describe two sizes of other aspect ratios; '' if rounding to pixels explains the ratios."""
+    (w, h), (width, height) = old, new
+    if not all((*old, *new)) or min(abs(w * height / width - h), abs(width * h / w - height)) <= 1:
+        return ''
+    sizes = (f'{_text(size)} (aspect ratio {size[0] / size[1]:.2f})' for size in (old, new))
+    return ' to '.join(sizes)
 
 
 def _is_turned(labelled: Size, size: Size) -> bool:

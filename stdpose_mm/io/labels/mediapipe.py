@@ -20,6 +20,7 @@ from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 
 from .fields import Record, fields_of
+from .joints import FURTHER_JOINTS, note_unread
 from .known_skeletons import CONVERT_FIRST, MEDIAPIPE_FAMILY, unnamed_skeleton
 from .poses import estimated_person, video_of_frames
 
@@ -51,17 +52,25 @@ def parse_mediapipe(
         InputError: If the file is not as described, or ``size`` is needed and not known.
     """
     people: dict[int, list[np.ndarray]] = {}
+    unread: list[str] = []
     whole = data if isinstance(data, dict) else {'frames': data}
-    for frame in Record(path, '', whole).records('frames'):
+    for frame, fields in zip(
+        Record(path, '', whole).records('frames'), whole['frames'], strict=True
+    ):
         name = next((name for name in _NUMBERS if name in frame), _NUMBERS[0])
         number = frame.integer(name, low=0, high=MAX_FRAME_INDEX)
-        people.setdefault(number, []).extend(_poses_of(frame))
+        part = next((name for name in _LANDMARKS if frame.peek(name)), '')
+        people.setdefault(number, []).extend(_poses_of(frame, part))
+        unread += [
+            n for n, value in fields.items() if n != part and isinstance(value, list) and value
+        ]
+    note_unread(path, FURTHER_JOINTS, unread)
     poses = [pose for group in people.values() for pose in group]
     if len({len(pose) for pose in poses}) != 1:
         raise InputError(f'{path} has people with no landmarks, or with different numbers of them')
     joints = np.stack(poses)
     # Landmarks may lie outside the picture.
-    if np.median(np.abs(joints[..., :2])) <= 2:
+    if np.nanmedian(np.abs(joints[..., :2])) <= 2:
         if size is None:
             raise InputError(f'{path} holds fractions of the picture, give its --labels-size')
         joints[..., :2] *= size
@@ -75,9 +84,8 @@ def parse_mediapipe(
     return [replace(labels, numbering=FrameNumbering('names', 'the frame numbers', *bounds))]
 
 
-def _poses_of(frame: Record) -> list[np.ndarray]:
-    """Read x, y and visibility [K, 3] of the landmarks of each person in a frame."""
-    name = next((name for name in _LANDMARKS if frame.peek(name)), '')
+def _poses_of(frame: Record, name: str) -> list[np.ndarray]:
+    """Read x, y and visibility [K, 3] of the landmarks of each person in a field of a frame."""
     value: Any = frame.peek(name) or []
     try:
         is_of_one = isinstance(value, dict) or (value and 'x' in value[0])
@@ -89,6 +97,6 @@ def _poses_of(frame: Record) -> list[np.ndarray]:
         arrays = [np.array(pose, dtype=np.float64).reshape(-1, 3) for pose in poses]
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         arrays = [np.full((1, 3), np.inf)]
-    if not all((np.abs(array) <= MAX_COORDINATE).all() for array in arrays):
+    if any((np.abs(array) > MAX_COORDINATE).any() for array in arrays):
         raise frame.error(name, 'landmarks with numbers x, y and visibility')
     return arrays

@@ -17,7 +17,7 @@ from stdpose_mm.io.atomic import PathLike, json_text, write_texts
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 from .fields import Record
-from .joints import note_unread_joints
+from .joints import FURTHER_JOINTS, note_unread
 from .known_skeletons import OPENPOSE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, frame_files, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores
@@ -54,11 +54,11 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
         InputError: If a file is not as described, or people have different numbers of joints.
     """
     pictures = []
-    unread: set[str] = set()
+    unread: list[str] = []
     for file, data in files:
         people = []
         for person in Record(file, '', data).records('people'):
-            unread |= {name for name in _NOT_READ if person.peek(name)}
+            unread += [name for name in _NOT_READ if person.peek(name)]
             people.append(_person(person))
         placed = [person for person in people if len(person['keypoints'])]
         pictures.append(LabelledPicture(file.stem.removesuffix(_ENDING), placed, where=str(file)))
@@ -66,7 +66,7 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:
         raise InputError(f'{path} has people with {len(counts)} numbers of joints, expected one')
-    note_unread_joints(path, unread)
+    note_unread(path, FURTHER_JOINTS, unread)
     remedy = 'if that is wrong, convert them and correct the names in the result'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
     videos = videos_of_pictures(path, pictures, skeleton, video_names=('', 0))

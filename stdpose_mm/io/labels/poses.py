@@ -6,7 +6,8 @@ empty cell. The rules that tell coordinates from placeholders are in this module
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -125,15 +126,56 @@ def _holds_place(person: Person) -> bool:
 def leave_out_empty(
     path: PathLike, groups: Iterable[Sequence[T]], holds: Callable[[T], bool]
 ) -> list[list[T]]:
-    """Leave out the entries of each group that hold nothing, with a note that counts them.
+    """Leave out the entries of each group that hold nothing or repeat another one, with notes.
 
-    Tools write such entries for objects that are not labelled yet or were not found.
+    Tools write empty entries for objects that are not labelled yet or were not found.
     """
     before = list(groups)
     after = [list(filter(holds, group)) for group in before]
     empty = sum(map(len, before)) - sum(map(len, after))
     if empty:
         note(f'{path}: left out {counted(empty, "entry")} with neither a joint nor a box')
+    return without_repeated(path, 'entry', after)
+
+
+def key_of(item: Any) -> Hashable:
+    """Make a key that is equal for labels that state the same.
+
+    The ``id`` of a label is left out: it only counts the labels.
+    """
+    if isinstance(item, PersonLabel):
+        item = {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
+    if isinstance(item, dict):
+        return tuple((name, key_of(value)) for name, value in item.items() if name != 'id')
+    if isinstance(item, tuple):
+        return tuple(map(key_of, item))
+    return item.tobytes() if isinstance(item, np.ndarray) else repr(item)
+
+
+def without_repeated(
+    path: PathLike,
+    what: str,
+    groups: Iterable[Sequence[T]],
+    key: Callable[[T], Hashable] = key_of,
+) -> list[list[T]]:
+    """Leave out the items of each group that repeat another one, with a note that counts them.
+
+    Args:
+        path: The file, for the note.
+        what: What an item is, in the singular, for the note.
+        groups: Items of one picture or video.
+        key: Makes a key that is equal for items that state the same.
+    """
+    before = list(groups)
+    after = []
+    for group in before:
+        first: dict[Hashable, T] = {}
+        for item in group:
+            first.setdefault(key(item), item)
+        after.append([*first.values()])
+    repeated = sum(map(len, before)) - sum(map(len, after))
+    if repeated:
+        note(f'{path}: left out {counted(repeated, what)} repeating another one exactly')
     return after
 
 
@@ -173,6 +215,16 @@ def refuse_fractions(path: PathLike, videos: Iterable[VideoLabels]) -> None:
         )
 
 
+def without_placeholders(joints: np.ndarray) -> np.ndarray:
+    """Make joints [..., 3] that hold a placeholder in place of x, y and v 0, 0, 0.
+
+    Such a joint has a v of -1, or neither a place (x or y is NaN) nor a v above 0.
+    """
+    places, flags = joints[..., :2], joints[..., 2:]
+    lacks_place = np.isnan(places).any(axis=-1, keepdims=True)
+    return np.where((flags == -1) | (lacks_place & ~(flags > 0)), 0.0, joints)
+
+
 def posetrack_visibility(joints: np.ndarray) -> np.ndarray:
     """Translate PoseTrack's v of joints [K, 3]: invisible joints with coordinates are occluded."""
     invisible = np.where((joints != 0).any(axis=1), OCCLUDED, NOT_LABELLED)
@@ -192,7 +244,8 @@ def video_of_frames(
         InputError: If a frame occurs twice or labels contradict each other; it begins with
             ``path``.
     """
-    ordered = sorted(frames, key=lambda frame: frame[0])
+    (distinct,) = without_repeated(path, 'frame', [[(i, (*people,)) for i, people in frames]])
+    ordered = sorted(distinct, key=lambda frame: frame[0])
     indices, groups = zip(*ordered, strict=True) if ordered else ((), ())
     located = zip(indices, located_people(path, groups), strict=True)
     with errors_of(path):

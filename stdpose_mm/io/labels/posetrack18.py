@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from stdpose_mm.io.atomic import PathLike, write_json_object
@@ -74,10 +75,11 @@ def parse_posetrack18(
     annotations = categories.select(record.records('annotations', []))
     convention = visibility or coco.find_visibility(annotations)
     people = coco.read_people(annotations, frame_of, categories, convention)
-    entries = list(zip(annotations, people, strict=True))
-    if not official and visibility != 'posetrack':
+    entries = [*zip(map(coco.is_statement, annotations, people), people, strict=True)]
+    if visibility != 'posetrack':
         # In PoseTrack's own files, people without joints stay: the official evaluator counts them.
-        (entries,) = leave_out_empty(path, [entries], lambda entry: coco.is_statement(*entry))
+        entries = [(official or is_stated, person) for is_stated, person in entries]
+        (entries,) = leave_out_empty(path, [entries], itemgetter(0))
     persons = [person for _, person in entries]
     extra = {**record.extra(), CATEGORY_FIELDS: categories.fields}
     where = video_name(path), categories.skeleton

@@ -9,7 +9,7 @@ reads only boxes and masks.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -42,7 +42,13 @@ from .labelled_pictures import (
     usable_files,
     videos_of_pictures,
 )
-from .poses import Person, estimated_person, is_placeholder
+from .poses import (
+    Person,
+    estimated_person,
+    is_placeholder,
+    without_placeholders,
+    without_repeated,
+)
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
@@ -145,13 +151,17 @@ def read_yolo_pose(
         path = Path(path).parent
     files = _label_files(Path(path))
     config = _read_config(Path(path))
-    every = [_read_lines(file) for file in files]
-    lines = [_without_repeated(group) for group in every]
-    again = sum(map(len, every)) - sum(map(len, lines))
-    if again:
-        note(f'{path}: left out {counted(again, "line")} repeating a line of the same picture')
-    layout = _find_layout(path, config, [line for group in lines for line in group], category)
-    lines = [[line for line in group if line.category in layout.classes] for group in lines]
+    # Ultralytics appends to the files of an earlier run.
+    every = without_repeated(
+        path, 'line', map(_read_lines, files), lambda line: (line.category, *line.box, *line.joints)
+    )
+    numbers = {line.category for group in every for line in group}
+    classes = {number: _class_name(config, number) for number in numbers}
+    if category is not None:
+        choose_categories(path, dict.fromkeys(classes.values(), ()), category)
+        classes = {number: name for number, name in classes.items() if name == category}
+    lines = [[line for line in group if line.category in classes] for group in every]
+    layout = _find_layout(path, config, [line for group in lines for line in group], classes)
     pictures = [
         _picture(Path(path), file, group, layout, size)
         for file, group in zip(files, lines, strict=True)
@@ -224,7 +234,8 @@ def _read_lines(file: Path) -> list[_Line]:
         values = np.array([*map(number_in, text.split())])
         if not len(values):
             continue
-        if not (np.abs(values) <= MAX_EXACT).all() or not values[0].is_integer() or values[0] < 0:
+        is_wrong = np.isnan(values[: 1 + _BOX]).any() or (np.abs(values) > MAX_EXACT).any()
+        if is_wrong or not values[0].is_integer() or values[0] < 0:
             raise InputError(f'{where} is {shown(text)}, expected class, box and joints as numbers')
         if len(values) <= 1 + _BOX:
             raise InputError(
@@ -234,13 +245,8 @@ def _read_lines(file: Path) -> list[_Line]:
     return lines
 
 
-def _without_repeated(lines: Sequence[_Line]) -> list[_Line]:
-    """Leave out repeated lines: Ultralytics appends to the files of an earlier run."""
-    return [*{(line.category, *line.box, *line.joints): line for line in lines}.values()]
-
-
 def _find_layout(
-    path: PathLike, config: Record, lines: Sequence[_Line], category: str | None
+    path: PathLike, config: Record, lines: Sequence[_Line], classes: Mapping[int, str]
 ) -> _Layout:
     widths = sorted({len(line.joints) for line in lines}) or [0]
     least, most = widths[0], widths[-1]
@@ -258,12 +264,8 @@ def _find_layout(
             f'{path} holds {most} numbers per person, expected {count} x {dimensions} (kpt_shape)'
         )
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
-    classes = {number: _class_name(config, number) for number in {x.category for x in lines}}
-    if category is not None:
-        choose_categories(path, dict.fromkeys(classes.values(), ()), category)
-        classes = {number: name for number, name in classes.items() if name == category}
     return _Layout(
-        skeleton=_skeleton(path, config, count, [*classes.values()]),
+        skeleton=_skeleton(path, config, count, classes),
         classes=classes,
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
@@ -301,7 +303,7 @@ def _shape(path: PathLike, config: Record, joints: np.ndarray) -> tuple[int, int
 
 
 def _are_flags(values: np.ndarray) -> bool:
-    return bool(np.isin(values, (0, 1, 2)).all())
+    return bool(np.isin(values, (-1, 0, 1, 2)).all())
 
 
 def _are_confidences(values: np.ndarray) -> bool:
@@ -313,9 +315,10 @@ def _may_be_third(values: np.ndarray, more: int) -> bool:
     return (more == 0 and _are_flags(values)) or _are_confidences(values)
 
 
-def _skeleton(path: PathLike, config: Record, count: int, classes: Sequence[str]) -> Skeleton:
-    names = _joint_names(config, count)
-    category = classes[0] if len(classes) == 1 and config.peek('names') else 'person'
+def _skeleton(path: PathLike, config: Record, count: int, classes: Mapping[int, str]) -> Skeleton:
+    names = _joint_names(config, count, classes)
+    is_named = len(classes) == 1 and config.peek('names')
+    category = next(iter(classes.values())) if is_named else 'person'
     if names is None:
         remedy = f'give kpt_names in {CONFIG} if that is wrong'
         skeleton = unnamed_skeleton(path, count, remedy)
@@ -324,13 +327,18 @@ def _skeleton(path: PathLike, config: Record, count: int, classes: Sequence[str]
         return Skeleton(tuple(names), category=category)
 
 
-def _joint_names(config: Record, count: int) -> list[str] | None:
+def _joint_names(config: Record, count: int, classes: Iterable[int]) -> list[str] | None:
     # `kpt_names` maps each class to the names of its joints; sleap-io writes `node_names`.
-    if isinstance(config.peek('kpt_names'), dict):
-        by_class = list(config.raw('kpt_names').values())
-        if not by_class or any(names != by_class[0] for names in by_class):
-            raise config.error('kpt_names', 'the same names for every class')
-        names = Record(config.file, 'kpt_names', {'names': by_class[0]}).texts('names')
+    by_class = config.peek('kpt_names')
+    if isinstance(by_class, dict):
+        used = [by_class[number] for number in classes if number in by_class]
+        if not used or any(names != used[0] for names in used):
+            what = 'the same names for every class that is read, give one as --labels-category'
+            raise config.error('kpt_names', what)
+        names = Record(config.file, 'kpt_names', {'names': used[0]}).texts('names')
+        # The joints of a class with fewer joints than another one are followed by zeros.
+        if len(names) < count in map(len, by_class.values()):
+            return names
     elif 'kpt_names' in config or 'node_names' in config:
         names = config.texts('kpt_names' if 'kpt_names' in config else 'node_names')
     else:
@@ -409,9 +417,15 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     }
     located = np.where(is_placeholder(points), NOT_LABELLED, VISIBLE)
     if not layout.is_prediction:
-        flags = joints[:, 2] if layout.dimensions == 3 else located
+        if layout.dimensions == 3:
+            joints = without_placeholders(joints)
+            points, located = joints[:, :2], joints[:, 2]
+        if np.isnan(points).any():
+            raise InputError(
+                f'{line.where} has a joint without x and y, expected joints as numbers'
+            )
         source = 'propagated' if layout.is_own else 'given'
-        return {'keypoints': points * size, 'visibility': flags, 'source': source, **fields}
+        return {'keypoints': points * size, 'visibility': located, 'source': source, **fields}
     scores = joints[:, 2] if layout.dimensions == 3 else None
     if scores is not None and not _are_confidences(scores):
         raise InputError(

@@ -21,6 +21,9 @@ from stdpose_mm.errors import InputError, note
 _DURATION = re.compile(r'([0-9]+):([0-9]{2}):([0-9]{2}(?:\.[0-9]*)?)')
 _MICROSECONDS = 10**6
 
+_VP8_SHOWN = 0b10000
+"""Bit of the first byte of a VP8 frame that is set if the frame is shown."""
+
 MAX_SHOWN = 10**7
 """Largest number of frames that an edit list may show, more than four days of video."""
 
@@ -197,6 +200,11 @@ def read_packets(container: Any, stream: Any) -> Iterator[Any]:
     """Yield the packets that carry data, up to the end of the file or the first broken packet."""
     with suppress(av.FFmpegError):
         yield from (packet for packet in container.demux(stream) if packet.size)
+
+
+def is_hidden(packet: Any, stream: Any) -> bool:
+    """Tell whether a packet holds a frame that is only a reference for others, as in VP8."""
+    return stream.codec_context.name == 'vp8' and not bytes(packet)[0] & _VP8_SHOWN
 
 
 def read_frames(

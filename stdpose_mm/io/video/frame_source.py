@@ -42,6 +42,8 @@ class FrameSource(Sequence[np.ndarray]):
         name: Name of the file or folder without suffix.
         fps: Frames per second on average; None if unknown.
         size: (width, height) in pixels, as shown (a rotation stored in the file is applied).
+        start: Seconds at which players show the first frame; 0 unless another stream, such as the
+            sound, begins earlier.
         audio_path: File with the sound of the whole video; None if there is none.
         pixel_aspect: Width of a shown pixel divided by its height; not 1 in anamorphic video.
         has_picture_files: Whether every frame is a separate picture file.
@@ -51,6 +53,7 @@ class FrameSource(Sequence[np.ndarray]):
     name: str
     fps: float | None = None
     size: tuple[int, int]
+    start: Fraction = Fraction(0)
     audio_path: str | None = None
     pixel_aspect: Fraction = Fraction(1)
     has_picture_files: bool = False
@@ -197,6 +200,7 @@ class FrameView(FrameSource):
         self._source: FrameSource | None = source
         self.indices = indices
         self.name, self.fps, self.size = source.name, source.fps, source.size
+        self.start = source.start if indices is None else Fraction(0)
         self.audio_path = source.audio_path if indices is None else None
         self.pixel_aspect = source.pixel_aspect
         self.has_picture_files = source.has_picture_files

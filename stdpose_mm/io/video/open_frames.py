@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import (
     PICTURE_SUFFIXES,
+    UNREAD_PICTURES,
     is_picture,
     kind_of_file,
     natural_order,
     require_no_stream,
 )
+from stdpose_mm.text import listed
 
 from .frame_source import FrameSource, FrameView
-from .pictures import ArrayFrames, PictureFrames, read_picture
+from .pictures import ArrayFrames, PagedFrames, PictureFrames, count_pages, read_picture
 from .video_frames import VideoFrames
 
 _OPEN_VIDEOS = 8
+
+_CAMERA = re.compile('(?:cam|camera|view|angle|kinect|gopro)[-_ ]?[0-9]+')
+_LETTERS = str.maketrans('0123456789', 'abcdefghij')
+
+_MAX_SERIES = 50
+"""Maximum number of forms of names that are compared with each other."""
 
 
 def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> FrameSource:
@@ -44,12 +55,16 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
     folder = Path(path)
     if folder.is_dir():
         files = sorted(filter(is_picture, folder.iterdir()), key=natural_order)
+        _require_readable(folder, files)
         _require_distinct(folder, files)
+        _require_one_series(folder, files)
         return PictureFrames([*files], folder.resolve().name if files else str(path))
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
-    is_one = folder.suffix.lower() in PICTURE_SUFFIXES
-    return PictureFrames([folder], folder.stem) if is_one else VideoFrames(folder)
+    if folder.suffix.lower() not in PICTURE_SUFFIXES:
+        return VideoFrames(folder)
+    is_stack = count_pages(folder) > 1
+    return PagedFrames(folder) if is_stack else PictureFrames([folder], folder.stem)
 
 
 def _open_list(pictures: Sequence[Any]) -> FrameSource:
@@ -65,6 +80,38 @@ def _open_list(pictures: Sequence[Any]) -> FrameSource:
             f'{pictures[0]} in a list of pictures is a video, give one video at a time'
         )
     return PictureFrames(pictures, Path(pictures[0]).parent.name if pictures else 'the list')
+
+
+def _require_readable(folder: Path, pictures: Sequence[Path]) -> None:
+    """Note the pictures of a folder that cannot be read; refuse a folder of only such pictures."""
+    suffixes = (f.suffix.lower() for f in folder.iterdir() if not f.name.startswith('.'))
+    unread = Counter(suffix for suffix in suffixes if suffix in UNREAD_PICTURES)
+    if unread:
+        kinds = listed([f'{number} in {suffix}' for suffix, number in unread.items()], 5)
+        what = f'{folder} holds pictures that cannot be read ({kinds})'
+        if not pictures:
+            raise InputError(f'{what}, convert them to JPEG or PNG')
+        note(f'{what}, which are left out; convert them if they are frames, too')
+
+
+def _require_one_series(folder: Path, pictures: Sequence[Path]) -> None:
+    """Refuse pictures of several cameras or kinds: two forms of names with the same numbers."""
+    forms: dict[str, dict[tuple[int, ...], str]] = {}
+    for picture in pictures:
+        # The number of a camera is a part of the form.
+        name = _CAMERA.sub(lambda match: match[0].translate(_LETTERS), picture.stem.casefold())
+        numbers = re.findall('[0-9]+', name)
+        form = forms.setdefault(re.sub('[0-9]+', '#', name), {})
+        form[tuple(int(number[-18:]) for number in numbers)] = picture.name
+    series = sorted((form for form in forms.values() if len(form) > 1), key=len, reverse=True)
+    for first, second in combinations(series[:_MAX_SERIES], 2):
+        shared = sorted(first.keys() & second.keys())
+        if 2 * len(shared) >= len(second) and len(shared) > 1:
+            raise InputError(
+                f'{folder} holds {first[shared[0]]} and {second[shared[0]]}, names of several '
+                f'forms with the same numbers ({len(shared)} of them), as of two cameras, of depth '
+                'or of masks: put the pictures of one form into a folder of their own'
+            )
 
 
 def _require_distinct(folder: Path, pictures: Sequence[Path]) -> None:

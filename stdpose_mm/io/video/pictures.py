@@ -5,18 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError, one_line, system_errors_of
+from stdpose_mm.errors import InputError, note, one_line, system_errors_of
 from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.file_names import require_no_stream
 from stdpose_mm.io.limits import MAX_PIXELS
 
-from .frame_source import FrameSource
+from .frame_source import FrameCache, FrameSource
+
+_PAGED = ('TIFF', 'WEBP', 'PNG', 'AVIF')
+
+_DARK = 16
+"""Grey value that a picture of 12 bits in 16 does not reach."""
+
+_CACHED_BYTES = 64 * 2**20
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 
@@ -84,8 +92,10 @@ class PictureFrames(FrameSource):
         self._paths = [str(path) for path in paths]
         for first, path in enumerate(self._paths):
             with suppress(InputError):
-                height, width = read_picture(path).shape[:2]
+                picture = read_picture(path)
+                height, width = picture.shape[:2]
                 self._first, self.size = first, (width, height)
+                _note_dark(path, picture)
                 return
         read_picture(self._paths[0])
 
@@ -108,6 +118,98 @@ class PictureFrames(FrameSource):
         return picture
 
 
+class PagedFrames(FrameSource):
+    """The pages of a stack of TIFF, or the pictures of an animated WebP, PNG or AVIF, as frames.
+
+    Args:
+        path: The file; see :func:`count_pages`.
+    """
+
+    keeps_frames = True
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = path.stem, str(path)
+        self._forget()
+        self._ends: list[Fraction] = []
+        for page in range(count_pages(path)):
+            self._image.seek(page)
+            if self._image.format != 'TIFF':
+                # Only then the duration is known.
+                self._image.load()
+            duration = self._image.info.get('duration') or 0
+            self._ends.append((self._ends or [Fraction(0)])[-1] + Fraction(duration) / 1000)
+        height, width = self.shared(0).shape[:2]
+        self.size = (width, height)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {n: item for n, item in vars(self).items() if n not in ('_image', '_cache')}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        from PIL import Image
+
+        self._image: Any = Image.open(io.BytesIO(Path(self._path).read_bytes()))
+        self._cache = FrameCache(_CACHED_BYTES)
+
+    def path_of(self, index: int) -> str:
+        """Return the file, which is the same for all frames."""
+        self._check(index)
+        return self._path
+
+    def time_of(self, index: int) -> Fraction | None:
+        """Return the time at which an animation shows frame ``index``; None in a stack."""
+        self._check(index)
+        return [Fraction(0), *self._ends][index] if self._ends[-1] else None
+
+    def shared(self, index: int) -> np.ndarray:
+        """See :meth:`FrameSource.shared`."""
+        self._check(index)
+        return self._cache.get(int(index), self._page)
+
+    def _read(self, index: int) -> np.ndarray:
+        return self.shared(index).copy()
+
+    def _page(self, index: int) -> np.ndarray:
+        with system_errors_of(f'{self._path}: frame {index} cannot be decoded'):
+            self._image.seek(index)
+            return _decode_with_pillow(self._path, self._image)
+
+
+def count_pages(path: PathLike) -> int:
+    """Count the pictures of equal size in a stack of TIFF or an animated WebP, PNG or AVIF.
+
+    Other files, such as a picture with a preview, hold one.
+    """
+    from PIL import Image
+
+    with suppress(Exception), Image.open(path) as image:
+        count = getattr(image, 'n_frames', 1) if image.format in _PAGED else 1
+        sizes = set()
+        for page in range(count):
+            image.seek(page)
+            sizes.add(image.size)
+        return count if len(sizes) == 1 else 1
+    return 1
+
+
+def _note_dark(path: PathLike, picture: np.ndarray) -> None:
+    """Note if a picture looks black because its numbers fill few of their 16 bits."""
+    if picture.max() >= _DARK:
+        return
+    raw = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if raw is not None and raw.dtype == np.uint16 and raw.any():
+        note(
+            f'{path} is almost black: its largest number is {raw.max()} of 65535; if the camera '
+            'has fewer than 16 bits, convert the pictures so that they fill 8 or 16'
+        )
+
+
 def to_bgr(picture: np.ndarray) -> np.ndarray:
     """Convert a grey, BGR or BGRA picture uint8 to BGR [H, W, 3]; BGR is not copied."""
     if picture.ndim == 2 or picture.shape[2] == 1:
@@ -122,7 +224,7 @@ def read_picture(path: PathLike) -> np.ndarray:
         InputError: If the file is missing, is not a picture, is cut short, or has more than
             ``MAX_PIXELS`` pixels (a tiny file may declare a billion and fill the memory).
     """
-    from PIL import Image
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     require_no_stream(path)
     not_whole = f'{path} is damaged or not a picture'
@@ -145,8 +247,27 @@ def read_picture(path: PathLike) -> np.ndarray:
     except cv2.error as error:
         raise InputError(f'{path} cannot be decoded, OpenCV says: {one_line(error)}') from error
     if picture is None:
+        with suppress(UnidentifiedImageError, OSError), Image.open(io.BytesIO(data)) as image:
+            return _decode_with_pillow(path, ImageOps.exif_transpose(image))
         raise InputError(not_whole)
     return picture
+
+
+def _decode_with_pillow(path: PathLike, image: Any) -> np.ndarray:
+    """Decode a picture that OpenCV does not read.
+
+    Raises:
+        InputError: If its numbers have neither 8 nor 16 bits.
+    """
+    values = np.asarray(image)
+    if values.dtype == np.uint16:
+        return to_bgr((values >> 8).astype(np.uint8))
+    if values.dtype not in (np.uint8, np.bool_):
+        raise InputError(
+            f'{path} holds numbers of the type {values.dtype}, whose range is not known, convert '
+            'it to a picture of 8 or 16 bits'
+        )
+    return to_bgr(np.asarray(image.convert('RGB'))[..., ::-1])
 
 
 def write_picture(path: PathLike, picture: np.ndarray) -> None:

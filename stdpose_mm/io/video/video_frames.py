@@ -24,6 +24,7 @@ from .demuxing import (
     Edit,
     announced_end,
     follow_edits,
+    is_hidden,
     read_edits,
     read_frames,
     read_packets,
@@ -131,6 +132,7 @@ class VideoFrames(FrameSource):
                 self.audio_path = self._path if sound and sound[0].codec_context else None
                 format_name = container.format.name.split(',')[0]
                 end = announced_end(container, stream)
+                begin = Fraction(container.start_time or 0, av.time_base)
                 warn_of_other_streams(self._path, video_streams(container))
             index = None
             if format_name in _TRUSTED_CONTAINERS:
@@ -164,6 +166,10 @@ class VideoFrames(FrameSource):
             keys = [key for key in self._index.keys if key < len(whole)]
             self._index = replace(self._index, times=whole, keys=keys)
         self._shown = [frame for frame in frames if frame[1] < len(self._index.times)]
+        if self._time_base is not None:
+            # The times of an edit list begin at 0.
+            begin = Fraction(0) if self._index.edits else begin
+            self.start = max(self._shown[0][0] * base - begin, self.start)
         first = self._decoded_frame(0)
         height, width = _upright(first).shape[:2]
         self.size = (width, height)
@@ -227,6 +233,8 @@ class VideoFrames(FrameSource):
         with container:
             edits = read_edits(self._path, stream)
             for packet in read_packets(container, stream):
+                if is_hidden(packet, stream):
+                    continue
                 stored[packet.pts] = packet.is_keyframe
                 number += 1
                 whole += not packet.is_corrupt
@@ -292,7 +300,8 @@ class VideoFrames(FrameSource):
         """
         container, stream = self._open()
         with container:
-            chunks = [packet.dts for packet in read_packets(container, stream)]
+            packets = read_packets(container, stream)
+            chunks = [packet.dts for packet in packets if not is_hidden(packet, stream)]
         return [*zip(chunks, count())] if len(chunks) == num_frames else None
 
     def _index_from_frames(self) -> FrameIndex:
@@ -434,4 +443,10 @@ def _time(frame: av.VideoFrame) -> int:
 
 
 def _checksum(frame: av.VideoFrame) -> int:
-    return zlib.crc32(memoryview(frame.planes[0]))
+    """Sum the first plane of a picture without the padding of its lines, which may be anything."""
+    plane, form = frame.planes[0], frame.format
+    of_several = len(frame.planes) > 1
+    bits = -(-form.components[0].bits // 8) * 8 if of_several else form.padded_bits_per_pixel
+    lines = np.frombuffer(plane, np.uint8)[: plane.line_size * plane.height]
+    visible = lines.reshape(plane.height, -1)[:, : (plane.width * bits + 7) // 8]
+    return zlib.crc32(np.ascontiguousarray(visible))

@@ -31,7 +31,10 @@ def result(image_id, **fields):
 
 
 def test_results_are_estimates(tmp_path: Path):
-    path = write_json(tmp_path / 'out.keypoints.json', [result(4), result(4), result(9)])
+    path = write_json(
+        tmp_path / 'out.keypoints.json',
+        [result(4), result(4, score=0.4, bbox=[1, 2, 9, 9]), result(9)],
+    )
 
     assert sniff_format(path) == 'coco-results'
     with pytest.warns(InputWarning, match='does not name its 3 keypoints'):
@@ -64,7 +67,7 @@ def test_names_of_pictures_are_frames_by_folder(tmp_path: Path, found: list, fra
 def alphapose(picture: str, idx: object = None, **fields) -> dict:
     """As AlphaPose's write_json writes it."""
     who = {} if idx is None else {'idx': idx}
-    return {**result(picture, **fields), 'box': [1.0, 2.0, 30.0, 40.0], 'bbox': None, **who}
+    return {**result(picture), 'box': [1.0, 2.0, 30.0, 40.0], 'bbox': None, **who, **fields}
 
 
 def frames_of(path: Path, length: int | None) -> list[int]:
@@ -121,7 +124,10 @@ def test_the_lowest_number_with_somebody_does_not_tell_the_first(
 def test_identities_of_trackers(tmp_path: Path, fields: tuple, ids: list):
     name, *values = fields
     pictures = ('3.jpg', '3.jpg', '4.jpg')
-    found = [alphapose(p, **{name: v}) for p, v in zip(pictures, values, strict=True)]
+    found = [
+        alphapose(p, **{name: v}, box=[1.0, 2.0, 30.0, 40.0 + i])
+        for i, (p, v) in enumerate(zip(pictures, values, strict=True))
+    ]
     path = write_json(tmp_path / 'results.json', found)
     with warnings.catch_warnings():
         warnings.filterwarnings('error', '.*share it')

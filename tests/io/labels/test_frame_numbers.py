@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     FrameOptions,
     describe_frames,
+    follow_names,
     frame_indices,
     match_frames,
     read_frame_list,
@@ -240,6 +242,178 @@ class TestTimesOrNumbers:
             cv2.imwrite(str(tmp_path / name), np.zeros((16, 16, 3), np.uint8))
         matched = match_frames(labels_on(self.names[1:]), open_frames(tmp_path))
         assert matched.labelled_frame_indices == (1, 2)
+
+
+CLOCKS = {
+    'player': '{h:02}.{m:02}.{s:02}.{ms:03}',
+    'decimals': '{h}-{m:02}-{s:02}.{ms:03}',
+    'comma': '{h:02}_{m:02}_{s:02},{ms:03}',
+    'colons': '{h:02}:{m:02}:{s:02}-{ms:03}',
+    'letters': '{h}h{m:02}m{s:02}s{ms:03}',
+    'units': '{h}h {m}min {s}.{ms:03}sec',
+    'minutes and seconds': '{minutes}m{s}.{ms:03}s',
+    'seconds': '{seconds}.{ms:03}s',
+    'milliseconds': '{all_ms}ms',
+}
+"""Forms of times in the names of pictures."""
+
+
+class TestClocks:
+    @pytest.mark.parametrize('form', CLOCKS.values(), ids=CLOCKS)
+    @given(
+        times=st.lists(st.integers(0, 36_000_000), min_size=1, max_size=4, unique=True),
+        around=st.sampled_from([('', ''), ('clip ', ''), ('DJI_0067-', '-crop'), ('frame', '_a')]),
+    )
+    def test_a_time_is_read_with_all_its_parts(
+        self, form: str, times: list[int], around: tuple[str, str]
+    ) -> None:
+        names = []
+        for all_ms in times:
+            seconds, ms = divmod(all_ms, 1000)
+            minutes, s = divmod(seconds, 60)
+            h, m = divmod(minutes, 60)
+            parts = dict(h=h, m=m, s=s, ms=ms, minutes=minutes, seconds=seconds, all_ms=all_ms)
+            names.append(f'{form.format(**parts).join(around)}.jpg')
+        numbering = numbering_of(names)
+
+        assert numbering.kind == 'times'
+        assert [*numbering.times.values()] == [all_ms / 1000 for all_ms in times]
+
+    @pytest.mark.parametrize(
+        ('names', 'times'),
+        [
+            (['00_00_00', '00_00_06'], [0, 6]),
+            (['clip_00_00_58', 'clip_00_01_02'], [58, 62]),
+            (['00_30_10'], [1810]),
+            (['clip_2s', 'clip_6s'], [2, 6]),
+            (['frame0m5s', 'frame1m5s'], [5, 65]),
+            (['clip 1:05', 'clip 1:07'], [65, 67]),
+            (['clip_1-05.2', 'clip_2-07.1'], [65.2, 127.1]),
+            (['vlcsnap-2024-01-05-00h00m05s120', 'vlcsnap-2024-01-05-00h00m07s000'], [5.12, 7]),
+            # The number of a camera is no minute.
+            (['cam2_12.480', 'cam2_13.5'], [12.48, 13.5]),
+        ],
+        ids=lambda value: str(value[0]),
+    )
+    def test_what_a_time_looks_like(self, names: list[str], times: list[float]) -> None:
+        numbering = numbering_of([f'{name}.jpg' for name in names])
+
+        assert numbering.kind == 'times'
+        assert [*numbering.times.values()] == times
+
+    @pytest.mark.parametrize(
+        'names',
+        [
+            # The last two digits may be of a frame or of a second.
+            ['00-00-10-12', '00-00-10-20'],
+            ['00.00.10.12', '00.00.11.20'],
+            # A day, a subject, a trial or a minute.
+            ['a_01_02_05', 'a_01_02_45'],
+            ['take_2-12.480', 'take_2-12.520'],
+            ['take_2.001', 'take_2.101'],
+        ],
+        ids=str,
+    )
+    def test_what_may_be_a_time_is_asked_for(self, names: list[str]) -> None:
+        with pytest.raises(InputError, match='give --f'):
+            match_frames(labels_on([f'{name}.jpg' for name in names]), video_of(5000))
+
+    @pytest.mark.parametrize(
+        'names',
+        [
+            ['a_01_02_0005', 'a_01_02_0045'],
+            ['a_01_02_05', 'a_01_02_65'],
+            ['12.30.45_0005', '12.30.45_0045'],
+            ['2024-01-05_0005', '2024-01-05_0045'],
+            ['clip_5south', 'clip_45south'],
+            ['5m', '45m'],
+        ],
+        ids=str,
+    )
+    def test_what_is_no_time_is_a_number(self, names: list[str]) -> None:
+        assert numbering_of([f'{name}.jpg' for name in names]).kind == 'names'
+
+    def test_frames_are_not_named_like_times(self) -> None:
+        assert follow_names({50: 'clip_2s.jpg'}, [51])[51] == ''
+
+
+class TestSeveralStatements:
+    """Numbers in names, the fields frame_id, and times that may be in another unit."""
+
+    @pytest.mark.parametrize(
+        ('numbers', 'ids', 'times', 'first'),
+        [
+            # Milliseconds, seconds and unevenly shown frames.
+            ((0, 7, 14, 25), (0, 7, 14, 25), (0, 233, 466, 833), 0),
+            ((0, 7, 14, 25), None, (0, 233, 466, 833), 0),
+            ((8, 12, 19), (7, 11, 18), (280, 440, 720), 1),
+            ((8, 12, 19), None, (0.28, 0.44, 0.72), 1),
+            ((0, 7, 14), (0, 7, 14), (0, 0.4, 0.5), 0),
+            ((3, 7), None, (0.12, 0.28), 0),
+        ],
+    )
+    def test_statements_that_agree_win(
+        self, numbers: Sequence[int], ids: Sequence[int] | None, times: Sequence[float], first: int
+    ) -> None:
+        names = [f'f_{number:04}.jpg' for number in numbers]
+        indices, numbering = frame_indices('a.json', names, times=times, frame_ids=ids)
+
+        assert (numbering.kind, numbering.conflict, dict(numbering.times)) == ('names', '', {})
+        assert (indices, numbering.first_number) == ([*numbers], first)
+
+    @pytest.mark.parametrize(
+        ('numbers', 'times'),
+        [
+            # Numbers that count the pictures, or have another origin or no even step.
+            ((1, 2, 3), (0, 12.48, 20)),
+            ((1, 2, 3), (0, 0.5, 1)),
+            ((3, 7), (12.48, 40)),
+            ((100, 110, 120), (0, 0.4, 0.8)),
+            ((3, 4, 7), (0, 12.48, 13)),
+        ],
+    )
+    def test_times_alone_are_seconds(self, numbers: Sequence[int], times: Sequence[float]) -> None:
+        numbering = numbering_of([f's_{number}.jpg' for number in numbers], times=times)
+
+        assert numbering.kind == 'times'
+        assert [*numbering.times.values()] == [*times]
+
+    def test_a_conflict_is_told(self) -> None:
+        names, ids = ['f_0000.jpg', 'f_0007.jpg', 'f_0014.jpg'], (0, 7, 14)
+        with pytest.warns(InputWarning, match='agree, not so the times of its pictures'):
+            frame_indices('a.json', names, times=(0, 0.4, 0.5), frame_ids=ids)
+
+    def test_a_count_of_pictures_whose_times_may_be_milliseconds_is_asked_for(self) -> None:
+        names = [f'{i}.jpg' for i in range(4)]
+        labels = labels_on(names, times=(0, 40, 80, 120), frame_ids=(0, 1, 2, 3))
+        with pytest.raises(InputError, match='contradict the times of its pictures, give --first'):
+            match_frames(labels, video_of(5000))
+
+
+class LateFrames(ArrayFrames):
+    """Frames at 25 a second whose first one players show 0.48 s after the sound."""
+
+    fps, start = 25.0, Fraction(12, 25)
+
+
+class TestLateVideos:
+    @pytest.mark.parametrize(
+        ('start', 'frames'),
+        # A start within the first frame is no other frame.
+        [(Fraction(12, 25), [2, 5, 16]), (Fraction(1, 50), [14, 17, 28])],
+    )
+    def test_times_count_as_players_show_them(self, start: Fraction, frames: list[int]) -> None:
+        video = LateFrames(np.zeros((60, 16, 16, 3), np.uint8), name='clip.mkv')
+        video.start = start
+        labels = labels_on(['c_0.56.jpg', 'c_0.68.jpg', 'c_1.12.jpg'])
+
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter('always')
+            assert [*match_frames(labels, cache_frames(video))] == frames
+        told = [str(message.message) for message in notes]
+        assert ['clip.mkv starts 0.48 s after another stream' in text for text in told] == (
+            [True] if start > Fraction(1, 25) else []
+        )
 
 
 class TestPositions:

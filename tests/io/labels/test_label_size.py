@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -82,6 +83,42 @@ class TestRescaling:
                 box, given_box = getattr(person, name), getattr(expected, name)
                 assert (box is None) == (given_box is None)
                 assert box is None or np.allclose(box, given_box, rtol=1e-12, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'ratios'),
+    [
+        ((320, 320), (320, 240), ('1.00', '1.33')),
+        ((640, 352), (1920, 1080), ('1.82', '1.78')),
+        ((1920, 1088), (1920, 1080), ('1.76', '1.78')),
+        ((1080, 1080), (1080, 1350), ('1.00', '0.80')),
+        # Rounding to whole pixels.
+        ((640, 360), (1920, 1080), None),
+        ((853, 480), (1920, 1080), None),
+        ((1920, 1080), (426, 240), None),
+        ((240, 136), (1920, 1080), None),
+        ((64, 48), (64, 48), None),
+    ],
+)
+def test_a_stretch_is_told_with_both_aspect_ratios(
+    old: tuple[int, int], new: tuple[int, int], ratios: tuple[str, str] | None
+):
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        fitted = fit_size(labels_at(INSIDE), new, old)
+    np.testing.assert_array_equal(
+        fitted.persons[0].keypoints,
+        rescale_labels(labels_at(INSIDE), old, new).persons[0].keypoints,
+    )
+    told = [re.findall(r'aspect ratio ([0-9.]+)', str(message.message)) for message in notes]
+    assert told == ([] if ratios is None else [[*ratios]])
+
+
+@pytest.mark.parametrize(('size', 'is_told'), [((64, 64), True), ((128, 96), False)])
+def test_the_advice_to_rescale_tells_when_it_is_wrong(size: tuple[int, int], is_told: bool):
+    with pytest.raises(InputError, match=f'--labels-size {size[0]}x{size[1]}') as error:
+        fit_size(labels_at(INSIDE, size=size), SIZE)
+    assert ('unless black edges were added' in str(error.value)) == is_told
 
 
 def beyond(**known: object) -> VideoLabels:

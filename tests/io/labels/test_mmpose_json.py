@@ -42,7 +42,7 @@ def test_the_inferencer_counts_frames_from_zero_and_names_nothing(tmp_path: Path
 
 def test_a_folder_of_pictures(tmp_path: Path):
     write_json(tmp_path / 'predictions' / 'shot_0001.json', [])
-    write_json(tmp_path / 'predictions' / 'shot_0007.json', [PERSON, PERSON])
+    write_json(tmp_path / 'predictions' / 'shot_0007.json', [PERSON, {**PERSON, 'track_id': 3}])
 
     assert sniff_format(tmp_path / 'predictions') == 'mmpose'
     with pytest.warns(InputWarning):

@@ -40,7 +40,7 @@ def test_hands_that_are_not_read_are_told(tmp_path: Path, recwarn: pytest.Warnin
     write_json(tmp_path / 'a_keypoints.json', openpose(person))
 
     read_labels(tmp_path)
-    assert 'joints in hand_left_keypoints_2d are not read' in str(recwarn[0].message)
+    assert 'further parts are not read: hand_left_keypoints_2d (1)' in str(recwarn[0].message)
 
 
 @pytest.mark.parametrize(('length', 'frames'), [(13, [1, 12]), (12, [0, 11]), (20, [1, 12])])

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -16,10 +17,18 @@ from hypothesis import strategies as st
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import follow_names, read_all_labels, read_labels, write_labels
+from stdpose_mm.io.labels import (
+    follow_names,
+    match_frames,
+    read_all_labels,
+    read_labels,
+    write_labels,
+)
 from stdpose_mm.io.labels.joints import join_ungrouped, joint_order, unify_joint_names
+from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import CLASS_NAME, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking import assign_track_ids
+from support.foreign_labels import write_picture
 from support.frame_sources import ArrayFrames
 from support.label_samples import content
 
@@ -236,6 +245,119 @@ def test_a_number_of_two_classes_is_two_people(tmp_path: Path):
     ]
 
 
+# -- is it a label -----------------------------------------------------------------------------
+
+WITH_FLAGS = ['coco', 'posetrack18', 'yolo-pose', 'lightning-pose']
+"""Formats that hold x, y, v of every joint."""
+
+
+def state_last_joint(path: Path, joint: tuple[Any, Any, Any], row: int) -> None:
+    """Replace x, y and v of the last joint in the label of a row."""
+    if path.suffix == '.json':
+        edit(
+            path,
+            lambda data: data['annotations'][row]['keypoints'].__setitem__(slice(-3, None), joint),
+        )
+        return
+    file, mark = (path, ',') if path.suffix == '.csv' else (sorted(path.glob('labels/*'))[row], ' ')
+    lines = file.read_text().splitlines()
+    cells = [
+        ('' if path.suffix == '.csv' else 'nan') if value is None else str(value) for value in joint
+    ]
+    place = 3 + row if path.suffix == '.csv' else 0
+    lines[place] = mark.join([*lines[place].split(mark)[:-3], *cells])
+    file.write_text('\n'.join(lines) + '\n')
+
+
+@pytest.mark.parametrize('format', WITH_FLAGS)
+@pytest.mark.parametrize(
+    'joint', [(-1, -1, -1), (7, 9, -1), (None, None, 0), (None, 5, 0), (None, None, -1)]
+)
+def test_a_joint_with_neither_a_place_nor_a_flag_is_not_labelled(
+    tmp_path: Path, format: str, joint: tuple[Any, Any, Any]
+):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    before = read_labels(path, size=SIZE).persons
+    state_last_joint(path, joint, row=1)
+
+    first, second = read_labels(path, size=SIZE).persons
+    np.testing.assert_array_equal(first.keypoints, before[0].keypoints)
+    assert (first.visibility.tolist(), second.visibility.tolist()) == ([2, 2, 2], [2, 2, 0])
+    np.testing.assert_array_equal(second.keypoints[:2], before[1].keypoints[:2])
+
+
+@pytest.mark.parametrize('format', WITH_FLAGS)
+def test_a_visible_joint_without_a_place_is_refused(tmp_path: Path, format: str):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    state_last_joint(path, (None, 130.75, 2), row=1)
+
+    with pytest.raises(InputError, match=r'expected|must be'):
+        read_labels(path, size=SIZE)
+
+
+def repeat_in_json(items_of: Any) -> Any:
+    """Make a change that repeats the first item of a list in a file, with another id."""
+
+    def change(data: Any) -> None:
+        items = items_of(data)
+        items.append({**items[0], **({'id': 'other'} if 'id' in items[0] else {})})
+
+    return lambda path: edit(path, change)
+
+
+def repeat_line(path: Path) -> None:
+    """Repeat the last line of a table, or of each file of a folder."""
+    for file in sorted(path.glob('labels/*')) if path.is_dir() else [path]:
+        file.write_text(file.read_text() + file.read_text().splitlines()[-1] + '\n')
+
+
+REPEAT = {
+    'annotation': ('coco', repeat_in_json(lambda data: data['annotations'])),
+    'annotation of a video': ('posetrack18', repeat_in_json(lambda data: data['annotations'])),
+    'result': ('coco-results', repeat_in_json(lambda data: data)),
+    'instance': ('mmpose', repeat_in_json(lambda data: data['instance_info'][0]['instances'])),
+    'frame': ('mmpose', repeat_in_json(lambda data: data['instance_info'])),
+    'person': ('openpose', repeat_in_json(lambda data: data['people'])),
+    'shape': ('labelme', repeat_in_json(lambda data: data['shapes'])),
+    'task': ('label-studio', repeat_in_json(lambda data: data)),
+    'region': (
+        'label-studio',
+        lambda path: edit(
+            path,
+            lambda data: data[0]['annotations'][0]['result'].append(
+                {**data[0]['annotations'][0]['result'][1], 'id': 'other'}
+            ),
+        ),
+    ),
+    'line': ('yolo-pose', repeat_line),
+    'row': ('deeplabcut', repeat_line),
+    'row with flags': ('lightning-pose', repeat_line),
+}
+"""What is written twice -> its format, and how it is repeated in a file."""
+
+
+@pytest.mark.parametrize('what', REPEAT)
+def test_an_exact_repetition_is_read_once_with_a_note(tmp_path: Path, what: str):
+    format, repeat = REPEAT[what]
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    before = content(read_labels(path, size=SIZE))
+    repeat(path)
+
+    with pytest.warns(InputWarning, match=r'left out \d \w+ repeating another one exactly'):
+        assert content(read_labels(path, size=SIZE)) == before
+
+
+def test_a_second_label_that_differs_is_refused(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1)), 'coco')
+    edit(
+        path,
+        lambda data: data['annotations'].append({**data['annotations'][0], 'bbox': [1, 2, 3, 4]}),
+    )
+
+    with pytest.raises(InputError, match='track id 1 appears twice in frame 0'):
+        read_labels(path)
+
+
 # -- where -------------------------------------------------------------------------------------
 
 
@@ -382,6 +504,75 @@ def test_a_limb_without_a_joint_is_left_out(tmp_path: Path, format: str):
         assert read_labels(path).skeleton.limbs == ((0, 1),)
 
 
+# -- is what is left out said -------------------------------------------------------------------
+
+
+def landmarks(*fields: str) -> Any:
+    point = {'x': 0.5, 'y': 0.25, 'visibility': 0.9}
+    frames = [{'frame': i, 'pose_landmarks': [point] * 3, 'score': 0.5} for i in (0, 1)]
+    frames[0] |= {name: [point] for name in fields}
+    return {'frames': frames}
+
+
+def add_to_each(items_of: Any, extra: Any) -> Any:
+    return lambda path: edit(path, lambda data: items_of(data).append(extra))
+
+
+LEFT_OUT = {
+    'mediapipe': (
+        lambda path: path.write_text(json.dumps(landmarks('face_landmarks', 'leftHand'))),
+        r'face_landmarks \(1\), leftHand \(1\)',
+    ),
+    'coco': (
+        lambda path: edit(path, lambda data: data['annotations'][1].update(face_kpts=[1, 2, 2])),
+        r'face_kpts \(1\)',
+    ),
+    'openpose': (
+        lambda path: edit(path, lambda data: data['people'][0].update(face_keypoints_2d=[1, 2, 1])),
+        r'face_keypoints_2d \(2\)',
+    ),
+    'labelme': (
+        add_to_each(
+            lambda data: data['shapes'], {'label': 'a', 'shape_type': 'polygon', 'points': []}
+        ),
+        r'polygon \(2\)',
+    ),
+    'label-studio': (
+        add_to_each(
+            lambda data: data[0]['annotations'][0]['result'], {'id': 'p', 'type': 'choices'}
+        ),
+        r'choices \(1\)',
+    ),
+    'cvat': (
+        lambda path: path.write_text(
+            path.read_text().replace(
+                '</annotations>',
+                '<track id="7" label="ball"><box frame="0" xtl="1"/></track></annotations>',
+            )
+        ),
+        r'box \(1\)',
+    ),
+}
+"""Format -> change of a file of two frames that adds what is not read, and the end of the note."""
+
+
+@pytest.mark.parametrize('format', LEFT_OUT)
+def test_what_is_not_read_is_counted_in_a_note(tmp_path: Path, format: str):
+    add, counts = LEFT_OUT[format]
+    path = tmp_path / 'landmarks.json'
+    if format != 'mediapipe':
+        path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+        before = content(read_labels(path, size=SIZE))['persons']
+    add(path)
+
+    with pytest.warns(InputWarning, match=rf'are not read: {counts}$'):
+        labels = read_labels(path, size=SIZE)
+    if format == 'mediapipe':
+        assert labels.persons[0].keypoints.tolist() == [[160, 60]] * 3
+    elif format != 'coco':
+        assert content(labels)['persons'] == before
+
+
 # -- which of several --------------------------------------------------------------------------
 
 
@@ -402,6 +593,51 @@ def test_a_category_of_several_can_be_chosen(tmp_path: Path):
     edit(path, lambda data: data['annotations'][1].update(keypoints=[0] * 9))
     with pytest.raises(InputError, match=r"\('person', 'b'\), give the category"):
         read_labels(path)
+
+
+def yolo_of_two_classes(folder: Path, names: str) -> Path:
+    """A data set with a class of three joints, and one whose lines are longer."""
+    path = folder / 'yolo'
+    (path / 'labels').mkdir(parents=True)
+    (path / 'data.yaml').write_text(f'kpt_shape: [4, 3]\nnames: [mouse, arena]\n{names}')
+    lines = '0 .5 .5 .2 .2 .1 .2 2 .3 .4 2 .5 .6 1 0 0 0\n1 .5 .5 1 1 0 0 2 1 0 2 1 1 2 0 1 2\n'
+    (path / 'labels' / 'a_0003.txt').write_text(lines)
+    return path
+
+
+@pytest.mark.parametrize('names', ['[a, b, c]', '[a, b, c, d]'])
+@pytest.mark.parametrize('other', ['[p, q, r, s]', '[p, q]', 'none'])
+def test_a_chosen_class_of_yolo_is_read_whatever_the_others_are(
+    tmp_path: Path, names: str, other: str
+):
+    path = yolo_of_two_classes(
+        tmp_path, f'kpt_names: {{0: {names}, 1: {other}, 2: [w, x, y, z]}}\n'
+    )
+
+    labels = read_labels(path, size=(100, 100), category='mouse')
+    assert labels.skeleton.category == 'mouse'
+    assert labels.skeleton.keypoint_names == tuple(names[1:-1].split(', '))
+    (label,) = labels.persons
+    np.testing.assert_allclose(label.keypoints[:3], [[10, 20], [30, 40], [50, 60]])
+    assert label.visibility[:3].tolist() == [2, 2, 1]
+
+
+def test_classes_of_yolo_with_other_joints_need_a_choice(tmp_path: Path):
+    path = yolo_of_two_classes(tmp_path, 'kpt_names: {0: [a, b, c], 1: [p, q, r, s]}\n')
+
+    with pytest.raises(InputError, match=r'kpt_names must be .*, give one as --labels-category'):
+        read_labels(path, size=SIZE)
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18'])
+def test_a_chosen_category_is_read_whatever_the_others_hold(tmp_path: Path, format: str):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 2)), format)
+    of_two_categories(path, ['nose', 'nose', ''])
+    edit(path, lambda data: data['annotations'][1].update(keypoints=['high'], bbox=[1]))
+
+    labels = read_labels(path, category='person')
+    assert [p.frame_index for p in labels.persons] == [0]
+    np.testing.assert_array_equal(labels.persons[0].keypoints, POSE)
 
 
 @pytest.mark.parametrize('format', [n for n in FORMATS if 'category' not in LABEL_FORMATS[n].takes])
@@ -465,6 +701,58 @@ def test_other_files_in_a_folder_are_no_labels(tmp_path: Path, format: str, besi
     (path / beside).write_text(BESIDE[beside])
 
     assert content(read_labels(path, size=SIZE)) == content(before)
+
+
+# -- is a name decoded ---------------------------------------------------------------------------
+
+NAMED = [n for n in FORMATS if n not in ('cvat', 'coco-results', 'mmpose')]
+"""Formats whose files name the pictures."""
+
+
+@pytest.mark.parametrize('format', NAMED)
+@pytest.mark.parametrize(
+    'form', ['my clip 0{:02}', 'a%b 0{:02}', 'img%03d {:02}', '\xe9cran ({:03})', '20% {:02}']
+)
+def test_codes_of_a_url_are_no_part_of_a_number(tmp_path: Path, format: str, form: str):
+    """Frames are 0 and 9 in plain names, in names with codes, and in a folder of plain names."""
+    labels = video(person(0, track_id=1), person(9, 10, 1))
+    frames = [replace(f, file_name=f'{form.format(f.index)}.jpg') for f in labels.frames]
+    coded = [replace(f, file_name=quote(f.file_name)) for f in frames]
+
+    for of_file in (frames, coded):
+        path = written(tmp_path, replace(labels, frames=tuple(of_file)), format)
+        if format == 'coco':
+            edit(path, lambda data: [image.pop('frame_index') for image in data['images']])
+        read = read_labels(path, size=SIZE)
+        assert [p.frame_index for p in match_frames(read, None).persons] == [0, 9]
+
+
+def test_frames_are_named_with_the_codes_of_the_others():
+    names = {0: 'my%20clip%280000%29.jpg', 9: 'my%20clip%280009%29.jpg'}
+
+    assert follow_names(names, [5])[5] == 'my%20clip%280005%29.jpg'
+
+
+@pytest.mark.parametrize(
+    'name', ['up%20load/a%20{}.jpg', 'up%20load%2Fa%20{}.jpg', 'up load/a {}.jpg']
+)
+def test_a_folder_is_decoded_too(tmp_path: Path, name: str):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
+
+    def change(data: Any) -> None:
+        for i, image in enumerate(data['images']):
+            image['file_name'] = name.format(i)
+            del image['video_id'], image['frame_index']
+        del data['videos']
+
+    edit(path, change)
+    (labels,) = read_all_labels(path, 'coco')
+    assert labels.name == 'up load'
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for i in range(3):
+        write_picture(folder / f'A {i}.png')
+    assert [*match_frames(labels, open_frames(folder))] == [0, 1]
 
 
 # -- pictures ----------------------------------------------------------------------------------

@@ -497,6 +497,17 @@ def test_two_tracks_of_one_name_in_one_frame_are_two_subjects(tmp_path: Path):
         assert [p.track_id for p in read_labels(path).persons] == [0, 1, 1]
 
 
+def test_a_frame_that_is_in_a_project_twice_is_read_once(tmp_path: Path):
+    (video,) = clips('a.mp4')
+    skeleton, track = sio.Skeleton(['nose', 'hand']), sio.Track('ann')
+    frame = (0, 4, [placed(skeleton, (5, 6), (7, 8), track=track)])
+    path = write_project(tmp_path / 'a.slp', [video], frame, frame)
+
+    with pytest.warns(InputWarning, match='left out 1 entry repeating another one exactly'):
+        (person,) = read_labels(path).persons
+    assert (person.frame_index, person.keypoints.tolist()) == (4, [[5, 6], [7, 8]])
+
+
 def test_joints_that_nobody_has_clicked_are_not_labelled(tmp_path: Path):
     mouse, default = (placed(MOUSE, (1, 2), (10, 10)) for _ in range(2))
     mouse.points['complete'] = [True, False]

@@ -1,12 +1,14 @@
 import pickle
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import open_frames, read_picture, write_picture
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.video import known_times, open_frames, read_picture, write_picture
 
 
 def save(path: Path, value: int, shape: tuple[int, ...] = (20, 30, 3)) -> Path:
@@ -127,3 +129,129 @@ def test_a_picture_comes_back_as_it_was_written(tmp_path):
     picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     write_picture(tmp_path / 'new' / 'a.png', picture)
     np.testing.assert_array_equal(read_picture(tmp_path / 'new' / 'a.png'), picture)
+
+
+# -- is a file or folder one video -------------------------------------------------------------
+
+
+def pages(count: int = 3) -> list[Image.Image]:
+    """Pictures of one grey value each: 40, 80, 120, ..."""
+    return [Image.new('RGB', (20, 10), (40 * i,) * 3) for i in range(1, count + 1)]
+
+
+PAGED = {'stack.tif': None, 'clip.webp': [0, 0.04, 0.12], 'clip.png': [0, 0.04, 0.12]}
+"""File -> the times of its pages."""
+
+
+@pytest.mark.parametrize('name', PAGED)
+def test_the_pages_of_a_file_are_frames(tmp_path: Path, name: str):
+    first, *others = pages()
+    options = {'lossless': True} if name.endswith('webp') else {}
+    first.save(
+        tmp_path / name, save_all=True, append_images=others, duration=[40, 80, 200], **options
+    )
+
+    frames = open_frames(tmp_path / name)
+    assert (len(frames), frames.size) == (3, (20, 10))
+    for index in (2, 0, 1):
+        assert (frames[index] == 40 * (index + 1)).all()
+    times = known_times(frames)
+    assert PAGED[name] == (None if times is None else [float(time) for time in times])
+    assert (pickle.loads(pickle.dumps(frames))[1] == 80).all()
+
+
+def test_a_picture_with_a_preview_is_one_frame(tmp_path: Path):
+    picture, preview = pages(2)
+    picture.save(tmp_path / 'a.tif', save_all=True, append_images=[preview.resize((10, 5))])
+
+    assert len(open_frames(tmp_path / 'a.tif')) == 1
+
+
+def test_a_stack_of_sixteen_bits_is_read_as_a_picture_of_them(tmp_path: Path):
+    first, second = (Image.fromarray(np.full((10, 20), grey, np.uint16)) for grey in (256, 51200))
+    first.save(tmp_path / 'a.tif', save_all=True, append_images=[second])
+
+    assert [int(frame.max()) for frame in open_frames(tmp_path / 'a.tif')] == [1, 200]
+
+
+@pytest.mark.parametrize('suffix', ['.jfif', '.jpe', '.avif', '.AVIF'])
+def test_less_usual_suffixes_are_read(tmp_path: Path, suffix: str):
+    form = 'AVIF' if 'avif' in suffix.lower() else 'JPEG'
+    for i, page in enumerate(pages()):
+        page.save(tmp_path / f'{i}{suffix}', form)
+
+    frames = open_frames(tmp_path)
+    assert [round(frame.mean() / 40) for frame in frames] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ('first', 'second'),
+    [
+        ('{:04}_L', '{:04}_R'),
+        ('color_{:04}', 'depth_{:04}'),
+        ('{:04}', '{:04}_mask'),
+        ('cam1_{:04}', 'cam2_{:04}'),
+        ('Camera 1-{}', 'Camera 12-{}'),
+    ],
+)
+def test_two_series_in_a_folder_are_refused(tmp_path: Path, first: str, second: str):
+    for i in range(4):
+        for form in (first, second):
+            save(tmp_path / f'{form.format(i)}.png', i)
+
+    with pytest.raises(InputError, match=r'names of several forms with the same numbers \(4 of'):
+        open_frames(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        # Parts, times, hashes, and one picture of another kind.
+        ['clip1_01', 'clip1_02', 'clip2_01', 'clip2_02'],
+        ['12-00-05', '12-00-06', '12-01-05', '12-01-06'],
+        ['3fa9c1', '3fb9c1', '3fc9c1', '3fd9c1'],
+        ['IMG_2', 'img_3', 'IMG_4', 'img_5'],
+        ['a_1', 'a_2', 'b_3', 'b_4'],
+        ['1', '2', '3', '2_vis'],
+        ['a', 'b', 'c', 'd'],
+    ],
+    ids=str,
+)
+def test_other_names_of_several_forms_are_one_series(tmp_path: Path, names: list[str]):
+    for name in names:
+        save(tmp_path / f'{name}.png', 9)
+
+    assert len(open_frames(tmp_path)) == 4
+
+
+def test_pictures_that_are_left_out_are_counted(tmp_path: Path):
+    save(tmp_path / '0.png', 9)
+    for name in ('1.HEIC', '2.heic', '3.dng', '._4.heic', 'notes.txt'):
+        (tmp_path / name).write_bytes(b'x')
+
+    told = r'cannot be read \((2 in .heic, 1 in .dng|1 in .dng, 2 in .heic)\), which are left out'
+    with pytest.warns(InputWarning, match=told):
+        assert len(open_frames(tmp_path)) == 1
+    (tmp_path / '0.png').unlink()
+    with pytest.raises(InputError, match='convert them to JPEG or PNG'):
+        open_frames(tmp_path)
+
+
+@pytest.mark.parametrize(('largest', 'is_told'), [(3900, True), (1000, True), (60000, False)])
+def test_pictures_of_fewer_than_sixteen_bits_are_told(tmp_path: Path, largest: int, is_told: bool):
+    picture = np.zeros((10, 20), np.uint16)
+    picture[3:] = largest
+    assert cv2.imwrite(str(tmp_path / '0.png'), picture)
+
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        open_frames(tmp_path)
+    told = [f'largest number is {largest} of 65535' in str(message.message) for message in notes]
+    assert told == [True] * is_told
+
+
+def test_pictures_of_floating_point_numbers_are_refused(tmp_path: Path):
+    Image.fromarray(np.full((10, 20), 0.5, np.float32)).save(tmp_path / '0.tif')
+
+    with pytest.raises(InputError, match=r'numbers of the type float32, .* convert'):
+        open_frames(tmp_path)

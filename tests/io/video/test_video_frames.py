@@ -18,6 +18,7 @@ from PIL import Image
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.video import VideoFrames, known_times, open_frames, read_frame, write_video
 from stdpose_mm.io.video.demuxing import warn_if_cut_short
+from stdpose_mm.io.video.video_frames import _checksum
 from support.forks import in_fork
 from support.paths import ROOT
 from support.platforms import posix
@@ -89,6 +90,56 @@ def test_packed_b_frames_come_evenly_in_order_of_presentation(tmp_path: Path):
     frames = open_frames(make_packed_avi(tmp_path / 'packed.avi', COUNT))
     assert_shown(frames, range(COUNT))
     assert known_times(frames) == [Fraction(number, 25) for number in range(COUNT)]
+
+
+def test_frames_that_are_only_references_do_not_count(tmp_path: Path):
+    whole = make_video(tmp_path / 'whole.webm', range(COUNT), codec='libvpx', gop_size=1)
+    path = tmp_path / 'hidden.webm'
+    with av.open(str(whole)) as source, av.open(str(path), 'w') as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if not packet.size:
+                continue
+            data, packet.stream = bytes(packet), stream
+            hidden = av.Packet(bytes([data[0] & 0b11101111]) + data[1:])
+            hidden.pts = hidden.dts = packet.pts + 20
+            hidden.time_base, hidden.stream, hidden.is_keyframe = packet.time_base, stream, True
+            packets = [packet, hidden] if packet.pts % 200 == 0 else [packet]
+            target.mux(packets)
+
+    frames = open_frames(path)
+    assert_shown(frames, range(COUNT))
+    assert known_times(frames) == [Fraction(number, 25) for number in range(COUNT)]
+
+
+@pytest.mark.parametrize(
+    'form', ['yuv420p', 'yuv422p10le', 'bgr24', 'gray', 'gbrp', 'nv12', 'yuyv422']
+)
+def test_the_padding_of_lines_is_no_part_of_a_picture(form: str):
+    def checksum_of(padding: int, last: int) -> int:
+        """Of a picture of ones whose last visible byte is given."""
+        frame = av.VideoFrame(70, 50, form)
+        plane = frame.planes[0]
+        visible = 70 * {'yuv422p10le': 2, 'bgr24': 3, 'yuyv422': 2}.get(form, 1)
+        lines = np.full((plane.height, plane.line_size), padding, np.uint8)
+        assert visible < plane.line_size
+        lines[:, :visible] = 1
+        lines[-1, visible - 1] = last
+        plane.update(lines.tobytes())
+        return _checksum(frame)
+
+    assert checksum_of(padding=7, last=1) == checksum_of(padding=9, last=1)
+    assert checksum_of(padding=7, last=1) != checksum_of(padding=7, last=2)
+
+
+@pytest.mark.parametrize('suffix', ['.mkv', '.ts', '.mov'])
+def test_the_first_frame_may_be_shown_after_the_sound_begins(tmp_path: Path, suffix: str):
+    """Players show it 0.48 s after the sound, which is in all three files the first stream."""
+    late = make_talkie(tmp_path / f'late{suffix}', range(480, 1480, 40))
+    even = make_talkie(tmp_path / f'even{suffix}', range(0, 1000, 40))
+
+    assert abs(open_frames(late).start - Fraction(12, 25)) < Fraction(1, 30)
+    assert open_frames(even).start < Fraction(1, 30)
 
 
 DROPPED = [number + number // 5 for number in range(COUNT)]
