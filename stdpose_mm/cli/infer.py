@@ -358,9 +358,9 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             min_track_frames=min_track_frames,
         )
         outputs.enter_context(closing(estimates))
-        shown: Iterable[FrameEstimate] = tqdm(
-            estimates, total=len(frames), unit=' frames', disable=not is_first_process()
-        )
+        bar = tqdm(estimates, total=len(frames), unit=' frames', disable=not is_first_process())
+        outputs.callback(bar.close)
+        shown: Iterable[FrameEstimate] = bar
         if not options.is_listed:
             shown = outputs.enter_context(_until_interrupted(shown))
         results = _Results(frames, models, labels, shown)

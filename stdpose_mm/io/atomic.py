@@ -64,9 +64,7 @@ def atomic_path(path: PathLike, lasting: bool = True) -> Iterator[Path]:
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     with system_errors_of(_not_written(target)):
         _require_replaceable(target)
-        temporary, lock = _reserve(target, lambda file: file.touch(exist_ok=False))
-    with lock, _removed_on_error(temporary, target):
-        copy_access(target, temporary)
+    with _reserved(target, target, lambda file: file.touch(exist_ok=False)) as temporary:
         yield temporary
         if lasting:
             _flush(temporary)
@@ -98,10 +96,8 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
     require_writable_folder(target)
     is_fixed = target == Path.cwd() or os.path.ismount(target)
     is_fixed |= target.is_dir() and not os.access(target.parent, os.W_OK)
-    with system_errors_of(_not_written(target)):
-        temporary, lock = _reserve(target / target.name if is_fixed else target, Path.mkdir)
-    with lock, _removed_on_error(temporary, target):
-        copy_access(target, temporary)
+    place = target / target.name if is_fixed else target
+    with _reserved(target, place, Path.mkdir) as temporary:
         yield temporary
         _put_in_place(temporary, target)
         remove(temporary)
@@ -141,11 +137,21 @@ def _exchange(first: Path, second: Path) -> None:
 
 
 @contextmanager
-def _removed_on_error(temporary: Path, target: Path) -> Iterator[None]:
-    """Remove a temporary file or folder after an error, which then names ``target``."""
+def _reserved(target: Path, place: Path, create: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield a temporary file or folder for ``target``, beside ``place``, that is locked.
+
+    It is removed after an error, which then names ``target``.
+    """
+    temporary: Path | None = None
     try:
-        yield
+        with ExitStack() as lock:
+            with system_errors_of(_not_written(target)):
+                temporary = _reserve(place, create, lock)
+            copy_access(target, temporary)
+            yield temporary
     except BaseException as error:
+        if temporary is None:
+            raise
         remove(temporary)
         if isinstance(error, InputError) and str(temporary) in str(error):
             raise InputError(str(error).replace(str(temporary), str(target))) from None
@@ -269,11 +275,13 @@ def _opened(path: Path) -> Iterator[int | None]:
             os.close(descriptor)
 
 
-def _reserve(target: Path, create: Callable[[Path], None]) -> tuple[Path, ExitStack]:
+def _reserve(target: Path, create: Callable[[Path], None], lock: ExitStack) -> Path:
     """Create the empty temporary file or folder beside ``target``, under the first free name.
 
-    Returns:
-        Its path, and the lock on it that shows that its writer lives.
+    Args:
+        target: The finished file or folder.
+        create: Creates an empty one; fails if it exists.
+        lock: Receives the lock on it, which shows that its writer lives.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     numbers = count()
@@ -284,10 +292,13 @@ def _reserve(target: Path, create: Callable[[Path], None]) -> tuple[Path, ExitSt
         except FileExistsError:
             _remove_abandoned(temporary)
             continue
-        lock = ExitStack()
-        # Another process may have taken it for abandoned before it was locked.
-        if lock.enter_context(_locked(temporary)) is not False:
-            return temporary, lock
+        try:
+            # Another process may have taken it for abandoned before it was locked.
+            if lock.enter_context(_locked(temporary)) is not False:
+                return temporary
+        except BaseException:
+            remove(temporary)
+            raise
         lock.close()
 
 

@@ -282,8 +282,11 @@ class CacheFolder:
         for context in contexts:
             # Another process may have removed the folder, or may be writing to it.
             with suppress(OSError):
-                if {path.name for path in context.iterdir()} <= {DESCRIPTION}:
-                    (context / DESCRIPTION).unlink(missing_ok=True)
+                # A killed run may have left an unfinished description.
+                left = [*context.iterdir()]
+                if all(path.name.endswith(DESCRIPTION) for path in left):
+                    for path in left:
+                        path.unlink()
                     context.rmdir()
         return removed
 

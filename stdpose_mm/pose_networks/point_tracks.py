@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise, product
@@ -75,8 +76,11 @@ class TrackQueries:
 
     def write(self, path: Path) -> None:
         """Write the arrays under their names to an ``.npz`` file."""
-        with atomic_path(path) as temporary, temporary.open('wb') as file:
-            np.savez(file, **vars(self))
+        # Built in memory: on a full disk, NumPy's zip file raises again when it is deleted.
+        data = io.BytesIO()
+        np.savez(data, **vars(self))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data.getbuffer())
 
     @classmethod
     def read(cls, path: Path) -> TrackQueries:

@@ -209,9 +209,11 @@ def _require_sources(annotations: Sequence[Record]) -> None:
         for annotation in annotations
     )
     for annotation in annotations:
-        source = annotation.raw('source', 'given')
-        similar = get_close_matches(str(source).strip().lower(), SOURCES, cutoff=_SIMILAR)
-        if source not in SOURCES and (is_known or similar):
+        source = annotation.peek('source')
+        if source is None or source in SOURCES:
+            continue
+        word = str(source).strip().lower()
+        if is_known or get_close_matches(word, SOURCES, cutoff=_SIMILAR):
             raise annotation.error('source', f'one of {", ".join(SOURCES)}')
 
 

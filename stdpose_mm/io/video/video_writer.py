@@ -99,8 +99,9 @@ def write_video(
     with atomic_path(path) as temporary, ExitStack() as files:
         # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
         # Without this option, Matroska files have random numbers.
-        container = av.open(os.path.abspath(temporary), 'w', options={'fflags': '+bitexact'})
-        files.enter_context(container)
+        options = {'fflags': '+bitexact'}
+        target = os.path.abspath(temporary)
+        container: Any = files.enter_context(av.open(target, 'w', options=options))
         for picture in frames:
             if shape is None:
                 shape = picture.shape

@@ -1,0 +1,38 @@
+"""A fault in any phase of a command loses nothing and leaves nothing half; see ``fault_runs``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.fault_runs import NO_ROOM
+from support.paths import ROOT
+from support.platforms import linux
+
+pytestmark = [pytest.mark.slow, linux]
+
+
+@pytest.mark.parametrize('command', ['convert to a folder', 'propagate'])
+def test_faults_in_all_phases(tmp_path: Path, command: str) -> None:
+    faults = ['SIGTERM', 'SIGKILL', NO_ROOM]
+    job = {'folder': str(tmp_path), 'command': command, 'faults': faults, 'points': 3}
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / 'tests' / 'support' / 'fault_runs.py'),
+            '--json',
+            json.dumps(job),
+        ],
+        env={**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "tests"}'},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert {fault: len(of) >= 3 for fault, of in results.items()} == dict.fromkeys(faults, True)
+    assert {problem for of in results.values() for problem in of} == {''}

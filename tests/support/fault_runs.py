@@ -1,0 +1,334 @@
+"""Commands with a fault in each phase: signals, and a disk that is full at some size of a file.
+
+``python tests/support/fault_runs.py`` prints the table of all commands; a test runs a part of it.
+Every run is a fork of this process, which starts no thread. A run is right if
+
+- the inputs are unchanged, and what somebody wrote by hand at the output is there or in a copy;
+- every output is complete or absent, and nothing else lies beside the outputs (but after a kill);
+- the last line on stderr is a sentence, and no line is of a traceback;
+- the same command then works, its outputs are those of a run without a fault, and no unfinished
+  file is left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+import numpy as np
+
+from stdpose_mm.cli import main
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.video import write_video
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+COMMANDS = {
+    'convert': 'convert labels.json {out}.json --to coco',
+    'convert to a folder': 'convert labels.json {out} --to openpose',
+    'propagate': 'propagate clip.mkv labels.json --out {out}.json --method linear --save-video '
+    '{out}.mp4',
+    'propagate with a report': 'propagate clip.mkv labels.json --out {out}.json --method flow '
+    '--report {out}.html',
+    'propagate several': 'propagate clips labels --out {out} --method linear',
+    'infer': 'infer clip.mkv --pose-onnx dot.onnx --boxes boxes.txt --out {out}.json --save-video '
+    '{out}.mp4',
+    'evaluate': 'evaluate truth truth --out {out}.json',
+    'queries': 'queries clip.mkv labels.json --out {out}.npz',
+    'plan': 'plan clip.mkv',
+}
+"""Name -> command line."""
+
+SIGNALS = {'SIGINT': 130, 'SIGTERM': 143, 'SIGHUP': 129, 'SIGKILL': None}
+"""Signal -> exit code of a command that it ends."""
+
+NO_ROOM = 'no room'
+"""The system refuses to write more than some bytes to any file."""
+
+BY_HAND = 'written by hand'
+OUT = 'result'
+
+
+class Run(NamedTuple):
+    """How a run ended: its exit code (minus the signal that killed it), and what it printed."""
+
+    code: int
+    errors: list[str]
+
+
+def write_inputs(folder: Path) -> None:
+    """Write a video of 12 frames and labels of two people in three of them."""
+    places = np.array([[20.0, 16], [76, 50]])
+    pictures = []
+    for frame in range(12):
+        picture = np.full((80, 120, 3), 40, np.uint8)
+        for x, y in (places + frame).astype(int).tolist():
+            picture[y : y + 12, x : x + 12] = 220
+        pictures.append(picture)
+    write_video(folder / 'clip.mkv', pictures, fps=10)
+    persons = [
+        PersonLabel(frame, place + frame + [[0, 0], [10, 0], [0, 10]], [2, 2, 2], person)
+        for frame in (0, 5, 11)
+        for person, place in enumerate(places)
+    ]
+    frames = tuple(VideoFrame(n, width=120, height=80) for n in range(12))
+    names = ('head', 'left_hand', 'right_hand')
+    labels = VideoLabels('clip', Skeleton(names, ((0, 1), (0, 2))), frames, tuple(persons))
+    write_labels(labels, folder / 'labels.json')
+    for name in ('a', 'b'):
+        write_video(folder / 'clips' / f'{name}.mkv', pictures, fps=10)
+        write_labels(labels, folder / 'labels' / f'{name}.json')
+    rows = [f'{n},1,{20 + n},{16 + n},20,20,1,-1,-1,-1\n' for n in range(1, 13)]
+    (folder / 'boxes.txt').write_text(''.join(rows))
+
+
+def run(arguments: Sequence[str], arrange: Callable[[], object] = lambda: None) -> Run:
+    """Run a command in a child of this process.
+
+    Args:
+        arguments: Its command line.
+        arrange: Called in the child before the command begins.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(writing, 2)
+        sys.stdout, sys.stderr = open(1, 'w', closefd=False), open(2, 'w', closefd=False)  # noqa: SIM115
+        code = 99
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            arrange()
+            code = main.main(arguments)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        finally:
+            sys.setprofile(None)
+            sys.stderr.flush()
+            os._exit(code)
+    os.close(writing)
+    with open(reading, encoding='utf-8', errors='replace') as errors:
+        lines = errors.read().splitlines()
+    return Run(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), lines)
+
+
+def at_call(number: int, act: Callable[[], object]) -> None:
+    """Do something at the call of this number of a function of the package."""
+    calls = [0]
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        if event == 'call' and 'stdpose_mm' in frame.f_code.co_filename:
+            calls[0] += 1
+            if calls[0] == number:
+                sys.setprofile(None)
+                act()
+
+    sys.setprofile(count)
+
+
+def count_calls(arguments: Sequence[str]) -> int:
+    """Count the calls of functions of the package in a run of a command."""
+    reading, writing = os.pipe()
+
+    def arrange() -> None:
+        calls = [0]
+
+        def count(frame: FrameType, event: str, argument: object) -> None:
+            calls[0] += event == 'call' and 'stdpose_mm' in frame.f_code.co_filename
+
+        leave = os._exit
+
+        def tell(code: int) -> None:
+            sys.setprofile(None)
+            os.write(writing, str(calls[0]).encode())
+            leave(code)
+
+        os._exit = tell  # type: ignore[assignment]
+        sys.setprofile(count)
+
+    assert run(arguments, arrange).code == 0
+    os.close(writing)
+    with open(reading) as told:
+        return int(told.read())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Name -> content of all files but the records of several videos."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file() and '.stdpose' not in path.parts
+    }
+
+
+def plain(content: bytes) -> bytes:
+    """Return the content of an output without its measured speed."""
+    return re.sub(rb'"frames_per_second": [0-9.]+', b'', content)
+
+
+class FaultTable:
+    """Runs of commands with faults, in a folder of their own.
+
+    Args:
+        folder: An empty folder, which becomes the current one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        os.chdir(folder)
+        os.environ['STDPOSE_CACHE'] = str(folder / 'cache')
+        self.folder = folder
+        write_inputs(folder)
+        write_labels_of_truth(folder)
+        self.inputs = contents(folder)
+
+    def try_command(self, line: str, faults: Iterable[str], points: int) -> dict[str, list[str]]:
+        """Run a command with faults in all its phases.
+
+        Args:
+            line: The command.
+            faults: ``SIGNALS`` and ``NO_ROOM``.
+            points: Number of moments of a signal.
+
+        Returns:
+            Fault -> a text for each run: '' if it was right, else what was wrong.
+        """
+        arguments = line.format(out=OUT).split()
+        import_module(f'stdpose_mm.cli.{arguments[0]}')
+        self._clear()
+        first = run(arguments)
+        assert first.code == 0, first
+        outputs = {n: c for n, c in contents(self.folder).items() if n not in self.inputs}
+        outputs = {n: c for n, c in outputs.items() if not n.startswith('cache/')}
+        self._clear()
+        calls = count_calls(arguments)
+        return {
+            fault: [
+                self._try(arguments, outputs, fault, arrange)
+                for arrange in self._arrangements(fault, calls, points, outputs)
+            ]
+            for fault in faults
+        }
+
+    def _arrangements(
+        self, fault: str, calls: int, points: int, outputs: dict[str, bytes]
+    ) -> list[Callable[[], object]]:
+        if fault == NO_ROOM:
+            sizes = {0, 1} | {s for c in outputs.values() for s in (len(c) // 2, len(c) - 1)}
+            return [
+                lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+                for size in (sorted(sizes) if outputs else ())
+            ]
+        number = getattr(signal, fault)
+        return [
+            lambda call=call: at_call(call, lambda: os.kill(os.getpid(), number))
+            # The first calls come before the command has begun.
+            for call in np.linspace(max(10, calls // 100), calls - 1, points).astype(int).tolist()
+        ]
+
+    def _clear(self) -> None:
+        for name in contents(self.folder):
+            if name not in self.inputs:
+                (self.folder / name).unlink()
+        for path in sorted(self.folder.rglob('*'), reverse=True):
+            if path.is_dir() and not os.listdir(path):
+                path.rmdir()
+        for record in self.folder.rglob('.stdpose/*'):
+            record.unlink()
+
+    def _try(
+        self,
+        arguments: list[str],
+        outputs: dict[str, bytes],
+        fault: str,
+        arrange: Callable[[], object],
+    ) -> str:
+        self._clear()
+        first = min(outputs, default='')
+        # A file in a folder of several would rightly be refused.
+        by_hand = first if first and '/' not in first else ''
+        if by_hand:
+            (self.folder / by_hand).write_text(BY_HAND)
+        ended = run(arguments, arrange)
+        problem = self._judge(ended, outputs, fault, by_hand)
+        if problem:
+            return problem
+        again = run(arguments)
+        if again.code != 0:
+            return f'then: {again}'
+        left = contents(self.folder)
+        if any(plain(left.get(name, b'')) != plain(c) for name, c in outputs.items()):
+            return 'then: other outputs'
+        # In the cache, what was left goes when it is trimmed.
+        unfinished = (n for n in left if '.partial.' in n and not n.startswith('cache/'))
+        return next((f'then: {name}' for name in unfinished), '')
+
+    def _judge(self, ended: Run, outputs: dict[str, bytes], fault: str, by_hand: str) -> str:
+        found = contents(self.folder)
+        changed = [name for name, content in self.inputs.items() if found.get(name) != content]
+        if changed:
+            return f'changed {changed}'
+        if by_hand and BY_HAND.encode() not in found.values():
+            return 'what was written by hand is lost'
+        # What infer has done when it is interrupted says that it is not complete.
+        is_incomplete = any(b'"complete": false' in content for content in found.values())
+        for name, content in outputs.items():
+            there = found.get(name, content)
+            if plain(there) not in (plain(content), BY_HAND.encode()) and not is_incomplete:
+                return f'half of {name}'
+        code = 2 if fault == NO_ROOM else SIGNALS[fault]
+        if ended.code not in (0, -signal.SIGKILL if code is None else code):
+            return f'{ended}'
+        if code is None or ended.code == 0:
+            return ''
+        if any('Traceback' in line for line in ended.errors):
+            return f'a traceback: {ended.errors[-1]}'
+        if not (ended.errors and ended.errors[-1].startswith('stdpose')):
+            return f'no sentence: {ended.errors[-1:]}'
+        return next((name for name in found if '.partial.' in name), '')
+
+
+def write_labels_of_truth(folder: Path) -> None:
+    """Write a folder of labels that can be evaluated, and a network with its description."""
+    from stdpose_mm.io.labels.posetrack18 import write_official_posetrack18
+    from support.comparison_videos import posetrack_video
+    from support.pose_network_files import write_described_network
+
+    (folder / 'truth').mkdir()
+    write_official_posetrack18(
+        posetrack_video('fast', range(3, 12), acceleration=4.0), folder / 'truth' / 'fast.json'
+    )
+    write_described_network(folder / 'dot.onnx')
+
+
+def print_table(commands: Sequence[str], points: int) -> int:
+    """Print the table; return the number of runs that were wrong."""
+    faults = [*SIGNALS, NO_ROOM]
+    print(f'| command | {" | ".join(faults)} |\n|---|{"---|" * len(faults)}')
+    wrong: list[str] = []
+    for command in commands:
+        with tempfile.TemporaryDirectory() as folder:
+            results = FaultTable(Path(folder)).try_command(COMMANDS[command], faults, points)
+            os.chdir('/')
+        cells = [f'{sum(not p for p in of)} of {len(of)}' if of else '-' for of in results.values()]
+        print(f'| {command} | {" | ".join(cells)} |', flush=True)
+        wrong += [f'{command}, {f}: {p}' for f, of in results.items() for p in of if p]
+    print('\n'.join(wrong))
+    return len(wrong)
+
+
+if __name__ == '__main__':
+    if sys.argv[1:2] == ['--json']:
+        job = json.loads(sys.argv[2])
+        table = FaultTable(Path(job['folder']))
+        print(json.dumps(table.try_command(COMMANDS[job['command']], job['faults'], job['points'])))
+    else:
+        sys.exit(print_table(sys.argv[1:] or [*COMMANDS], points=12) > 0)
