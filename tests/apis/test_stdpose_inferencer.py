@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmpose.apis import MMPoseInferencer
+from mmpose.apis import MMPoseInferencer, Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
 from stdpose_mm.apis import STDPoseInferencer
 from stdpose_mm.apis import stdpose_inferencer as inferencer_module
 from stdpose_mm.detection import PersonDetector
+from stdpose_mm.engine.config_files import find_model
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_backend
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
@@ -168,6 +169,18 @@ def test_mmpose_inferencer_of_a_name_of_ours(tmp_path, pictures):
     )
     assert by_name == by_path
     assert np.shape(by_name[0][0][0]['keypoints']) == (17, 2)
+
+
+def test_mmposes_pose2d_inferencer_takes_a_config_of_ours(pictures):
+    """It sees single pictures; so does ours where a video has one frame."""
+    config, weights = (str(file) for file in find_model('stdpose-tiny-propagation'))
+    options = dict(weights=weights, det_model='whole_image', device='cpu')
+    (theirs,) = Pose2DInferencer(model=config, **options)(pictures[0])
+    with pytest.warns(InputWarning, match='was trained for propagation'):
+        (ours,) = STDPoseInferencer(config, **options)([pictures[0]])
+    poses = [np.array(result['predictions'][0][0]['keypoints']) for result in (theirs, ours)]
+    assert poses[0].shape == (17, 2)
+    np.testing.assert_allclose(*poses, atol=0.01)
 
 
 @pytest.mark.slow

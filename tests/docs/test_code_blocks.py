@@ -171,7 +171,8 @@ def run_python(block: Block, place: str, names: dict[str, Any], folder: Path) ->
     cfg = Config.fromfile(path)
     assigned = {target.id for node in tree.body for target in node.targets}
     for name in assigned - {'_base_'}:
-        for entry in cfg[name] if isinstance(cfg[name], list) else [cfg[name]]:
+        entries = cfg[name] if isinstance(cfg[name], list) else [cfg[name]]
+        for entry in (entry for entry in entries if isinstance(entry, dict)):
             assert 'type' not in entry or {*entry} - {'type'} <= arguments_of(entry['type'])
 
 

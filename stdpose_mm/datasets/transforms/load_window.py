@@ -37,8 +37,7 @@ class LoadWindow(BaseTransform):
         - frames, or img_path: F of (path, index), index None for a picture; or a picture's path
         - img (optional): F [H, W, 3] uint8 BGR arrays, or one, kept if the caller provides them
         - keypoints (optional): [W, K, 2] of the key frames
-        - keypoints_visible (optional): [W, K], or [W, K, 2] with the weights of the labels as from
-          MMPose's ``KeypointConverter``
+        - keypoints_visible (optional): [W, K], or [W, K, 2] as from MMPose's ``KeypointConverter``
 
     Added Keys:
 
@@ -46,7 +45,7 @@ class LoadWindow(BaseTransform):
         - img_shape: (H, W)
         - ori_shape: (H, W)
         - keypoints, keypoints_visible, aux_keypoints, aux_keypoints_visible, aux_given,
-          window_position, label_weights: if they are missing, see :class:`GenerateWindowTarget`
+          window_position: if they are missing, see :class:`GenerateWindowTarget`
 
     Args:
         on_error: ``'stop'`` raises an error at an unreadable frame. ``'skip'`` logs it and returns
@@ -120,8 +119,8 @@ def _fill_window(results: dict, num_frames: int) -> None:
         return
     visible = np.asarray(results['keypoints_visible'], np.float32)
     if visible.ndim == 3:
-        visible, weights = np.moveaxis(visible, -1, 0)
-        results['label_weights'] = np.repeat(weights, num_frames, axis=0)
+        # KeypointConverter appends weights of a loss of visibility, which models here do not have.
+        visible = visible[..., 0]
     # MMPose has coordinates in doubles after some of its transforms.
     keypoints = np.asarray(results['keypoints'], np.float32)
     for name, labels in (('keypoints', keypoints), ('keypoints_visible', visible)):
