@@ -28,7 +28,7 @@ from stdpose_mm.text import counted
 from .fields import Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .identities import StatedIdentity
-from .joints import join_ungrouped, note_unread, unify_joint_names
+from .joints import join_ungrouped, note_numbered_people, note_unread, unify_joint_names
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
@@ -92,6 +92,7 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     shapes = without_repeated(path, 'shape', placed, _key_of_shape)
     every = [shape for of_picture in shapes for shape in of_picture]
     groups = [_points_by_group(of_picture) for of_picture in shapes]
+    note_numbered_people(path, [label for of in groups for label in of.get(None, {})])
     join_ungrouped(path, groups)
     joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
     names = dict.fromkeys(joint_of[_label(shape)] for shape in every if _is_point(shape))

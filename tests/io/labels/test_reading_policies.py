@@ -433,6 +433,40 @@ def test_a_joint_in_two_spellings_is_read_as_one_with_a_note(tmp_path: Path, for
     np.testing.assert_allclose(labels.persons[1].keypoints, POSE + 10)
 
 
+@pytest.mark.parametrize('format', ['labelme', 'label-studio'])
+@pytest.mark.parametrize(
+    ('joints', 'is_told'),
+    [
+        (('person-1-eye', 'person-1-ear', 'person-2-eye', 'person-2-ear'), True),
+        (('nose_1', 'nose_2', 'tail_1', 'tail_2'), True),
+        (('tail_1', 'tail_2', 'nose', 'head'), False),
+        (('tail_1', 'tail_2', 'leg_3', 'leg_4'), False),
+    ],
+)
+def test_joints_that_may_be_of_several_people_are_told(
+    tmp_path: Path, format: str, joints: tuple[str, ...], is_told: bool
+):
+    pose = PersonLabel(0, np.arange(8.0).reshape(4, 2) + 5, np.full(4, 2))
+    frames = (VideoFrame(0, 'frame_0000.jpg', None, *SIZE, True),)
+    path = written(tmp_path, VideoLabels('clip', Skeleton(joints), frames, (pose,)), format)
+
+    def ungroup(data: Any) -> None:
+        for item in objects(data):
+            item.pop('parentID', None)
+            item.pop('group_id', None)
+            for name in ('shapes', 'result'):
+                items = item.get(name, [])
+                items[:] = [i for i in items if 'rectangle' not in str(i)]
+
+    edit(path, ungroup)
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        (label,) = read_labels(path, size=SIZE).persons
+    assert label.labelled.all()
+    told = ['labels that differ in a number' in str(message.message) for message in notes]
+    assert any(told) == is_told
+
+
 @given(st.permutations(JOINTS))
 def test_the_order_of_joints_is_found_by_name(names: list[str]):
     order = joint_order(names, JOINTS)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.video import known_times, open_frames, read_picture
+from stdpose_mm.io.video import known_times, open_frames, read_picture, write_picture
 
 
 def save(path: Path, value: int, shape: tuple[int, ...] = (20, 30, 3)) -> Path:
