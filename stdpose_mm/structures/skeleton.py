@@ -18,11 +18,16 @@ _SIDE_WORDS = (
 )
 """Words for left and right in English, German, French, Spanish, Portuguese, Italian and Chinese."""
 
+
+def _both_ways(left: str, right: str) -> tuple[tuple[str, str, Side], tuple[str, str, Side]]:
+    return (left, right, 'left'), (right, left, 'right')
+
+
 _SWAPS: tuple[tuple[str, str, Side], ...] = tuple(
     (form(word), form(other), side)
     for form in (str.lower, str.capitalize, str.upper)
     for left, right in _SIDE_WORDS
-    for word, other, side in ((left, right, 'left'), (right, left, 'right'))
+    for word, other, side in _both_ways(left, right)
 )
 
 _LETTER = re.compile('[LR]|(?<![A-Za-z])[lr]|[lr](?![A-Za-z])')
@@ -176,8 +181,8 @@ def _mirrors(name: str) -> Iterator[tuple[str, Side]]:
             continue
         rest = re.findall('[A-Za-z]*$', before)[0] + re.match('[A-Za-z]*', after)[0]  # type: ignore[index]
         if match[0].isupper() or len(rest) > 3 or rest.lower() in _SHORT_PARTS:
-            side: Side = 'left' if match[0] in 'lL' else 'right'
-            yield before + match[0].translate(_OTHER_SIDE) + after, side
+            other = match[0].translate(_OTHER_SIDE)
+            yield before + other + after, 'left' if match[0] in 'lL' else 'right'
 
 
 def limbs_from_coco(skeleton: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:

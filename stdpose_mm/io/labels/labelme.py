@@ -15,6 +15,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.atomic import PathLike, json_text, write_texts
+from stdpose_mm.io.file_names import file_stem
 from stdpose_mm.structures import (
     OCCLUDED,
     VISIBLE,
@@ -137,14 +138,14 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
     """
     files = [Path(record.file) for record in records]
     names = [slashed(record.text('imagePath', '')) for record in records]
-    indices, numbering = frame_indices(path, [file.stem for file in files])
+    indices, numbering = frame_indices(path, [file_stem(file) for file in files])
     for i, (file, name) in enumerate(zip(files, names, strict=True)):
         if not name:
-            names[i] = file.stem
+            names[i] = file_stem(file)
         elif numbering.kind == 'names' and indices[i] not in map(
             int, re.findall('[0-9]{1,18}', picture_stem(name))
         ):
-            beside = find_picture(file.stem, [file.parent])
+            beside = find_picture(file_stem(file), [file.parent])
             if (beside is None) != (file.parent / base_name(name)).is_file():
                 raise InputError(
                     f'{file} has the name of one picture and the labels of another '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from pathlib import PurePosixPath
+from pathlib import Path
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import PathLike
@@ -26,7 +26,7 @@ def read_zip(path: PathLike) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for name in archive.namelist():
-                place = PurePosixPath(name)
+                place = Path(name)
                 if place.suffix.lower() in _SUFFIXES and not is_leftover(place):
                     with archive.open(name) as unzipped:
                         files[name] = read_unzipped(path, unzipped.read, len(data))
