@@ -10,15 +10,31 @@ from typing import Any, Literal
 
 Side = Literal['left', 'right', 'middle']
 
-_SWAPPED = {
-    'left': 'right',
-    'Left': 'Right',
-    'LEFT': 'RIGHT',
-    'l': 'r',
-    'L': 'R',
-}
-_SWAPPED |= {right: left for left, right in _SWAPPED.items()}
-_SIDE = re.compile('|'.join(sorted(_SWAPPED, key=len, reverse=True)))
+_SIDE_WORDS = (
+    *(('left', 'right'), ('lef', 'rig'), ('links', 'rechts'), ('linke', 'rechte')),
+    *(('gauche', 'droite'), ('gauche', 'droit'), ('izquierda', 'derecha')),
+    *(('izquierdo', 'derecho'), ('izq', 'der'), ('esquerda', 'direita'), ('esquerdo', 'direito')),
+    *(('esq', 'dir'), ('sinistra', 'destra'), ('sinistro', 'destro'), ('sx', 'dx'), ('左', '右')),
+)
+"""Words for left and right in English, German, French, Spanish, Portuguese, Italian and Chinese."""
+
+
+def _both_ways(left: str, right: str) -> tuple[tuple[str, str, Side], tuple[str, str, Side]]:
+    return (left, right, 'left'), (right, left, 'right')
+
+
+_SWAPS: tuple[tuple[str, str, Side], ...] = tuple(
+    (form(word), form(other), side)
+    for form in (str.lower, str.capitalize, str.upper)
+    for left, right in _SIDE_WORDS
+    for word, other, side in _both_ways(left, right)
+)
+
+_LETTER = re.compile('[LR]|(?<![A-Za-z])[lr]|[lr](?![A-Za-z])')
+_OTHER_SIDE = str.maketrans('lrLR', 'rlRL')
+
+_SHORT_PARTS = {'', 'f', 'h', 'b', 'm', 'eye', 'ear', 'hip', 'paw', 'toe', 'arm', 'leg', 'fin'}
+"""What may remain of a short word without its l or r: l_eye, leye and fl, not lip."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +79,23 @@ class Skeleton:
         """For every joint the index of its mirror image; its own index if it has none.
 
         The names of mirrored joints differ only in one word or letter, left or l in one name and
-        right or r in the other: ``left_ear``, ``LEar``, ``ear_l``, ``FL_paw``.
+        right or r in the other: ``left_ear``, ``LEar``, ``ear_l``, ``FL_paw``, ``main_gauche``.
         """
-        index = {name: i for i, name in enumerate(self.keypoint_names)}
-        return tuple(
-            next((index[mirror] for mirror in _mirrors(name) if mirror in index), i)
-            for i, name in enumerate(self.keypoint_names)
-        )
+        return tuple(index for index, _ in self._mirrored)
 
     @cached_property
     def sides(self) -> tuple[Side, ...]:
         """For every joint 'left' or 'right', or 'middle' if it has no mirror image."""
-        names = self.keypoint_names
-        return tuple(
-            'middle' if mirror == i else _side(names[i], names[mirror])
-            for i, mirror in enumerate(self.flip_indices)
+        return tuple(side for _, side in self._mirrored)
+
+    @cached_property
+    def _mirrored(self) -> tuple[tuple[int, Side], ...]:
+        index = {name: i for i, name in enumerate(self.keypoint_names)}
+        of_joints = (
+            ((index[mirror], side) for mirror, side in _mirrors(name) if mirror in index)
+            for name in self.keypoint_names
         )
+        return tuple(next(pairs, (i, 'middle')) for i, pairs in enumerate(of_joints))
 
     @cached_property
     def parents(self) -> tuple[int, ...]:
@@ -153,16 +170,19 @@ def _on_rings(near: Sequence[Sequence[int]]) -> set[int]:
     return set(left)
 
 
-def _mirrors(name: str) -> Iterator[str]:
-    """Yield the possible names of a joint's mirror image."""
-    for match in _SIDE.finditer(name):
-        yield name[: match.start()] + _SWAPPED[match[0]] + name[match.end() :]
-
-
-def _side(name: str, mirror: str) -> Side:
-    """Find the side of a joint: its name and its mirror's name first differ at an l or r."""
-    first = next(a for a, b in zip(name, mirror, strict=False) if a != b)
-    return 'left' if first in 'lL' else 'right'
+def _mirrors(name: str) -> Iterator[tuple[str, Side]]:
+    """Yield the possible names of a joint's mirror image, and the side of the joint."""
+    for word, other, side in _SWAPS:
+        for match in re.finditer(word, name):
+            yield name[: match.start()] + other + name[match.end() :], side
+    for match in _LETTER.finditer(name):
+        before, after = name[: match.start()], name[match.end() :]
+        if re.match('(?:eft|ight)(?![a-z])', after):
+            continue
+        rest = re.findall('[A-Za-z]*$', before)[0] + re.match('[A-Za-z]*', after)[0]  # type: ignore[index]
+        if match[0].isupper() or len(rest) > 3 or rest.lower() in _SHORT_PARTS:
+            other = match[0].translate(_OTHER_SIDE)
+            yield before + other + after, 'left' if match[0] in 'lL' else 'right'
 
 
 def limbs_from_coco(skeleton: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:

@@ -53,6 +53,23 @@ def test_only_given_labels_keep_their_frames_and_their_given_joints():
         ('FL_paw', 'FR_paw'),
         ('LEFT WRIST', 'RIGHT WRIST'),
         ('LStiletto', 'RStiletto'),
+        ('lwrist', 'rwrist'),
+        ('earl', 'earr'),
+        ('fl_paw', 'fr_paw'),
+        ('wrist (L)', 'wrist (R)'),
+        ('linke_hand', 'rechte_hand'),
+        ('Linker Arm', 'Rechter Arm'),
+        ('auge_links', 'auge_rechts'),
+        ('main_gauche', 'main_droite'),
+        ('GENOU GAUCHE', 'GENOU DROIT'),
+        ('mano_izquierda', 'mano_derecha'),
+        ('ojoIzquierdo', 'ojoDerecho'),
+        ('mao_esquerda', 'mao_direita'),
+        ('joelho esquerdo', 'joelho direito'),
+        ('mano_sinistra', 'mano_destra'),
+        ('occhio sinistro', 'occhio destro'),
+        ('mano_sx', 'mano_dx'),
+        ('左手', '右手'),
     ],
 )
 def test_sides_are_known_by_names_as_other_tools_write_them(left, right):
@@ -62,7 +79,18 @@ def test_sides_are_known_by_names_as_other_tools_write_them(left, right):
     assert skeleton.sides == ('middle', 'right', 'left', 'middle')
 
 
-@pytest.mark.parametrize('names', [('tail', 'ulna', 'flank'), ('l_ear', 'nose', 'bright_spot')])
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('tail', 'ulna', 'flank'),
+        ('l_ear', 'nose', 'bright_spot'),
+        ('leg', 'reg', 'lip'),
+        ('lip', 'rip', 'tail'),
+        ('tail', 'tair', 'left_right'),
+        ('right_light', 'left_right', 'blight'),
+        ('point_d', 'point_e', 'point_g'),
+    ],
+)
 def test_letters_in_words_are_no_sides(names):
     assert Skeleton(names).sides == ('middle', 'middle', 'middle')
 

@@ -314,15 +314,16 @@ def download_mmcv_wheel(folder: Path) -> Path | None:
     PyTorch its operators were compiled, so they are loaded.
     """
     options = ['--quiet', '--no-deps', '--only-binary', ':all:', *PIP_NETWORK_OPTIONS]
-    operators = [PYTHON, '-c', 'import mmcv.ops']
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         download = ['download', *options, '--dest', temporary, mmcv_requirement()]
-        if subprocess.run([PYTHON, '-m', 'pip', *download], capture_output=True).returncode != 0:
+        command = [str(PYTHON), '-m', 'pip', *download]
+        if subprocess.run(command, capture_output=True).returncode != 0:
             return None
         wheel = next(Path(temporary).glob('*.whl'))
         say(f'trying the wheel {wheel.name}')
         install_wheel(wheel)
-        if subprocess.run(operators, capture_output=True, cwd=folder).returncode != 0:
+        command = [str(PYTHON), '-c', 'import mmcv.ops']
+        if subprocess.run(command, capture_output=True, cwd=folder).returncode != 0:
             say('its operators do not fit this PyTorch')
             return None
         return wheel.replace(folder / wheel.name)

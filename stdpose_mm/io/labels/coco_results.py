@@ -30,7 +30,24 @@ _VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
 
 def is_coco_results(data: Any) -> bool:
     """Tell whether parsed JSON is a list of keypoint results."""
-    return {'image_id', 'keypoints'} <= fields_of(data)
+    return {'image_id', 'keypoints'} <= fields_of(data) or _is_openpifpaf(data)
+
+
+def _is_openpifpaf(data: Any) -> bool:
+    """Tell whether parsed JSON lines are OpenPifPaf's, one for each frame of a video."""
+    return {'frame', 'predictions'} <= fields_of(data)
+
+
+def _results_of_lines(path: PathLike, data: Any) -> list[dict[str, Any]]:
+    """Convert OpenPifPaf's lines to results; it counts the frames from 1."""
+    frames = Record(path, '', {'lines': data}).records('lines')
+    numbers = [frame.integer('frame', low=0, high=MAX_FRAME_INDEX) for frame in frames]
+    first = min([1, *numbers])
+    return [
+        {'frame_index': number - first, 'track_id': person.peek('id_'), **person.extra()}
+        for frame, number in zip(frames, numbers, strict=True)
+        for person in frame.records('predictions')
+    ]
 
 
 def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
@@ -51,6 +68,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     Raises:
         InputError: If the file is not as described.
     """
+    data = _results_of_lines(path, data) if _is_openpifpaf(data) else data
     results = Record(path, '', {'results': data}).records('results')
     count = len(results[0].numbers('keypoints', lacking=True)) // 3 if results else 0
     skeleton = unnamed_skeleton(path, count, CONVERT_FIRST, HALPE_FAMILY)

@@ -15,13 +15,11 @@ frame, followed (except at the end of the video) by a frame in which all points 
 
 from __future__ import annotations
 
-import io
 import re
 import xml.etree.ElementTree as ET
-import zipfile
 from collections.abc import Iterable, Sequence
 
-from stdpose_mm.errors import InputError, note, one_line
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.limits import MAX_DEPTH, MAX_FRAME_INDEX
@@ -40,11 +38,13 @@ from .fields import (
     Record,
     errors_of,
     read_bytes,
-    read_unzipped,
     require_distinct,
     shown,
 )
 from .joints import choose_categories, joint_order, note_unread
+from .zip_files import read_zip
+
+ANNOTATIONS = 'annotations.xml'
 
 _MAX_LISTED = 10**6
 """Maximum number of listed frames without labels; a tiny file could claim many more."""
@@ -57,8 +57,8 @@ _MAY_ALL_BE_CORRECTED = 20
 
 
 def is_cvat(path: PathLike, head: bytes) -> bool:
-    """Tell from its start whether a file is XML or a zip, as CVAT's exports are."""
-    return head.startswith((b'<', b'PK'))
+    """Tell from its start whether a file is XML or a zip with XML, as CVAT's exports are."""
+    return head.startswith(b'<') or (head.startswith(b'PK') and ANNOTATIONS in read_zip(path))
 
 
 def read_cvat(
@@ -243,16 +243,11 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
 
 def _parse(path: PathLike) -> ET.Element:
     data = read_bytes(path)
-    try:
-        if data[:2] == b'PK':
-            with zipfile.ZipFile(io.BytesIO(data)).open('annotations.xml') as unzipped:
-                data = read_unzipped(path, unzipped.read, len(data))
-    except InputError:
-        raise
-    except Exception as error:
-        # zipfile and its decompressors raise various errors for damaged or encrypted files.
-        what = 'is not a readable zip file with an annotations.xml in it'
-        raise InputError(f'{path} {what}: {one_line(error)}') from error
+    if data[:2] == b'PK':
+        files = read_zip(path)
+        if ANNOTATIONS not in files:
+            raise InputError(f'{path} is not a readable zip file with an {ANNOTATIONS} in it')
+        data = files[ANNOTATIONS]
     try:
         root = ET.fromstring(data, ET.XMLParser(target=_TreeBuilder()))
     except (ET.ParseError, ValueError, LookupError) as error:

@@ -14,7 +14,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from reprlib import Repr
 from typing import Any, TypeVar
 
@@ -76,6 +76,11 @@ def read_start(path: PathLike, size: int = -1) -> bytes:
 def is_hdf5(path: PathLike) -> bool:
     """Tell whether a file is HDF5."""
     return read_start(path, len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
+
+
+def is_zip(path: PathLike) -> bool:
+    """Tell whether a file is a zip."""
+    return read_start(path, 2) == b'PK'
 
 
 def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
@@ -143,7 +148,7 @@ def read_json(path: PathLike) -> Any:
 def parse_json(where: PathLike, text: str) -> Any:
     """Parse JSON as :func:`read_json` does; error messages begin with ``where``."""
     try:
-        data = json.loads(text, object_pairs_hook=_distinct_fields)
+        data = _load_json(text)
         strings = _JSON_STRING.findall(text) if _ESCAPED.search(text) else []
         for string in map(json.loads, strings):
             bad = NO_CHARACTER.search(string)
@@ -156,6 +161,19 @@ def parse_json(where: PathLike, text: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise InputError(f'{where} is not usable JSON: {error}') from error
     return data
+
+
+def _load_json(text: str) -> Any:
+    """Parse JSON, or JSON lines with one object in each as a list of them."""
+    try:
+        return json.loads(text, object_pairs_hook=_distinct_fields)
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if error.msg != 'Extra data' or not all(line.startswith('{') for line in lines):
+            raise
+        with suppress(json.JSONDecodeError):
+            return [json.loads(line, object_pairs_hook=_distinct_fields) for line in lines]
+        raise
 
 
 def _distinct_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

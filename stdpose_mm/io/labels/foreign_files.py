@@ -23,6 +23,8 @@ _STARTS = {
     rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',
     rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',
     rb'\s*PathFileType[ \t]': 'a marker file (TRC), which does not tell labels from estimates',
+    rb'track,frame_idx,': "SLEAP's analysis CSV: give the project (.slp) or its analysis file .h5",
+    rb'(?:<\?[^>]*>)?\s*<KinoveaVideoAnalysis': 'a Kinovea analysis of single points',
 }
 """Pattern of the start of a file -> what the file is."""
 
@@ -33,10 +35,15 @@ _FIELDS = {
     "AlphaPose's results with --format open": '{} people',
     "AlphaPose's results with --format cmu": '{} bodies',
     "output of Ultralytics' to_json, which names no picture": '[] box class confidence',
+    'a Darwin file of V7': 'item annotations',
+    "DeepLabCut's JSON of SuperAnimal: give the .h5 or .csv file beside it": '[] bodyparts bboxes',
+    'a Labelbox export (NDJSON, JSON lines)': '[] data_row projects',
+    "PoseFlow's tracks: give AlphaPose's results, made with --pose_track": '{[]} keypoints idx',
     'a COCO-like file without a list of "images"': 'annotations',
 }
-"""What a JSON value is -> its fields, or alternative sets of fields separated by commas; '[]' and
-'{}' stand for a list or an object of objects, and are followed by the fields of the first one."""
+"""What a JSON value is, and after a colon what to do -> its fields, or alternative sets of fields
+separated by commas; '[]', '{}' and '{[]}' stand for a list or an object of objects, or an object of
+lists of them, and are followed by the fields of the first one."""
 
 
 _FORMATS = f'one of the formats {", ".join(READ_FORMATS)}'
@@ -77,8 +84,12 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
     """Make the error for a JSON file that has no known label format."""
     is_object = isinstance(data, dict)
     fields, items = ({*data}, [*data.values()]) if is_object else (set(), data)
-    if isinstance(items, list) and items and isinstance(items[0], dict):
-        fields |= {'{}' if is_object else '[]', *items[0]}
+    first = next((item for item in items if item), None) if isinstance(items, list) else None
+    kind = '{}' if is_object else '[]'
+    if isinstance(first, list):
+        first, kind = first[0], '{[]}' if is_object else '[[]]'
+    if isinstance(first, dict):
+        fields |= {kind, *first}
     for what, any_of in _FIELDS.items():
         if any(fields.issuperset(wanted.split()) for wanted in any_of.split(',')):
             return _refusal(path, what)
@@ -86,5 +97,6 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
 
 
 def _refusal(path: PathLike, what: str) -> InputError:
-    advice = 'export them as COCO keypoints, or in another format that can be read'
+    what, _, advice = what.partition(': ')
+    advice = advice or 'export them as COCO keypoints, or in another format that can be read'
     return InputError(f'{path} is {what}, expected poses of a video: {advice}')

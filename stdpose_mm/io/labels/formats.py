@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
+from stdpose_mm.constants import CVAT_TOLERANCE, JSON_SUFFIXES, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import is_leftover
@@ -18,7 +18,7 @@ from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import either, listed
 
 from .coco import holds_several_videos, is_coco, parse_coco
-from .fields import HDF5_SIGNATURE, is_hdf5, read_bytes, read_json, shown
+from .fields import HDF5_SIGNATURE, is_hdf5, is_zip, parse_json, read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
 from .labelled_pictures import label_files_in, usable_files
@@ -26,6 +26,7 @@ from .poses import note_corner, refuse_fractions, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import has_posetrack_form, parse_posetrack18
 from .tables import TIMES_NEEDED, TimeOf
+from .zip_files import read_zip
 
 _OPTIONS = {
     'category': '--labels-category',
@@ -234,12 +235,31 @@ def _sniff(path: PathLike) -> tuple[str, Any]:
         return format, None
     if Path(path).is_dir():
         raise InputError(f'{path} is a folder, expected label files of one format in it')
+    if is_zip(path):
+        return _sniff_zip(path)
     refuse_other_texts(path)
     data = read_json(path)
-    for name, form in LABEL_FORMATS.items():
-        if form.is_json and _load(form.is_json)(data):
-            return name, data
-    raise foreign_json(path, data)
+    name = _format_of_json(data)
+    if name is None:
+        raise foreign_json(path, data)
+    return name, data
+
+
+def _format_of_json(data: Any) -> str | None:
+    forms = LABEL_FORMATS.items()
+    return next((n for n, form in forms if form.is_json and _load(form.is_json)(data)), None)
+
+
+def _sniff_zip(path: PathLike) -> tuple[str, Any]:
+    """Find the format of a zip with one label file in JSON, and the parsed JSON."""
+    texts = {n: data for n, data in read_zip(path).items() if n.lower().endswith('.json')}
+    parsed = {n: parse_json(f'{path}: {n}', data.decode()) for n, data in texts.items()}
+    formats = {n: format for n, data in parsed.items() if (format := _format_of_json(data))}
+    if len(formats) != 1:
+        what = listed([*formats], 3) or 'none'
+        raise InputError(f'{path} is a zip, expected one label file in it ({what}), unpack it')
+    ((name, format),) = formats.items()
+    return format, parsed[name]
 
 
 def _sniff_bytes(path: PathLike) -> str | None:
@@ -269,4 +289,4 @@ def _sniff_folder(folder: Path) -> str | None:
 
 
 def _is_called_json(file: Path) -> bool:
-    return file.suffix.lower() == '.json'
+    return file.name.lower().endswith(JSON_SUFFIXES)

@@ -45,7 +45,7 @@ _FRAME_WORD = re.compile(
     r'(?:^|[^a-z])(?:frames?|frm|f|images?|img|pictures?|pic)[^a-z]*$', re.IGNORECASE
 )
 
-_UNITS = {'h': 3600, 'm': 60, 's': 1, 'ms': Decimal('0.001')}
+_UNITS = {'h': Decimal(3600), 'm': Decimal(60), 's': Decimal(1), 'ms': Decimal('0.001')}
 _ANYTHING, _WORDS = '(?:.*?[^0-9.])??', '(?:.*?[^0-9A-Za-z.])??'
 _OF_DAY = '(?P<h>[0-9]{1,2})(?P<sep>[-_.:])(?P<m>[0-5][0-9])(?P=sep)(?P<s>[0-5][0-9]'
 _CLOCKS = {

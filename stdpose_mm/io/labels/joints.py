@@ -134,6 +134,25 @@ def join_ungrouped(path: PathLike, pictures: Iterable[dict[Any, dict[str, V]]]) 
         )
 
 
+def note_numbered_people(path: PathLike, names: Iterable[str]) -> None:
+    """Note joints without a person whose names differ in a number, as ``nose_1`` and ``nose_2``.
+
+    A number may be that of a person if several joints have the same numbers.
+    """
+    numbers: dict[str, set[str]] = {}
+    for name in names:
+        for match in re.finditer('[0-9]+', name):
+            form = f'{name[: match.start()]}#{name[match.end() :]}'
+            numbers.setdefault(form, set()).add(match[0])
+    counts = Counter(frozenset(of) for of in numbers.values() if len(of) > 1)
+    forms = [form for form, of in numbers.items() if counts[frozenset(of)] > 1]
+    if forms:
+        note(
+            f'{path}: labels that differ in a number ({listed([*map(shown, forms)], 5)}) are read '
+            'as different joints of one person; if they are of several people, group their points'
+        )
+
+
 def note_unread(path: PathLike, what: str, names: Iterable[str]) -> None:
     """Note what a file holds besides the joints that are read, such as those of hands.
 

@@ -10,7 +10,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
@@ -21,12 +21,12 @@ from stdpose_mm.io.file_names import PICTURE_SUFFIXES
 from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, pose_extent
-from stdpose_mm.text import counted
+from stdpose_mm.text import counted, listed
 
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
 from .fields import Record, errors_of, fields_of, require_distinct
-from .joints import join_ungrouped, note_unread, unify_joint_names
+from .joints import join_ungrouped, note_numbered_people, note_unread, unify_joint_names
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints, without_repeated
 
@@ -69,26 +69,85 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     chosen = [(regions, flag) for regions, (_, flag) in zip(distinct, chosen, strict=True)]
     before = sum(len(regions) for regions, _ in chosen)
     chosen = [([r for r in regions if not _is_prompt(r)], flag) for regions, flag in chosen]
-    every = [region for regions, _ in chosen for region in regions]
+    units = [
+        unit
+        for task, (regions, flag) in zip(tasks, chosen, strict=True)
+        for unit in _pictures_of(task, regions, flag)
+    ]
+    fields = dict.fromkeys(unit.field for unit in units)
+    if len(fields) > 1:
+        note(f'{path}: tasks have several pictures ({listed([*fields], 5)}), each is another video')
+    every = [region for unit in units for region in unit.regions]
     if len(every) < before:
         what = counted(before - len(every), 'region')
         note(f'{path}: left out {what} without coordinates, such as prompts of a segmentation')
-    note_unread(path, 'other regions', (_kind(r) for r in every if _kind(r) not in _READ))
-    groups = [_points_by_box(*pair) for pair in zip(tasks, (r for r, _ in chosen), strict=True)]
+    groups = [_points_by_outline(unit.task, unit.regions) for unit in units]
+    outlines = {
+        id(r)
+        for unit, of in zip(units, groups, strict=True)
+        for r in unit.regions
+        if r.peek('id') in of
+    }
+    unread = (_kind(r) for r in every if _kind(r) not in _READ and id(r) not in outlines)
+    note_unread(path, 'other regions', unread)
+    note_numbered_people(path, [_label(p) for of in groups for p in of.get(None, {}).values()])
     join_ungrouped(path, groups)
     joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
     names = dict.fromkeys(joint_of[_label(r)] for r in every if _kind(r) == _POINT)
     if not names:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
-    boxes = {_label(region) for region in every if _kind(region) == _BOX}
+    boxes = {_label(r) for r in every if _kind(r) == _BOX or id(r) in outlines}
     with errors_of(path):
         category = boxes.pop() if len(boxes) == 1 else 'person'
         skeleton = Skeleton((*names,), category=category)
+    named = units if len(fields) > 1 else [unit._replace(field='') for unit in units]
     pictures = [
-        _picture(*of_task, joint_of, skeleton)
-        for of_task in zip(tasks, chosen, groups, strict=True)
+        _picture(*of_unit, joint_of, skeleton) for of_unit in zip(named, groups, strict=True)
     ]
     return videos_of_pictures(path, pictures, skeleton)
+
+
+class _Unit(NamedTuple):
+    """One picture of a task: the field that names it, its path, its regions, and their kind."""
+
+    task: Record
+    field: str
+    name: str
+    regions: list[Record]
+    is_prediction: bool
+
+
+def _pictures_of(task: Record, regions: Sequence[Record], is_prediction: bool) -> Iterator[_Unit]:
+    """Yield the pictures of a task that have regions; the first if none has.
+
+    A region belongs to the picture that its ``to_name`` names, or to the item of a list that its
+    ``item_index`` numbers.
+    """
+    data = task.record('data')
+    pictures = {key: value for key, value in data.extra().items() if _is_picture(value)}
+    targets = {str(r.text('to_name', '')) for r in regions if _kind(r) == _POINT}
+    usual = {key: data.peek(key) for key in ('image', 'img') if key in data}
+    values = {k: v for k, v in pictures.items() if k in targets} or usual or pictures
+    if not values:
+        raise task.error('data', 'an object with one picture, such as {"image": "frame_0001.jpg"}')
+    if len(values) > 1 and not values.keys() >= targets:
+        names = listed([*values], 5)
+        raise task.error('data', f'pictures ({names}) of which the to_name of every point is one')
+    first, *_ = values
+    of_picture: dict[tuple[str, int], list[Record]] = {}
+    for region in (r for r in regions if _kind(r) != _RELATION):
+        field = region.text('to_name', '')
+        field = field if field in values else first
+        index = region.integer('item_index', 0, 0, len(_as_list(values[field])) - 1)
+        of_picture.setdefault((field, index), []).append(region)
+    relations = [region for region in regions if _kind(region) == _RELATION]
+    for (field, index), of in (of_picture or {(first, 0): []}).items():
+        where = Record(task.file, f'{task.where}.data', {field: _as_list(values[field])[index]})
+        yield _Unit(task, field, _path(where.text(field)), [*of, *relations], is_prediction)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) and value else [value]
 
 
 def _choose_result(task: Record) -> tuple[list[Record], bool]:
@@ -124,12 +183,14 @@ def _placed(regions: Sequence[Record]) -> dict[str, Record]:
     return {region.text('id'): region for region in regions if _kind(region) in _PLACED}
 
 
-def _points_by_box(task: Record, regions: Sequence[Record]) -> dict[str | None, dict[str, Record]]:
-    """Group the points of a task by the id of their rectangle (None without one), by label."""
+def _points_by_outline(
+    task: Record, regions: Sequence[Record]
+) -> dict[str | None, dict[str, Record]]:
+    """Group the points of a picture by the id of their rectangle or outline (None without one)."""
     ids = (region.text('id') for region in regions if _kind(region) in _PLACED)
     require_distinct(task.file, f'region id of {task.where}', ids)
     by_id = _placed(regions)
-    parents = _parents(regions, by_id)
+    parents = _parents(regions)
     points: dict[str | None, dict[str, Record]] = {}
     for region_id, region in by_id.items():
         is_box = _kind(region) == _BOX
@@ -137,21 +198,20 @@ def _points_by_box(task: Record, regions: Sequence[Record]) -> dict[str | None, 
         if not is_box and of_person.setdefault(_label(region), region) is not region:
             raise InputError(
                 f'{region.file}: {region.where} is a second {_label(region)} of one person, '
-                'expected one rectangle per person with their points in it'
+                'expected one rectangle or outline per person with their points in it'
             )
     return points
 
 
 def _picture(
-    task: Record,
-    chosen: tuple[list[Record], bool],
+    unit: _Unit,
     points: Mapping[str | None, Mapping[str, Record]],
     joint_of: Mapping[str, str],
     skeleton: Skeleton,
 ) -> LabelledPicture:
-    regions, is_prediction = chosen
-    by_id = _placed(regions)
-    sizes = {_size(region) for region in by_id.values()}
+    task, is_prediction = unit.task, unit.is_prediction
+    by_id = {region.peek('id'): region for region in unit.regions}
+    sizes = {_size(region) for region in _placed(unit.regions).values()}
     if len(sizes) > 1:
         raise InputError(f'{task.file}: the regions of {task.where} state several sizes: {sizes}')
     people = []
@@ -167,18 +227,18 @@ def _picture(
     people = [person for person in people if holds_a_joint(person)]
     size, is_labeled = sizes.pop() if sizes else None, None if is_prediction else True
     where = f'{task.file}: {task.where}'
-    return LabelledPicture(_picture_name(task), people, size, is_labeled, where)
+    return LabelledPicture(unit.name, people, size, is_labeled, where, unit.field)
 
 
-def _parents(regions: Sequence[Record], by_id: Mapping[str, Record]) -> dict[str, str]:
-    """Map the id of a point -> the id of its rectangle."""
-    pairs = [(id_, region.text('parentID', '')) for id_, region in by_id.items()]
+def _parents(regions: Sequence[Record]) -> dict[str, str]:
+    """Map the id of a point -> the id of its rectangle or outline."""
+    kind = {region.text('id'): _kind(region) for region in regions if 'id' in region}
+    pairs = [(r.text('id'), r.text('parentID', '')) for r in regions if _kind(r) == _POINT]
     for region in regions:
         if _kind(region) == _RELATION:
             ends = region.text('from_id'), region.text('to_id')
             pairs += [ends, ends[::-1]]
-    kind = {id_: _kind(region) for id_, region in by_id.items()}
-    return {p: box for p, box in pairs if kind.get(p) == _POINT and kind.get(box) == _BOX}
+    return {a: b for a, b in pairs if kind.get(a) == _POINT != kind.get(b, _POINT)}
 
 
 def _size(region: Record) -> tuple[int, int]:
@@ -191,8 +251,14 @@ def _size(region: Record) -> tuple[int, int]:
     return width, height
 
 
-def _box(region: Record) -> np.ndarray:
-    """Read a rectangle; enclose one that is rotated (clockwise about its top-left corner)."""
+def _box(region: Record) -> np.ndarray | None:
+    """Read a rectangle; enclose a polygon or one that is rotated (clockwise about its top-left)."""
+    if 'points' in region.record('value'):
+        corners = np.stack(region.record('value').number_lists('points', 2))
+        corners *= np.divide(_size(region), 100)
+        return np.concatenate([corners.min(axis=0), np.ptp(corners, axis=0)])
+    if _kind(region) != _BOX:
+        return None
     box = _pixels(region, 'x', 'y', 'width', 'height')
     angle = np.radians(region.record('value').number('rotation', 0))
     if angle == 0:
@@ -218,19 +284,11 @@ def _label(region: Record) -> str:
     return labels[0]
 
 
-def _picture_name(task: Record) -> str:
-    """Return the path of a task's picture from its URL in Label Studio."""
-    data = task.record('data')
-    names = [key for key in ('image', 'img') if key in data]
-    if not names:
-        names = [key for key, value in data.extra().items() if _is_picture(value)]
-    if len(names) != 1:
-        raise task.error('data', 'an object with one picture, such as {"image": "frame_0001.jpg"}')
-    return _path(data.text(names[0]))
-
-
 def _is_picture(value: Any) -> bool:
-    return isinstance(value, str) and PurePosixPath(_path(value)).suffix.lower() in PICTURE_SUFFIXES
+    return all(
+        isinstance(url, str) and PurePosixPath(_path(url)).suffix.lower() in PICTURE_SUFFIXES
+        for url in _as_list(value)
+    )
 
 
 def _path(url: str) -> str:

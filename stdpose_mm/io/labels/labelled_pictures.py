@@ -36,6 +36,7 @@ class LabelledPicture:
         size: (width, height) in pixels; None if unknown.
         is_labeled: Whether an annotator looked at the picture; None if the file does not say.
         where: The label file of the picture, for messages.
+        video: Name of its video; '' for that of its folder.
     """
 
     name: str
@@ -43,6 +44,7 @@ class LabelledPicture:
     size: tuple[int, int] | None = None
     is_labeled: bool | None = None
     where: str = ''
+    video: str = ''
 
 
 def videos_of_pictures(
@@ -71,7 +73,8 @@ def videos_of_pictures(
     located = located_people(path, (picture.people for picture in pictures))
     for picture, labels in zip(pictures, located, strict=True):
         picture = replace(picture, name=slashed(picture.name), people=labels)
-        folders.setdefault(PurePosixPath(decoded(picture.name)).parent, []).append(picture)
+        parent = PurePosixPath(decoded(picture.name)).parent
+        folders.setdefault(PurePosixPath(picture.video or parent), []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
     names = [f.name if f.name not in ('', '..') else video_name(path) for f in folders]
     if len(set(names)) < len(names):

@@ -15,6 +15,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.atomic import PathLike, json_text, write_texts
+from stdpose_mm.io.file_names import file_stem
 from stdpose_mm.structures import (
     OCCLUDED,
     VISIBLE,
@@ -28,7 +29,7 @@ from stdpose_mm.text import counted
 from .fields import Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .identities import StatedIdentity
-from .joints import join_ungrouped, note_unread, unify_joint_names
+from .joints import join_ungrouped, note_numbered_people, note_unread, unify_joint_names
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
@@ -92,6 +93,7 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     shapes = without_repeated(path, 'shape', placed, _key_of_shape)
     every = [shape for of_picture in shapes for shape in of_picture]
     groups = [_points_by_group(of_picture) for of_picture in shapes]
+    note_numbered_people(path, [label for of in groups for label in of.get(None, {})])
     join_ungrouped(path, groups)
     joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
     names = dict.fromkeys(joint_of[_label(shape)] for shape in every if _is_point(shape))
@@ -136,14 +138,14 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
     """
     files = [Path(record.file) for record in records]
     names = [slashed(record.text('imagePath', '')) for record in records]
-    indices, numbering = frame_indices(path, [file.stem for file in files])
+    indices, numbering = frame_indices(path, [file_stem(file) for file in files])
     for i, (file, name) in enumerate(zip(files, names, strict=True)):
         if not name:
-            names[i] = file.stem
+            names[i] = file_stem(file)
         elif numbering.kind == 'names' and indices[i] not in map(
             int, re.findall('[0-9]{1,18}', picture_stem(name))
         ):
-            beside = find_picture(file.stem, [file.parent])
+            beside = find_picture(file_stem(file), [file.parent])
             if (beside is None) != (file.parent / base_name(name)).is_file():
                 raise InputError(
                     f'{file} has the name of one picture and the labels of another '

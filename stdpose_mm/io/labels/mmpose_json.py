@@ -20,7 +20,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, write_json
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.file_names import file_stem, video_name
 from stdpose_mm.io.limits import MAX_FRAME_INDEX, MAX_JOINTS
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
@@ -60,7 +60,7 @@ def parse_mmpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vide
     skeleton = _skeleton(path, data, [instance for group in listed.values() for instance in group])
     pictures = [
         LabelledPicture(
-            file.stem, [_person(instance, skeleton) for instance in group], where=str(file)
+            file_stem(file), [_person(instance, skeleton) for instance in group], where=str(file)
         )
         for file, group in listed.items()
     ]

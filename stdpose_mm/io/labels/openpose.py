@@ -14,6 +14,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike, json_text, write_texts
+from stdpose_mm.io.file_names import file_stem
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 from .fields import Record
@@ -61,7 +62,9 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
             unread += [name for name in _NOT_READ if person.peek(name)]
             people.append(_person(person))
         placed = [person for person in people if len(person['keypoints'])]
-        pictures.append(LabelledPicture(file.stem.removesuffix(_ENDING), placed, where=str(file)))
+        pictures.append(
+            LabelledPicture(file_stem(file).removesuffix(_ENDING), placed, where=str(file))
+        )
     everybody = [person for picture in pictures for person in picture.people]
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:
@@ -70,7 +73,7 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
     remedy = 'if that is wrong, convert them and correct the names in the result'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
     videos = videos_of_pictures(path, pictures, skeleton, video_names=('', 0))
-    is_usual = any(Path(picture.where).stem.endswith(_ENDING) for picture in pictures)
+    is_usual = any(file_stem(picture.where).endswith(_ENDING) for picture in pictures)
     return videos if is_usual else [replace(v, extra={_ENDING_FIELD: ''}) for v in videos]
 
 

@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.atomic import PathLike, write_texts
-from stdpose_mm.io.file_names import is_leftover
+from stdpose_mm.io.file_names import is_leftover, path_below
 from stdpose_mm.io.limits import MAX_JOINTS
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -31,7 +32,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_EXACT, Record, errors_of, number_in, read_start, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, is_zip, number_in, read_start, read_text, shown
 from .joints import choose_categories
 from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import (
@@ -49,6 +50,7 @@ from .poses import (
     without_placeholders,
     without_repeated,
 )
+from .zip_files import read_zip
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
@@ -104,6 +106,9 @@ class _Line:
 
 def is_yolo_pose(path: PathLike, head: bytes) -> bool:
     """Tell from its start whether a file may be YOLO-pose, or the ``data.yaml`` of a data set."""
+    if head.startswith(b'PK'):
+        files = [PurePosixPath(name) for name in read_zip(path)]
+        return any(f.name in _CONFIGS or (f.suffix == '.txt' and _LABELS in f.parts) for f in files)
     return Path(path).suffix in ('.yaml', '.yml') or _starts_like_labels(head, 2 + _BOX)
 
 
@@ -149,6 +154,8 @@ def read_yolo_pose(
     """
     if Path(path).name in _CONFIGS:
         path = Path(path).parent
+    if not Path(path).is_dir() and is_zip(path):
+        return _read_zip(Path(path), size, category)
     files = _label_files(Path(path))
     config = _read_config(Path(path))
     # Ultralytics appends to the files of an earlier run.
@@ -168,6 +175,20 @@ def read_yolo_pose(
     ]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
     return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
+
+
+def _read_zip(path: Path, size: tuple[int, int] | None, category: str | None) -> list[VideoLabels]:
+    with TemporaryDirectory() as folder:
+        unpacked = Path(folder, path.stem)
+        for name, data in read_zip(path).items():
+            file = path_below(unpacked, name, str(path))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        try:
+            videos = read_yolo_pose(unpacked, size, category)
+        except InputError as error:
+            raise InputError(str(error).replace(str(unpacked), str(path))) from error
+    return videos
 
 
 def _may_be_label(file: Path) -> bool:
@@ -475,6 +496,11 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
     write_texts(path, {**texts, CONFIG: text}.items())
     if beyond:
         note(f'{path}: left out {counted(beyond, "joint")} beyond the border of a picture')
+    if {*skeleton.sides} == {'middle'} and skeleton.num_keypoints > 1:
+        note(
+            f'{path}: no name of a joint tells left from right, so flip_idx swaps none: correct it '
+            f'in {CONFIG}, or train with fliplr=0'
+        )
 
 
 def _numbers(person: PersonLabel, inside: np.ndarray, size: np.ndarray) -> np.ndarray | None:

@@ -447,6 +447,6 @@ def _checksum(frame: av.VideoFrame) -> int:
     plane, form = frame.planes[0], frame.format
     of_several = len(frame.planes) > 1
     bits = -(-form.components[0].bits // 8) * 8 if of_several else form.padded_bits_per_pixel
-    lines = np.frombuffer(plane, np.uint8)[: plane.line_size * plane.height]
+    lines = np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * plane.height]
     visible = lines.reshape(plane.height, -1)[:, : (plane.width * bits + 7) // 8]
-    return zlib.crc32(np.ascontiguousarray(visible))
+    return zlib.crc32(visible.tobytes())

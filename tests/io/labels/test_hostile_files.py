@@ -64,9 +64,9 @@ def refused(read: Callable[[], Any], told: str) -> None:
     [
         (lambda data: with_header(data, LOCAL_FLAGS, CENTRAL_FLAGS, 1), 'is encrypted'),
         (lambda data: with_header(data, LOCAL_METHOD, CENTRAL_METHOD, 99), 'not supported'),
-        (lambda data: data[:60] + bytes([data[60] ^ 255]) + data[61:], r'annotations\.xml in it'),
+        (lambda data: data[:60] + bytes([data[60] ^ 255]) + data[61:], r'labels in it'),
         (lambda data: data[: len(data) // 2], 'not a zip file'),
-        (lambda data: data.replace(data[-6:-2], b'\xff\xff\xff\x7f'), r'annotations\.xml in it'),
+        (lambda data: data.replace(data[-6:-2], b'\xff\xff\xff\x7f'), r'labels in it'),
     ],
     ids=['encrypted', 'unknown method', 'flipped byte', 'cut', 'offset'],
 )

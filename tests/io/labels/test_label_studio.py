@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
+from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
 from stdpose_mm.structures import VideoFrame
 from support.foreign_labels import studio_region, studio_task, write_json
 from support.label_samples import person, sample
@@ -234,3 +234,99 @@ def test_pictures_of_unknown_size_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match='clip does not state that of frame 2, give --labels'):
         write_labels(sample(frames=frames), tmp_path / 'b.json', STUDIO)
     assert not (tmp_path / 'b.json').exists()
+
+
+def of_two_cameras(*regions: dict, **data: object) -> list:
+    task = studio_task('left_0003.jpg', *regions)
+    task['data'] = {'image': 'left_0003.jpg', 'right': 'right_0003.jpg', **data}
+    return [task]
+
+
+def test_points_stay_with_the_picture_that_their_to_name_names(tmp_path: Path):
+    regions = (
+        point('a', 'snout', 50, 50, to_name='image'),
+        point('b', 'snout', 25, 25, to_name='right'),
+    )
+    write_json(tmp_path / 'p.json', of_two_cameras(*regions))
+
+    with pytest.warns(
+        InputWarning, match=r'several pictures \(image, right\), each is another video'
+    ):
+        left, right = read_all_labels(tmp_path / 'p.json')
+    assert (left.name, left.frames[0].file_name) == ('image', 'left_0003.jpg')
+    assert left.persons[0].keypoints.tolist() == [[320, 240]]
+    assert (right.name, right.frames[0].file_name) == ('right', 'right_0003.jpg')
+    assert right.persons[0].keypoints.tolist() == [[160, 120]]
+
+
+@pytest.mark.parametrize(
+    ('to_name', 'data', 'picture'),
+    [
+        ('right', {}, 'right_0003.jpg'),
+        # Names of tags in the labeling interface need not be those of the data.
+        ('tag', {}, 'left_0003.jpg'),
+        ('tag', {'right': 'just a text'}, 'left_0003.jpg'),
+    ],
+)
+def test_of_several_pictures_one_may_be_labelled(
+    tmp_path: Path, to_name: str, data: dict, picture: str
+):
+    write_json(
+        tmp_path / 'p.json', of_two_cameras(point('a', 'snout', 9, 9, to_name=to_name), **data)
+    )
+
+    assert [frame.file_name for frame in read_labels(tmp_path / 'p.json').frames] == [picture]
+
+
+def test_points_of_an_unknown_picture_of_several_are_refused(tmp_path: Path):
+    task = studio_task('', point('a', 'snout', 9, 9, to_name='tag'))
+    task['data'] = {'left': 'left_0003.jpg', 'right': 'right_0003.jpg'}
+    write_json(tmp_path / 'p.json', [task])
+
+    with pytest.raises(InputError, match=r'pictures \(left, right\) of which the to_name of every'):
+        read_labels(tmp_path / 'p.json')
+
+
+def test_points_stay_with_the_item_of_a_list_of_pictures(tmp_path: Path):
+    regions = [point(f'r{i}', 'snout', 10 * i, 50, item_index=i) for i in (2, 0)]
+    task = studio_task('', *regions, point('x', 'tail', 50, 50, item_index=2))
+    task['data'] = {'images': [f'f_{i}.jpg' for i in (3, 5, 8)]}
+    write_json(tmp_path / 'p.json', [task])
+
+    people = read_labels(tmp_path / 'p.json').persons
+    assert [(p.frame_index, p.keypoints.tolist()) for p in people] == [
+        (3, [[0, 240], [0, 0]]),
+        (8, [[128, 240], [320, 240]]),
+    ]
+    regions[0]['item_index'] = 3
+    write_json(tmp_path / 'p.json', [task])
+    with pytest.raises(InputError, match=r'item_index must be a whole number in 0\.\.2'):
+        read_labels(tmp_path / 'p.json')
+
+
+@pytest.mark.parametrize(
+    ('kind', 'value', 'box'),
+    [
+        ('polygonlabels', {'points': [[10, 20], [60, 20], [35, 45]]}, [64, 96, 320, 120]),
+        ('brushlabels', {'format': 'rle', 'rle': [1, 2]}, None),
+        ('ellipselabels', {'x': 5, 'y': 5, 'radiusX': 1, 'radiusY': 2}, None),
+    ],
+)
+def test_an_outline_with_points_in_it_is_a_person(
+    tmp_path: Path, kind: str, value: dict, box: list[float] | None
+):
+    outlines = [studio_region(i, kind, 'mouse') for i in ('p', 'q', 'lonely')]
+    for outline in outlines:
+        outline['value'].update(value)
+    points = [
+        point(f'{i}{x}', name, x, 50, parentID=i)
+        for i, first in (('p', 10), ('q', 20))
+        for name, x in (('snout', first), ('tail', first + 5))
+    ]
+    write_json(tmp_path / 'p.json', [studio_task('f_3.jpg', *outlines, *points)])
+
+    with pytest.warns(InputWarning, match=rf'other regions are not read: {kind} \(1\)'):
+        labels = read_labels(tmp_path / 'p.json')
+    assert labels.skeleton.category == 'mouse'
+    assert [p.keypoints[:, 0].tolist() for p in labels.persons] == [[64, 96], [128, 160]]
+    assert [None if p.bbox is None else p.bbox.tolist() for p in labels.persons] == [box] * 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import warnings
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from stdpose_mm.io.labels import (
     match_frames,
     read_all_labels,
     read_labels,
+    sniff_format,
     write_labels,
 )
 from stdpose_mm.io.labels.joints import join_ungrouped, joint_order, unify_joint_names
@@ -443,6 +446,40 @@ def test_a_joint_in_two_spellings_is_read_as_one_with_a_note(tmp_path: Path, for
     np.testing.assert_allclose(labels.persons[1].keypoints, POSE + 10)
 
 
+@pytest.mark.parametrize('format', ['labelme', 'label-studio'])
+@pytest.mark.parametrize(
+    ('joints', 'is_told'),
+    [
+        (('person-1-eye', 'person-1-ear', 'person-2-eye', 'person-2-ear'), True),
+        (('nose_1', 'nose_2', 'tail_1', 'tail_2'), True),
+        (('tail_1', 'tail_2', 'nose', 'head'), False),
+        (('tail_1', 'tail_2', 'leg_3', 'leg_4'), False),
+    ],
+)
+def test_joints_that_may_be_of_several_people_are_told(
+    tmp_path: Path, format: str, joints: tuple[str, ...], is_told: bool
+):
+    pose = PersonLabel(0, np.arange(8.0).reshape(4, 2) + 5, np.full(4, 2))
+    frames = (VideoFrame(0, 'frame_0000.jpg', None, *SIZE, True),)
+    path = written(tmp_path, VideoLabels('clip', Skeleton(joints), frames, (pose,)), format)
+
+    def ungroup(data: Any) -> None:
+        for item in objects(data):
+            item.pop('parentID', None)
+            item.pop('group_id', None)
+            for name in ('shapes', 'result'):
+                items = item.get(name, [])
+                items[:] = [i for i in items if 'rectangle' not in str(i)]
+
+    edit(path, ungroup)
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        (label,) = read_labels(path, size=SIZE).persons
+    assert label.labelled.all()
+    told = ['labels that differ in a number' in str(message.message) for message in notes]
+    assert any(told) == is_told
+
+
 @given(st.permutations(JOINTS))
 def test_the_order_of_joints_is_found_by_name(names: list[str]):
     order = joint_order(names, JOINTS)
@@ -701,6 +738,105 @@ def test_other_files_in_a_folder_are_no_labels(tmp_path: Path, format: str, besi
     (path / beside).write_text(BESIDE[beside])
 
     assert content(read_labels(path, size=SIZE)) == content(before)
+
+
+def zipped(path: Path) -> Path:
+    """Put a file or folder into a zip as its tool does, with a picture and an empty folder."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob('*') if file.is_file())
+    target = path.parent / 'export.zip'
+    with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, f'export/{file.relative_to(path.parent)}')
+        archive.writestr('images/default/', '')
+        archive.writestr('__MACOSX/._labels.json', 'x')
+        archive.writestr('images/0.png', b'\x89PNG')
+    return target
+
+
+@pytest.mark.parametrize('format', ['coco', 'label-studio', 'posetrack18', 'yolo-pose'])
+def test_the_labels_in_a_zip_are_read(tmp_path: Path, format: str):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    before = content(read_labels(path, size=SIZE))
+    path = zipped(path)
+
+    assert sniff_format(path) == format
+    labels = content(read_labels(path, size=SIZE))
+    assert labels['persons'] == before['persons']
+    assert [f['file_name'] for f in labels['frames']] == [f['file_name'] for f in before['frames']]
+
+
+@pytest.mark.parametrize(
+    ('files', 'told'),
+    [
+        ({}, r'expected one label file in it \(none\)'),
+        ({'a.json': '{}', 'readme.txt': 'x'}, r'expected one label file in it \(none\)'),
+        ({'a.json': '{'}, r'export\.zip: a\.json is not JSON'),
+        ({'labels/a_1.txt': '0 1 2 3 4'}, r'export\.zip/labels/a_1\.txt, line 1 has 5 numbers'),
+        ({'../labels/a_1.txt': '0 1 2 3'}, 'not below the folder'),
+        (
+            dict.fromkeys(('a.json', 'b.json'), '{"images": []}'),
+            r'expected one label file in it \(a\.json and b\.json|\(a\.json, b\.json',
+        ),
+    ],
+    ids=lambda value: ' '.join(value) if isinstance(value, dict) else '',
+)
+def test_a_zip_without_one_set_of_labels_is_refused(
+    tmp_path: Path, files: dict[str, str], told: str
+):
+    path = tmp_path / 'export.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+    with pytest.raises(InputError, match=told):
+        read_labels(path)
+
+
+def test_json_lines_are_read_as_a_list(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco-results')
+    before = content(read_labels(path))
+    path.write_text('\n'.join(map(json.dumps, json.loads(path.read_text()))) + '\n\n')
+
+    assert content(read_labels(path)) == before
+    path.write_text('{"image_id": 1}\n{"image_id": 2')
+    with pytest.raises(InputError, match='is not JSON: Extra data at line 2, column 1'):
+        read_labels(path)
+
+
+@pytest.mark.parametrize(('first', 'frames'), [(1, [0, 2]), (0, [0, 2])])
+def test_lines_of_openpifpaf_are_estimates_of_frames(tmp_path: Path, first: int, frames: list[int]):
+    found = {'keypoints': [5, 6, 0.5, 7, 8, 0.25], 'bbox': [4, 5, 6, 7], 'score': 0.4, 'id_': 3}
+    lines = [
+        {'frame': first, 'predictions': [found]},
+        {'frame': first + 1, 'predictions': []},
+        {'frame': first + 2, 'predictions': [{**found, 'id_': 4}]},
+    ]
+    path = tmp_path / 'clip.mp4.openpifpaf.json'
+    path.write_text('\n'.join(map(json.dumps, lines)))
+
+    people = read_labels(path).persons
+    assert [(p.frame_index, p.track_id) for p in people] == [*zip(frames, (3, 4), strict=True)]
+    assert people[0].keypoints.tolist() == [[5, 6], [7, 8]]
+    assert people[0].scores.tolist() == [0.5, 0.25]
+    assert people[0].source == 'propagated'
+
+
+@pytest.mark.parametrize('format', ['labelme', 'openpose', 'mmpose'])
+def test_a_folder_of_zipped_json_is_read(tmp_path: Path, format: str):
+    labels = video(person(0, track_id=1), person(9, 10, 1))
+    path = written(tmp_path, labels, format)
+    if format == 'mmpose':
+        frames = json.loads(path.read_text())['instance_info']
+        path = tmp_path / 'predictions'
+        path.mkdir()
+        for frame, name in zip(frames, ('f_0000', 'f_0009'), strict=True):
+            (path / f'{name}.json').write_text(json.dumps(frame['instances']))
+    before = content(read_labels(path))
+    for file in sorted(path.glob('*.json')):
+        Path(f'{file}.gz').write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+
+    assert content(read_labels(path)) == before
 
 
 # -- is a name decoded ---------------------------------------------------------------------------

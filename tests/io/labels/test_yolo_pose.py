@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
@@ -13,6 +14,7 @@ from stdpose_mm.io.labels import (
     sniff_format,
     write_labels,
 )
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.foreign_labels import write_picture
 from support.label_samples import person, sample
 
@@ -220,6 +222,21 @@ def test_people_of_several_classes_keep_their_class(dataset: Path):
     assert 'identity_class' not in mouse.extra
     with pytest.raises(InputError, match="no labels of the category 'rat', only of 'mouse', 'cl"):
         read_labels(dataset, category='rat')
+
+
+@pytest.mark.parametrize(
+    ('names', 'is_told'),
+    [(('nose', 'a', 'b'), True), (('nose', 'l_a', 'r_a'), False), (('nose',), False)],
+)
+def test_a_data_set_without_mirrored_joints_is_told(tmp_path: Path, names: tuple, is_told: bool):
+    pose = PersonLabel(0, np.full((len(names), 2), 9.0), np.full(len(names), 2))
+    frames = (VideoFrame(0, 'a_0.jpg', None, 64, 48),)
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        labels = VideoLabels('a', Skeleton(names), frames, (pose,))
+        write_labels(labels, tmp_path / 'a', 'yolo-pose')
+    told = ['no name of a joint tells left from right' in str(one.message) for one in notes]
+    assert told == [True] * is_told
 
 
 def test_a_line_of_any_length_is_of_labels(tmp_path: Path):
