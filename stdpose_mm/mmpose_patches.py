@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 LOCATIONS = {
-    'DATASETS': ('stdpose_mm.datasets',),
+    'DATASETS': ('stdpose_mm.datasets.base', 'stdpose_mm.datasets.body'),
     'DATA_SAMPLERS': ('stdpose_mm.engine.seeding',),
     'HOOKS': ('stdpose_mm.engine',),
     'INFERENCERS': ('stdpose_mm.apis.stdpose_inferencer',),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli.main import VERBS, main
+from stdpose_mm.cli.main import VERBS, format_help, main
 from stdpose_mm.version import __version__
 from support.warm_commands import run_light
 
@@ -82,12 +82,30 @@ def test_unknown_verb_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['propogate']) == 2
     captured = capsys.readouterr()
     assert captured.out == ''
-    assert captured.err.startswith("stdpose: unknown verb 'propogate', choose one of propagate, ")
-    assert captured.err.count('\n') == 1
+    assert captured.err == "stdpose: unknown verb 'propogate', did you mean propagate?\n"
+    assert main(['xyz']) == 2
+    line = "stdpose: unknown verb 'xyz', choose one of demo, propagate, "
+    assert capsys.readouterr().err.startswith(line)
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(['--version']) == 0
+@pytest.mark.parametrize('arguments', [['help'], ['--help'], ['-h'], []])
+def test_help_without_a_verb_lists_the_verbs(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f'{format_help()}\n'
+
+
+def test_help_of_a_verb_is_also_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(['help', 'plan'])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith('usage: stdpose plan ')
+
+
+@pytest.mark.parametrize('option', ['--version', '-V'])
+def test_version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([option]) == 0
     assert capsys.readouterr().out == f'stdpose {__version__}\n'
 
 
