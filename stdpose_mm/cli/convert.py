@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.constants import CVAT_LABELS, LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError, note
@@ -53,6 +53,15 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
             labels; the others stay unlabelled and can be propagated.
         given_only: Write only given labels, without propagated poses and joints.
     """
+
+    common: ClassVar = (
+        'source',
+        'target',
+        'video',
+        'as_given',
+        'given_only',
+        'fps',
+    )
 
     input: str = argument('IN', reads_folder=True)
     output: str = argument('OUT', writes=True, is_folder=None)

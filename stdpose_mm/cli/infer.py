@@ -1,8 +1,8 @@
 """Estimate the poses of everyone in every frame of a video.
 
-    stdpose infer clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
+    stdpose infer clip.mp4 --config C --checkpoint W --detector D.onnx --out poses.json
     stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
-    stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
+    stdpose infer videos/ --config C --checkpoint W --detector D.onnx --out poses/
     stdpose infer clip.mp4 --checkpoint network.onnx --boxes boxes.json --out poses.json
     stdpose infer clip.mp4 --pose human --out poses.json
 
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from stdpose_mm.constants import (
     BACKEND_PRECISIONS,
@@ -39,7 +39,6 @@ from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
-from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
@@ -76,8 +75,8 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         checkpoint: Weights of the model, a folder written by `stdpose export`, or a network written
             by `stdpose learn` (.onnx); give this or one of the options --pose....
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
-            or whole-picture for one person who fills the picture. Without them and --det-config,
-            the options --pose... use --det-config person.
+            or whole-picture for one person who fills the picture. Without them and --detector,
+            the options --pose... use --detector person.
         det_every: Run the detector on every N-th frame.
         pose_every: Run the model on every N-th frame, and carry its poses to the frames between by
             optical flow; where the flow is unreliable, the model runs on every frame.
@@ -91,6 +90,19 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
             the box of its key frame, which is three times slower (default: as the config says).
         batch_size: Crops that the model processes at once.
     """
+
+    help_title: ClassVar = 'estimation'
+
+    common: ClassVar = (
+        'out',
+        'save_video',
+        'format',
+        'pose',
+        'checkpoint',
+        'boxes',
+        'det_config',
+        'quiet',
+    )
 
     box_words = (WHOLE_PICTURE,)
 
@@ -107,7 +119,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
     precision: str = option('float32', choices=BACKEND_PRECISIONS)
     runtime: str | None = option(choices=ONNX_RUNTIMES)
     crops: CropPolicy | None = option(choices=CROP_POLICIES)
-    batch_size: int = option(8, type=positive)
+    batch_size: int = option(8, type=positive, metavar='N')
 
     @property
     def sees_frames(self) -> bool:
@@ -152,7 +164,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         refuse_idle(
             '--det-checkpoint, --det-every or --min-track-frames',
             bool(needs_detector) and not has_detector,
-            '--det-config',
+            '--detector',
         )
         detector = self.detector_file
         is_torch = self.runs_torch or not (detector is None or detector.is_onnx)
@@ -178,10 +190,10 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
     def require_people(self) -> None:
         """Refuse the options of a video without a source of person boxes, or with two."""
         if self.boxes is not None and self.det_config is not None:
-            raise InputError('--boxes and --det-config both say where the people are, give one')
+            raise InputError('--boxes and --detector both say where the people are, give one')
         if self.boxes is None and self.det_config is None:
             raise InputError(
-                'the positions of the people are unknown: give --det-config (person, an ONNX file, '
+                'the positions of the people are unknown: give --detector (person, an ONNX file, '
                 'or an MMDetection config with --det-checkpoint) or --boxes (a file, or '
                 f'{WHOLE_PICTURE})'
             )
@@ -200,7 +212,7 @@ def infer(options: InferOptions) -> None:
     finds_people = options.finds_people and not any(video.boxes for video in inputs.videos)
     if finds_people:
         options = replace(options, det_config=DEFAULT_DETECTOR)
-        note(f'people are found by --det-config {DEFAULT_DETECTOR}, give another one, or --boxes')
+        note(f'people are found by --detector {DEFAULT_DETECTOR}, give another one, or --boxes')
     options.check_inputs(inputs)
     load = partial(load_models, requires_people=finds_people)
     run_videos(options, inputs, load, infer_video)
@@ -243,7 +255,7 @@ def load_models(options: InferOptions, requires_people: bool = False) -> Inferen
             raise InputError(
                 f'{frame_network.name} finds no joints of a human body, but only for people a '
                 f'detector is used by default: give --boxes (a file, or {WHOLE_PICTURE}), or '
-                '--det-config'
+                '--detector'
             )
         skeleton = with_limbs(frame_network.skeleton)
         trained_joints = np.ones(skeleton.num_keypoints, bool)
@@ -307,7 +319,7 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
     from stdpose_mm.io.video import clock_of, write_video
     from stdpose_mm.tracking.smoothing import build_smoother
 
-    from .progress import describe_time
+    from .progress import describe_time, hide_bars
 
     frames = options.open_video()
     time_of, out = clock_of(frames), Path(options.out)
@@ -336,7 +348,7 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
         )
         outputs.enter_context(closing(estimates))
         shown: Iterable[FrameEstimate] = tqdm(
-            estimates, total=len(frames), unit=' frames', disable=not is_first_process()
+            estimates, total=len(frames), unit=' frames', disable=hide_bars(options.quiet)
         )
         if not options.is_listed:
             shown = outputs.enter_context(_until_interrupted(shown))
@@ -378,6 +390,7 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             'OUT'
         )
     summary.append(describe_time(seconds, labels.num_frames, labels.num_persons))
+    summary += options.describe_side_outputs()
     incomplete = (
         f'interrupted: {out} holds the first {labels.num_frames} of {len(frames)} frames and '
         'says that it is not complete'

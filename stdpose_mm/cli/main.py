@@ -59,6 +59,6 @@ def format_help() -> str:
             '',
             *lines,
             '',
-            '`stdpose help VERB` lists the options of a verb, `stdpose --version` prints the version.',
+            '`stdpose help VERB` lists the options of a verb, `stdpose --version` the version.',
         ]
     )

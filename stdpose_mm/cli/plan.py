@@ -72,7 +72,7 @@ def plan(options: PlanOptions) -> None:
     options.require_box_file(any(video.boxes for video in videos))
     box_frames = options.box_frames
     planned = []
-    for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1):
+    for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1, disable=None):
         require_video(video.video)
         boxes = video.find_file(options.box_file, video.boxes)
         frames = open_frames(video.video)

@@ -17,14 +17,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
-from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 
 from .argument_types import fraction, minutes, whole
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.review import LabelAccuracy
     from stdpose_mm.structures import VideoLabels
+
+    from .progress import FrameProgress
 
 FRAMES_IN_REPORT = 12
 DEFAULT_LEARN_MINUTES = 5.0
@@ -79,6 +80,22 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             fully labelled videos.
     """
 
+    help_title: ClassVar = 'propagation'
+
+    common: ClassVar = (
+        'out',
+        'save_video',
+        'report',
+        'format',
+        'method',
+        'pose',
+        'learn',
+        'measure',
+        'check',
+        'suggest',
+        'quiet',
+    )
+
     box_words = (INTERPOLATE, DETECTOR)
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
@@ -86,8 +103,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     flow_weights: str | None = option(metavar='FILE')
     learn: float | None = option(
         None,
-        '--learn',
         '--adapt',
+        '--learn',
         nargs='?',
         const=DEFAULT_LEARN_MINUTES,
         type=minutes,
@@ -116,6 +133,12 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         if self.learn is not None:
             outputs.append(Output('the learned network of --out', learned_network(self.out)))
         return outputs
+
+    def describe_side_outputs(self) -> list[str]:
+        lines = super().describe_side_outputs()
+        if self.report is not None:
+            lines.append(f'{self.report}: the report, a page for the browser')
+        return lines
 
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
@@ -173,9 +196,9 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         is_auto = self.method == 'auto'
         refuse_idle('--learn', self.learn is not None and not is_auto, '--method auto')
         has_detector = self.det_config is not None or self.det_checkpoint is not None
-        refuse_idle('--det-config', has_detector and self.boxes != DETECTOR, f'--boxes {DETECTOR}')
+        refuse_idle('--detector', has_detector and self.boxes != DETECTOR, f'--boxes {DETECTOR}')
         refuse_idle(
-            f'--boxes {DETECTOR}', self.boxes == DETECTOR and not self.det_config, '--det-config'
+            f'--boxes {DETECTOR}', self.boxes == DETECTOR and not self.det_config, '--detector'
         )
         super().validate()
 
@@ -190,7 +213,7 @@ def propagate(options: PropagateOptions) -> None:
     options.labels = inputs.labels
     options.validate()
     options.check_inputs(inputs)
-    if inputs.several and options.learn is not None:
+    if inputs.several and options.learn is not None and not options.dry_run:
         options = _learn_from_several(options, inputs.videos)
     run_videos(options, inputs, load_models, propagate_video)
 
@@ -207,7 +230,9 @@ def _learn_from_several(
         states.append(_init_state(of_video, propagator, frames, _read_labels(of_video, frames)))
     out = learned_network(options.out, several=True)
     assert options.learn is not None
-    outcome = learn_with_progress(propagator, states, out, options.learn, only_if_helpful=True)
+    outcome = learn_with_progress(
+        propagator, states, out, options.learn, only_if_helpful=True, quiet=options.quiet
+    )
     networks = [str(out)] if outcome.helped else []
     return replace(options, learn=None, pose_onnx=[*options.pose_onnx, *networks])
 
@@ -251,13 +276,10 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    from tqdm import tqdm
-
     from stdpose_mm.structures.propagated_labels import keep_certain
 
     from .progress import FrameProgress
 
-    hide_bars = not is_first_process()
     frames = options.open_video(options.labels)
     labels = _read_labels(options, frames)
     propagator = models.propagator
@@ -265,30 +287,37 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
     _print_label_summary(options, state, labels)
     if options.learn is not None:
         network = learned_network(options.out)
-        learn_with_progress(propagator, [state], network, options.learn, only_if_helpful=True)
-    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
-    if models.detector is not None:
-        detected = propagator.detect_in_video(state, models.detector)
-        for _ in tqdm(detected, 'boxes', len(frames), unit=' frames', disable=hide_bars):
-            pass
-    with FrameProgress(len(frames), propagator.method, not hide_bars) as bar:
-        dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
-        took = bar.describe_time()
-    # The time is taken before the gaps of hidden labels are filled.
-    used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
-    counts = _count(dense)
-    if options.min_score:
-        dense = keep_certain(dense, options.min_score)
-        certain = _count(dense)['propagated']
-        took.append(
-            f'{counted(counts["propagated"] - certain, "joint")} below {options.min_score:g} left '
-            'unlabelled'
+        learn_with_progress(
+            propagator,
+            [state],
+            network,
+            options.learn,
+            only_if_helpful=True,
+            quiet=options.quiet,
         )
-        counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
-    calibrated, accuracy, measured = _calibrate(options, propagator, state, dense)
+    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
     out = Path(options.out)
-    with keep_edited(None if options.is_listed else out, options.cache_folder) as notes:
-        _write_outputs(options, frames, dense, calibrated, method, measured)
+    parts = (True, models.detector, options.measure, options.save_video, options.report)
+    with FrameProgress(len(frames), sum(map(bool, parts)), options.quiet) as bar:
+        if models.detector is not None:
+            with bar.part('boxes'):
+                for number, _ in enumerate(propagator.detect_in_video(state, models.detector)):
+                    bar.advance(number + 1)
+        with bar.part(propagator.method):
+            dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
+            took = bar.describe_time()
+        # The gaps of hidden labels, which are filled later, are no part of it.
+        used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
+        counts = _count(dense)
+        if options.min_score:
+            certain = keep_certain(dense, options.min_score)
+            left_out = _count_propagated_joints(dense) - _count_propagated_joints(certain)
+            dense, counts = certain, {**_count(certain), 'joints left out': left_out}
+            joints = counted(left_out, 'joint')
+            took.append(f'{joints} below {options.min_score:g} left unlabelled')
+        calibrated, accuracy, measured = _calibrate(options, propagator, state, dense, bar)
+        with keep_edited(None if options.is_listed else out, options.cache_folder) as notes:
+            linked = _write_outputs(options, frames, dense, calibrated, method, measured, bar)
     advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
     return VideoResult(
         counts,
@@ -299,16 +328,18 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
             *notes,
             *took,
             *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
+            *options.describe_side_outputs(),
+            *([] if linked is None else [f'{linked}: the video of the report']),
         ],
         # For a single video, the summary names every network.
-        advice=[*warnings, *advice] if options.is_listed else advice,
+        advice=[*warnings, *advice] if options.is_listed or options.quiet else advice,
     )
 
 
 def _print_label_summary(
     options: PropagateOptions, state: PropagationState, labels: VideoLabels
 ) -> None:
-    """Print what is labelled; for one of several videos, only warnings."""
+    """Print what is labelled; for one of several videos, and with --quiet, only warnings."""
     from stdpose_mm.io.labels import describe_frames
     from stdpose_mm.review import describe_labels, label_warnings
 
@@ -316,8 +347,8 @@ def _print_label_summary(
     if not any(label.is_located for track in tracks.values() for label in track.values()):
         return
     note, warnings = describe_frames(labels), label_warnings(tracks, skeleton, frames.size)
-    if options.is_listed:
-        for sentence in (note, *warnings):
+    if options.is_listed or options.quiet:
+        for sentence in warnings if options.quiet else (note, *warnings):
             print(f'{options.video}: {sentence}', file=sys.stderr)
         return
     notes = [*map(str, warnings), note]
@@ -361,6 +392,7 @@ def _calibrate(
     propagator: VideoPosePropagator,
     state: PropagationState,
     dense: VideoLabels,
+    bar: FrameProgress,
 ) -> tuple[VideoLabels, LabelAccuracy | None, list[str]]:
     """Turn scores into probabilities if an output shows them; measure the accuracy if requested.
 
@@ -370,23 +402,18 @@ def _calibrate(
     # This takes memory for each frame.
     if not (options.report or options.check or options.suggest or options.measure):
         return dense, None, []
-    from tqdm import tqdm
-
     from stdpose_mm.review import LabelAccuracy, calibrate_scores, recalibrate
 
     calibrated = calibrate_scores(dense, options.method)
     if not options.measure:
         return calibrated, None, []
     hidden = propagator.labels_to_hide(state, options.measure)
-    accuracy: LabelAccuracy | None = LabelAccuracy.join(
-        tqdm(
-            propagator.measure_in_video(state, options.measure),
-            desc='hidden labels',
-            total=len(hidden),
-            unit=' frames',
-            disable=not is_first_process(),
-        )
-    )
+    filled_in = []
+    with bar.part('hidden labels'):
+        for errors in propagator.measure_in_video(state, options.measure):
+            filled_in.append(errors)
+            bar.advance(len(state.frames) * len(filled_in) / len(hidden))
+    accuracy = LabelAccuracy.join(filled_in)
     if accuracy is not None:
         calibrated = recalibrate(calibrated, accuracy.calibrator)
     return calibrated, accuracy, format_accuracy(accuracy, calibrated)
@@ -399,7 +426,8 @@ def _write_outputs(
     calibrated: VideoLabels,
     method: str,
     measured: Sequence[str],
-) -> None:
+    bar: FrameProgress,
+) -> Path | None:
     """Write the labels, and the overlay video and the report if requested.
 
     Args:
@@ -409,6 +437,10 @@ def _write_outputs(
         calibrated: The same labels with probabilities as scores.
         method: Description of the method.
         measured: Sentences on the measured accuracy.
+        bar: The progress.
+
+    Returns:
+        The video that the report links; None if there is none.
     """
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
@@ -420,38 +452,48 @@ def _write_outputs(
         out = Path(options.out)
         if [file.is_folder for file in options.label_files] == [False]:
             out = outputs.enter_context(atomic_path(out))
-        video = None
+        video = linked = None
         if options.save_video is not None:
             from stdpose_mm.visualization import write_overlay
 
             video = outputs.enter_context(atomic_path(options.save_video))
-            write_overlay(video, frames, dense)
+            with bar.part('overlay'):
+                write_overlay(video, bar.watch(frames), dense)
         if options.report is not None:
             from stdpose_mm.review import frames_to_check
             from stdpose_mm.visualization import write_report
 
-            write_report(
-                Path(options.report),
-                frames,
-                dense,
-                checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
-                video=video,
-                method=method,
-                measured=measured,
-                video_path=options.save_video,
-                outputs=outputs,
-            )
+            with bar.part('report'):
+                linked = write_report(
+                    Path(options.report),
+                    bar.watch(frames),
+                    dense,
+                    checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
+                    video=video,
+                    method=method,
+                    measured=measured,
+                    video_path=options.save_video,
+                    outputs=outputs,
+                )
         write_labels(dense, out, options.format, clock_of(frames), options.cvat_tolerance)
+    return linked
 
 
 def _count(dense: VideoLabels) -> dict[str, int]:
     """Return the counts for the summary of several videos."""
+    from stdpose_mm.structures import count_sources
+
+    count = count_sources(dense.persons)
     return {
         'frames': len(dense.frames),
         'people': len(dense.track_ids),
-        'given': sum(int(person.given.sum()) for person in dense.persons),
-        'propagated': sum(int((p.labelled & ~p.given).sum()) for p in dense.persons),
+        'given poses': count['given'],
+        'propagated poses': count['propagated'],
     }
+
+
+def _count_propagated_joints(dense: VideoLabels) -> int:
+    return sum(int((person.labelled & ~person.given).sum()) for person in dense.persons)
 
 
 def _format_written(out: Path, dense: VideoLabels) -> str:

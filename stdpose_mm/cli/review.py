@@ -6,7 +6,7 @@
     stdpose review clip.mp4 --skeleton coco
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
-    stdpose review clip.mp4 --pose human --det-config person
+    stdpose review clip.mp4 --pose human --detector person
     stdpose review clip.mp4 --drafts poses.json
 
 The page is served on this machine only, at the address that is printed. Every edit is written at
@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
@@ -75,6 +75,19 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
             that an open page finds the server after a restart; a free one if it is taken).
         no_browser: Print the address, but do not open it in a browser.
     """
+
+    common: ClassVar = (
+        'out',
+        'project',
+        'skeleton',
+        'pose',
+        'det_config',
+        'drafts',
+        'target',
+        'host',
+        'port',
+        'no_browser',
+    )
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... [LABELS]', nargs='+')
     out: str | None = option(writes=True, is_folder=None)
@@ -207,7 +220,7 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
             '--loaded-into-cvat': item.loaded_into_cvat,
             '--config': options.config,
             '--checkpoint': options.checkpoint,
-            '--det-config': options.det_config,
+            '--detector': options.det_config,
             '--det-checkpoint': options.det_checkpoint,
             '--skeleton': options.skeleton,
             **options.evidence_files(item.name),

@@ -58,7 +58,7 @@ def write_report(
     measured: Sequence[str] = (),
     video_path: str | os.PathLike[str] | None = None,
     outputs: ExitStack | None = None,
-) -> None:
+) -> Path | None:
     """Write one self-contained HTML file about a propagated video, atomically.
 
     It has the overlay video, the frames to check with the poses drawn, the confidence over time,
@@ -79,6 +79,9 @@ def write_report(
         outputs: Stack of outputs; when it is closed without an error, the files of the report get
             their final names together with the others. By default they get them at once.
 
+    Returns:
+        The linked video that the report has made; None if there is none.
+
     Raises:
         InputError: If nobody is labelled, a frame cannot be read, or a file cannot be written.
     """
@@ -90,12 +93,13 @@ def write_report(
     page = Path(path)
     colors: dict[str, str] = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
     with ExitStack() if outputs is None else nullcontext(outputs) as files:
+        shown = _video(page, frames, labels, video, video_path or video, files)
         content = {
             'labels': labels,
             'frames': frames,
             'method': method,
             'measured': measured,
-            'video': _video(page, frames, labels, video, video_path or video, files),
+            'video': shown,
             'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
             'num_checks': len(checks),
             'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
@@ -107,6 +111,7 @@ def write_report(
             'max_rows': MAX_ROWS,
         }
         write_text(files.enter_context(atomic_path(page)), _render(content))
+    return report_video(page) if video is None and shown['source'] is None else None
 
 
 def _render(content: dict[str, Any]) -> str:

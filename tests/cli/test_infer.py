@@ -160,7 +160,7 @@ def test_with_other_options_poses_are_about_where_they_are_without(run, movie, d
     ):
         detector.asked = 0
         out = tmp_path / 'poses.json'
-        assert run(movie, '--out', out, '--det-config', 'x.onnx', *options)[0] == 0
+        assert run(movie, '--out', out, '--detector', 'x.onnx', *options)[0] == 0
         persons = read_labels(out).persons
         assert [person.track_id for person in persons] == [1, 2] * 9
         points = np.stack([person.keypoints for person in persons])
@@ -323,12 +323,12 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        ('', 'the positions of the people are unknown: give --det-config'),
-        ('--boxes b.json --det-config d.onnx', 'both say where the people are'),
+        ('', 'the positions of the people are unknown: give --detector'),
+        ('--boxes b.json --detector d.onnx', 'both say where the people are'),
         ('--boxes nowhere.json', 'nowhere.json'),
         ('--boxes BOXES --tracker oks', 'the boxes have track ids, which the tracker'),
-        ('--boxes BOXES --det-every 2', 'would have no effect: give --det-config'),
-        ('--boxes BOXES --min-track-frames 2', 'would have no effect: give --det-config'),
+        ('--boxes BOXES --det-every 2', 'would have no effect: give --detector'),
+        ('--boxes BOXES --min-track-frames 2', 'would have no effect: give --detector'),
         ('--boxes BOXES --hide-boxes', '--hide-boxes would have no effect: give --save-video'),
         (
             '--boxes whole-picture --boxes-first-frame-number 1',
@@ -339,8 +339,8 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             '--boxes BOXES --checkpoint FOLDER --device cuda',
             '--device would have no effect: give a PyTorch network',
         ),
-        ('--det-config rtmdet_nowhere --checkpoint FOLDER --device cuda', 'rtmdet_nowhere'),
-        ('--det-config nowhere.onnx', 'nowhere.onnx does not exist'),
+        ('--detector rtmdet_nowhere --checkpoint FOLDER --device cuda', 'rtmdet_nowhere'),
+        ('--detector nowhere.onnx', 'nowhere.onnx does not exist'),
         ('--boxes BOXES --config stdpose-estimation --checkpoint no.pth', 'no.pth does not exist'),
         (
             '--boxes BOXES --config stdpose-estimaton',
@@ -410,7 +410,7 @@ def test_a_detector_is_built_once_for_several_videos(run, several, detector, tmp
     monkeypatch.setattr(
         detection, 'build_person_detector', lambda *given: built.append(given) or build(*given)
     )
-    assert run(several, '--out', tmp_path / 'out', '--det-config', 'x.onnx')[0] == 0
+    assert run(several, '--out', tmp_path / 'out', '--detector', 'x.onnx')[0] == 0
     assert len(built) == 1
 
 

@@ -73,7 +73,7 @@ def require_tracks(path: Path, people: int) -> None:
     assert sorted(person_of.values()) == list(range(people))
 
 
-FOUND = 'infer.py: people are found by --det-config person, give another one, or --boxes'
+FOUND = 'infer.py: people are found by --detector person, give another one, or --boxes'
 
 
 @pytest.mark.parametrize('people', [2, 20])
@@ -127,9 +127,9 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
         ),
         ('hand-m', '', 'hand-m finds no joints of a human body'),
         ('human-s', '--boxes whole-picture --det-every 2', '--det-every or --min-track'),
-        ('human-s', '--det-config persona', 'detector persona does not exist, give a published'),
-        ('human-s', '--det-config person --det-checkpoint w.pth', 'leave out the check'),
-        ('human-s', '--det-config net.onnx=magic', 'must be one of rtmdet, yolox'),
+        ('human-s', '--detector persona', 'detector persona does not exist, give a published'),
+        ('human-s', '--detector person --det-checkpoint w.pth', 'leave out the check'),
+        ('human-s', '--detector net.onnx=magic', 'must be one of rtmdet, yolox'),
     ],
 )
 def test_what_cannot_work_is_one_line(
