@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.cli.main import VERBS, format_help, load_verb, main
+from stdpose_mm.errors import installation_command
 from stdpose_mm.version import __version__
 from support.warm_commands import run_light
 
@@ -220,5 +221,5 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(
     error = capsys.readouterr().err
     assert f': {subject}' in error
     assert 'PyTorch and MMPose' in error
-    assert 'not installed: install stdpose-mm[train]' in error
+    assert f'not installed: run `{installation_command("train")}`' in error
     assert error.count('\n') == 1
