@@ -44,7 +44,7 @@ from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 from .argument_types import positive
 from .command import Command
-from .options import PoseNetworkOptions, refuse_idle
+from .options import PoseNetworkOptions, note_network_downloads, refuse_idle
 from .parser import argument, option
 from .videos import VideoOptions, VideoResult, run_videos
 
@@ -214,6 +214,7 @@ def infer(options: InferOptions) -> None:
         options = replace(options, det_config=DEFAULT_DETECTOR)
         note(f'people are found by --detector {DEFAULT_DETECTOR}, give another one, or --boxes')
     options.check_inputs(inputs)
+    note_network_downloads(options.pose_networks, options.detector_file)
     load = partial(load_models, requires_people=finds_people)
     run_videos(options, inputs, load, infer_video)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -442,6 +442,29 @@ class PropagatorOptions(EvidenceOptions):
             'pose_networks': self.pose_networks,
             'use_stdpose': self.use_stdpose,
         }
+
+
+def note_network_downloads(
+    networks: Iterable[PoseNetworkFiles], detector: DetectorFile | None
+) -> None:
+    """Name all files of networks that are still to be fetched, before the first one is.
+
+    Args:
+        networks: The pose networks.
+        detector: The person detector; None without one.
+
+    Raises:
+        InputError: If a pose network has an unknown name.
+    """
+    from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
+    from stdpose_mm.io.downloads import note_downloads
+    from stdpose_mm.pose_networks.model_zoo import find_network
+
+    named: list[Any] = [find_network(files.file) for files in networks if files.kind == 'zoo']
+    if detector is not None and detector.is_published:
+        named.append(PUBLISHED_DETECTORS[detector.name])
+    # A file that was fetched before may lie unpacked beside the place of its archive.
+    note_downloads(network.download for network in named if not network.path.is_file())
 
 
 def folders(*paths: str | Path | None) -> list[str | Path]:

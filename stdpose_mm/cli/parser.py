@@ -198,13 +198,14 @@ def _help_titles(options: type, names: Collection[str]) -> dict[str, str]:
 
 
 def _examples(documentation: str) -> str | None:
-    """Quote the command lines and the page of the documentation that a docstring names."""
-    commands = re.findall(r'^ *((?:stdpose|python) .*)', documentation, re.MULTILINE)
-    lines = [f'  {command}' for command in commands]
+    """Quote the indented command lines, and the page of the docs, that a docstring names."""
+    commands = re.findall(r'^ {4}((?:stdpose|python) (?:.*\\\n)*.*)', documentation, re.MULTILINE)
+    if not commands:
+        return None
     page = re.search(r'docs/\S+\.md', documentation)
-    return (
-        '\n'.join(['examples:', *lines, *([f'see {page[0]}'] if page else [])]) if lines else None
-    )
+    examples = [' '.join(command.replace('\\\n', ' ').split()) for command in commands]
+    lines = ['examples:', *(f'  {example}' for example in examples)]
+    return '\n'.join([*lines, f'see {page[0]}'] if page else lines)
 
 
 def _documented(options: type) -> dict[str, str]:

@@ -29,7 +29,14 @@ from stdpose_mm.text import counted
 from .argument_types import fraction, minutes, whole
 from .command import Command
 from .learn import learn_with_progress
-from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
+from .options import (
+    CacheOptions,
+    LabelOptions,
+    PropagatorOptions,
+    folders,
+    note_network_downloads,
+    refuse_idle,
+)
 from .parser import argument, option
 from .propagation_advice import format_accuracy, list_advice
 from .videos import VideoOptions, VideoResult, require_result_folders, run_videos
@@ -213,6 +220,7 @@ def propagate(options: PropagateOptions) -> None:
     options.labels = inputs.labels
     options.validate()
     options.check_inputs(inputs)
+    note_network_downloads(options.pose_networks, options.detector_file)
     if inputs.several and options.learn is not None and not options.dry_run:
         options = _learn_from_several(options, inputs.videos)
     run_videos(options, inputs, load_models, propagate_video)
@@ -276,6 +284,7 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
+    from stdpose_mm.review import describe_poses
     from stdpose_mm.structures.propagated_labels import keep_certain
 
     from .progress import FrameProgress
@@ -324,7 +333,7 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
         summary=[
             f'method: {method}',
             *used,
-            _format_written(out, dense),
+            f'{out}: {describe_poses(dense)}',
             *notes,
             *took,
             *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
@@ -494,19 +503,6 @@ def _count(dense: VideoLabels) -> dict[str, int]:
 
 def _count_propagated_joints(dense: VideoLabels) -> int:
     return sum(int((person.labelled & ~person.given).sum()) for person in dense.persons)
-
-
-def _format_written(out: Path, dense: VideoLabels) -> str:
-    """Describe the label file in one line."""
-    from stdpose_mm.structures import count_sources
-
-    count = count_sources(dense.persons)
-    return (
-        f'{out}: {counted(len(dense.frames), "frame")}, '
-        f'{counted(len(dense.track_ids), dense.skeleton.category)}, {count["given"]} given and '
-        f'{counted(count["propagated"], "propagated pose")}'
-        + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
-    )
 
 
 main = Command(

@@ -39,6 +39,7 @@ from .options import (
     LabelOptions,
     PropagatorOptions,
     folders,
+    note_network_downloads,
 )
 from .parser import argument, option
 from .videos import require_folder, require_result_folders
@@ -119,6 +120,7 @@ def review(options: ReviewCommandOptions) -> None:
         InputError: If something that was given cannot be used.
     """
     options.validate()
+    note_network_downloads(options.pose_networks, options.detector_file)
     inputs = _list_inputs(options)
     require_packages('the review page', 'starlette', 'uvicorn')
     skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)

@@ -84,7 +84,8 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
     out, video = tmp_path / 'out' / 'poses.json', tmp_path / 'drawn.mp4'
     code, stdout, errors = run(movie, '--out', out, '--boxes', boxes, '--save-video', video)
     assert (code, errors) == (0, [])
-    written, took = stdout.splitlines()
+    written, took, drawn = stdout.splitlines()
+    assert drawn == f'{video}: the video with the poses'
     assert written == f'{out}: 9 frames, 2 people, 18 poses'
     assert re.match(r'9 frames computed in [\d.]+ s: [\d.]+ frames/s, ', took)
     dense = json.loads(out.read_text())
