@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from stdpose_mm.review_app.server import ListeningServer
     from stdpose_mm.structures import Skeleton
 
+DEFAULT_HOST = '127.0.0.1'
 JOURNAL_SUFFIX = '.review.jsonl'
 
 
@@ -72,6 +73,9 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
             accept or correct as drafts; with several videos, a folder with one file for each.
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
         target: Share of correct joints at which the page says that the result is good enough.
+        host: Address of this machine to serve the page on; 0.0.0.0, all addresses, for a container
+            whose port is published. Whoever has the token may edit, and nothing is encrypted:
+            between machines, a tunnel (ssh -L) is better.
         port: Port of the page; 0 chooses a free one (default: always the same one for a project, so
             that an open page finds the server after a restart; a free one if it is taken).
         no_browser: Print the address, but do not open it in a browser.
@@ -97,6 +101,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     as_given: float = option(0.8, type=fraction, metavar='S')
     target: float = option(0.95, type=fraction, metavar='SHARE')
+    host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)
     no_browser: bool = option(False)
 
@@ -155,7 +160,7 @@ def review(options: ReviewCommandOptions) -> None:
             ),
         ),
     )
-    server = _listen(project, options.port)
+    server = _listen(project, options)
     try:
         project.open()
         if options.port is None and server.access.port != project.usual_port:
@@ -172,15 +177,15 @@ def review(options: ReviewCommandOptions) -> None:
         project.close()
 
 
-def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
+def _listen(project: ReviewProject, options: ReviewCommandOptions) -> ListeningServer:
     from stdpose_mm.review_app.server import ListeningServer
 
-    if port is not None:
-        return ListeningServer(project, port)
+    if options.port is not None:
+        return ListeningServer(project, options.port, options.host)
     try:
-        return ListeningServer(project, project.usual_port)
+        return ListeningServer(project, project.usual_port, options.host)
     except InputError:
-        return ListeningServer(project)
+        return ListeningServer(project, host=options.host)
 
 
 def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
