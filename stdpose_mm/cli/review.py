@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
 from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format, means_folder
@@ -160,6 +160,11 @@ def review(options: ReviewCommandOptions) -> None:
             ),
         ),
     )
+    if options.host != DEFAULT_HOST:
+        note(
+            f'other machines may reach the page at {options.host}: whoever has the token may edit, '
+            'and nothing is encrypted'
+        )
     server = _listen(project, options)
     try:
         project.open()
