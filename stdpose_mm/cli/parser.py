@@ -92,8 +92,8 @@ class CliParser(argparse.ArgumentParser):
         titles = _help_titles(options, declared.keys() - {*positionals, *common})
         groups: dict[str, Any] = {}
         for name in dict.fromkeys([*positionals, *common, *titles]):
-            title = titles.get(name)
-            if title is not None and title not in groups:
+            title = titles.get(name, '')
+            if title and title not in groups:
                 groups[title] = self.add_argument_group(title)
             self._add(groups.get(title, self), declared[name], hints[name], texts.get(name))
         if usage is None:
