@@ -97,8 +97,9 @@ def convert(options: ConvertOptions) -> None:
     from stdpose_mm.structures.propagated_labels import accept_predictions
 
     target = options.target or choose_format(options.output, name='OUT')
+    files = label_outputs('OUT', options.output, target)
     guard_outputs(
-        label_outputs('OUT', options.output, target),
+        files,
         {'--loaded-into-cvat': options.loaded_into_cvat, '--frame-of': options.frame_of},
         {'IN': options.input},
     )
@@ -118,14 +119,14 @@ def convert(options: ConvertOptions) -> None:
         write_coco(videos, options.output)
     elif target == CVAT_LABELS:
         write_cvat_labels(videos[0], options.output)
-        return
     else:
         fps = options.fps
         time_of = None if fps is None else (lambda index: index / fps)
         write_labels(videos[0], options.output, target, time_of, options.cvat_tolerance)
-    for labels in videos:
+    for labels in videos if target != CVAT_LABELS else ():
         print(f'{labels.name}: {describe_poses(labels)}; {describe_frames(labels)}')
         _warn_of_doubled_people(labels)
+    print(f'written: {", ".join(str(file.path) for file in files)}')
 
 
 def _warn_of_doubled_people(labels: VideoLabels) -> None:

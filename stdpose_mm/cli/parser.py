@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import MISSING, Field, field, fields, replace
 from pathlib import Path
@@ -95,7 +95,7 @@ class CliParser(argparse.ArgumentParser):
             title = titles.get(name, '')
             if title and title not in groups:
                 groups[title] = self.add_argument_group(title)
-            self._add(groups.get(title, self), declared[name], hints[name], texts.get(name))
+            self._add(groups.get(title, self), declared[name], hints[name], texts)
         if usage is None:
             needed = [action for action in self._actions if action.required]
             words = [
@@ -104,10 +104,10 @@ class CliParser(argparse.ArgumentParser):
             ]
             self.usage = ' '.join(['%(prog)s', *words, '[options]'])
 
-    def _add(self, group: Any, item: Field, hint: Any, text: str | None) -> None:
+    def _add(self, group: Any, item: Field, hint: Any, texts: Mapping[str, str]) -> None:
         """Add the argument of a field to a group of the help."""
         settings = {**_converter(hint, item), **item.metadata}
-        settings['help'] = settings.get('help') or text
+        settings['help'] = settings.get('help') or texts[item.name]
         names = settings.pop('names') or (f'--{item.name.replace("_", "-")}',)
         if names[0].startswith('-'):
             settings |= {'dest': item.name, **_default(item)}
