@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -454,30 +455,28 @@ def _list_jobs(
     Raises:
         InputError: If a video would fail.
     """
-    states = []
+    numbers: Counter[str] = Counter()
     for name, (placed, video) in jobs.items():
+        files, state, reason = str(video.video), 'would fail', ''
         try:
             options = placed.complete(video)
             require_video(options.video)
             guard_outputs(options.file_outputs, options.file_inputs, options.label_folders)
             records[name].refuse_changed_outputs()
+            if labels := getattr(options, 'labels', None):
+                files = f'{files} and {labels}'
             state = 'to do' if records[name].read(is_current=True) is None else 'done before'
-            read = [options.video, *filter(None, [getattr(options, 'labels', None)])]
-            state = f'{" and ".join(map(str, read))}, {state}'
         except (InputError, OSError) as error:
-            state = f'{video.video}, would fail: {explain_error(error)}'
-        print(f'{placed.out}: from {state}')
-        states.append(state)
-    numbers = {
-        end: sum(state.endswith(end) for state in states) for end in ('to do', 'done before')
-    }
-    num_failing = len(states) - sum(numbers.values())
+            reason = f': {explain_error(error)}'
+        print(f'{placed.out}: from {files}, {state}{reason}')
+        numbers[state] += 1
     print(
-        f'{counted(len(states), "video")}: {numbers["to do"]} to do, {numbers["done before"]} done '
-        f'before (and done again if what they were made from has changed), {num_failing} would fail'
+        f'{counted(len(jobs), "video")}: {numbers["to do"]} to do, {numbers["done before"]} done '
+        'before (and done again if what they were made from has changed), '
+        f'{numbers["would fail"]} would fail'
     )
-    if num_failing:
-        raise InputError(f'{num_failing} of {len(states)} videos would fail, see above')
+    if numbers['would fail']:
+        raise InputError(f'{numbers["would fail"]} of {len(jobs)} videos would fail, see above')
 
 
 def _size_of(video: Path) -> int:

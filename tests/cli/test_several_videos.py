@@ -160,6 +160,14 @@ def test_a_dry_run_is_for_several_videos(run_alone, tmp_path):
     assert '--dry-run would have no effect: give several videos, or leave it out' in line
 
 
+def test_quiet_makes_no_other_video(run, tmp_path):
+    out = tmp_path / 'out'
+    run(out)
+    before = times(out)
+    assert run(out, '--quiet') == (0, '', [])
+    assert times(out) == before
+
+
 def test_quiet_prints_failures_and_advice_only(run, data, tmp_path):
     (data / 'labels' / 'c.json').unlink()
     code, printed, errors = run(tmp_path / 'out', '--quiet', '--suggest', 1)
