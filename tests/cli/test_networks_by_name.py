@@ -84,7 +84,7 @@ def test_a_network_that_cannot_be_fetched_is_one_line(
     out = tmp_path / 'dense.json'
     with publish(tmp_path, monkeypatch, 'hand'):
         pass
-    line = refusal(run, '--out', out, '--pose', 'human', '--pose', 'body26-s')
+    line = refusal(run, '--out', out, '--pose', 'human')
     assert 'human-m cannot be fetched from http://127.0.0.1' in line
     assert not out.exists()
 
