@@ -252,7 +252,7 @@ def installation_command(extra: str) -> str:
         requirements = [
             requirement.partition(';')[0].strip()
             for requirement in installed.requires or ()
-            if re.search(rf'extra == .{extra}\b', requirement)
+            if re.search(rf'extra == .{extra}[\'"]', requirement)
         ]
         if origin.startswith('file:'):
             clone = Path(url2pathname(urlsplit(origin).path))

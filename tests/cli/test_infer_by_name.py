@@ -117,6 +117,21 @@ def test_all_files_are_named_before_the_first_download(
     assert 'cannot be fetched' in errors[2]
 
 
+@pytest.mark.parametrize('what', ['path', 'archive'])
+def test_a_file_that_the_user_has_put_there_is_not_announced(
+    run_main: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
+    with publish(tmp_path, monkeypatch, 'human-s'):
+        pass
+    file = FILES[1].path if what == 'path' else FILES[1].download[1]
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'')
+    code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
+    assert code == 2
+    assert not any('files are fetched once' in line for line in errors)
+
+
 def test_a_file_that_is_there_is_not_announced(
     run_main: Run, tmp_path: Path, published: Publish
 ) -> None:

@@ -21,7 +21,13 @@ def install(monkeypatch: pytest.MonkeyPatch):
         record = None if origin is None else json.dumps({'url': origin, 'dir_info': {}})
         installed = SimpleNamespace(
             read_text=lambda name: record if name == 'direct_url.json' else None,
-            requires=['av>=17', 'onnx; extra == "learn"', "torch>=2.5; extra == 'learn'"],
+            requires=[
+                'av>=17',
+                'onnx; extra == "learn"',
+                "torch>=2.5; extra == 'learn'",
+                'learning; extra == "learn-more"',
+                'starlette>=0.40; extra == "review"',
+            ],
         )
         monkeypatch.setattr(importlib.metadata, 'distribution', lambda name: installed)
 
