@@ -135,7 +135,7 @@ def run(args: DemoOptions) -> None:
         args.train_videos,
         args.val_videos,
         seed=args.seed,
-        progress=lambda names, total: tqdm(names, total=total, unit=' videos'),
+        progress=lambda names, total: tqdm(names, total=total, unit=' videos', disable=None),
     )
     videos = [
         (open_video(labels, data, None, pictures_needed=True), labels)
@@ -143,7 +143,7 @@ def run(args: DemoOptions) -> None:
     ]
 
     def compare(propagators: Mapping[str, BasePropagator]) -> Comparison:
-        with tqdm(total=len(videos) * len(propagators), unit=' videos') as bar:
+        with tqdm(total=len(videos) * len(propagators), unit=' videos', disable=None) as bar:
             return compare_propagators(
                 videos, propagators, args.interval, progress=lambda *_: bar.update()
             )

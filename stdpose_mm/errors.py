@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
+from pathlib import Path
 from textwrap import shorten
 
 PACKAGES = {
@@ -229,8 +230,38 @@ def missing_packages(*modules: str, extra: str | None = None) -> str:
     names = ' and '.join(PACKAGES[module][0] for module in modules)
     extra = extra or PACKAGES[modules[0]][1]
     verb = 'is' if len(modules) == 1 else 'are'
-    more = " and OpenMMLab's packages, or run `make setup`" if extra == 'train' else ''
-    return f'{names}, which {verb} not installed: install stdpose-mm[{extra}]{more}'
+    more = " and OpenMMLab's packages, or `make setup` in a clone" if extra == 'train' else ''
+    return f'{names}, which {verb} not installed: run `{installation_command(extra)}`{more}'
+
+
+def installation_command(extra: str) -> str:
+    """Return the command that adds the packages of an extra to this installation.
+
+    It names the clone that this package was installed from, if that is still there, else the
+    packages: the name of this package alone would only do if an index had it.
+    """
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    clone, requirements = Path(__file__).parents[1], []
+    try:
+        installed = distribution('stdpose-mm')
+        origin = json.loads(installed.read_text('direct_url.json') or '{}').get('url', '')
+        requirements = [
+            requirement.partition(';')[0].strip()
+            for requirement in installed.requires or ()
+            if re.search(rf'extra == .{extra}[\'"]', requirement)
+        ]
+        if origin.startswith('file:'):
+            clone = Path(url2pathname(urlsplit(origin).path))
+    except PackageNotFoundError:
+        # It runs in a clone without an installation.
+        pass
+    if (clone / 'pyproject.toml').is_file():
+        return f'pip install "{clone}[{extra}]"'
+    return ' '.join(['pip install', *(f'"{requirement}"' for requirement in requirements)])
 
 
 def one_line(error: BaseException) -> str:

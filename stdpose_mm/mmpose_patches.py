@@ -34,7 +34,7 @@ from .errors import InputError
 PACKAGE = 'stdpose_mm'
 
 LOCATIONS = {
-    'DATASETS': ('stdpose_mm.datasets',),
+    'DATASETS': ('stdpose_mm.datasets.base', 'stdpose_mm.datasets.body'),
     'DATA_SAMPLERS': ('stdpose_mm.engine.seeding',),
     'HOOKS': ('stdpose_mm.engine',),
     'INFERENCERS': ('stdpose_mm.apis.stdpose_inferencer',),

@@ -6,7 +6,6 @@ import gc
 import importlib
 import importlib.util
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
@@ -292,10 +291,6 @@ def blank() -> Callable[[int], FrameSource]:
     return make
 
 
-PROGRESS = re.compile(r'\[\d\d:\d\d[<,]')
-"""What lines of tqdm have in common, with a total or without."""
-
-
 @pytest.fixture(scope='module')
 def real_layouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose ``data`` is laid out as the sets that the configs name."""
@@ -317,7 +312,7 @@ def in_real_layouts(real_layouts: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def run_main(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, list[str]]]:
-    """Run the ``main`` of a command: exit code, stdout, lines of stderr without progress."""
+    """Run the ``main`` of a command: exit code, stdout, lines of stderr."""
 
     def run(main: Callable[[list[str]], int], *arguments: object) -> tuple[int, str, list[str]]:
         try:
@@ -325,7 +320,6 @@ def run_main(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str
         except SystemExit as stop:
             code = int(stop.code or 0)
         said = capsys.readouterr()
-        lines = [line.rstrip() for line in said.err.splitlines()]
-        return code, said.out, [line for line in lines if line and not PROGRESS.search(line)]
+        return code, said.out, said.err.splitlines()
 
     return run

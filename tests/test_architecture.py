@@ -41,6 +41,8 @@ OUTSIDE = {'__init__', '__main__'}
 LIGHT = (
     'structures',
     'io',
+    'datasets/__init__.py',
+    'datasets/synthetic',
     'evaluation/functional',
     'tracking',
     'checkpoint_files.py',

@@ -111,7 +111,7 @@ def test_several_threads_may_run_a_network_at_once(runtime):
 def test_a_runtime_that_is_not_installed_is_one_sentence(monkeypatch):
     onnx_session._openvino_core.cache_clear()
     monkeypatch.setitem(sys.modules, 'openvino', None)
-    with pytest.raises(InputError, match=r'needs OpenVINO, .*: install stdpose-mm.openvino.$'):
+    with pytest.raises(InputError, match=r'needs OpenVINO, .*: run `pip install .*`$'):
         start('openvino')
 
 

@@ -1,17 +1,19 @@
 """Convert pose labels from one file format to another.
 
-stdpose convert task.xml labels.json --to coco
-stdpose convert annotations/val val_coco.json --to coco
-stdpose convert labels.json cvat_label.json --to cvat-labels
-stdpose convert labelme_folder/ labels.json
-stdpose convert dense.json dense.csv --to tidy-csv --fps 30
+    stdpose convert task.xml labels.json --to coco
+    stdpose convert annotations/val val_coco.json --to coco
+    stdpose convert labels.json cvat_label.json --to cvat-labels
+    stdpose convert labelme_folder/ labels.json
+    stdpose convert dense.json dense.csv --to tidy-csv --fps 30
+
+See docs/guide/label_formats.md for the formats.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.constants import CVAT_LABELS, LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError, note
@@ -40,7 +42,8 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
             OpenPose, MMPose); for --to coco also a folder with one label file per video, or a .txt
             file with one path per line.
         output: Label file to write; for openpose, labelme and yolo-pose, a folder.
-        source: Format of IN (default: recognised from its content).
+        source: Format of IN, such as coco, see docs/guide/label_formats.md (default: recognised
+            from its content).
         target: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix);
             cvat-labels writes the label definition that a CVAT task needs for the skeleton of IN,
             to be pasted into the tab "Raw".
@@ -54,10 +57,21 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         given_only: Write only given labels, without propagated poses and joints.
     """
 
+    common: ClassVar = (
+        'source',
+        'target',
+        'video',
+        'as_given',
+        'given_only',
+        'fps',
+    )
+
     input: str = argument('IN', reads_folder=True)
     output: str = argument('OUT', writes=True, is_folder=None)
-    source: str | None = option(None, '--from', choices=READ_FORMATS)
-    target: str | None = option(None, '--to', choices=(*WRITE_FORMATS, CVAT_LABELS))
+    source: str | None = option(None, '--from', choices=READ_FORMATS, metavar='FORMAT')
+    target: str | None = option(
+        None, '--to', choices=(*WRITE_FORMATS, CVAT_LABELS), metavar='FORMAT'
+    )
     video: str | None = option(metavar='NAME')
     fps: float | None = option(type=frame_rate)
     as_given: float | None = option(type=fraction, metavar='MIN_SCORE')
@@ -79,11 +93,13 @@ def convert(options: ConvertOptions) -> None:
         write_cvat_labels,
         write_labels,
     )
+    from stdpose_mm.review import describe_poses
     from stdpose_mm.structures.propagated_labels import accept_predictions
 
     target = options.target or choose_format(options.output, name='OUT')
+    files = label_outputs('OUT', options.output, target)
     guard_outputs(
-        label_outputs('OUT', options.output, target),
+        files,
         {'--loaded-into-cvat': options.loaded_into_cvat, '--frame-of': options.frame_of},
         {'IN': options.input},
     )
@@ -103,14 +119,14 @@ def convert(options: ConvertOptions) -> None:
         write_coco(videos, options.output)
     elif target == CVAT_LABELS:
         write_cvat_labels(videos[0], options.output)
-        return
     else:
         fps = options.fps
         time_of = None if fps is None else (lambda index: index / fps)
         write_labels(videos[0], options.output, target, time_of, options.cvat_tolerance)
-    for labels in videos:
-        print(f'{labels.name}: {describe_frames(labels)}')
+    for labels in videos if target != CVAT_LABELS else ():
+        print(f'{labels.name}: {describe_poses(labels)}; {describe_frames(labels)}')
         _warn_of_doubled_people(labels)
+    print(f'written: {", ".join(str(file.path) for file in files)}')
 
 
 def _warn_of_doubled_people(labels: VideoLabels) -> None:

@@ -1,8 +1,8 @@
 """Estimate the poses of everyone in every frame of a video.
 
-    stdpose infer clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
+    stdpose infer clip.mp4 --config C --checkpoint W --detector D.onnx --out poses.json
     stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
-    stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
+    stdpose infer videos/ --config C --checkpoint W --detector D.onnx --out poses/
     stdpose infer clip.mp4 --checkpoint network.onnx --boxes boxes.json --out poses.json
     stdpose infer clip.mp4 --pose human --out poses.json
 
@@ -24,7 +24,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from stdpose_mm.constants import (
     BACKEND_PRECISIONS,
@@ -40,13 +40,12 @@ from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
-from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 from .argument_types import positive
 from .command import Command
-from .options import PoseNetworkOptions, refuse_idle
+from .options import PoseNetworkOptions, note_network_downloads, refuse_idle
 from .parser import argument, option
 from .videos import VideoOptions, VideoResult, run_videos, side_output
 
@@ -78,8 +77,8 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         checkpoint: Weights of the model, a folder written by `stdpose export`, or a network written
             by `stdpose learn` (.onnx); give this or one of the options --pose....
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
-            or whole-picture for one person who fills the picture. Without them and --det-config,
-            the options --pose... use --det-config person.
+            or whole-picture for one person who fills the picture. Without them and --detector,
+            the options --pose... use --detector person.
         det_every: Run the detector on every N-th frame.
         pose_every: Run the model on every N-th frame, and carry its poses to the frames between by
             optical flow; where the flow is unreliable, the model runs on every frame.
@@ -93,6 +92,19 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
             the box of its key frame, which is three times slower (default: as the config says).
         batch_size: Crops that the model processes at once.
     """
+
+    help_title: ClassVar = 'estimation'
+
+    common: ClassVar = (
+        'out',
+        'save_video',
+        'format',
+        'pose',
+        'checkpoint',
+        'boxes',
+        'det_config',
+        'quiet',
+    )
 
     box_words = (WHOLE_PICTURE,)
 
@@ -109,7 +121,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
     precision: str = option('float32', choices=BACKEND_PRECISIONS)
     runtime: str | None = option(choices=ONNX_RUNTIMES)
     crops: CropPolicy | None = option(choices=CROP_POLICIES)
-    batch_size: int = option(8, type=positive)
+    batch_size: int = option(8, type=positive, metavar='N')
 
     @property
     def sees_frames(self) -> bool:
@@ -154,7 +166,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         refuse_idle(
             '--det-checkpoint, --det-every or --min-track-frames',
             bool(needs_detector) and not has_detector,
-            '--det-config',
+            '--detector',
         )
         detector = self.detector_file
         is_torch = self.runs_torch or not (detector is None or detector.is_onnx)
@@ -180,10 +192,10 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
     def require_people(self) -> None:
         """Refuse the options of a video without a source of person boxes, or with two."""
         if self.boxes is not None and self.det_config is not None:
-            raise InputError('--boxes and --det-config both say where the people are, give one')
+            raise InputError('--boxes and --detector both say where the people are, give one')
         if self.boxes is None and self.det_config is None:
             raise InputError(
-                'the positions of the people are unknown: give --det-config (person, an ONNX file, '
+                'the positions of the people are unknown: give --detector (person, an ONNX file, '
                 'or an MMDetection config with --det-checkpoint) or --boxes (a file, or '
                 f'{WHOLE_PICTURE})'
             )
@@ -202,8 +214,9 @@ def infer(options: InferOptions) -> None:
     finds_people = options.finds_people and not any(video.boxes for video in inputs.videos)
     if finds_people:
         options = replace(options, det_config=DEFAULT_DETECTOR)
-        note(f'people are found by --det-config {DEFAULT_DETECTOR}, give another one, or --boxes')
+        note(f'people are found by --detector {DEFAULT_DETECTOR}, give another one, or --boxes')
     options.check_inputs(inputs)
+    note_network_downloads(options.pose_networks, options.detector_file)
     load = partial(load_models, requires_people=finds_people)
     run_videos(options, inputs, load, infer_video)
 
@@ -245,7 +258,7 @@ def load_models(options: InferOptions, requires_people: bool = False) -> Inferen
             raise InputError(
                 f'{frame_network.name} finds no joints of a human body, but only for people a '
                 f'detector is used by default: give --boxes (a file, or {WHOLE_PICTURE}), or '
-                '--det-config'
+                '--detector'
             )
         skeleton = with_limbs(frame_network.skeleton)
         trained_joints = np.ones(skeleton.num_keypoints, bool)
@@ -330,7 +343,7 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
     from stdpose_mm.io.video import clock_of, write_video
     from stdpose_mm.tracking.smoothing import build_smoother
 
-    from .progress import describe_time
+    from .progress import describe_time, hide_bars
 
     frames = options.open_video()
     time_of, out = clock_of(frames), Path(options.out)
@@ -358,14 +371,14 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             min_track_frames=min_track_frames,
         )
         outputs.enter_context(closing(estimates))
-        bar = tqdm(estimates, total=len(frames), unit=' frames', disable=not is_first_process())
+        bar = tqdm(estimates, total=len(frames), unit=' frames', disable=hide_bars(options.quiet))
         outputs.callback(bar.close)
         shown: Iterable[FrameEstimate] = bar
         if not options.is_listed:
             shown = outputs.enter_context(_until_interrupted(shown))
         results = _Results(frames, models, labels, shown)
         began = time.monotonic()
-        problems: list[str] = []
+        problems: dict[str, str] = {}
         # The video gets its final name after the labels are written.
         video_file = outputs.enter_context(ExitStack())
         if options.save_video is not None:
@@ -406,13 +419,17 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             'OUT'
         )
     summary.append(describe_time(seconds, labels.num_frames, labels.num_persons))
+    summary += options.describe_side_outputs(problems)
     incomplete = (
         f'interrupted: {out} holds the first {labels.num_frames} of {len(frames)} frames and '
         'says that it is not complete'
     )
     counts = {'frames': labels.num_frames, 'people': num_people, 'poses': labels.num_persons}
     return VideoResult(
-        counts, summary, incomplete=None if is_complete else incomplete, problems=problems
+        counts,
+        summary,
+        incomplete=None if is_complete else incomplete,
+        problems=[*problems.values()],
     )
 
 

@@ -15,13 +15,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
-from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 
 from .argument_types import minutes
@@ -50,6 +49,13 @@ class LearnOptions(CacheOptions, LabelOptions):
             added.
         device: Device to train on, such as cuda.
     """
+
+    common: ClassVar = (
+        'out',
+        'minutes',
+        'continue_from',
+        'device',
+    )
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
     out: Path = option(REQUIRED, writes=True, what='a network', suffixes=('.onnx',))
@@ -124,8 +130,9 @@ def learn_with_progress(
     minutes: float,
     earlier: LearnedNetwork | None = None,
     only_if_helpful: bool = False,
+    quiet: bool = False,
 ) -> LearningOutcome:
-    """Train a network; print what it learns from, its progress and how much it helps.
+    """Train a network; unless ``quiet``, print what it learns from, its progress and its use.
 
     With ``only_if_helpful``, ``out`` is not written if the network does not help: nobody asked for
     it, and the review page would find and use it.
@@ -135,17 +142,19 @@ def learn_with_progress(
     """
     from tqdm import tqdm
 
+    from .progress import BAR, hide_bars
+
     frames = sum(
         len({frame for track in state.tracks.values() for frame in track}) for state in states
     )
-    print(
-        f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '
-        'Ctrl-C ends the training and keeps the network so far',
-        file=sys.stderr,
-        flush=True,
-    )
-    hidden = not is_first_process()
-    with tqdm(total=100, desc='learning', bar_format=_BAR, disable=hidden) as bar:
+    if not quiet:
+        print(
+            f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '
+            'Ctrl-C ends the training and keeps the network so far',
+            file=sys.stderr,
+            flush=True,
+        )
+    with tqdm(total=100, desc='learning: ', bar_format=BAR, disable=hide_bars(quiet)) as bar:
 
         def show(done: float, right: float | None) -> None:
             if right is not None:
@@ -156,11 +165,10 @@ def learn_with_progress(
             outcome = propagator.learn(
                 states, out, minutes, earlier, show, only_if_helpful=only_if_helpful
             )
-    print(f'{out}: {outcome}', flush=True)
+    if not quiet:
+        print(f'{out}: {outcome}', flush=True)
     return outcome
 
-
-_BAR = '{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}'
 
 main = Command(
     LearnOptions,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from types import ModuleType
 
 from stdpose_mm.cli.command import with_sentences
 from stdpose_mm.errors import InputError
+from stdpose_mm.text import either
 from stdpose_mm.version import __version__
 
 VERBS = (
-    *('propagate', 'learn', 'plan', 'infer', 'review', 'train', 'test', 'evaluate', 'convert'),
-    *('export', 'networks', 'queries', 'cache', 'env'),
+    *('demo', 'propagate', 'learn', 'plan', 'infer', 'review', 'train', 'test', 'evaluate'),
+    *('convert', 'export', 'networks', 'queries', 'cache', 'env'),
 )
 """Modules of this package with a command ``main``; their docstrings begin with a summary."""
 
@@ -22,20 +24,24 @@ VERBS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return with_sentences('stdpose', partial(_run, given or ['--help']))
+    return with_sentences('stdpose', partial(_run, given or ['help']))
 
 
 def _run(arguments: Sequence[str]) -> int:
     verb, *rest = arguments
+    if verb == 'help' and rest:
+        verb, rest = rest[0], ['--help']
     if verb in VERBS:
         return load_verb(verb).main(rest, f'stdpose {verb}')
-    if verb in ('-h', '--help'):
+    if verb in ('help', '-h', '--help'):
         print(format_help())
         return 0
-    if verb == '--version':
+    if verb in ('-V', '--version'):
         print(f'stdpose {__version__}')
         return 0
-    raise InputError(f'unknown verb {verb!r}, choose one of {", ".join(VERBS)}')
+    similar = get_close_matches(verb, VERBS)
+    advice = f'did you mean {either(similar)}?' if similar else f'choose one of {", ".join(VERBS)}'
+    raise InputError(f'unknown verb {verb!r}, {advice}')
 
 
 def load_verb(verb: str) -> ModuleType:
@@ -53,6 +59,6 @@ def format_help() -> str:
             '',
             *lines,
             '',
-            '`stdpose VERB --help` lists the options of a verb.',
+            '`stdpose help VERB` lists the options of a verb, `stdpose --version` the version.',
         ]
     )

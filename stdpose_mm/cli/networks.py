@@ -1,4 +1,4 @@
-"""List the networks that --pose and --det-config take by name."""
+"""List the networks that --pose and --detector take by name."""
 
 from __future__ import annotations
 

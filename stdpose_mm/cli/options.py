@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -41,6 +41,8 @@ class CacheOptions:
             environment variable STDPOSE_CACHE, or the user's cache folder).
     """
 
+    help_title: ClassVar = 'cache'
+
     cache: str | None = option(metavar='{FOLDER,off}')
 
     @property
@@ -59,6 +61,8 @@ class RootOptions:
         image_root: Folder that picture names in LABELS are relative to.
         video_root: Folder that video names in LABELS are relative to.
     """
+
+    help_title: ClassVar = 'folders of pictures'
 
     image_root: Path | None = option()
     video_root: Path | None = option()
@@ -84,6 +88,8 @@ class CvatTolerance:
             interpolation within PX pixels of the propagated joints; "all" makes every frame a key
             frame.
     """
+
+    help_title: ClassVar = 'labels for CVAT'
 
     cvat_tolerance: float | None = option(CVAT_TOLERANCE, type=pixel_tolerance, metavar='PX')
 
@@ -111,6 +117,8 @@ class LabelFileOptions:
         labels_category: Category whose labels to read, if LABELS have several with different
             joints: a category of COCO, a label of CVAT, a class of YOLO, a skeleton of SLEAP.
     """
+
+    help_title: ClassVar = 'reading labels'
 
     loaded_into_cvat: Path | None = option(metavar='FILE')
     first_frame_number: int | None = option(type=whole, metavar='N')
@@ -158,6 +166,8 @@ class LabelOptions(LabelFileOptions):
             label to the last.
     """
 
+    help_title: ClassVar = 'reading labels'
+
     labels_video: str | None = option(metavar='NAME')
     life_span: LifeSpan = option('video', choices=LIFE_SPANS)
 
@@ -179,7 +189,9 @@ class DetectorOptions:
         device: Device that runs the networks.
     """
 
-    det_config: str | None = option(metavar='{NAME,FILE}')
+    help_title: ClassVar = 'person detector'
+
+    det_config: str | None = option(None, '--det-config', '--detector', metavar='{NAME,FILE}')
     det_checkpoint: str | None = option(metavar='FILE')
     device: str = option('cpu')
 
@@ -195,7 +207,7 @@ class DetectorOptions:
     def build_detector(self) -> PersonDetector | None:
         """Build the person detector; None without one."""
         is_idle = self.det_checkpoint is not None and not self.det_config
-        refuse_idle('--det-checkpoint', is_idle, '--det-config')
+        refuse_idle('--det-checkpoint', is_idle, '--detector')
         if self.det_config is None:
             return None
         from stdpose_mm.detection import build_person_detector
@@ -214,6 +226,8 @@ class BoxOptions:
         boxes_frame_of: CSV file that maps the pictures in the FILE of --boxes to frames, see
             --frame-of.
     """
+
+    help_title: ClassVar = 'person boxes'
 
     box_words: ClassVar[tuple[str, ...]] = ()
     """Values of ``boxes`` that are not file names."""
@@ -287,6 +301,8 @@ class PoseNetworkOptions:
         pose_checkpoint: Weights of --pose-config.
     """
 
+    help_title: ClassVar = 'pose networks'
+
     pose_checkpoint: list[str] = option([], metavar='FILE')
     if TYPE_CHECKING:
         # The option to which --learn adds its network.
@@ -339,6 +355,8 @@ class PoseNetworkOptions:
 class EvidenceOptions(PoseNetworkOptions):
     """The evidence for auto that the user gives: pose networks, finished poses and tracks."""
 
+    help_title: ClassVar = 'poses and tracks of other programs'
+
     @property
     def result_paths(self) -> dict[str, list[str]]:
         """Files and folders of finished poses and tracks, by the option that names them."""
@@ -367,13 +385,15 @@ class PropagatorOptions(EvidenceOptions):
         batch_size: Windows that the model processes at once.
     """
 
+    help_title: ClassVar = 'method and model'
+
     config: str | None = option()
     checkpoint: str | None = option()
     device: str = option('cpu')
     method: str = option('auto', choices=PROPAGATION_METHODS)
     use_stdpose: bool = option(True, '--no-stdpose')
     precision: str = option('float32', choices=PRECISIONS)
-    batch_size: int = option(8, type=positive)
+    batch_size: int = option(8, type=positive, metavar='N')
 
     @property
     def uses_model(self) -> bool:
@@ -422,6 +442,29 @@ class PropagatorOptions(EvidenceOptions):
             'pose_networks': self.pose_networks,
             'use_stdpose': self.use_stdpose,
         }
+
+
+def note_network_downloads(
+    networks: Iterable[PoseNetworkFiles], detector: DetectorFile | None
+) -> None:
+    """Name all files of networks that are still to be fetched, before the first one is.
+
+    Args:
+        networks: The pose networks.
+        detector: The person detector; None without one.
+
+    Raises:
+        InputError: If a pose network has an unknown name.
+    """
+    from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
+    from stdpose_mm.io.downloads import note_downloads
+    from stdpose_mm.pose_networks.model_zoo import find_network
+
+    named: list[Any] = [find_network(files.file) for files in networks if files.kind == 'zoo']
+    if detector is not None and detector.is_published:
+        named.append(PUBLISHED_DETECTORS[detector.name])
+    # A file that was fetched before may lie unpacked beside the place of its archive.
+    note_downloads(network.download for network in named if not network.path.is_file())
 
 
 def folders(*paths: str | Path | None) -> list[str | Path]:

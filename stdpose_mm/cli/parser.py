@@ -7,7 +7,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import MISSING, Field, field, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
@@ -21,6 +22,9 @@ EXIT_INPUT_ERROR = 2
 REQUIRED: Any = MISSING
 """Default of an option that must be given."""
 
+_MOST_CHOICES = 8
+"""Choices of more words are not listed in the help, but where they are explained and in errors."""
+
 _OUTPUT_FIELDS = ('what', 'suffixes', 'is_folder', 'files')
 
 
@@ -32,7 +36,7 @@ def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
 
     Args:
         default: Value if the option is not given, or ``REQUIRED``.
-        names: Names on the command line; by default the name of the field.
+        names: Names on the command line, the one in use last; by default the name of the field.
         settings: Further arguments of ``add_argument``. ``writes=True`` marks an output, which may
             have fields of :class:`~stdpose_mm.io.output_guards.Output`; ``reads_folder=True`` marks
             an argument that may name a folder, whose label files are all read.
@@ -51,6 +55,10 @@ def argument(metavar: str, **settings: Any) -> Any:
 class CliParser(argparse.ArgumentParser):
     """Parser that reports an error in one line and protects files from being overwritten.
 
+    The help lists the options that ``options.common`` names first, in this order, then those of
+    each dataclass under its ``help_title``, all others under "further options". It ends with the
+    command lines and the page of the documentation that are found in ``documentation``.
+
     Args:
         prog: Name of the command.
         documentation: Docstring whose first line describes the command.
@@ -66,30 +74,58 @@ class CliParser(argparse.ArgumentParser):
     def __init__(
         self, prog: str, documentation: str | None, options: type, usage: str | None = None
     ) -> None:
-        super().__init__(prog=prog, description=(documentation or '').splitlines()[0], usage=usage)
+        summary, _, text = (documentation or '').partition('\n')
+        super().__init__(
+            prog=prog,
+            description=summary,
+            usage=usage,
+            epilog=_examples(text),
+            formatter_class=_HelpFormatter,
+        )
         self.outputs: dict[str, Output] = {}
         self._label_sets: list[str] = []
+        self._is_intermixed = usage is not None
         hints, texts = get_type_hints(options), _documented(options)
-        for one in fields(options):
-            if 'names' not in one.metadata:
-                continue
-            settings = {**_converter(hints[one.name], one), **one.metadata}
-            settings['help'] = settings.get('help') or texts[one.name]
-            names = settings.pop('names') or (f'--{one.name.replace("_", "-")}',)
-            if names[0].startswith('-'):
-                settings |= {'dest': one.name, **_default(one)}
-            else:
-                names = (one.name,)
-            # The default of a flag is clear from its name.
-            if settings.get('default') and settings.get('default') is not True:
-                settings['help'] += ' (%(default)s)'
-            writes, reads_folder = (settings.pop(n, False) for n in ('writes', 'reads_folder'))
-            of_output = {n: settings.pop(n) for n in _OUTPUT_FIELDS if n in settings}
-            action = self.add_argument(*names, **settings)
-            if writes:
-                self.outputs[one.name] = Output(_name_of(action), None, **of_output)
-            if reads_folder:
-                self._label_sets.append(one.name)
+        declared = {item.name: item for item in fields(options) if 'names' in item.metadata}
+        common = [name for name in getattr(options, 'common', declared) if name in declared]
+        given = {name: item.metadata['names'] for name, item in declared.items()}
+        positionals = [name for name, words in given.items() if words and words[0][0] != '-']
+        titles = _help_titles(options, declared.keys() - {*positionals, *common})
+        groups: dict[str, Any] = {}
+        for name in dict.fromkeys([*positionals, *common, *titles]):
+            title = titles.get(name, '')
+            if title and title not in groups:
+                groups[title] = self.add_argument_group(title)
+            self._add(groups.get(title, self), declared[name], hints[name], texts)
+        if usage is None:
+            needed = [action for action in self._actions if action.required]
+            words = [
+                ' '.join([*action.option_strings[-1:], str(action.metavar or action.dest.upper())])
+                for action in needed
+            ]
+            self.usage = ' '.join(['%(prog)s', *words, '[options]'])
+
+    def _add(self, group: Any, item: Field, hint: Any, texts: Mapping[str, str]) -> None:
+        """Add the argument of a field to a group of the help."""
+        settings = {**_converter(hint, item), **item.metadata}
+        settings['help'] = settings.get('help') or texts[item.name]
+        names = settings.pop('names') or (f'--{item.name.replace("_", "-")}',)
+        if names[0].startswith('-'):
+            settings |= {'dest': item.name, **_default(item)}
+        else:
+            names = (item.name,)
+        if len(settings.get('choices') or ()) > _MOST_CHOICES:
+            settings.setdefault('metavar', names[-1].strip('-').upper())
+        # The default of a flag is clear from its name.
+        if settings.get('default') and settings.get('default') is not True:
+            settings['help'] += ' (%(default)s)'
+        writes, reads_folder = (settings.pop(n, False) for n in ('writes', 'reads_folder'))
+        of_output = {n: settings.pop(n) for n in _OUTPUT_FIELDS if n in settings}
+        action = group.add_argument(*names, **settings)
+        if writes:
+            self.outputs[item.name] = Output(_name_of(action), None, **of_output)
+        if reads_folder:
+            self._label_sets.append(item.name)
 
     def guard_outputs(self, args: argparse.Namespace) -> None:
         """Refuse outputs that cannot be written, or would overwrite an input file.
@@ -127,7 +163,7 @@ class CliParser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""
-        if self.usage:
+        if self._is_intermixed:
             parsed = self.parse_intermixed_args(_without_separator(args), namespace)
         else:
             parsed = super().parse_args(args, namespace)
@@ -151,6 +187,37 @@ class CliParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
         self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {cut_long(message)}, see --help\n')
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Format of the help: of an option with former names, the one in use."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if action.dest != 'help':
+            action = copy(action)
+            action.option_strings = action.option_strings[-1:]
+        return super()._format_action_invocation(action)
+
+
+def _help_titles(options: type, names: Collection[str]) -> dict[str, str]:
+    """Map options to the title under which the help lists them, in the order of the help."""
+    titles: dict[str, str] = {}
+    for base in options.__mro__:
+        for name in vars(base).get('__annotations__', ()):
+            if name in names:
+                titles.setdefault(name, vars(base).get('help_title', 'further options'))
+    return titles
+
+
+def _examples(documentation: str) -> str | None:
+    """Quote the indented command lines, and the page of the docs, that a docstring names."""
+    commands = re.findall(r'^ {4}((?:stdpose|python) (?:.*\\\n)*.*)', documentation, re.MULTILINE)
+    if not commands:
+        return None
+    page = re.search(r'docs/\S+\.md', documentation)
+    examples = [' '.join(command.replace('\\\n', ' ').split()) for command in commands]
+    lines = ['examples:', *(f'  {example}' for example in examples)]
+    return '\n'.join([*lines, f'see {page[0]}'] if page else lines)
 
 
 def _documented(options: type) -> dict[str, str]:

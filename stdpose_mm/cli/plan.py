@@ -2,7 +2,7 @@
 
     stdpose plan clip.mp4
     stdpose plan videos/ --boxes boxes/ --target 0.9
-    stdpose plan videos/ --max-labels 200
+    stdpose plan videos/ --max-labels 200 --out frames.csv
 
 No labels are needed: frames are chosen by the motion in the pictures or, which is more informative,
 by the boxes of a person tracker. Several videos share one budget. The last line says how many
@@ -11,11 +11,15 @@ labels it takes to reach several shares of right joints. See docs/guide/confiden
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import PROPAGATION_METHODS
+from stdpose_mm.io import write_text
 from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.video_list import read_inputs
 from stdpose_mm.text import counted, ranges
@@ -45,12 +49,14 @@ class PlanOptions(BoxOptions):
         method: Method that will fill the other frames.
         target: Share of correct joints to reach, over all frames.
         max_labels: Largest number of frames to label, over all videos.
+        out: Also write the chosen frames as a table (.csv) with the columns video and frame.
     """
 
     videos: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
     method: str = option('auto', choices=PROPAGATION_METHODS)
     target: float = option(0.95, type=fraction, metavar='SHARE')
     max_labels: int | None = option(type=positive, metavar='N')
+    out: Path | None = option(writes=True, what='frames', suffixes=('.csv',), metavar='FILE')
 
 
 def plan(options: PlanOptions) -> None:
@@ -78,10 +84,18 @@ def plan(options: PlanOptions) -> None:
         frames = open_frames(video.video)
         opened.append((frames, None if boxes is None else read_tracks(boxes, frames, box_frames)))
     planned = []
-    for frames, tracks in tqdm(opened, desc='motion', unit=' videos', leave=False, delay=1):
+    bar = tqdm(opened, desc='motion', unit=' videos', leave=False, delay=1, disable=None)
+    for frames, tracks in bar:
         motions = measure_motion(frames, tracks)
         planned.append(UnlabelledVideo(motions, len(frames), options.method))
     choice = choose_first_labels(planned, options.target, options.max_labels)
+    if options.out is not None:
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator='\n')
+        rows.writerow(['video', 'frame'])
+        for video, chosen in zip(videos, choice.frames, strict=True):
+            rows.writerows([video.video, frame] for frame in chosen)
+        write_text(options.out, table.getvalue())
     for video, chosen in zip(videos, choice.frames, strict=True):
         noun = 'frame' if len(chosen) == 1 else 'frames'
         frames_named = f'{noun} {ranges(chosen)}' if chosen else 'no frame'
@@ -91,6 +105,8 @@ def plan(options: PlanOptions) -> None:
         f'be right with {options.method}'
     )
     print('; '.join(_format_ratio(planned, share) for share in SHARES))
+    if options.out is not None:
+        print(f'{options.out}: the frames to label')
 
 
 def _format_ratio(planned: Sequence[UnlabelledVideo], share: float) -> str:

@@ -16,19 +16,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
 from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
-from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
 
 from .argument_types import fraction, minutes, whole
 from .command import Command
 from .learn import learn_with_progress
-from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
+from .options import (
+    CacheOptions,
+    LabelOptions,
+    PropagatorOptions,
+    folders,
+    note_network_downloads,
+    refuse_idle,
+)
 from .parser import argument, option
 from .propagation_advice import format_accuracy, list_advice
 from .videos import (
@@ -47,6 +53,8 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.review import LabelAccuracy
     from stdpose_mm.structures import VideoLabels
+
+    from .progress import FrameProgress
 
 FRAMES_IN_REPORT = 12
 DEFAULT_LEARN_MINUTES = 5.0
@@ -84,6 +92,22 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             fully labelled videos.
     """
 
+    help_title: ClassVar = 'propagation'
+
+    common: ClassVar = (
+        'out',
+        'save_video',
+        'report',
+        'format',
+        'method',
+        'pose',
+        'learn',
+        'measure',
+        'check',
+        'suggest',
+        'quiet',
+    )
+
     box_words = (INTERPOLATE, DETECTOR)
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
@@ -91,8 +115,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     flow_weights: str | None = option(metavar='FILE')
     learn: float | None = option(
         None,
-        '--learn',
         '--adapt',
+        '--learn',
         nargs='?',
         const=DEFAULT_LEARN_MINUTES,
         type=minutes,
@@ -121,6 +145,11 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         if self.learn is not None:
             outputs.append(Output('the learned network of --out', learned_network(self.out)))
         return outputs
+
+    @property
+    def side_outputs(self) -> dict[str, str]:
+        report = {} if self.report is None else {self.report: 'the report, a page for the browser'}
+        return {**super().side_outputs, **report}
 
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
@@ -178,9 +207,9 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         is_auto = self.method == 'auto'
         refuse_idle('--learn', self.learn is not None and not is_auto, '--method auto')
         has_detector = self.det_config is not None or self.det_checkpoint is not None
-        refuse_idle('--det-config', has_detector and self.boxes != DETECTOR, f'--boxes {DETECTOR}')
+        refuse_idle('--detector', has_detector and self.boxes != DETECTOR, f'--boxes {DETECTOR}')
         refuse_idle(
-            f'--boxes {DETECTOR}', self.boxes == DETECTOR and not self.det_config, '--det-config'
+            f'--boxes {DETECTOR}', self.boxes == DETECTOR and not self.det_config, '--detector'
         )
         super().validate()
 
@@ -195,7 +224,8 @@ def propagate(options: PropagateOptions) -> None:
     options.labels = inputs.labels
     options.validate()
     options.check_inputs(inputs)
-    if inputs.several and options.learn is not None:
+    note_network_downloads(options.pose_networks, options.detector_file)
+    if inputs.several and options.learn is not None and not options.dry_run:
         options = _learn_from_several(options, inputs.videos)
     run_videos(options, inputs, load_models, propagate_video)
 
@@ -213,7 +243,9 @@ def _learn_from_several(
         states.append(_init_state(of_video, propagator, frames, _read_labels(of_video, frames)))
     out = learned_network(options.out, several=True)
     assert options.learn is not None
-    outcome = learn_with_progress(propagator, states, out, options.learn, only_if_helpful=True)
+    outcome = learn_with_progress(
+        propagator, states, out, options.learn, only_if_helpful=True, quiet=options.quiet
+    )
     networks = [str(out)] if outcome.helped else []
     return replace(options, learn=None, pose_onnx=[*options.pose_onnx, *networks])
 
@@ -257,13 +289,11 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
     Raises:
         InputError: If something that was given cannot be used; no label file is written then.
     """
-    from tqdm import tqdm
-
+    from stdpose_mm.review import describe_poses
     from stdpose_mm.structures.propagated_labels import keep_certain
 
     from .progress import FrameProgress
 
-    hide_bars = not is_first_process()
     frames = options.open_video(options.labels)
     labels = _read_labels(options, frames)
     propagator = models.propagator
@@ -271,50 +301,61 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
     _print_label_summary(options, state, labels)
     if options.learn is not None:
         network = learned_network(options.out)
-        learn_with_progress(propagator, [state], network, options.learn, only_if_helpful=True)
-    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
-    if models.detector is not None:
-        detected = propagator.detect_in_video(state, models.detector)
-        for _ in tqdm(detected, 'boxes', len(frames), unit=' frames', disable=hide_bars):
-            pass
-    with FrameProgress(len(frames), propagator.method, not hide_bars) as bar:
-        dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
-        took = bar.describe_time()
-    # The time is taken before the gaps of hidden labels are filled.
-    used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
-    counts = _count(dense)
-    if options.min_score:
-        dense = keep_certain(dense, options.min_score)
-        certain = _count(dense)['propagated']
-        took.append(
-            f'{counted(counts["propagated"] - certain, "joint")} below {options.min_score:g} left '
-            'unlabelled'
+        learn_with_progress(
+            propagator,
+            [state],
+            network,
+            options.learn,
+            only_if_helpful=True,
+            quiet=options.quiet,
         )
-        counts |= {'propagated': certain, 'unsure': counts['propagated'] - certain}
-    calibrated, accuracy, measured = _calibrate(options, propagator, state, dense)
+    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
     out = Path(options.out)
-    with keep_edited(options.cache_folder, *options.replaced_outputs):
-        problems = _write_outputs(options, frames, dense, calibrated, method, measured)
+    parts = (True, models.detector, options.measure, options.save_video, options.report)
+    with FrameProgress(len(frames), sum(map(bool, parts)), options.quiet) as bar:
+        if models.detector is not None:
+            with bar.part('boxes'):
+                for number, _ in enumerate(propagator.detect_in_video(state, models.detector)):
+                    bar.advance(number + 1)
+        with bar.part(propagator.method):
+            dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
+            took = bar.describe_time()
+        # The gaps of hidden labels, which are filled later, are no part of it.
+        used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
+        counts = _count(dense)
+        if options.min_score:
+            certain = keep_certain(dense, options.min_score)
+            left_out = _count_propagated_joints(dense) - _count_propagated_joints(certain)
+            dense, counts = certain, {**_count(certain), 'joints left out': left_out}
+            joints = counted(left_out, 'joint')
+            took.append(f'{joints} below {options.min_score:g} left unlabelled')
+        calibrated, accuracy, measured = _calibrate(options, propagator, state, dense, bar)
+        with keep_edited(options.cache_folder, *options.replaced_outputs):
+            linked, problems = _write_outputs(
+                options, frames, dense, calibrated, method, measured, bar
+            )
     advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
     return VideoResult(
         counts,
         summary=[
             f'method: {method}',
             *used,
-            _format_written(out, dense),
+            f'{out}: {describe_poses(dense)}',
             *took,
             *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
+            *options.describe_side_outputs(problems),
+            *([] if linked is None else [f'{linked}: the video of the report']),
         ],
         # For a single video, the summary names every network.
-        advice=[*warnings, *advice] if options.is_listed else advice,
-        problems=problems,
+        advice=[*warnings, *advice] if options.is_listed or options.quiet else advice,
+        problems=[*problems.values()],
     )
 
 
 def _print_label_summary(
     options: PropagateOptions, state: PropagationState, labels: VideoLabels
 ) -> None:
-    """Print what is labelled; for one of several videos, only warnings."""
+    """Print what is labelled; for one of several videos, and with --quiet, only warnings."""
     from stdpose_mm.io.labels import describe_frames
     from stdpose_mm.review import describe_labels, label_warnings
 
@@ -322,8 +363,8 @@ def _print_label_summary(
     if not any(label.is_located for track in tracks.values() for label in track.values()):
         return
     note, warnings = describe_frames(labels), label_warnings(tracks, skeleton, frames.size)
-    if options.is_listed:
-        for sentence in (note, *warnings):
+    if options.is_listed or options.quiet:
+        for sentence in warnings if options.quiet else (note, *warnings):
             print(f'{options.video}: {sentence}', file=sys.stderr)
         return
     notes = [*map(str, warnings), note]
@@ -367,6 +408,7 @@ def _calibrate(
     propagator: VideoPosePropagator,
     state: PropagationState,
     dense: VideoLabels,
+    bar: FrameProgress,
 ) -> tuple[VideoLabels, LabelAccuracy | None, list[str]]:
     """Turn scores into probabilities if an output shows them; measure the accuracy if requested.
 
@@ -376,23 +418,18 @@ def _calibrate(
     # This takes memory for each frame.
     if not (options.report or options.check or options.suggest or options.measure):
         return dense, None, []
-    from tqdm import tqdm
-
     from stdpose_mm.review import LabelAccuracy, calibrate_scores, recalibrate
 
     calibrated = calibrate_scores(dense, options.method)
     if not options.measure:
         return calibrated, None, []
     hidden = propagator.labels_to_hide(state, options.measure)
-    accuracy: LabelAccuracy | None = LabelAccuracy.join(
-        tqdm(
-            propagator.measure_in_video(state, options.measure),
-            desc='hidden labels',
-            total=len(hidden),
-            unit=' frames',
-            disable=not is_first_process(),
-        )
-    )
+    filled_in = []
+    with bar.part('hidden labels'):
+        for errors in propagator.measure_in_video(state, options.measure):
+            filled_in.append(errors)
+            bar.advance(len(state.frames) * len(filled_in) / len(hidden))
+    accuracy = LabelAccuracy.join(filled_in)
     if accuracy is not None:
         calibrated = recalibrate(calibrated, accuracy.calibrator)
     return calibrated, accuracy, format_accuracy(accuracy, calibrated)
@@ -405,7 +442,8 @@ def _write_outputs(
     calibrated: VideoLabels,
     method: str,
     measured: Sequence[str],
-) -> list[str]:
+    bar: FrameProgress,
+) -> tuple[Path | None, dict[str, str]]:
     """Write the labels, then the overlay video and the report if requested.
 
     Args:
@@ -415,9 +453,11 @@ def _write_outputs(
         calibrated: The same labels with probabilities as scores.
         method: Description of the method.
         measured: Sentences on the measured accuracy.
+        bar: The progress.
 
     Returns:
-        A sentence for the overlay video and the report each, if it could not be written.
+        The video that the report links, or None; and of the overlay video and the report, those
+        that could not be written, with a sentence.
 
     Raises:
         InputError: If the labels cannot be written; there are no other outputs then.
@@ -429,20 +469,20 @@ def _write_outputs(
     from stdpose_mm.visualization import write_overlay, write_report
 
     write_labels(dense, options.out, options.format, clock_of(frames), options.cvat_tolerance)
-    video = options.save_video
-    problems: list[str] = []
+    video, linked = options.save_video, None
+    problems: dict[str, str] = {}
     try:
         if video is not None:
-            with side_output(options.out, video, problems):
-                write_overlay(video, frames, dense)
+            with side_output(options.out, video, problems), bar.part('overlay'):
+                write_overlay(video, bar.watch(frames), dense)
         if options.report is not None:
-            with side_output(options.out, options.report, problems):
-                write_report(
+            with side_output(options.out, options.report, problems), bar.part('report'):
+                linked = write_report(
                     options.report,
-                    frames,
+                    bar.watch(frames),
                     dense,
                     checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
-                    video=None if problems else video,
+                    video=None if video in problems else video,
                     method=method,
                     measured=measured,
                 )
@@ -450,30 +490,24 @@ def _write_outputs(
         raise KeyboardInterrupt(
             f'interrupted, {options.out} is written, but not everything beside it'
         ) from None
-    return problems
+    return linked, problems
 
 
 def _count(dense: VideoLabels) -> dict[str, int]:
     """Return the counts for the summary of several videos."""
-    return {
-        'frames': len(dense.frames),
-        'people': len(dense.track_ids),
-        'given': sum(int(person.given.sum()) for person in dense.persons),
-        'propagated': sum(int((p.labelled & ~p.given).sum()) for p in dense.persons),
-    }
-
-
-def _format_written(out: Path, dense: VideoLabels) -> str:
-    """Describe the label file in one line."""
     from stdpose_mm.structures import count_sources
 
     count = count_sources(dense.persons)
-    return (
-        f'{out}: {counted(len(dense.frames), "frame")}, '
-        f'{counted(len(dense.track_ids), dense.skeleton.category)}, {count["given"]} given and '
-        f'{counted(count["propagated"], "propagated pose")}'
-        + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
-    )
+    return {
+        'frames': len(dense.frames),
+        'people': len(dense.track_ids),
+        'given poses': count['given'],
+        'propagated poses': count['propagated'],
+    }
+
+
+def _count_propagated_joints(dense: VideoLabels) -> int:
+    return sum(int((person.labelled & ~person.given).sum()) for person in dense.persons)
 
 
 main = Command(

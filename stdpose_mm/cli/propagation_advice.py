@@ -69,8 +69,9 @@ def list_advice(
             f'{joint.joint} of {who} {joint.track_id} (score {joint.score:.2f})'
             for joint in frame.joints
         )
+        fine = 'probably fine, ' if frame.is_probably_fine else ''
         lines.append(
-            f'check frame {frame.frame_index}: about {frame.expected_wrong:.1f} wrong joints '
+            f'check frame {frame.frame_index}: {fine}about {frame.expected_wrong:.1f} wrong joints '
             f'are expected, most likely {joints}'
         )
     if suggest:

@@ -6,7 +6,7 @@
     stdpose review clip.mp4 --skeleton coco
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
-    stdpose review clip.mp4 --pose human --det-config person
+    stdpose review clip.mp4 --pose human --detector person
     stdpose review clip.mp4 --drafts poses.json
 
 The page is served on this machine only, at the address that is printed. Every edit is written at
@@ -23,9 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
 from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format, means_folder
@@ -39,6 +39,7 @@ from .options import (
     LabelOptions,
     PropagatorOptions,
     folders,
+    note_network_downloads,
 )
 from .parser import argument, option
 from .videos import require_folder, require_result_folders
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from stdpose_mm.review_app.server import ListeningServer
     from stdpose_mm.structures import Skeleton
 
+DEFAULT_HOST = '127.0.0.1'
 JOURNAL_SUFFIX = '.review.jsonl'
 
 
@@ -73,10 +75,26 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
             accept or correct as drafts; with several videos, a folder with one file for each.
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
         target: Share of correct joints at which the page says that the result is good enough.
+        host: Address of this machine to serve the page on; 0.0.0.0, all addresses, for a container
+            whose port is published. Whoever has the token may edit, and nothing is encrypted:
+            between machines, a tunnel (ssh -L) is better.
         port: Port of the page; 0 chooses a free one (default: always the same one for a project, so
             that an open page finds the server after a restart; a free one if it is taken).
         no_browser: Print the address, but do not open it in a browser.
     """
+
+    common: ClassVar = (
+        'out',
+        'project',
+        'skeleton',
+        'pose',
+        'det_config',
+        'drafts',
+        'target',
+        'host',
+        'port',
+        'no_browser',
+    )
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... [LABELS]', nargs='+')
     out: str | None = option(writes=True, is_folder=None)
@@ -86,6 +104,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     as_given: float = option(0.8, type=fraction, metavar='S')
     target: float = option(0.95, type=fraction, metavar='SHARE')
+    host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)
     no_browser: bool = option(False)
 
@@ -109,6 +128,7 @@ def review(options: ReviewCommandOptions) -> None:
         InputError: If something that was given cannot be used.
     """
     options.validate()
+    note_network_downloads(options.pose_networks, options.detector_file)
     inputs = _list_inputs(options)
     require_packages('the review page', 'starlette', 'uvicorn')
     skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)
@@ -144,7 +164,12 @@ def review(options: ReviewCommandOptions) -> None:
             ),
         ),
     )
-    server = _listen(project, options.port)
+    if options.host != DEFAULT_HOST:
+        note(
+            f'other machines may reach the page at {options.host}: whoever has the token may edit, '
+            'and nothing is encrypted'
+        )
+    server = _listen(project, options)
     try:
         project.open()
         if options.port is None and server.access.port != project.usual_port:
@@ -161,15 +186,15 @@ def review(options: ReviewCommandOptions) -> None:
         project.close()
 
 
-def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
+def _listen(project: ReviewProject, options: ReviewCommandOptions) -> ListeningServer:
     from stdpose_mm.review_app.server import ListeningServer
 
-    if port is not None:
-        return ListeningServer(project, port)
+    if options.port is not None:
+        return ListeningServer(project, options.port, options.host)
     try:
-        return ListeningServer(project, project.usual_port)
+        return ListeningServer(project, project.usual_port, options.host)
     except InputError:
-        return ListeningServer(project)
+        return ListeningServer(project, host=options.host)
 
 
 def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -211,7 +236,7 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
             '--loaded-into-cvat': item.loaded_into_cvat,
             '--config': options.config,
             '--checkpoint': options.checkpoint,
-            '--det-config': options.det_config,
+            '--detector': options.det_config,
             '--det-checkpoint': options.det_checkpoint,
             '--skeleton': options.skeleton,
             **options.evidence_files(item.name),

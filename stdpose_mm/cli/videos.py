@@ -8,11 +8,12 @@ import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from stdpose_mm.constants import LABEL_SUFFIXES, LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
@@ -59,13 +60,18 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
     Args:
         out: Label file to write, for all frames; a folder for several videos (for one video, a name
             that ends in / is a folder).
-        format: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix).
+        format: Format of OUT, such as cvat, coco or deeplabcut, see docs/guide/label_formats.md
+            (default: by its suffix; posetrack18 for .json or no suffix).
         save_video: Also write the video with the poses drawn on it and with its frame times and
             sound; with several videos, a folder.
         launcher: How the processes that share several videos were started; pytorch means torchrun.
         shard: Work only on the I-th of N shares of several videos (1/N to N/N), for processes that
             are started one by one, on any machines.
+        dry_run: For several videos, list their files and what is still to do, and write nothing.
+        quiet: Print only warnings, errors and requested advice: no progress and no summary.
     """
+
+    help_title: ClassVar = 'many videos'
 
     inputs: list[str] = field(default_factory=list)
     out: str = option(REQUIRED, writes=True, is_folder=None)
@@ -73,6 +79,8 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
     save_video: str | None = option(writes=True, is_folder=None, metavar='FILE')
     launcher: str = option('none', choices=LAUNCHERS)
     shard: tuple[int, int] | None = option(type=shard, metavar='I/N')
+    dry_run: bool = option(False)
+    quiet: bool = option(False)
     video: Path = field(default_factory=Path)
     is_listed: bool = False
     """Whether these are the options of one of several videos."""
@@ -101,6 +109,15 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
         """The files that are written for one video."""
         video = Output('--save-video', self.save_video, 'a video', VIDEO_SUFFIXES)
         return [*self.label_files, video]
+
+    @property
+    def side_outputs(self) -> dict[str, str]:
+        """The files of one video that are written beside its labels, and what they are."""
+        return {} if self.save_video is None else {self.save_video: 'the video with the poses'}
+
+    def describe_side_outputs(self, problems: Mapping[str, str]) -> list[str]:
+        """Name the files beside the labels of one video, one per line, but those with a problem."""
+        return [f'{p}: {what}' for p, what in self.side_outputs.items() if p not in problems]
 
     @property
     def replaced_outputs(self) -> list[PathLike]:
@@ -150,6 +167,7 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
         if not inputs.several:
             refuse_idle('--launcher', self.launcher != 'none', 'several videos')
             refuse_idle('--shard', self.shard is not None, 'several videos')
+            refuse_idle('--dry-run', self.dry_run, 'several videos')
             return
         if self.launcher != 'none' and self.shard is not None:
             raise InputError('--launcher and --shard both share out the videos, give one')
@@ -210,6 +228,7 @@ class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
         from stdpose_mm.io.fingerprint import code_fingerprint, fingerprint
 
         ignored = {*self.outputs, 'inputs', 'video', 'is_listed', 'cache', 'launcher', 'shard'}
+        ignored |= {'dry_run', 'quiet'}
         options = {
             item.name: getattr(self, item.name) for item in fields(self) if item.name not in ignored
         }
@@ -268,13 +287,13 @@ class VideoResult:
 
 
 @contextmanager
-def side_output(labels: str, path: str, problems: list[str]) -> Iterator[None]:
+def side_output(labels: str, path: str, problems: dict[str, str]) -> Iterator[None]:
     """Write an output beside the labels, without which these are still worth having.
 
     Args:
         labels: The label file.
         path: The output.
-        problems: If it cannot be written, a sentence on it is added.
+        problems: If it cannot be written, its path and a sentence on it are added.
     """
     try:
         yield
@@ -282,7 +301,7 @@ def side_output(labels: str, path: str, problems: list[str]) -> Iterator[None]:
         sentence = explain_error(error)
         if sentence is None:
             raise
-        problems.append(f'{labels} is written, but {path} is not: {sentence}')
+        problems[path] = f'{labels} is written, but {path} is not: {sentence}'
 
 
 def place_outputs(options: Options, video: ListedVideo, is_listed: bool = False) -> Options:
@@ -373,7 +392,8 @@ def run_videos(
     of_video.require_cvat_output(of_video.writes_cvat)
     of_video.check_outputs()
     result = work(of_video, load(of_video))
-    print('\n'.join([*result.summary, *result.advice]))
+    for line in result.advice if options.quiet else [*result.summary, *result.advice]:
+        print(line)
     if result.problems:
         raise InputError('; '.join(result.problems))
     if result.incomplete is not None:
@@ -400,6 +420,9 @@ def _run_several(
         name: VideoRecord(Path(options.out, RECORD_FOLDER, f'{name}.json'), placed.outputs)
         for name, (placed, _) in jobs.items()
     }
+    if options.dry_run:
+        _list_jobs(jobs, records)
+        return
     # All processes of a launcher look at the records before the first of them starts to work.
     # Processes of other shards may be at work.
     costs = [
@@ -438,7 +461,8 @@ def _run_several(
             raise InputError(sentence) from error
         counts = ', '.join(f'{number} {what}' for what, number in finished.counts.items())
         took = f'{counts}, {finished.seconds:.1f} s' if is_new else 'done before'
-        print(f'{place}: {took}', file=sys.stderr)
+        if not options.quiet:
+            print(f'{place}: {took}', file=sys.stderr)
         return finished, is_new
 
     with joined_processes(options.launcher, options.device):
@@ -456,9 +480,40 @@ def _run_several(
                 'command continues from here'
             ) from None
         if is_first_process():
-            _summarize(
-                [name for name in order if name in results or name in failed], results, failed
-            )
+            names = [name for name in order if name in results or name in failed]
+            _summarize(options, names, results, failed)
+
+
+def _list_jobs(
+    jobs: Mapping[str, tuple[Options, ListedVideo]], records: Mapping[str, VideoRecord]
+) -> None:
+    """Print one line for each video: its files, and whether it is to do, done or would fail.
+
+    Raises:
+        InputError: If a video would fail.
+    """
+    numbers: Counter[str] = Counter()
+    for name, (placed, video) in jobs.items():
+        files, state, reason = str(video.video), 'would fail', ''
+        try:
+            options = placed.complete(video)
+            require_video(options.video)
+            guard_outputs(options.file_outputs, options.file_inputs, options.label_folders)
+            records[name].refuse_changed_outputs()
+            if labels := getattr(options, 'labels', None):
+                files = f'{files} and {labels}'
+            state = 'to do' if records[name].read(is_current=True) is None else 'done before'
+        except (InputError, OSError) as error:
+            reason = f': {explain_error(error)}'
+        print(f'{placed.out}: from {files}, {state}{reason}')
+        numbers[state] += 1
+    print(
+        f'{counted(len(jobs), "video")}: {numbers["to do"]} to do, {numbers["done before"]} done '
+        'before (and done again if what they were made from has changed), '
+        f'{numbers["would fail"]} would fail'
+    )
+    if numbers['would fail']:
+        raise InputError(f'{numbers["would fail"]} of {len(jobs)} videos would fail, see above')
 
 
 def _size_of(video: Path) -> int:
@@ -538,6 +593,25 @@ class VideoRecord:
             return None
         return None if is_current and finished.outputs != self._written() else finished
 
+    def refuse_changed_outputs(self) -> list[str]:
+        """Refuse outputs that this command did not write, or that were changed since.
+
+        Returns:
+            Those of a video during which an earlier run was killed, which may be in any state.
+
+        Raises:
+            InputError: If there are others.
+        """
+        known = (self._content() or {}).get('outputs', {})
+        changed = [name for name, text in self._written().items() if known.get(name) != text]
+        if changed and (self.read() is not None or not self._path.exists()):
+            how = 'was changed since it was' if changed[0] in known else 'was not'
+            raise InputError(
+                f'{self._files[changed[0]]} {how} written by this command, move it away or choose '
+                'another folder'
+            )
+        return changed
+
     @contextmanager
     def begun(self) -> Iterator[Path | None]:
         """Record that the outputs may be in any state while the block runs.
@@ -555,13 +629,7 @@ class VideoRecord:
         """
         before, written = self._content(), self._written()
         known = (before or {}).get('outputs', {})
-        changed = [name for name, content in written.items() if known.get(name) != content]
-        if changed and (self.read() is not None or not self._path.exists()):
-            how = 'was changed since it was' if changed[0] in known else 'was not'
-            raise InputError(
-                f'{self._files[changed[0]]} {how} written by this command, move it away or choose '
-                'another folder'
-            )
+        changed = self.refuse_changed_outputs()
         write_json(self._path, {'begun': True, 'outputs': known})
         try:
             yield self._files['out'] if 'out' in changed else None
@@ -601,36 +669,57 @@ class VideoRecord:
 
 
 def _summarize(
+    options: VideoOptions,
     names: Sequence[str],
     results: Mapping[str, tuple[FinishedVideo, bool]],
     failed: Mapping[str, str],
 ) -> None:
     """Print one line for each video, the requested advice, and the totals.
 
+    Args:
+        options: The options of the command.
+        names: Names of the videos.
+        results: Name -> its record, and whether it has just been finished.
+        failed: Name -> the reason.
+
     Raises:
         InputError: If a video has failed.
     """
-    columns = list(next(iter(results.values()))[0].counts) if results else []
-    width = max(map(len, ('video', *names)))
-    print('  '.join([f'{"video":<{width}}', *(f'{column:>10}' for column in columns), 'seconds']))
-    for name in names:
-        if name in failed:
-            print(f'{name:<{width}}  failed: {failed[name]}')
-            continue
-        finished, is_new = results[name]
-        cells = [f'{finished.counts[column]:>10}' for column in columns]
-        seconds = f'{finished.seconds:7.1f}' if is_new else 'done before'
-        print('  '.join([f'{name:<{width}}', *cells, seconds]))
+    if not options.quiet:
+        _print_table(names, results, failed)
+        print(f'the files are in {", ".join(options.outputs.values())}')
     for name in names:
         for line in results[name][0].advice if name in results else ():
             print(f'{name}: {line}')
     num_new = sum(is_new for _, is_new in results.values())
-    print(
-        f'{counted(len(names), "video")}: {num_new} done, {len(results) - num_new} done before, '
-        f'{len(failed)} failed'
-    )
+    if not options.quiet:
+        print(
+            f'{counted(len(names), "video")}: {num_new} done, {len(results) - num_new} done '
+            f'before, {len(failed)} failed'
+        )
     if failed:
         raise InputError(
             f'{len(failed)} of {len(names)} videos failed, see above; the same command runs only '
             'these again'
         )
+
+
+def _print_table(
+    names: Sequence[str],
+    results: Mapping[str, tuple[FinishedVideo, bool]],
+    failed: Mapping[str, str],
+) -> None:
+    """Print one line for each video; see :func:`_summarize`."""
+    columns = list(next(iter(results.values()))[0].counts) if results else []
+    widths = [max(10, len(column)) for column in columns]
+    width = max(map(len, ('video', *names)))
+    heads = [f'{column:>{size}}' for column, size in zip(columns, widths, strict=True)]
+    print('  '.join([f'{"video":<{width}}', *heads, 'seconds']))
+    for name in names:
+        if name in failed:
+            print(f'{name:<{width}}  failed: {failed[name]}')
+            continue
+        finished, is_new = results[name]
+        cells = [f'{finished.counts[c]:>{size}}' for c, size in zip(columns, widths, strict=True)]
+        seconds = f'{finished.seconds:7.1f}' if is_new else 'done before'
+        print('  '.join([f'{name:<{width}}', *cells, seconds]))

@@ -1,5 +1,4 @@
-"""Windows of videos: datasets that list them and transforms that prepare them."""
+"""Windows of videos: datasets that list them, transforms that prepare them, generated clips.
 
-from . import base, body, transforms
-
-__all__ = ['base', 'body', 'transforms']
+Importing this package imports nothing: the generated clips need neither PyTorch nor OpenMMLab.
+"""

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -77,6 +77,11 @@ class PublishedFile:
         """The path at which it is cached once it is fetched."""
         return download_path(self.file)
 
+    @property
+    def download(self) -> tuple[str, Path]:
+        """The address of its zip file, and the path to which the user may copy it instead."""
+        return _address(self.file), self.path.with_name(PurePosixPath(self.file).name)
+
     def fetch(self) -> Path:
         """Return its ONNX file, see :func:`fetch`."""
         terms = 'licence of MMPose: Apache-2.0; training data (with their own terms): '
@@ -132,10 +137,29 @@ def fetch(address: str, name: str, terms: str) -> Path:
     return file
 
 
+def note_downloads(downloads: Iterable[tuple[str, Path]]) -> None:
+    """Name the files that are still to be fetched, if there are several, before the first one is.
+
+    Args:
+        downloads: Address of each file, and the path to which the user may copy it instead.
+    """
+    missing = [f'{url} as {path}' for url, path in downloads if not path.is_file()]
+    if len(missing) > 1:
+        note(
+            f'{len(missing)} files are fetched once, unless you put them there: '
+            f'{", ".join(missing)}'
+        )
+
+
+def _address(file: str) -> str:
+    """Return the address of a published file on the server in use."""
+    base = os.environ.get(MIRROR_VARIABLE) or PUBLISHED_AT
+    return f'{base.rstrip("/")}/{file}'
+
+
 def _fetch_network(address: str, name: str, terms: str, archive: Path, out: Path) -> None:
     """Download a zip file, of which only the network is stored."""
-    base = os.environ.get(MIRROR_VARIABLE) or PUBLISHED_AT
-    url = f'{base.rstrip("/")}/{address}'
+    url = _address(address)
 
     def announce(size: str) -> None:
         note(f'fetching {name} ({size}) from {url} to {archive.parent}; {terms}')

@@ -73,6 +73,11 @@ class ZooModel:
         """Return the path at which its weights are cached once they are fetched."""
         return cached_checkpoint(self.url)
 
+    @property
+    def download(self) -> tuple[str, Path]:
+        """Return the address of its weights, and the path to which the user may copy them."""
+        return self.url, self.path
+
     def fetch(self) -> Path:
         """Return the file of its weights; fetch it first, with a warning, if it is not cached.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, installation_command
 from stdpose_mm.io.downloads import PublishedFile
 from stdpose_mm.text import either
 
@@ -72,7 +72,7 @@ def find_published(name: str) -> PublishedNetwork:
         raise InputError(
             f'there is no {name} among the published networks, give the name of one such as '
             f'{either(near)} (`stdpose networks` lists them), a network in a file (--pose-onnx, '
-            "--pose-tflite), or install stdpose-mm[train] and OpenMMLab's packages for those of "
-            "MMPose's model zoo"
+            f"--pose-tflite), or run `{installation_command('train')}` and install OpenMMLab's "
+            "packages for those of MMPose's model zoo"
         )
     return network

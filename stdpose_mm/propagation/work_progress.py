@@ -56,7 +56,7 @@ def propagate_with_progress(
     if listener is None:
         return propagator.propagate(frames, gaps, skeleton)
     work = _Work(len(frames), gaps, listener)
-    poses = propagator.propagate(_WatchedFrames(frames, work.look), gaps, skeleton)
+    poses = propagator.propagate(WatchedFrames(frames, work.look), gaps, skeleton)
     # If this function were a generator, the listener would learn too late that there is no work.
     return map(work.finish, poses)
 
@@ -109,7 +109,7 @@ def _count_poses(gaps: Sequence[Gap]) -> int:
     return sum(len(set().union(*frames)) for frames in frames_of.values())
 
 
-class _WatchedFrames(FrameView):
+class WatchedFrames(FrameView):
     """Frames that report when they are read."""
 
     def __init__(self, frames: FrameSource, on_read: Callable[[int], None]) -> None:

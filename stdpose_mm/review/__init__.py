@@ -11,7 +11,7 @@ from .label_accuracy import (
     remaining_labels,
 )
 from .label_plans import plan_frames, share_labels
-from .label_summary import describe_labels
+from .label_summary import describe_labels, describe_poses
 from .outlook import Outlook
 from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
@@ -37,6 +37,7 @@ __all__ = [
     'choose_hidden_labels',
     'compare_hidden_labels',
     'describe_labels',
+    'describe_poses',
     'doubled_warnings',
     'errors_beside_labels',
     'expect_errors_left',

@@ -47,6 +47,11 @@ class FrameCheck:
     expected_wrong: float
     joints: tuple[JointCheck, ...]
 
+    @property
+    def is_probably_fine(self) -> bool:
+        """Whether less than one joint is expected to be wrong, rounded as it is shown."""
+        return round(self.expected_wrong, 1) < 1
+
 
 def frames_to_check(labels: VideoLabels, limit: int) -> list[FrameCheck]:
     """Rank the frames with the most expected wrong joints, worst first, spread out in time.

@@ -9,11 +9,24 @@ import numpy as np
 
 from stdpose_mm.constants import LifeSpan
 from stdpose_mm.propagation import Tracks, find_presence_intervals
-from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels, count_sources
 from stdpose_mm.text import counted, listed, ranges
 
 MAX_TRACKS = 10
 """Maximum number of people with their own line; the others are counted."""
+
+
+def describe_poses(labels: VideoLabels) -> str:
+    """Count the frames, people and poses of a video: ``30 frames, 2 people, 10 given and ...``."""
+    count = count_sources(labels.persons)
+    poses = counted(count['given'], 'given pose')
+    if count['propagated']:
+        poses = f'{count["given"]} given and {counted(count["propagated"], "propagated pose")}'
+    return (
+        f'{counted(len(labels.frames), "frame")}, '
+        f'{counted(len(labels.track_ids), labels.skeleton.category)}, {poses}'
+        + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
+    )
 
 
 def describe_labels(

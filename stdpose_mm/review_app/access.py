@@ -32,8 +32,22 @@ _HEADERS = (
 )
 
 
-_LOOPBACK = re.compile(r'(127\.0\.0\.1|localhost)(:[0-9]{1,5})?')
-"""Names of this machine in Host; the port may be that of a tunnel to the server (``ssh -L``)."""
+LOOPBACK = '127.0.0.1'
+"""Address of this machine that other machines cannot reach."""
+
+ANY_ADDRESS = '0.0.0.0'
+"""All addresses of this machine."""
+
+
+def _accepted_hosts(host: str) -> re.Pattern[str]:
+    """Return the pattern of Host; the port may be that of a tunnel to the server (``ssh -L``).
+
+    A DNS name is accepted only if the user has given it. With ``ANY_ADDRESS``, the name may be any
+    number: browsers do not ask DNS for these.
+    """
+    number = r'[0-9]{1,3}(\.[0-9]{1,3}){3}'
+    other = number if host == ANY_ADDRESS else re.escape(host.lower())
+    return re.compile(rf'({re.escape(LOOPBACK)}|localhost|{other})(:[0-9]{{1,5}})?')
 
 
 class LocalAccess:
@@ -47,17 +61,23 @@ class LocalAccess:
         app: The application that receives the accepted requests.
         port: The port of the server.
         token: The secret; a random one by default.
+        host: The address on which the server listens.
     """
 
-    def __init__(self, app: ASGIApp, port: int, token: str | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, port: int, token: str | None = None, host: str = LOOPBACK
+    ) -> None:
         self._app = app
+        self._host = host
+        self._hosts = _accepted_hosts(host)
         self.port = port
         self.token = secrets.token_urlsafe(24) if token is None else token
 
     @property
     def address(self) -> str:
         """Return the address to open, with the token."""
-        return f'http://127.0.0.1:{self.port}/?token={self.token}'
+        host = LOOPBACK if self._host == ANY_ADDRESS else self._host
+        return f'http://{host}:{self.port}/?token={self.token}'
 
     @property
     def cookie(self) -> str:
@@ -82,8 +102,10 @@ class LocalAccess:
         """Return the response to a request that is refused; None if the request is accepted."""
         headers = Headers(scope=scope)
         hosts = [value.lower() for value in headers.getlist('host')]
-        if len(hosts) != 1 or not _LOOPBACK.fullmatch(hosts[0]):
-            return _refuse('the address must begin with 127.0.0.1 or localhost, and a port')
+        if len(hosts) != 1 or not self._hosts.fullmatch(hosts[0]):
+            return _refuse(
+                'the address must begin with 127.0.0.1, localhost or what --host names, and a port'
+            )
         origin = headers.get('origin')
         if origin is None and scope['method'] not in ('GET', 'HEAD'):
             return _refuse('a request that changes something must name its origin')

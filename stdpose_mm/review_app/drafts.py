@@ -56,7 +56,7 @@ MAX_CALIBRATED, MAX_PLANNED, BATCH_SIZE = 24, 24, 8
 """Maximum numbers of labels to calibrate on, of planned frames, and of people in a network run."""
 
 _NO_NETWORK = 'no network places joints here: give --pose-onnx or the like, or learn from labels'
-_NO_FINDER = 'nothing finds people here: give --det-config and a pose network, or --drafts FILE'
+_NO_FINDER = 'nothing finds people here: give --detector and a pose network, or --drafts FILE'
 
 
 @dataclass

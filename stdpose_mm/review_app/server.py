@@ -25,7 +25,7 @@ from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, explain_error, os_error_text, require_choice
 from stdpose_mm.io.file_names import file_stem
 
-from .access import LocalAccess
+from .access import LOOPBACK, LocalAccess
 from .edits import StaleEditError
 from .messages import Quantity
 from .project import NotYetOpenError, ReviewProject, export_formats
@@ -273,27 +273,31 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 
 class ListeningServer:
-    """Server of a project on a port of this machine that other machines cannot reach.
+    """Server of a project on a port of this machine.
 
     Args:
         project: The videos.
         port: The port; 0 for a free one.
+        host: The address to listen on; other machines cannot reach the default one.
 
     Raises:
-        InputError: If the port is taken.
+        InputError: If the port is taken, or this machine does not have the address.
     """
 
-    def __init__(self, project: ReviewProject, port: int = 0) -> None:
+    def __init__(self, project: ReviewProject, port: int = 0, host: str = LOOPBACK) -> None:
         self._project = project
         try:
             # From here on the address can be opened: requests wait until the server answers.
-            self._socket = socket.create_server(('127.0.0.1', port), backlog=128)
+            self._socket = socket.create_server((host, port), backlog=128)
         except OSError as error:
+            where, other = f'port {port}', '--port'
+            if host != LOOPBACK:
+                where, other = f'{host}, port {port}', '--host or --port'
             raise InputError(
-                os_error_text(error, f'port {port} cannot be used, give another --port')
+                os_error_text(error, f'{where} cannot be used, give another {other}')
             ) from error
         app = ReviewServer(project).build_app()
-        self.access = LocalAccess(app, self._socket.getsockname()[1])
+        self.access = LocalAccess(app, self._socket.getsockname()[1], host=host)
         config = uvicorn.Config(
             self.access,
             # uvicorn's own config would close the log handlers of all modules imported before.

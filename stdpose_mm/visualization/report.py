@@ -56,7 +56,7 @@ def write_report(
     video: str | os.PathLike[str] | None = None,
     method: str = '',
     measured: Sequence[str] = (),
-) -> None:
+) -> Path | None:
     """Write one self-contained HTML file about a propagated video, atomically.
 
     It has the overlay video, the frames to check with the poses drawn, the confidence over time,
@@ -74,6 +74,9 @@ def write_report(
         method: Name of the propagation method, for the head of the report.
         measured: Sentences on the measured accuracy, for the head of the report.
 
+    Returns:
+        The linked video that the report has made; None if there is none.
+
     Raises:
         InputError: If nobody is labelled, a frame cannot be read, or a file cannot be written.
     """
@@ -85,12 +88,13 @@ def write_report(
     page = Path(path)
     colors: dict[str, str] = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
     with ExitStack() as files:
+        shown = _video(page, frames, labels, video, files)
         content = {
             'labels': labels,
             'frames': frames,
             'method': method,
             'measured': measured,
-            'video': _video(page, frames, labels, video, files),
+            'video': shown,
             'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
             'num_checks': len(checks),
             'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
@@ -102,6 +106,7 @@ def write_report(
             'max_rows': MAX_ROWS,
         }
         write_text(files.enter_context(atomic_path(page)), _render(content))
+    return report_video(page) if video is None and shown['source'] is None else None
 
 
 def _render(content: dict[str, Any]) -> str:

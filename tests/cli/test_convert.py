@@ -55,6 +55,24 @@ def test_a_folder_of_pictures_is_one_video(run, labelme_folder: Path, tmp_path: 
     assert [p.frame_index for p in read_labels(tmp_path / 'out.json').persons] == [0, 8]
 
 
+def test_all_frames_and_poses_are_counted(run, folder, label_file, tmp_path: Path):
+    dense = tmp_path / 'dense.json'
+    assert (
+        propagate.main([*map(str, [folder, label_file, '--out', dense, '--method', 'flow'])]) == 0
+    )
+    code, printed, _ = run(dense, tmp_path / 'dense.xml')
+    assert code == 0
+    counts = '9 frames, 2 people, 6 given and 12 propagated poses'
+    labels, files = printed.splitlines()
+    assert labels.endswith(f'dense: {counts}; labels on frames 0, 4, 8, read from frame_index')
+    assert files == f'written: {tmp_path / "dense.xml"}'
+
+
+def test_the_label_of_a_cvat_task_is_named_too(run, label_file, tmp_path: Path):
+    out = tmp_path / 'label.json'
+    assert run(label_file, out, '--to', 'cvat-labels') == (0, f'written: {out}\n', [])
+
+
 @pytest.mark.parametrize('several', [False, True])
 def test_a_size_for_labels_in_pixels_is_refused(
     run, estimates: Path, tmp_path: Path, several: bool

@@ -36,7 +36,7 @@ POSE_CONFIG = 'rtmpose-t_8xb256-420e_coco-256x192'
 
 COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('propagate', 'det_checkpoint'): [
-        *('--boxes', 'detector', '--det-config', 'det.py'),
+        *('--boxes', 'detector', '--detector', 'det.py'),
         *('--config', 'model.py', '--checkpoint', 'good.pth', '--method', 'stdpose'),
     ],
     ('propagate', 'checkpoint'): ['--config', 'model.py'],
@@ -45,10 +45,10 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('review', 'checkpoint'): ['--config', 'model.py'],
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('review', 'det_checkpoint'): [
-        *('--det-config', 'det.py', '--pose-onnx', 'pose.onnx=rtmpose-coco'),
+        *('--detector', 'det.py', '--pose-onnx', 'pose.onnx=rtmpose-coco'),
     ],
     ('infer', 'det_checkpoint'): [
-        *('--config', 'model.py', '--checkpoint', 'good.pth', '--det-config', 'det.py'),
+        *('--config', 'model.py', '--checkpoint', 'good.pth', '--detector', 'det.py'),
     ],
     ('infer', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG, '--boxes', 'labels.json'],
     ('infer', 'checkpoint'): ['--config', 'model.py', '--boxes', 'labels.json'],

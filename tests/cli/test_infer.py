@@ -87,7 +87,8 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
     out, video = tmp_path / 'out' / 'poses.json', tmp_path / 'drawn.mp4'
     code, stdout, errors = run(movie, '--out', out, '--boxes', boxes, '--save-video', video)
     assert (code, errors) == (0, [])
-    written, took = stdout.splitlines()
+    written, took, drawn = stdout.splitlines()
+    assert drawn == f'{video}: the video with the poses'
     assert written == f'{out}: 9 frames, 2 people, 18 poses'
     assert re.match(r'9 frames computed in [\d.]+ s: [\d.]+ frames/s, ', took)
     dense = json.loads(out.read_text())
@@ -163,7 +164,7 @@ def test_with_other_options_poses_are_about_where_they_are_without(run, movie, d
     ):
         detector.asked = 0
         out = tmp_path / 'poses.json'
-        assert run(movie, '--out', out, '--det-config', 'x.onnx', *options)[0] == 0
+        assert run(movie, '--out', out, '--detector', 'x.onnx', *options)[0] == 0
         persons = read_labels(out).persons
         assert [person.track_id for person in persons] == [1, 2] * 9
         points = np.stack([person.keypoints for person in persons])
@@ -363,12 +364,12 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        ('', 'the positions of the people are unknown: give --det-config'),
-        ('--boxes b.json --det-config d.onnx', 'both say where the people are'),
+        ('', 'the positions of the people are unknown: give --detector'),
+        ('--boxes b.json --detector d.onnx', 'both say where the people are'),
         ('--boxes nowhere.json', 'nowhere.json'),
         ('--boxes BOXES --tracker oks', 'the boxes have track ids, which the tracker'),
-        ('--boxes BOXES --det-every 2', 'would have no effect: give --det-config'),
-        ('--boxes BOXES --min-track-frames 2', 'would have no effect: give --det-config'),
+        ('--boxes BOXES --det-every 2', 'would have no effect: give --detector'),
+        ('--boxes BOXES --min-track-frames 2', 'would have no effect: give --detector'),
         ('--boxes BOXES --hide-boxes', '--hide-boxes would have no effect: give --save-video'),
         (
             '--boxes whole-picture --boxes-first-frame-number 1',
@@ -379,8 +380,8 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             '--boxes BOXES --checkpoint FOLDER --device cuda',
             '--device would have no effect: give a PyTorch network',
         ),
-        ('--det-config rtmdet_nowhere --checkpoint FOLDER --device cuda', 'rtmdet_nowhere'),
-        ('--det-config nowhere.onnx', 'nowhere.onnx does not exist'),
+        ('--detector rtmdet_nowhere --checkpoint FOLDER --device cuda', 'rtmdet_nowhere'),
+        ('--detector nowhere.onnx', 'nowhere.onnx does not exist'),
         ('--boxes BOXES --config stdpose-estimation --checkpoint no.pth', 'no.pth does not exist'),
         (
             '--boxes BOXES --config stdpose-estimaton',
@@ -450,7 +451,7 @@ def test_a_detector_is_built_once_for_several_videos(run, several, detector, tmp
     monkeypatch.setattr(
         detection, 'build_person_detector', lambda *given: built.append(given) or build(*given)
     )
-    assert run(several, '--out', tmp_path / 'out', '--det-config', 'x.onnx')[0] == 0
+    assert run(several, '--out', tmp_path / 'out', '--detector', 'x.onnx')[0] == 0
     assert len(built) == 1
 
 

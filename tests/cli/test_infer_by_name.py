@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import infer
+from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import write_video
+from stdpose_mm.pose_networks.published_networks import PUBLISHED
 from support.bare_onnx import PERSON, blob_detector, simcc_network
 from support.published_files import publish
 from support.without_torch import run_without_torch
@@ -20,6 +23,7 @@ from support.without_torch import run_without_torch
 pytestmark = pytest.mark.slow
 
 NUM_FRAMES, SIDE = 20, 160
+FILES = PUBLISHED['human-s'], PUBLISHED_DETECTORS['person']
 Run = Callable[..., tuple[int, str, list[str]]]
 Publish = Callable[..., list[str]]
 
@@ -73,7 +77,7 @@ def require_tracks(path: Path, people: int) -> None:
     assert sorted(person_of.values()) == list(range(people))
 
 
-FOUND = 'infer.py: people are found by --det-config person, give another one, or --boxes'
+FOUND = 'infer.py: people are found by --detector person, give another one, or --boxes'
 
 
 @pytest.mark.parametrize('people', [2, 20])
@@ -86,13 +90,58 @@ def test_from_a_video_to_tracked_poses(
     assert code == 0, errors
     assert printed.startswith(f'{out}: 20 frames, {people} people, {20 * people} poses\n')
     assert errors[0] == FOUND
-    assert {line.partition(' (')[0] for line in errors[1:]} == {
+    assert {line.partition(' (')[0] for line in errors[2:]} == {
         'infer.py: fetching human-s',
         'infer.py: fetching person-m',
     }
     assert requests == ['GET', 'GET']
     require_tracks(out, people)
     assert json.loads(out.read_text())['inference']['min_track_frames'] == 10
+
+
+def test_all_files_are_named_before_the_first_download(
+    run_main: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
+    with publish(tmp_path, monkeypatch, 'human-s'):
+        address = os.environ['STDPOSE_MIRROR']
+    # The server is gone.
+    code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
+    assert code == 2
+    network, detector = (f'{address}/{file.file}' for file in FILES)
+    folder = FILES[0].path.parent
+    assert errors[1] == (
+        'infer.py: 2 files are fetched once, unless you put them there: '
+        f'{network} as {folder / Path(network).name}, {detector} as {folder / Path(detector).name}'
+    )
+    assert 'cannot be fetched' in errors[2]
+
+
+@pytest.mark.parametrize('what', ['path', 'archive'])
+def test_a_file_that_the_user_has_put_there_is_not_announced(
+    run_main: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
+    with publish(tmp_path, monkeypatch, 'human-s'):
+        pass
+    file = FILES[1].path if what == 'path' else FILES[1].download[1]
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'')
+    code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
+    assert code == 2
+    assert not any('files are fetched once' in line for line in errors)
+
+
+def test_a_file_that_is_there_is_not_announced(
+    run_main: Run, tmp_path: Path, published: Publish
+) -> None:
+    clip = write_walk(tmp_path / 'clip.mp4', 1)
+    published('human-s')
+    for name in ('first', 'second'):
+        out = tmp_path / f'{name}.json'
+        code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
+        assert code == 0
+    assert errors == [FOUND]
 
 
 def test_it_needs_neither_pytorch_nor_openmmlab(tmp_path: Path, published: Publish) -> None:
@@ -127,9 +176,9 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
         ),
         ('hand-m', '', 'hand-m finds no joints of a human body'),
         ('human-s', '--boxes whole-picture --det-every 2', '--det-every or --min-track'),
-        ('human-s', '--det-config persona', 'detector persona does not exist, give a published'),
-        ('human-s', '--det-config person --det-checkpoint w.pth', 'leave out the check'),
-        ('human-s', '--det-config net.onnx=magic', 'must be one of rtmdet, yolox'),
+        ('human-s', '--detector persona', 'detector persona does not exist, give a published'),
+        ('human-s', '--detector person --det-checkpoint w.pth', 'leave out the check'),
+        ('human-s', '--detector net.onnx=magic', 'must be one of rtmdet, yolox'),
     ],
 )
 def test_what_cannot_work_is_one_line(
@@ -144,7 +193,7 @@ def test_what_cannot_work_is_one_line(
     published(name)
     code, _, errors = run_main(infer.main, clip, '--pose', name, '--out', out, *arguments.split())
     assert code == 2
-    told = [line for line in errors if 'fetching' not in line and line != FOUND]
+    told = [line for line in errors if 'fetch' not in line and line != FOUND]
     assert len(told) == 1
     assert sentence in told[0]
     assert not out.exists()

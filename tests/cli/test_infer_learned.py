@@ -111,7 +111,7 @@ def test_it_finds_the_subject_of_a_detector(
 
     monkeypatch.setattr(detection, 'build_person_detector', lambda *_: OneSubject())
     out = tmp_path / 'poses.json'
-    assert run('--det-config', 'x.onnx', '--out', out)[0] == 0
+    assert run('--detector', 'x.onnx', '--out', out)[0] == 0
     require_poses(out, track_id=1)
 
 

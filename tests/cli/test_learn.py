@@ -171,5 +171,6 @@ def test_without_pytorch_one_sentence_names_the_extra(
     code, _, lines = run_main(learn.main, *inputs, '--out', tmp_path / 'n.onnx')
     assert code == 2
     assert lines[-1].endswith(
-        'learning from labels needs PyTorch, which is not installed: install stdpose-mm[learn]'
+        'learning from labels needs PyTorch, which is not installed: run '
+        f'`{errors.installation_command("learn")}`'
     )

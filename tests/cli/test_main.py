@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+from argparse import SUPPRESS
 from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli.main import VERBS, main
+from stdpose_mm.cli.main import VERBS, format_help, load_verb, main
+from stdpose_mm.errors import installation_command
 from stdpose_mm.version import __version__
 from support.warm_commands import run_light
 
@@ -82,13 +85,93 @@ def test_unknown_verb_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['propogate']) == 2
     captured = capsys.readouterr()
     assert captured.out == ''
-    assert captured.err.startswith("stdpose: unknown verb 'propogate', choose one of propagate, ")
-    assert captured.err.count('\n') == 1
+    assert captured.err == "stdpose: unknown verb 'propogate', did you mean propagate?\n"
+    assert main(['xyz']) == 2
+    line = "stdpose: unknown verb 'xyz', choose one of demo, propagate, "
+    assert capsys.readouterr().err.startswith(line)
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(['--version']) == 0
+@pytest.mark.parametrize('arguments', [['help'], ['--help'], ['-h'], []])
+def test_help_without_a_verb_lists_the_verbs(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f'{format_help()}\n'
+
+
+def test_help_of_a_verb_is_also_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(['help', 'plan'])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith('usage: stdpose plan ')
+
+
+@pytest.mark.parametrize('option', ['--version', '-V'])
+def test_version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([option]) == 0
     assert capsys.readouterr().out == f'stdpose {__version__}\n'
+
+
+def help_of(verb: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit):
+        main(['help', verb])
+    return capsys.readouterr().out
+
+
+def option_names(text: str) -> list[str]:
+    return re.findall(r'^  (?:-h, )?(--[\w-]+)', text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ('verb', 'first'),
+    [
+        ('propagate', ['--help', '--out', '--save-video', '--report']),
+        ('infer', ['--help', '--out', '--save-video', '--format', '--pose']),
+        ('review', ['--help', '--out', '--project', '--skeleton', '--pose']),
+        ('convert', ['--help', '--from', '--to']),
+        ('learn', ['--help', '--out', '--minutes']),
+    ],
+)
+def test_help_begins_with_the_common_options_and_ends_with_examples(
+    verb: str, first: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = help_of(verb, capsys)
+    common = text.partition('\n\noptions:\n')[2].partition('\n\n')[0]
+    assert option_names(common)[: len(first)] == first
+    assert len(option_names(common)) <= 12
+    examples = text.partition('\nexamples:\n')[2].splitlines()
+    assert examples[0].startswith(f'  stdpose {verb} ')
+
+
+@pytest.mark.parametrize('verb', VERBS)
+def test_help_lists_each_option_once_and_no_wall_of_choices(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = help_of(verb, capsys)
+    parser = load_verb(verb).main.make_parser()
+    listed = [
+        action.option_strings[-1]
+        for action in parser._actions
+        if action.option_strings and action.help != SUPPRESS
+    ]
+    assert sorted(option_names(text)) == sorted(listed)
+    assert not re.search(r'\{\w[^}]{80,}\}', text)
+
+
+@pytest.mark.parametrize(
+    ('verb', 'former', 'name'),
+    [
+        ('propagate', '--adapt=3', '--learn=3'),
+        ('propagate', '--det-config=person', '--detector=person'),
+        ('infer', '--det-config=person', '--detector=person'),
+        ('review', '--det-config=person', '--detector=person'),
+    ],
+)
+def test_the_former_name_of_an_option_still_works(verb: str, former: str, name: str) -> None:
+    command = load_verb(verb).main
+    needed = ['clip.mp4', 'labels.json'] + ['--out=dense.json'] * (verb != 'review')
+    assert command.parse([*needed, former]) == command.parse([*needed, name])
+    assert command.parse([*needed, name]) != command.parse(needed)
 
 
 @pytest.mark.parametrize('method', ['linear', 'auto'])
@@ -138,5 +221,5 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(
     error = capsys.readouterr().err
     assert f': {subject}' in error
     assert 'PyTorch and MMPose' in error
-    assert 'not installed: install stdpose-mm[train]' in error
+    assert f'not installed: run `{installation_command("train")}`' in error
     assert error.count('\n') == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from functools import partial
@@ -57,6 +58,23 @@ def test_frames_of_a_video(run, tmp_path):
     numbers = [int(part.split()[3]) for part in outlook.split('; ')]
     assert outlook.startswith('90% would take ')
     assert numbers == sorted(numbers)
+
+
+def test_the_frames_are_also_a_table(run, tmp_path):
+    first, second = write_video(tmp_path / 'v' / 'a, b', 9), write_video(tmp_path / 'v' / 'c', 9)
+    out = tmp_path / 'frames.csv'
+    code, printed, _ = run(tmp_path / 'v', '--max-labels', 3, '--target', 1, '--out', out)
+    assert code == 0
+    header, *rows = csv.reader(out.read_text().splitlines())
+    assert header == ['video', 'frame']
+    assert len(rows) == 3
+    lines = [
+        f'{video}: label {"frame" if len(frames) == 1 else "frames"} {", ".join(frames)}'
+        for video in (first, second)
+        if (frames := [frame for name, frame in rows if name == str(video)])
+    ]
+    assert printed.splitlines()[:2] == lines
+    assert printed.endswith(f'{out}: the frames to label\n')
 
 
 def test_a_single_frame(run, tmp_path):

@@ -236,10 +236,10 @@ def another_joint(fields):
         (None, '--config no.py', "method 'auto' needs a config and a checkpoint"),
         (None, '--save-video dense.json', 'are the same file dense.json'),
         (None, '--method magic', "invalid choice: 'magic'"),
-        (None, '--boxes detector', '--boxes detector would have no effect: give --det-config'),
+        (None, '--boxes detector', '--boxes detector would have no effect: give --detector'),
         (None, '--boxes boxes.json', 'boxes.json does not exist'),
-        (None, '--boxes detector --det-config d.onnx', 'd.onnx does not exist'),
-        (None, '--det-config d.py', '--det-config would have no effect: give --boxes detector'),
+        (None, '--boxes detector --detector d.onnx', 'd.onnx does not exist'),
+        (None, '--detector d.py', '--detector would have no effect: give --boxes detector'),
         (None, '--life-span magic', "invalid choice: 'magic'"),
         (None, '--format magic', "invalid choice: 'magic'"),
         (None, '--keep-every 0', 'must be at least 1, got 0'),
@@ -333,7 +333,7 @@ def test_detected_boxes_are_taken_over(run, folder, label_file, tmp_path, monkey
 
     monkeypatch.setattr('stdpose_mm.detection.build_person_detector', lambda *_: Corner())
     out = tmp_path / 'dense.json'
-    detector = ['--boxes', 'detector', '--det-config', 'any.onnx', '--method', 'linear']
+    detector = ['--boxes', 'detector', '--detector', 'any.onnx', '--method', 'linear']
     assert run(folder, label_file, '--out', out, *detector)[0] == 0
     first, second = boxes_of(out, 0), boxes_of(out, 1)
     # Person 0 walks right, through that box; person 1 is further down.

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stdpose_mm.cli.propagation_advice import format_accuracy
+from stdpose_mm.cli.propagation_advice import format_accuracy, list_advice
 from stdpose_mm.review import HiddenLabel, LabelAccuracy
 from support.scored_videos import scored_track, scored_video
 
@@ -41,3 +41,11 @@ def test_why_nothing_was_measured_names_the_kind_of_subject() -> None:
         'accuracy was not measured: no label lies between two others of the same mouse, label a '
         'third frame'
     )
+
+
+def test_a_frame_with_less_than_one_expected_error_is_probably_fine() -> None:
+    # Of the two joints in frame 1, 0.6 + 0.7 are expected to be wrong; in frame 5, 0.2 + 0.1.
+    labels = scored_video(scored_track([1, (0.4, 0.3), 1, 1, 1, (0.8, 0.9), 1]))
+    worst, other = list_advice(labels, check=2, suggest=0)
+    assert worst.startswith('check frame 1: about 1.3 wrong joints are expected, most likely ')
+    assert other.startswith('check frame 5: probably fine, about 0.3 wrong joints are expected, ')

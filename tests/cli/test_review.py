@@ -75,7 +75,7 @@ def test_shows_what_propagate_writes_with_the_same_network(
         ('--project dot.onnx', '--project dot.onnx is also given as pose network dot.onnx'),
         ('--drafts none.json', 'the poses none.json do not exist'),
         ('--drafts labels.json --out labels.json', 'is also given as --drafts'),
-        ('--det-checkpoint weights.pth', 'give --det-config'),
+        ('--det-checkpoint weights.pth', 'give --detector'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

@@ -205,7 +205,7 @@ def test_stdout_in_ascii_shows_escapes(monkeypatch, tmp_path, label_file):
     data = io.BytesIO()
     monkeypatch.setattr('sys.stdout', io.TextIOWrapper(data, encoding='ascii'))
     assert convert.main([str(label_file), str(tmp_path / 'out.xml')]) == 0
-    assert data.getvalue().startswith(b'cl\\xedp: labels on frames')
+    assert data.getvalue().startswith(b'cl\\xedp: 3 frames, 2 people, 6 given poses; ')
 
 
 @pytest.mark.parametrize('option', ['--out', '--report'])

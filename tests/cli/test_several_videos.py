@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -92,9 +93,10 @@ def test_labels_that_may_be_wrong_are_said_with_the_video(run, data, tmp_path):
 def test_the_summary_has_a_row_for_each_video(run, tmp_path):
     code, printed, errors = run(tmp_path / 'out')
     header, *_, last = printed.splitlines()
-    assert header.split() == ['video', 'frames', 'people', 'given', 'propagated', 'seconds']
-    # Two people with three joints, labelled in three frames.
-    expected = {'a': [9, 2, 18, 36], 'b': [10, 2, 18, 42], 'c': [11, 2, 18, 48]}
+    columns = ['video', 'frames', 'people', 'given poses', 'propagated poses', 'seconds']
+    assert re.split('  +', header) == columns
+    # Two people, labelled in three frames.
+    expected = {'a': [9, 2, 6, 12], 'b': [10, 2, 6, 14], 'c': [11, 2, 6, 16]}
     assert {name: cells[:-1] for name, cells in rows(printed).items()} == {
         f'{name}.json': [str(number) for number in numbers] for name, numbers in expected.items()
     }
@@ -115,8 +117,70 @@ def test_what_is_finished_is_not_done_again(run, tmp_path):
     assert code == 0
     assert errors == [f'[{n}/3] {name}.json: done before' for n, name in enumerate(NAMES, 1)]
     assert printed.splitlines()[-1] == '3 videos: 0 done, 3 done before, 0 failed'
-    assert rows(printed)['b.json'] == ['10', '2', '18', '42', 'done', 'before']
+    assert rows(printed)['b.json'] == ['10', '2', '6', '14', 'done', 'before']
     assert times(out) == before
+
+
+def test_a_dry_run_writes_nothing(run, tmp_path):
+    out = tmp_path / 'out'
+    code, printed, errors = run(out, '--dry-run')
+    assert (code, errors) == (0, [])
+    assert printed.splitlines()[-1].startswith('3 videos: 3 to do, 0 done before ')
+    assert not out.exists()
+
+
+def test_a_dry_run_names_the_files_and_what_would_fail(run, data, tmp_path):
+    out = tmp_path / 'out'
+    (data / 'labels' / 'c.json').unlink()
+    code, printed, errors = run(out, '--dry-run', '--report', tmp_path / 'pages')
+    assert code == 2
+    assert errors[-1].endswith(': 1 of 3 videos would fail, see above')
+    first, second, third, last = printed.splitlines()
+    assert first == f'{out}/a.json: from {data}/videos/a.mp4 and {data}/labels/a.json, to do'
+    assert second.endswith('/b.json, to do')
+    assert third.startswith(f'{out}/c.json: from {data}/videos/c.mp4, would fail: ')
+    assert last.startswith('3 videos: 2 to do, 0 done before ')
+
+
+def test_a_dry_run_knows_what_is_done_and_what_was_changed(run, tmp_path):
+    out = tmp_path / 'out'
+    run(out)
+    (out / 'a.json').unlink()
+    (out / 'b.json').write_text('corrected')
+    before = times(out)
+    code, printed, _ = run(out, '--dry-run')
+    assert code == 2
+    assert [
+        re.search('to do|done before|would fail', line)[0] for line in printed.splitlines()
+    ] == [
+        'to do',
+        'would fail',
+        'done before',
+        'to do',
+    ]
+    assert 'b.json was changed since it was written by this command' in printed
+    assert times(out) == before
+
+
+def test_a_dry_run_is_for_several_videos(run_alone, tmp_path):
+    line = refusal(run_alone, tmp_path / 'dense.json', '--dry-run')
+    assert '--dry-run would have no effect: give several videos, or leave it out' in line
+
+
+def test_quiet_makes_no_other_video(run, tmp_path):
+    out = tmp_path / 'out'
+    run(out)
+    before = times(out)
+    assert run(out, '--quiet') == (0, '', [])
+    assert times(out) == before
+
+
+def test_quiet_prints_failures_and_advice_only(run, data, tmp_path):
+    (data / 'labels' / 'c.json').unlink()
+    code, printed, errors = run(tmp_path / 'out', '--quiet', '--suggest', 1)
+    assert code == 2
+    assert {line.split(':')[0] for line in printed.splitlines()} == {'a.json', 'b.json'}
+    assert [line.split(': ')[0] for line in errors] == ['[1/3] c.json failed', 'propagate.py']
 
 
 def test_shards_do_all_videos_once(run, tmp_path):
@@ -204,9 +268,9 @@ def test_joints_that_score_too_little_are_left_unlabelled(run, data, tmp_path):
     }
     unsure = next(p for p in dense.persons if (p.track_id, p.frame_index) == (0, 3))
     np.testing.assert_allclose(unsure.scores, 2.0 ** (np.array([-1, -3, -3]) / 7))
-    # Of the 36 joints that are propagated, 8 + 12 are left.
-    assert printed.splitlines()[0].split()[-3:] == ['propagated', 'unsure', 'seconds']
-    assert rows(printed)['a.json'][:-1] == ['9', '2', '16', '20', '16']
+    # Of 36 propagated joints, 20 are left, in 8 poses; 3 joints of 2 given poses are not given.
+    assert re.split('  +', printed)[4:6] == ['propagated poses', 'joints left out']
+    assert rows(printed)['a.json'][:-1] == ['9', '2', '6', '8', '16']
 
 
 @pytest.fixture
@@ -391,7 +455,9 @@ def test_folders_of_pages_and_overlays(run, data, tmp_path):
     (data / 'videos' / 'c.mp4').unlink()
     pages, overlays = tmp_path / 'pages', tmp_path / 'overlays'
     arguments = [tmp_path / 'out', '--report', pages, '--save-video', overlays]
-    assert run(*arguments)[0] == 0
+    code, printed, _ = run(*arguments)
+    assert code == 0
+    assert f'the files are in {tmp_path / "out"}, {overlays}, {pages}\n' in printed
     assert sorted(contents(pages)) == ['a.html', 'b.html']
     assert sorted(contents(overlays)) == ['a.mp4', 'b.mp4']
     (pages / 'b.html').unlink()

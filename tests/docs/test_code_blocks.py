@@ -181,6 +181,10 @@ def run_call(call: Call) -> None:
     command, *rest = call.words
     if command == 'pip':
         return check_installation(rest)
+    if command == 'git':
+        # Whoever publishes the repository knows its address.
+        assert rest == ['clone', 'ADDRESS', 'stdpose_mm']
+        return None
     if command == 'make':
         done = subprocess.run(['make', '-n', *rest], cwd=ROOT, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -51,7 +51,7 @@ def test_a_name_that_does_not_fit_is_refused(name, format, sentence):
 
 def test_a_format_whose_package_is_missing_is_refused(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    with pytest.raises(InputError, match=r'format sleap needs sleap-io, .* stdpose-mm\[sleap\]'):
+    with pytest.raises(InputError, match=r'format sleap needs sleap-io, .*: run `pip '):
         choose_format('a.slp')
 
 

@@ -273,7 +273,7 @@ def test_a_task_without_a_network_is_refused(tmp_path, monkeypatch):
 def test_a_missing_runtime_is_named(tmp_path, monkeypatch):
     path = write_tflite(tmp_path / 'net.tflite', [Output((0,))])
     monkeypatch.setitem(sys.modules, 'ai_edge_litert', None)
-    sentence = r'net\.tflite needs LiteRT, which is not installed: install stdpose-mm\[tflite\]$'
+    sentence = r'net\.tflite needs LiteRT, which is not installed: run `pip install .*`$'
     with pytest.raises(InputError, match=sentence):
         TFLitePoseNetwork(path, describe(1))
 

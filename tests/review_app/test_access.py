@@ -92,6 +92,47 @@ def test_this_machine_has_two_names_and_a_tunnel_its_own_port(page: Page, host: 
 
 
 @pytest.mark.parametrize(
+    ('host', 'listens_on', 'status'),
+    [
+        ('192.168.7.5:9000', '0.0.0.0', 200),
+        ('127.0.0.1:9000', '0.0.0.0', 200),
+        # Names that could be made to resolve to this machine.
+        ('evil.example:9000', '0.0.0.0', 403),
+        ('1.2.3.4.example:9000', '0.0.0.0', 403),
+        ('192.168.7.5:9000', '192.168.7.5', 200),
+        ('192.168.7.6:9000', '192.168.7.5', 403),
+        ('evil.example', '192.168.7.5', 403),
+        ('lab-server:9000', 'Lab-Server', 200),
+        ('localhost:9000', 'lab-server', 200),
+        ('labxserver', 'lab.server', 403),
+        ('192.168.7.5:9000', '127.0.0.1', 403),
+    ],
+)
+def test_a_server_for_others_has_the_address_it_was_given_and_no_other(
+    host: str, listens_on: str, status: int
+):
+    app = LocalAccess(PlainTextResponse('shown'), PORT, TOKEN, listens_on)
+    client = TestClient(app, base_url=HERE, cookies={app.cookie: TOKEN})
+    answer = client.get('/', headers={'Host': host, 'Origin': f'http://{host}'})
+    assert answer.status_code == status
+
+
+def test_others_need_the_token_too():
+    client = TestClient(LocalAccess(PlainTextResponse('shown'), PORT, TOKEN, '0.0.0.0'))
+    host = {'Host': '192.168.7.5:9000'}
+    assert client.get('/api/project', headers=host).status_code == 403
+    assert client.get('/', headers=host, params={'token': 'wrong'}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ('listens_on', 'shown'), [('0.0.0.0', '127.0.0.1'), ('192.168.7.5', '192.168.7.5')]
+)
+def test_the_printed_address_is_one_that_can_be_opened(listens_on: str, shown: str):
+    app = LocalAccess(PlainTextResponse('shown'), PORT, TOKEN, listens_on)
+    assert app.address == f'http://{shown}:{PORT}/?token={TOKEN}'
+
+
+@pytest.mark.parametrize(
     ('method', 'origin'),
     [
         *(('GET', 'http://evil.example'), ('GET', 'null'), ('GET', f'https://127.0.0.1:{PORT}')),

@@ -183,7 +183,7 @@ def test_drafts_need_a_skeleton(open_page: Callable):
 
 def test_without_a_network_one_sentence_says_which_option_gives_one(page):
     assert '--pose-onnx' in refused(page, 'box', frame=5, box=BOX)
-    assert '--det-config' in refused(page, 'find', frame=5)
+    assert '--detector' in refused(page, 'find', frame=5)
     assert '--drafts' in refused(page, 'plan')
     state = page.get('/guidance')['drafts']
     assert ('--pose-onnx' in state['refused'], state['source']) == (True, '')

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.review_app import video_review
 from stdpose_mm.review_app.project import ReviewProject
@@ -35,6 +36,25 @@ def test_log_handlers_of_other_packages_stay_open(
     server = ListeningServer(start(two_people))
     server._socket.close()
     assert not other.closed
+
+
+def test_other_machines_reach_it_only_if_that_is_asked_for(
+    start: Callable[..., ReviewProject], two_people: VideoLabels
+) -> None:
+    for arguments, listens_on in (((), '127.0.0.1'), ((0, '0.0.0.0'), '0.0.0.0')):
+        server = ListeningServer(start(two_people), *arguments)
+        assert server._socket.getsockname()[0] == listens_on
+        server._socket.close()
+
+
+def test_an_address_of_another_machine_is_refused(
+    start: Callable[..., ReviewProject], two_people: VideoLabels
+) -> None:
+    # An address for documentation, which no machine has.
+    with pytest.raises(
+        InputError, match=r'192\.0\.2\.1, port 0 cannot be used, give another --host'
+    ):
+        ListeningServer(start(two_people), host='192.0.2.1')
 
 
 @pytest.mark.parametrize('is_forced', [False, True])

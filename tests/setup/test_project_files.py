@@ -85,11 +85,12 @@ def recipe() -> dict[str, Any]:
     return yaml.safe_load(filled)
 
 
-def test_the_conda_recipe_is_the_light_installation() -> None:
+def test_the_conda_recipe_is_the_light_installation_with_the_review_page() -> None:
     built = recipe()
     assert built['package'] == {'name': PROJECT['name'], 'version': __version__}
     wanted = [f'python {PROJECT["requires-python"]}']
-    for requirement in sorted(PROJECT['dependencies'], key=str.lower):
+    requirements = PROJECT['dependencies'] + PROJECT['optional-dependencies']['review']
+    for requirement in sorted(requirements, key=str.lower):
         name, version = re.fullmatch(r'([\w-]+)(.*)', requirement).groups()
         wanted.append(f'{CONDA_NAMES.get(name, name.lower())} {version}')
     assert built['requirements']['run'] == wanted

@@ -23,13 +23,15 @@ PAGES = [
 _FENCE = re.compile(r'^( *)```([^\n]*)\n(.*?)^\1``` *$', re.MULTILINE | re.DOTALL)
 
 _SHIM = """#!{python} -IS
-import json, sys
+import json, os, sys
 call = [{name!r}, *sys.argv[1:]]
+if call[:2] == ['git', 'clone']:
+    os.makedirs(call[-1], exist_ok=True)
 with open({log!r}, 'a') as log:
     print(json.dumps([call, sys.stdin.read() if call[1:2] == ['-'] else '']), file=log)
 """
 
-RECORDED = ('stdpose', 'python', 'pip', 'make', 'torchrun', 'srun')
+RECORDED = ('stdpose', 'python', 'pip', 'make', 'torchrun', 'srun', 'git')
 """Commands that blocks may call; the shell finds no other ones."""
 
 

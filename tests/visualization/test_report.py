@@ -233,6 +233,21 @@ def test_frames_to_check_come_in_the_order_given_with_their_worst_joints(path):
     assert [b['data-time'] for b in page.all('button')] == ['0.950', '0.250']
 
 
+@pytest.mark.parametrize(
+    ('expected_wrong', 'words'),
+    [
+        (0.3, 'probably fine'),
+        (0.94, 'probably fine'),
+        # It would be shown as 1.0.
+        (0.96, '1.0 joints expected to be wrong'),
+    ],
+)
+def test_less_than_one_wrong_joint_is_probably_fine(path, expected_wrong, words):
+    write_report(path, Clip(), make_labels(), checks=[check(9, expected_wrong, (0, 'head', 0.9))])
+    line = f'Frame 9 Show in the video {words} Least certain'
+    assert line in read(path).words
+
+
 def test_the_worst_joint_is_ringed_and_a_large_frame_is_cut_to_its_person(path):
     size = (1600, 1200)
     labels = make_labels(size=size)

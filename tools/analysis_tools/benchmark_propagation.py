@@ -106,7 +106,9 @@ def benchmark(options: BenchmarkOptions) -> None:
         (open_video(labels, *roots, reads_pictures, OTHER_METHOD), labels) for labels in videos
     ]
     comparisons = []
-    with tqdm(total=len(intervals) * len(rows) * len(videos), unit=' videos', delay=1) as bar:
+    with tqdm(
+        total=len(intervals) * len(rows) * len(videos), unit=' videos', delay=1, disable=None
+    ) as bar:
         for interval in intervals:
 
             def keep(method: str, dense: VideoLabels, interval: int = interval) -> None:

@@ -2,7 +2,7 @@
 
     python tools/dataset_converters/detect_people.py data/posetrack18/annotations/val \
         --image-root data/posetrack18 --out data/posetrack18/detections/val.json \
-        --det-config rtmdet_m_8xb32-300e_coco --det-checkpoint rtmdet_m.pth --device cuda
+        --detector rtmdet_m_8xb32-300e_coco --det-checkpoint rtmdet_m.pth --device cuda
 
 The command writes COCO-style detections, which datasets with ``boxes='detected'`` take as
 ``bbox_file``.
@@ -53,7 +53,7 @@ class DetectOptions(LabelledVideoOptions):
     out: Path = option(
         REQUIRED, writes=True, what='detections', suffixes=JSON_SUFFIXES, metavar='JSON'
     )
-    det_config: str = option(REQUIRED, metavar='{NAME,FILE}')
+    det_config: str = option(REQUIRED, '--det-config', '--detector', metavar='{NAME,FILE}')
     det_checkpoint: str | None = option(metavar='FILE')
     score_thr: float = option(0.05, type=fraction, metavar='S')
     device: str = option('cpu')
@@ -109,6 +109,7 @@ def detect_people(
     """
     from tqdm import tqdm
 
+    from stdpose_mm.cli.progress import hide_bars
     from stdpose_mm.io.labelled_videos import open_video
     from stdpose_mm.io.labels.detections import require_distinct_ids
 
@@ -121,7 +122,7 @@ def detect_people(
         frames = open_video(share_of_process[name], image_root, video_root, pictures_needed=True)
         return {image_id: detector(frames[index]) for index, image_id in ids[name].items()}
 
-    bar = tqdm(share_of_process, unit=' videos', disable=not is_first_process())
+    bar = tqdm(share_of_process, unit=' videos', disable=hide_bars())
     detections, failed = work_together(bar, detect)
     if failed:
         raise InputError(failed[min(failed)])

@@ -189,7 +189,7 @@ def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missi
             page.pointer((60, 8), (66, 14), (74, 20))
         assert given(page, 1)[1] == 'gggg'
         page.press('i', held=[Keys.SHIFT])
-        page.wait(lambda: '--det-config' in page.text('#messages'), 'the page says which option')
+        page.wait(lambda: '--detector' in page.text('#messages'), 'the page says which option')
 
 
 def test_drafts_are_chosen_and_discarded_in_the_list_by_keyboard(drafting):

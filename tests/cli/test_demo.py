@@ -1,0 +1,81 @@
+"""The clip to try: what ``stdpose demo`` writes, and that the commands it prints work."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.cli import demo, propagate, review
+from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
+from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.video import open_frames
+from support.without_torch import run_without_torch
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def printed_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> list[list[str]]:
+    """The words of each command that is printed when the clip is made."""
+    monkeypatch.chdir(tmp_path)
+    assert demo.main(['my example']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return [shlex.split(line) for line in lines if line.startswith('  ')]
+
+
+def test_a_clip_of_two_seconds_and_labels_of_every_seventh_frame(
+    tmp_path: Path, printed_commands: list[list[str]]
+) -> None:
+    frames = open_frames(tmp_path / 'my example' / 'clip.mp4')
+    assert len(frames) / frames.fps == 2
+    labels = read_labels(tmp_path / 'my example' / 'labels.json')
+    labelled = {(person.frame_index, person.track_id) for person in labels.persons}
+    assert labelled == {(frame, person) for frame in (0, 7, 14, 21, 28) for person in (0, 1)}
+
+
+def test_the_printed_propagation_is_right_for_most_joints(
+    tmp_path: Path, printed_commands: list[list[str]]
+) -> None:
+    command, verb, *arguments = printed_commands[0]
+    assert (command, verb) == ('stdpose', 'propagate')
+    assert propagate.main(arguments) == 0
+    written = {path.name for path in (tmp_path / 'my example').iterdir()}
+    assert written == {'clip.mp4', 'labels.json', 'dense.json', 'overlay.mp4', 'report.html'}
+    truth = generate_clip(demo.SEED, ClipSettings(frames=demo.FRAMES, people=(2, 2))).labels
+    dense = read_labels(tmp_path / 'my example' / 'dense.json')
+    right = joints = 0
+    for true, filled in zip(truth.persons, dense.persons, strict=True):
+        assert (true.frame_index, true.track_id) == (filled.frame_index, filled.track_id)
+        places = true.keypoints[true.labelled]
+        error = abs(filled.keypoints[true.labelled] - places).max(axis=1)
+        right += int((error < 0.1 * (places.max(axis=0) - places.min(axis=0)).max()).sum())
+        joints += len(places)
+    assert right / joints > 0.9
+
+
+def test_the_printed_review_opens_the_clip_with_its_labels(
+    printed_commands: list[list[str]],
+) -> None:
+    command, verb, *arguments = printed_commands[1]
+    assert (command, verb) == ('stdpose', 'review')
+    (inputs,) = review._list_inputs(review.main.parse(arguments))
+    assert (inputs.video.name, inputs.labels and inputs.labels.name) == ('clip.mp4', 'labels.json')
+
+
+def test_the_files_of_a_folder_are_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / 'labels.json'
+    mine.write_text('mine')
+    assert demo.main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f'stdpose demo: {tmp_path} holds files, give a new folder\n'
+    assert mine.read_text() == 'mine'
+
+
+def test_the_clip_is_made_without_the_heavy_packages(tmp_path: Path) -> None:
+    run_without_torch('demo', tmp_path / 'example')
+    assert (tmp_path / 'example' / 'clip.mp4').is_file()
