@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, linux]
 @pytest.mark.parametrize('command', ['convert to a folder', 'propagate'])
 def test_faults_in_all_phases(tmp_path: Path, command: str) -> None:
     faults = ['SIGTERM', 'SIGKILL', NO_ROOM]
-    job = {'folder': str(tmp_path), 'command': command, 'faults': faults, 'points': 3}
+    job = {'folder': str(tmp_path), 'command': command, 'faults': faults, 'points': 2}
     done = subprocess.run(
         [
             sys.executable,
@@ -34,5 +34,4 @@ def test_faults_in_all_phases(tmp_path: Path, command: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
-    assert {fault: len(of) >= 3 for fault, of in results.items()} == dict.fromkeys(faults, True)
-    assert {problem for of in results.values() for problem in of} == {''}
+    assert results == {fault: ['', ''] for fault in faults}

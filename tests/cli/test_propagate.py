@@ -450,11 +450,19 @@ sys.exit(propagate.main(sys.argv[1:]))
 """
 
 
+NOTHING = 'no output was written; the same command reuses what is in the cache'
+LABELS_ALONE = 'dense.json is written, but not everything beside it'
+
+
 @pytest.mark.parametrize(
-    ('owner', 'name'), [('progress.FrameProgress', 'advance'), ('overlay', 'draw_people')]
+    ('owner', 'name', 'written', 'sentence'),
+    [
+        ('progress.FrameProgress', 'advance', [], NOTHING),
+        ('overlay', 'draw_people', ['dense.json'], LABELS_ALONE),
+    ],
 )
-def test_an_interrupted_run_leaves_nothing_beside_the_video(
-    movie, label_file, tmp_path, owner, name
+def test_an_interrupted_run_leaves_the_labels_or_nothing(
+    movie, label_file, tmp_path, owner, name, written, sentence
 ):
     before = sorted(tmp_path.iterdir())
     process = start_code(
@@ -469,8 +477,7 @@ def test_an_interrupted_run_leaves_nothing_beside_the_video(
     os.kill(process.pid, signal.SIGINT)
     done = process.wait()
     assert done.returncode == 130
-    assert done.stderr.splitlines()[-1] == (
-        'propagate.py: interrupted, no output was written; '
-        'the same command reuses what is in the cache'
-    )
-    assert sorted(tmp_path.iterdir()) == before
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('propagate.py: interrupted, ')
+    assert last.endswith(sentence)
+    assert sorted(tmp_path.iterdir()) == sorted([*before, *map(tmp_path.joinpath, written)])

@@ -196,7 +196,7 @@ class FaultTable:
         Args:
             line: The command.
             faults: ``SIGNALS`` and ``NO_ROOM``.
-            points: Number of moments of a signal.
+            points: Number of moments of a signal, and at most so many sizes of a file.
 
         Returns:
             Fault -> a text for each run: '' if it was right, else what was wrong.
@@ -223,9 +223,10 @@ class FaultTable:
     ) -> list[Callable[[], object]]:
         if fault == NO_ROOM:
             sizes = {0, 1} | {s for c in outputs.values() for s in (len(c) // 2, len(c) - 1)}
+            of_points = np.linspace(0, len(sizes) - 1, min(points, len(sizes))).astype(int)
             return [
                 lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-                for size in (sorted(sizes) if outputs else ())
+                for size in (np.array(sorted(sizes))[of_points].tolist() if outputs else ())
             ]
         number = getattr(signal, fault)
         return [
