@@ -140,6 +140,14 @@ LABEL_FORMATS = {
         read='sleap_analysis:read_sleap_analysis',
         is_bytes='sleap_analysis:is_sleap_analysis',
     ),
+    'movement': LabelFormat(
+        ('.nc',),
+        'netCDF file of poses for movement, `.nc`, also with its corrections',
+        read='movement:read_movement',
+        write='tables:write_movement',
+        is_bytes='movement:is_movement',
+        times=True,
+    ),
     'tidy-csv': LabelFormat(
         ('.csv', '.csv.gz'),
         'table for R, pandas or a spreadsheet, with one row per joint',
@@ -226,12 +234,6 @@ LABEL_FORMATS = {
         takes=('size',),
         is_json='mediapipe:is_mediapipe',
         fractions=True,
-    ),
-    'movement': LabelFormat(
-        ('.nc',),
-        'netCDF file of poses for movement, `.nc`',
-        write='tables:write_movement',
-        times=True,
     ),
     'trc': LabelFormat(
         ('.trc',),
