@@ -48,6 +48,14 @@ LOCATIONS = {
 """Registry of MMPose -> modules whose import registers classes in it."""
 
 
+LIBRARY_NOTES = (
+    'Could not import OneDL.',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
+"""Beginnings of messages about MMDetection and MMEngine themselves that no user can act on: a part
+for their authors' platform is missing, and MMEngine calls its own old functions."""
+
 _undo: list[Callable[[], object]] = []
 """What undoes the changes that have been made, in their order."""
 
@@ -67,6 +75,18 @@ def uninstall() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
     while _undo:
         _undo.pop()()
+
+
+def hide_library_notes() -> None:
+    """Let those packages of OpenMMLab that are imported later not print :data:`LIBRARY_NOTES`.
+
+    The commands call this, importing this package does not: other programs see all messages.
+    """
+    name = 'mmengine.logging'
+    if name not in _CHANGES:
+        _CHANGES[name] = _change_logging
+        if name in sys.modules:
+            _change_logging(sys.modules[name])
 
 
 class _Watcher:
@@ -93,6 +113,17 @@ class _Watcher:
 
             spec.loader.exec_module = load_and_change  # type: ignore[method-assign]
         return spec
+
+
+def _change_logging(module: Any) -> None:
+    print_log = module.print_log
+
+    def print_others(msg: Any, *args: Any, **kwargs: Any) -> None:
+        if not str(msg).startswith(LIBRARY_NOTES):
+            print_log(msg, *args, **kwargs)
+
+    module.print_log = print_others
+    _undo.append(partial(setattr, module, 'print_log', print_log))
 
 
 def _change_registries(module: Any) -> None:
@@ -181,7 +212,7 @@ def _find_base_config(name: str) -> Path:
     return files.get(stem, root / name)
 
 
-_CHANGES = {
+_CHANGES: dict[str, Callable[[Any], None]] = {
     'mmengine.config.config': _change_config,
     'mmpose.registry': _change_registries,
     'mmpose.apis.inferencers.mmpose_inferencer': _change_inferencer,

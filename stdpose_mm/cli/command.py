@@ -32,6 +32,7 @@ from stdpose_mm.errors import (
 )
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.mmpose_patches import hide_library_notes
 from stdpose_mm.text import escape_unprintable
 
 from .parser import EXIT_INPUT_ERROR, CliParser
@@ -118,6 +119,7 @@ def with_sentences(
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')
+    hide_library_notes()
     try:
         with _signals_as_ctrl_c(), _printable_output(), _warnings_as_lines(prog):
             code = work()

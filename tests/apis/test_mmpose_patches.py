@@ -238,6 +238,23 @@ print(changed, undone, again)
 """
 
 
+NOTES = """
+from stdpose_mm import mmpose_patches
+for hide in (print, mmpose_patches.hide_library_notes)[:{commands} + 1]:
+    hide()
+from mmengine.logging import print_log
+print_log('Could not import OneDL. Skipping OneDL datasets.')
+print_log('another message')
+"""
+
+
+@pytest.mark.parametrize(('commands', 'number'), [(0, 2), (1, 1)])
+def test_commands_alone_hide_what_libraries_say_of_themselves(commands: int, number: int):
+    lines = run(NOTES.format(commands=commands))
+    assert lines[-1] == 'another message'
+    assert len([line for line in lines if line]) == number
+
+
 def test_all_changes_are_undone_by_one_call():
     assert run(UNINSTALL)[-1] == f'{[True] * 6} {[True] * 6} STDPose'
 

@@ -20,10 +20,11 @@ import numpy as np
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
 from stdpose_mm.structures import VISIBLE, FrameNumbering, Skeleton, VideoLabels
 
 from .deeplabcut import OWN_SCORER
-from .fields import HDF5_SIGNATURE, MAX_COORDINATE, MAX_UNZIPPED, is_hdf5, shown
+from .fields import HDF5_SIGNATURE, is_hdf5, shown
 from .identities import number_tracks
 from .poses import Person, completed_scores, estimated_person, video_of_frames
 
