@@ -19,6 +19,7 @@ from contextlib import (
     suppress,
 )
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
 
@@ -89,9 +90,7 @@ class Command:
     def _keep_edited(self, paths: Sequence[PathLike]) -> AbstractContextManager[None]:
         if not self.keeps_edited or not paths:
             return nullcontext()
-        from stdpose_mm.io.cache_folder import choose_cache_folder
-
-        return keep_edited(choose_cache_folder(), *paths)
+        return keep_edited(_choose_cache_folder, *paths)
 
     def parse(self, arguments: Sequence[str]) -> Any:
         """Return the options of a command line."""
@@ -100,6 +99,13 @@ class Command:
     def make_parser(self, prog: str | None = None) -> CliParser:
         """Build the parser of the command line."""
         return CliParser(prog or self.prog, self.documentation, self.options, self.usage)
+
+
+def _choose_cache_folder() -> Path | None:
+    # This imports the readers of videos, which many commands do not need.
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+
+    return choose_cache_folder()
 
 
 def with_sentences(

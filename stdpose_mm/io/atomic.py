@@ -315,12 +315,15 @@ def _locked(path: Path) -> Iterator[bool | None]:
         if sys.platform == 'linux' and _disk_of(os.stat(path.parent).st_dev) in _LOCAL_DISKS:
             import fcntl
 
-            is_locked = False
+            # Other errors mean that this disk has no locks, or that the file cannot be opened.
             with suppress(OSError):
-                descriptor = files.enter_context(_opened(path))
-                if descriptor is not None:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    is_locked = os.path.samestat(os.fstat(descriptor), os.stat(path))
+                try:
+                    descriptor = files.enter_context(_opened(path))
+                    if descriptor is not None:
+                        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        is_locked = os.path.samestat(os.fstat(descriptor), os.stat(path))
+                except (BlockingIOError, FileNotFoundError):
+                    is_locked = False
         yield is_locked
 
 

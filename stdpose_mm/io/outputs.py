@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -108,7 +108,9 @@ def choose_format(
 
 
 @contextmanager
-def keep_edited(cache_folder: Path | None, *paths: PathLike) -> Iterator[None]:
+def keep_edited(
+    cache_folder: Path | Callable[[], Path | None] | None, *paths: PathLike
+) -> Iterator[None]:
     """Copy files or folders before the block replaces them, if the user may have edited them.
 
     The cache records the content of every file that was written in such a block; a file whose
@@ -116,32 +118,27 @@ def keep_edited(cache_folder: Path | None, *paths: PathLike) -> Iterator[None]:
     that does not exist or that the block leaves unchanged.
 
     Args:
-        cache_folder: Folder of the cache; None if the cache is off, so that no file has a record.
+        cache_folder: Folder of the cache, or a function that chooses it once there is a file; None
+            if the cache is off, so that no file has a record.
         paths: The files or folders.
 
     Raises:
         InputError: If a file cannot be read or a copy cannot be written.
     """
-    from .cache_folder import CacheFolder
-    from .fingerprint import path_fingerprint
-
-    written: MutableMapping[str, Mapping[str, Any]] = {}
-    if cache_folder is not None and paths:
-        written = CacheFolder(cache_folder).open(_RECORD, _RECORD, dict, dict)
     files = [Path(path) for path in paths]
-    is_empty = [file.is_dir() and not os.listdir(file) for file in files]
-    before = ['' if e else path_fingerprint(f) for f, e in zip(files, is_empty, strict=True)]
+    before = [_content_of(file) for file in files]
     copies: list[Path | None] = []
     try:
         for file, content in zip(files, before, strict=True):
-            copies.append(keep_copy(file) if content and content not in written else None)
+            is_edited = content != '' and content not in _written_files(cache_folder)
+            copies.append(keep_copy(file) if is_edited else None)
         yield
     finally:
         for file, content, copy in zip(files, before, copies, strict=False):
-            after = path_fingerprint(file)
+            after = _content_of(file)
             is_new = after not in ('', content)
             if is_new:
-                written[after] = {'written': np.True_}
+                _written_files(cache_folder)[after] = {'written': np.True_}
             if copy is not None and is_new:
                 note(
                     f'{file} already existed and may have been edited, its old version is kept as '
@@ -149,6 +146,27 @@ def keep_edited(cache_folder: Path | None, *paths: PathLike) -> Iterator[None]:
                 )
             elif copy is not None:
                 remove(copy)
+
+
+def _content_of(path: Path) -> str:
+    """Return the fingerprint of a file or folder; '' if it is missing or empty."""
+    if not path.exists() or (path.is_dir() and not os.listdir(path)):
+        return ''
+    from .fingerprint import path_fingerprint
+
+    return path_fingerprint(path)
+
+
+def _written_files(
+    cache_folder: Path | Callable[[], Path | None] | None,
+) -> MutableMapping[str, Mapping[str, Any]]:
+    """Return the records of the files that commands have written."""
+    from .cache_folder import CacheFolder
+
+    folder = cache_folder() if callable(cache_folder) else cache_folder
+    if folder is None:
+        return {}
+    return CacheFolder(folder).open(_RECORD, _RECORD, dict, dict)
 
 
 def keep_copy(path: Path) -> Path:

@@ -193,6 +193,18 @@ def test_what_another_process_is_writing_stays(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [tmp_path / 'out.json']
 
 
+@local_disk
+def test_a_disk_without_locks_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr('fcntl.flock', refuse)
+    (tmp_path / '.0.partial.out.json').write_text('perhaps being written')
+    write_json(tmp_path / 'out.json', {})
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ['.0.partial.out.json', 'out.json']
+
+
 @posix
 @pytest.mark.parametrize('mode', [0o600, 0o640, 0o664])
 def test_a_file_keeps_its_mode_also_while_it_is_written(tmp_path: Path, mode: int):
