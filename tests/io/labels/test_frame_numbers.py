@@ -315,8 +315,10 @@ class TestClocks:
         ids=str,
     )
     def test_what_may_be_a_time_is_asked_for(self, names: list[str]) -> None:
-        with pytest.raises(InputError, match='give --f'):
-            match_frames(labels_on([f'{name}.jpg' for name in names]), video_of(5000))
+        video = video_of(100_000)
+        video.fps = 25.0
+        with pytest.raises(InputError, match=r'may be of frames or digits|it is unknown which'):
+            match_frames(labels_on([f'{name}.jpg' for name in names]), video)
 
     @pytest.mark.parametrize(
         'names',
@@ -335,6 +337,20 @@ class TestClocks:
 
     def test_frames_are_not_named_like_times(self) -> None:
         assert follow_names({50: 'clip_2s.jpg'}, [51])[51] == ''
+
+
+@pytest.mark.parametrize(
+    ('name', 'stem'),
+    [
+        ('up%2Fmy%20clip%2007.jpg', 'my clip 07'),
+        # These codes are of a control character and of no character.
+        ('img%0312.png', 'img%0312'),
+        ('a%FF12.png', 'a%FF12'),
+        ('100%_12.png', '100%_12'),
+    ],
+)
+def test_names_are_decoded_if_they_can_be(name: str, stem: str) -> None:
+    assert picture_stem(name) == stem
 
 
 class TestSeveralStatements:

@@ -213,6 +213,7 @@ def test_two_series_in_a_folder_are_refused(tmp_path: Path, first: str, second: 
         ['IMG_2', 'img_3', 'IMG_4', 'img_5'],
         ['a_1', 'a_2', 'b_3', 'b_4'],
         ['1', '2', '3', '2_vis'],
+        ['a_1', 'a_2', 'b_2', 'b_3'],
         ['a', 'b', 'c', 'd'],
     ],
     ids=str,
