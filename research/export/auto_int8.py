@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from stdpose_mm.inference.onnx_window_backend import (
     OnnxWindowBackend,
 )
 from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
-from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import propagate_subsampled
 from stdpose_mm.propagation.auto import AutoPropagator
@@ -42,14 +40,19 @@ class _RememberingMatcher(TrainedMatcher):
 
 
 class _RememberingSTDPose(OnnxWindowBackend):
-    """STDPose that records its inputs from windows."""
+    """STDPose that records the inputs of its graphs of frames and of windows."""
 
-    seen: list[dict[str, np.ndarray]]
+    crops: list[dict[str, np.ndarray]]
+    windows: list[dict[str, np.ndarray]]
+
+    def encode(self, crops: np.ndarray, maps_of: np.ndarray | None = None) -> FrameFeatures:
+        self.crops.append({'crops': np.ascontiguousarray(crops.transpose(0, 3, 1, 2))})
+        return super().encode(crops, maps_of)
 
     def fuse(
         self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
     ) -> np.ndarray:
-        self.seen += [each for (each,) in self.window_inputs(features, rows, given)]
+        self.windows += [each for (each,) in self.window_inputs(features, rows, given)]
         return super().fuse(features, rows, given)
 
 
@@ -59,8 +62,7 @@ def quantise_auto(
     """Write a matcher and a STDPose with their convolutions in 8 bits.
 
     Activations are quantised over the range that they have while ``auto`` propagates every 7th and
-    every 15th label of some videos. The encoder of single frames takes little time and is not
-    quantised.
+    every 15th label of some videos.
 
     Args:
         videos: Pictures and dense labels of people; a dozen short clips are enough. All inputs of
@@ -78,12 +80,12 @@ def quantise_auto(
         raise InputError(f'{folder} holds the STDPose that is read, give another folder')
     seeing = _RememberingMatcher(matcher)
     fusing: Any = _RememberingSTDPose.from_stdpose(stdpose)
-    fusing.seen = []
+    fusing.crops, fusing.windows = [], []
     propagator = AutoPropagator(stdpose=fusing, matcher=seeing)
     for frames, labels in videos:
         for interval in INTERVALS:
             propagate_subsampled(frames, labels, interval, propagator)
-    if not fusing.seen:
+    if not fusing.windows:
         raise InputError(
             'STDPose sees nobody in these videos, give videos with labels of people in more than '
             'every 7th frame'
@@ -91,6 +93,5 @@ def quantise_auto(
     quantise_convolutions(
         matcher, folder / SHIPPED_MATCHER.name, (seeing.inputs(crops) for crops in seeing.seen)
     )
-    quantise_convolutions(stdpose / WINDOWS_FILE, folder / WINDOWS_FILE, fusing.seen)
-    with atomic_path(folder / FRAMES_FILE) as temporary:
-        shutil.copyfile(stdpose / FRAMES_FILE, temporary)
+    quantise_convolutions(stdpose / FRAMES_FILE, folder / FRAMES_FILE, fusing.crops)
+    quantise_convolutions(stdpose / WINDOWS_FILE, folder / WINDOWS_FILE, fusing.windows)

@@ -52,7 +52,8 @@ def quantise_convolutions(
             str(whole),
             str(temporary),
             _Seen(seen),
-            op_types_to_quantize=['Conv', 'Relu'],
+            # The range of an activation that follows a convolution is that of its result in 8 bits.
+            op_types_to_quantize=['Conv', 'Relu', 'Clip'],
             nodes_to_exclude=convolutions[-1:],
             per_channel=True,
             reduce_range=True,

@@ -23,6 +23,7 @@ from stdpose_mm.inference.onnx_window_backend import (
     WINDOWS_FILE,
     OnnxWindowBackend,
 )
+from stdpose_mm.onnx_session import start_session
 from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE, shipped_stdpose
 from stdpose_mm.propagation.auto.trained_matcher import (
     CROP_SIDE,
@@ -84,6 +85,43 @@ def test_weights_have_7_bits_for_processors_without_vnni(networks, crops, tmp_pa
     assert largest == 64
 
 
+def test_the_8_bits_span_the_range_of_a_bounded_activation(tmp_path):
+    """MoveNet has ReLU6 after its convolutions, a few of whose channels reach much further."""
+    rng = np.random.default_rng(0)
+    initializers = [
+        onnx.numpy_helper.from_array(np.array(bound, np.float32), name)
+        for name, bound in (('low', 0), ('high', 6))
+    ]
+    nodes, value = [], 'x'
+    for n in range(3):
+        weights = rng.normal(0, 1, (8, 8, 3, 3)).astype(np.float32)
+        weights[0] *= 30
+        initializers.append(onnx.numpy_helper.from_array(weights, f'w{n}'))
+        nodes += [
+            onnx.helper.make_node('Conv', [value, f'w{n}'], [f'c{n}'], f'c{n}', pads=[1] * 4),
+            onnx.helper.make_node('Clip', [f'c{n}', 'low', 'high'], [f'r{n}'], f'r{n}'),
+        ]
+        value = f'r{n}'
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['N', 8, 16, 16])
+        for name in ('x', value)
+    ]
+    graph = onnx.helper.make_graph(nodes, 'relu6', ports[:1], ports[1:], initializers)
+    opset = onnx.helper.make_opsetid('', 17)
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / 'in.onnx'
+    )
+    inputs = {'x': rng.normal(0, 1, (4, 8, 16, 16)).astype(np.float32)}
+
+    quantise_convolutions(tmp_path / 'in.onnx', tmp_path / 'out.onnx', [inputs])
+
+    before, after = (
+        start_session(tmp_path / f'{name}.onnx', 'a network').run([value], inputs)[0]
+        for name in ('in', 'out')
+    )
+    assert np.abs(before - after).mean() < 0.06 * before.mean()
+
+
 def test_a_network_in_8_bits_is_not_quantised_again(networks, crops, tmp_path):
     once, again = tmp_path / 'once.onnx', tmp_path / 'again.onnx'
     quantise_convolutions(networks / MATCHER_FILE, once, [TrainedMatcher.inputs(crops)])
@@ -107,7 +145,7 @@ def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_pat
         OnnxWindowBackend.from_stdpose(out).record
         == OnnxWindowBackend.from_stdpose(networks).record
     )
-    for name in (MATCHER_FILE, WINDOWS_FILE):
+    for name in (MATCHER_FILE, FRAMES_FILE, WINDOWS_FILE):
         assert kinds(out / name)['QuantizeLinear'] > 0
 
 
