@@ -21,7 +21,7 @@ from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.structures import VideoLabels
 
-from .static_int8 import quantise_convolutions
+from .static_int8 import quantise_layers
 
 INTERVALS = 7, 15
 """Values of T, of which the labels of every T-th frame are kept: a dense and a sparse labelling."""
@@ -57,9 +57,12 @@ class _RememberingSTDPose(OnnxWindowBackend):
 
 
 def quantise_auto(
-    videos: Iterable[tuple[FrameSource, VideoLabels]], matcher: Path, stdpose: Path, folder: Path
+    videos: Iterable[tuple[FrameSource, VideoLabels]],
+    matcher: Path | None,
+    stdpose: Path,
+    folder: Path,
 ) -> None:
-    """Write a matcher and a STDPose with their convolutions in 8 bits.
+    """Write a matcher and an STDPose with their convolutions in 8 bits.
 
     Activations are quantised over the range that they have while ``auto`` propagates every 7th and
     every 15th label of some videos.
@@ -67,10 +70,11 @@ def quantise_auto(
     Args:
         videos: Pictures and dense labels of people; a dozen short clips are enough. All inputs of
             the networks are held in memory.
-        matcher: File that :func:`~research.export.matcher_export.export_matcher` wrote.
+        matcher: File that :func:`~research.export.matcher_export.export_matcher` wrote; None if the
+            package's matcher stays.
         stdpose: Folder that :func:`~research.export.stdpose_export.export_stdpose` wrote.
-        folder: Folder for ``joint_matcher.onnx``, ``stdpose_frames.onnx`` and
-            ``stdpose_windows.onnx``.
+        folder: Folder for ``stdpose_frames.onnx`` and ``stdpose_windows.onnx``, and for
+            ``joint_matcher.onnx`` if a matcher is given.
 
     Raises:
         InputError: If a file cannot be used or written, or is in 8 bits already, the videos show
@@ -78,7 +82,7 @@ def quantise_auto(
     """
     if folder.resolve() == stdpose.resolve():
         raise InputError(f'{folder} holds the STDPose that is read, give another folder')
-    seeing = _RememberingMatcher(matcher)
+    seeing = _RememberingMatcher(matcher or SHIPPED_MATCHER)
     fusing: Any = _RememberingSTDPose.from_stdpose(stdpose)
     fusing.crops, fusing.windows = [], []
     propagator = AutoPropagator(stdpose=fusing, matcher=seeing)
@@ -90,8 +94,9 @@ def quantise_auto(
             'STDPose sees nobody in these videos, give videos with labels of people in more than '
             'every 7th frame'
         )
-    quantise_convolutions(
-        matcher, folder / SHIPPED_MATCHER.name, (seeing.inputs(crops) for crops in seeing.seen)
-    )
-    quantise_convolutions(stdpose / FRAMES_FILE, folder / FRAMES_FILE, fusing.crops)
-    quantise_convolutions(stdpose / WINDOWS_FILE, folder / WINDOWS_FILE, fusing.windows)
+    if matcher is not None:
+        quantise_layers(
+            matcher, folder / SHIPPED_MATCHER.name, (seeing.inputs(crops) for crops in seeing.seen)
+        )
+    quantise_layers(stdpose / FRAMES_FILE, folder / FRAMES_FILE, fusing.crops)
+    quantise_layers(stdpose / WINDOWS_FILE, folder / WINDOWS_FILE, fusing.windows)

@@ -118,7 +118,7 @@ def _write_jhmdb(source: Path, data: Path) -> None:
         people = data / 'people' / file.name
         write_labels(labels, people, 'posetrack18')
         people.write_text(json.dumps({**json.loads(people.read_text()), 'info': fields['info']}))
-        listed = {'train': 'train', 'val': 'choose'}[split]
+        listed = {'train': 'people', 'val': 'choose'}[split]
         write_label_list(data / 'people' / f'{listed}.txt', [str(people)])
 
 

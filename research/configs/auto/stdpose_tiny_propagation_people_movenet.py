@@ -1,6 +1,6 @@
-# The STDPose in the package: MoveNet, frozen, as its backbone, crops of 128x96, trained on clips of
-# JHMDB and on generated clips at once. `python -m research.tools.merge_labels` gives both the same
-# joints; research/auto_people.sh has all commands.
+# An STDPose for `auto`: MoveNet, frozen, as its backbone, crops of 128x96, trained on JHMDB clips
+# and on generated clips. `python -m research.tools.merge_labels` gives both the same joints;
+# research/real_clips.sh has all commands.
 _base_ = '../stdpose_tiny_propagation_jhmdb_movenet_128x96.py'
 
 num_joints = 17
@@ -11,13 +11,15 @@ model = dict(
 )
 
 dataset = dict(data_prefix=dict(img='data/generated', video='data/jhmdb_clips'))
-train_dataloader = dict(dataset=dict(**dataset, ann_file='data/people/train.txt', held_out_share=0))
-val_dataloader = dict(dataset=dict(**dataset, ann_file='data/people/choose.txt', held_out_share=0))
-test_dataloader = dict(dataset=dict(**dataset, ann_file='data/people/choose.txt'))
-val_evaluator = dict(ann_file='data/people/choose.txt', held_out_share=0)
-test_evaluator = dict(ann_file='data/people/choose.txt')
+all_clips = dict(held_out_share=0.0, held_out='exclude')
+choice = dict(ann_file='data/people/choose.txt')
+train_dataloader = dict(dataset=dict(**dataset, **all_clips, ann_file='data/people/people.txt'))
+val_dataloader = dict(dataset=dict(**dataset, **all_clips, **choice))
+test_dataloader = dict(dataset=dict(**dataset, **choice))
+val_evaluator = dict(**all_clips, **choice)
+test_evaluator = choice
 
-max_iters = 3600
+max_iters = 3000
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [
     _base_.param_scheduler[0],
