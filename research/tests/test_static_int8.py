@@ -13,7 +13,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from research.export.matcher_export import export_matcher
-from research.export.static_int8 import quantise_convolutions
+from research.export.static_int8 import quantise_layers
 from research.export.stdpose_export import export_stdpose
 from research.training.joint_matcher import JointMatcher
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
@@ -23,6 +23,7 @@ from stdpose_mm.inference.onnx_window_backend import (
     WINDOWS_FILE,
     OnnxWindowBackend,
 )
+from stdpose_mm.onnx_session import start_session
 from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE, shipped_stdpose
 from stdpose_mm.propagation.auto.trained_matcher import (
     CROP_SIDE,
@@ -68,7 +69,7 @@ def test_descriptors_in_8_bits_are_nearly_the_same(networks, crops, tmp_path):
     source, target = networks / MATCHER_FILE, tmp_path / MATCHER_FILE
     matcher = TrainedMatcher(source)
 
-    quantise_convolutions(source, target, [matcher.inputs(crops)])
+    quantise_layers(source, target, [matcher.inputs(crops)])
 
     before, after = matcher.describe(crops), TrainedMatcher(target).describe(crops)
     assert (before * after).sum(axis=1).min() > 0.98
@@ -77,37 +78,106 @@ def test_descriptors_in_8_bits_are_nearly_the_same(networks, crops, tmp_path):
 
 def test_weights_have_7_bits_for_processors_without_vnni(networks, crops, tmp_path):
     target = tmp_path / MATCHER_FILE
-    quantise_convolutions(networks / MATCHER_FILE, target, [TrainedMatcher.inputs(crops)])
+    quantise_layers(networks / MATCHER_FILE, target, [TrainedMatcher.inputs(crops)])
 
     stored = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(target).graph.initializer]
     largest = max(np.abs(tensor.astype(int)).max() for tensor in stored if tensor.dtype == np.int8)
     assert largest == 64
 
 
+def test_the_8_bits_span_the_range_of_a_bounded_activation(tmp_path):
+    """MoveNet has ReLU6 after its convolutions, a few of whose channels reach much further."""
+    rng = np.random.default_rng(0)
+    initializers = [
+        onnx.numpy_helper.from_array(np.array(bound, np.float32), name)
+        for name, bound in (('low', 0), ('high', 6))
+    ]
+    nodes, value = [], 'x'
+    for n in range(3):
+        weights = rng.normal(0, 1, (8, 8, 3, 3)).astype(np.float32)
+        weights[0] *= 30
+        initializers.append(onnx.numpy_helper.from_array(weights, f'w{n}'))
+        nodes += [
+            onnx.helper.make_node('Conv', [value, f'w{n}'], [f'c{n}'], f'c{n}', pads=[1] * 4),
+            onnx.helper.make_node('Clip', [f'c{n}', 'low', 'high'], [f'r{n}'], f'r{n}'),
+        ]
+        value = f'r{n}'
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['N', 8, 16, 16])
+        for name in ('x', value)
+    ]
+    graph = onnx.helper.make_graph(nodes, 'relu6', ports[:1], ports[1:], initializers)
+    opset = onnx.helper.make_opsetid('', 17)
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / 'in.onnx'
+    )
+    inputs = {'x': rng.normal(0, 1, (4, 8, 16, 16)).astype(np.float32)}
+
+    quantise_layers(tmp_path / 'in.onnx', tmp_path / 'out.onnx', [inputs])
+
+    before, after = (
+        start_session(tmp_path / f'{name}.onnx', 'a network').run([value], inputs)[0]
+        for name in ('in', 'out')
+    )
+    assert np.abs(before - after).mean() < 0.06 * before.mean()
+
+
+def test_linear_layers_are_quantised_and_products_of_results_are_not(tmp_path):
+    rng = np.random.default_rng(0)
+    weight = onnx.numpy_helper.from_array(rng.normal(0, 1, (8, 4)).astype(np.float32), 'w')
+    nodes = [
+        onnx.helper.make_node('MatMul', ['x', 'w'], ['tokens'], 'layer'),
+        onnx.helper.make_node('Transpose', ['tokens'], ['turned'], 'turn', perm=[0, 2, 1]),
+        onnx.helper.make_node('MatMul', ['tokens', 'turned'], ['y'], 'product'),
+    ]
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['N', 6, sides])
+        for name, sides in (('x', 8), ('y', 6))
+    ]
+    graph = onnx.helper.make_graph(nodes, 'attention', ports[:1], ports[1:], [weight])
+    opset = onnx.helper.make_opsetid('', 17)
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / 'in.onnx'
+    )
+    inputs = {'x': rng.normal(0, 1, (4, 6, 8)).astype(np.float32)}
+
+    quantise_layers(tmp_path / 'in.onnx', tmp_path / 'out.onnx', [inputs])
+
+    written = onnx.load(tmp_path / 'out.onnx').graph
+    made_by = {output: node.op_type for node in written.node for output in node.output}
+    (product,) = (node for node in written.node if node.name == 'product')
+    (layer,) = (node for node in written.node if node.name == 'layer')
+    assert [made_by[name] for name in layer.input] == ['DequantizeLinear'] * 2
+    assert made_by[product.output[0]] == 'MatMul'
+    assert 'y' in product.output  # nothing is rounded after it
+
+
 def test_a_network_in_8_bits_is_not_quantised_again(networks, crops, tmp_path):
     once, again = tmp_path / 'once.onnx', tmp_path / 'again.onnx'
-    quantise_convolutions(networks / MATCHER_FILE, once, [TrainedMatcher.inputs(crops)])
+    quantise_layers(networks / MATCHER_FILE, once, [TrainedMatcher.inputs(crops)])
     with pytest.raises(InputError, match=r'once\.onnx is in 8 bits already'):
-        quantise_convolutions(once, again, [TrainedMatcher.inputs(crops)])
+        quantise_layers(once, again, [TrainedMatcher.inputs(crops)])
     assert not again.exists()
 
 
-def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_path):
+@pytest.mark.parametrize('names', [[MATCHER_FILE], []], ids=['with a matcher', 'STDPose alone'])
+def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_path, names):
     out = tmp_path / 'int8'
+    matcher = [option for name in names for option in ('--matcher', networks / name)]
     code, printed, errors = run_main(
         import_module('research.tools.quantise_auto').main,
         clips / 'annotations' / 'val',
-        *('--image-root', clips),
-        *('--matcher', networks / MATCHER_FILE, '--stdpose', networks, '--out', out),
+        *('--image-root', clips, *matcher, '--stdpose', networks, '--out', out),
     )
     assert (code, errors) == (0, [])
     assert f'are in {out}' in printed
-    assert sorted(path.name for path in out.iterdir()) == [MATCHER_FILE, FRAMES_FILE, WINDOWS_FILE]
+    written = [*names, FRAMES_FILE, WINDOWS_FILE]
+    assert sorted(path.name for path in out.iterdir()) == written
     assert (
         OnnxWindowBackend.from_stdpose(out).record
         == OnnxWindowBackend.from_stdpose(networks).record
     )
-    for name in (MATCHER_FILE, WINDOWS_FILE):
+    for name in written:
         assert kinds(out / name)['QuantizeLinear'] > 0
 
 

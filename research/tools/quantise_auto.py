@@ -28,12 +28,13 @@ class QuantiseAutoOptions(LabelledVideoOptions):
     """Options of ``quantise_auto.py``.
 
     Args:
-        matcher: File joint_matcher.onnx that train_matcher.py wrote.
+        matcher: File joint_matcher.onnx that train_matcher.py wrote (default: the package's
+            matcher, which is in 8 bits already, stays).
         stdpose: Folder that export_stdpose.py wrote.
-        out: Folder for the three files.
+        out: Folder for the two or three files.
     """
 
-    matcher: Path = option(REQUIRED, metavar='FILE')
+    matcher: Path | None = option(metavar='FILE')
     stdpose: Path = option(REQUIRED, metavar='FOLDER')
     out: Path = option(
         REQUIRED,

@@ -64,6 +64,10 @@ def test_wheel_holds_the_data_of_the_package(wheel: zipfile.ZipFile) -> None:
             assert path.relative_to(ROOT).as_posix() in names
 
 
+def test_wheel_is_smaller_than_25_megabytes(wheel: zipfile.ZipFile) -> None:
+    assert sum(entry.compress_size for entry in wheel.infolist()) < 25e6
+
+
 def test_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
     assert 'stdpose = stdpose_mm.cli.main:main' in metadata(wheel, 'entry_points.txt')
 

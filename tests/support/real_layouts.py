@@ -115,6 +115,11 @@ def _write_jhmdb(source: Path, data: Path) -> None:
         file.write_text(json.dumps(fields))
         (data / 'jhmdb_split').mkdir(exist_ok=True)
         write_label_list(data / 'jhmdb_split' / f'{split}.txt', [str(file)])
+        people = data / 'people' / file.name
+        write_labels(labels, people, 'posetrack18')
+        people.write_text(json.dumps({**json.loads(people.read_text()), 'info': fields['info']}))
+        listed = {'train': 'people', 'val': 'choose'}[split]
+        write_label_list(data / 'people' / f'{listed}.txt', [str(people)])
 
 
 def _without_ears(labels: VideoLabels) -> VideoLabels:
