@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, MODELS
+from mmpose.registry import DATASETS, MODELS, TRANSFORMS
 
 import stdpose_mm  # noqa: F401
 from support.doc_blocks import blocks_of
@@ -24,9 +27,20 @@ PAGE = ROOT / 'docs' / 'reference' / 'own_parts.md'
 
 
 @pytest.fixture(scope='module')
-def _parts() -> None:
+def _parts() -> Iterator[None]:
+    """The classes of the page, also where the test of its code has registered them."""
+    code = blocks_of(PAGE)[0].text
+    names = re.findall(r'^class (\w+)', code, re.MULTILINE)
+
+    def forget() -> None:
+        for registry, name in product((DATASETS, MODELS, TRANSFORMS), names):
+            registry._module_dict.pop(name, None)
+
+    forget()
     init_default_scope('mmpose')
-    exec(compile(blocks_of(PAGE)[0].text, str(PAGE), 'exec'), {'__name__': 'my_parts'})
+    exec(compile(code, str(PAGE), 'exec'), {'__name__': 'my_parts'})
+    yield
+    forget()
 
 
 @pytest.fixture

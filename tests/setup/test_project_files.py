@@ -52,11 +52,11 @@ def test_one_target_is_what_a_change_must_pass() -> None:
     ]
     # The page's types need Node.js, which a contributor may not have.
     makes = [command for command in COMMANDS if command.startswith('make ')]
-    assert makes == ['make ci', 'make lint-page']
+    assert makes == ['make ci', 'make test-processors', 'make lint-page']
     tests = {target for target in targets() if target.startswith('test')}
     (parts,) = re.findall(r'^ci: (.*)$', makefile, re.MULTILINE)
-    # The fast tests are some of the others.
-    assert {*parts.split()} == {'lint', *tests} - {'test-fast'}
+    # The fast tests and those of processors are some of the others.
+    assert {*parts.split()} == {'lint', *tests} - {'test-fast', 'test-processors'}
     # The light tests run on every system, by the same list.
     assert 'LIGHT_TESTS := @tests/light_tests.txt' in makefile
 
