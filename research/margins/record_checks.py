@@ -8,11 +8,13 @@ every seed that is given to PyTorch.
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,8 @@ import numpy as np
 import pytest
 import torch
 
-_NUMBER = r'(?:np\.float\d+\()?(-?(?:\d[\d.]*(?:e[-+]?\d+)?|inf|nan))\)?'
-_COMPARISON = re.compile(rf'{_NUMBER} (<=?|>=?) (?={_NUMBER})')
+_NUMPY_NUMBER = re.compile(r'\bnp\.\w+\(([^()]*)\)')
+_ORDER: dict[type[ast.cmpop], str] = {ast.Lt: '<', ast.LtE: '<=', ast.Gt: '>', ast.GtE: '>='}
 
 
 class CheckRecorder:
@@ -43,9 +45,17 @@ class CheckRecorder:
 
     def record_comparisons(self, check: str, explanation: str) -> None:
         """Record the comparisons ``number < number`` of an assertion that pytest has explained."""
-        for match in _COMPARISON.finditer(explanation.partition('\n')[0]):
-            left, operator, right = match.groups()
-            self.record(f'{check} [{operator}]', float(left), float(right))
+        text = _NUMPY_NUMBER.sub(r'\1', explanation.partition('\n')[0])
+        try:
+            comparison = ast.parse(text, mode='eval').body
+        except (SyntaxError, ValueError):
+            return
+        if not isinstance(comparison, ast.Compare):
+            return
+        numbers = [*map(_number_of, (comparison.left, *comparison.comparators))]
+        for operator, (left, right) in zip(comparison.ops, pairwise(numbers), strict=True):
+            if type(operator) in _ORDER and left is not None and right is not None:
+                self.record(f'{check} [{_ORDER[type(operator)]}]', left, right)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -77,6 +87,17 @@ class CheckRecorder:
             return function(actual, desired, *args, **options)
 
         return compare
+
+
+def _number_of(node: ast.expr) -> float | None:
+    """Compute an expression of numbers alone, such as ``0.8 * 8.5``; None for any other."""
+    kinds = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+    if not all(isinstance(part, kinds) for part in ast.walk(node)):
+        return None
+    try:
+        return float(eval(compile(ast.Expression(node), '', 'eval')))
+    except (ArithmeticError, TypeError, ValueError):
+        return None
 
 
 def _largest_share(actual: Any, desired: Any, rtol: float, atol: float) -> float | None:
