@@ -20,6 +20,7 @@ from stdpose_mm.cli.videos import place_outputs
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.engine import config_files
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import window_model
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
@@ -153,7 +154,10 @@ def test_boxes_are_drawn_unless_hidden(run, movie, boxes, tmp_path):
     assert np.median(difference[y + height - 6]) < 20
 
 
-def test_with_other_options_poses_are_about_where_they_are_without(run, movie, detector, tmp_path):
+def test_with_other_options_poses_are_about_where_they_are_without(
+    run, movie, detector, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(window_model, 'is_bfloat16_faster', lambda _: True)
     plain = None
     for options in (
         (),
@@ -543,3 +547,11 @@ def test_ctrl_c(model_files, movie, tmp_path, times, held_at):
     assert left == {'poses.json', 'drawn.mp4'}
     with av.open(str(video)) as container:
         assert sum(1 for _ in container.decode(video=0)) == number
+
+
+def test_bfloat16_is_refused_where_it_only_takes_longer(run, movie, boxes, tmp_path, monkeypatch):
+    monkeypatch.setattr(window_model, 'is_bfloat16_faster', lambda _: False)
+    words = '--boxes', boxes, '--out', tmp_path / 'poses.json', '--precision', 'bfloat16'
+    assert refusal(run, movie, *words) == (
+        'infer.py: PyTorch is slower in bfloat16 than in float32 on this processor, choose float32'
+    )

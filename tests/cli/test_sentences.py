@@ -11,6 +11,7 @@ import re
 import signal
 import time
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_ctrl_c_is_a_sentence_of_any_command(capsys, monkeypatch, verb):
     assert (captured.out, captured.err) == ('', f'stdpose {verb}: interrupted\n')
 
 
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Signals as by default, which ``nohup`` and the like change."""
+    names = ('SIGTERM', 'SIGHUP')
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_DFL) for name in names}
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
+
+
+@pytest.mark.usefixtures('default_signals')
 @posix
 @pytest.mark.parametrize(('name', 'code'), [('SIGTERM', 143), ('SIGHUP', 129)])
 def test_signals_that_end_a_command_are_a_sentence(capsys, tmp_path, name, code):

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmpose.apis import MMPoseInferencer
 
 from stdpose_mm.apis import STDPoseInferencer
+from stdpose_mm.inference import window_model
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.tools import load_tool
@@ -179,8 +180,13 @@ def test_a_name_is_enough(name: str) -> None:
 
 
 def test_a_video_by_the_checkpoint_and_by_the_exported_network(
-    run: Run, without_labels: Files, folder: Path, tmp_path: Path
+    run: Run,
+    without_labels: Files,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(window_model, 'is_bfloat16_faster', lambda _: True)
     boxes = tmp_path / 'boxes.json'
     write_labels(box_labels(), boxes)
     config, checkpoint = without_labels
