@@ -348,7 +348,7 @@ subprocess.run(['true'])
 
 
 @pytest.mark.slow
-def test_signals_are_handled_after_another_thread_dropped_the_last_network():
+def test_signals_are_handled_after_another_thread_dropped_the_last_network_of_openvino():
     subprocess.run([sys.executable, '-c', DROPPED_ELSEWHERE], cwd=ROOT, check=True)
 
 
