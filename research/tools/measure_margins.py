@@ -41,7 +41,8 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
     },
     'sse': {'ONEDNN_MAX_CPU_ISA': 'SSE41', 'ATEN_CPU_CAPABILITY': 'default'},
     'opencv': {'OPENCV_CPU_DISABLE': 'AVX512_SKX,AVX2'},
-    'threads': dict.fromkeys(THREADS, '3'),
+    # Waiting threads sleep, since there may be fewer processors.
+    'threads': {**dict.fromkeys(THREADS, '3'), 'OMP_WAIT_POLICY': 'PASSIVE'},
 }
 """Environments by name: variables beside one thread."""
 

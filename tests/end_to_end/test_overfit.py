@@ -106,7 +106,8 @@ def learn(config: Config, batch: Batch, name: str) -> tuple[Any, list[float], se
 )
 def test_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Batch) -> None:
     model, losses, unchanged = learn(Config.fromfile(CONFIGS / f'{name}.py'), batch, loss)
-    assert losses[-1] < REMAINDER * losses[0], losses[::10]
+    # It takes 45 to 105 steps.
+    assert len(losses) < MAX_STEPS, losses[::10]
     # Heads could learn so few windows alone.
     assert not unchanged
 
