@@ -136,7 +136,8 @@ def write_hdf5_rows(path: PathLike, rows: Sequence[Sequence[str]], num_header: i
     header, body = rows[:num_header], rows[num_header:]
     names, columns = [row[0] for row in header], [*zip(*(row[3:] for row in header), strict=True)]
     axes = [('axis0', names, columns), ('block0_items', names, columns), ('axis1', [''] * 3, body)]
-    with atomic_path(path) as temporary, h5py.File(temporary, 'w') as file:
+    # The temporary file is locked already.
+    with atomic_path(path) as temporary, h5py.File(temporary, 'w', locking=False) as file:
         table = file.create_group(_KEY)
         table.attrs.update(pandas_type='frame', encoding='UTF-8', nblocks=1, ndim=2)
         for axis, levels, labels in axes:
