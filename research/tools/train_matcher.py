@@ -59,7 +59,7 @@ def train(args: TrainMatcherOptions) -> None:
         settings=ClipSettings(frames=36, people=(1, 2), footage='wild'),
         seed=FIRST_SEED + args.seed,
         workers=args.workers,
-        progress=lambda names, total: tqdm(names, total=total, unit=' clips'),
+        progress=lambda names, total: tqdm(names, total=total, unit=' clips', disable=None),
     )
     matcher = train_matcher(
         read_videos(data / 'annotations' / 'train'),

@@ -177,7 +177,7 @@ def extract_training_gaps(
             context.set_forkserver_preload([__name__])
             pool = ProcessPoolExecutor(workers, context, initializer=_use_one_thread)
             run = stack.enter_context(pool).map
-        for _ in tqdm(run(_extract_video, todo), total=len(todo), unit=' videos'):
+        for _ in tqdm(run(_extract_video, todo), total=len(todo), unit=' videos', disable=None):
             pass
     return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
