@@ -465,17 +465,20 @@ def _write_outputs(
     """
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
-    from stdpose_mm.review import frames_to_check
-    from stdpose_mm.visualization import write_overlay, write_report
 
     write_labels(dense, options.out, options.format, clock_of(frames), options.cvat_tolerance)
     video, linked = options.save_video, None
     problems: dict[str, str] = {}
     try:
         if video is not None:
+            from stdpose_mm.visualization import write_overlay
+
             with side_output(options.out, video, problems), bar.part('overlay'):
                 write_overlay(video, bar.watch(frames), dense)
         if options.report is not None:
+            from stdpose_mm.review import frames_to_check
+            from stdpose_mm.visualization import write_report
+
             with side_output(options.out, options.report, problems), bar.part('report'):
                 linked = write_report(
                     options.report,
