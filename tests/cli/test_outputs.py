@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,25 @@ def test_a_report_that_fails_leaves_the_labels(run_main, tmp_path, folder, label
     assert '000003.jpg is damaged or not a picture' in errors[-1]
     assert len(read_labels(tmp_path / 'dense.json')) == 9
     assert not (tmp_path / 'page.html').exists()
+
+
+def test_an_overlay_that_fails_is_not_named_as_written_and_the_report_has_its_own(
+    run_main, tmp_path, folder, label_file, monkeypatch
+):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr('stdpose_mm.visualization.write_overlay', fail)
+    overlay, report = tmp_path / 'overlay.mp4', tmp_path / 'page.html'
+    outputs = '--out', tmp_path / 'dense.json', '--save-video', overlay, '--report', report
+    code, printed, errors = run_main(
+        propagate.main, folder, label_file, '--method', 'linear', *outputs
+    )
+    assert code == 2
+    assert f'{overlay} is not: ' in errors[-1]
+    assert str(overlay) not in printed
+    assert f'{report}: the report' in printed
+    assert 'data:video/mp4' in report.read_text()
 
 
 LABELS = '{"images": []}'

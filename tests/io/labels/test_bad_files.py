@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -484,6 +485,18 @@ def test_a_zip_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(gzip.compress(b' ' * 10**7))
 
     refused(lambda: read_all_labels(path), path, 'larger than')
+
+
+def test_a_zip_of_files_that_are_too_large_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('stdpose_mm.io.limits.MAX_UNZIPPED', 10**6)
+    path = tmp_path / 'labels.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f'{number}.json', b' ' * 400_000)
+
+    refused(lambda: read_all_labels(path), path, 'too large when unzipped')
 
 
 @pytest.mark.parametrize('format', ['labelme', 'openpose', 'mmpose'])
