@@ -19,6 +19,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, system_errors_of
 
 from .file_names import is_picture
+from .video import FrameSource, FrameView
 
 NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'visualization')
 """Subpackages whose code does not affect the poses that a propagator returns."""
@@ -94,10 +95,10 @@ def stream_fingerprint(stream: BinaryIO) -> str:
     Raises:
         OSError: If it cannot be read.
     """
-    hasher = _hasher('bytes')
+    hasher = _hasher(bytes)
     while content := stream.read(_BLOCK):
         hasher.update(content)
-    values = _hasher('tuple')
+    values = _hasher(tuple)
     values.update(hasher.digest())
     return values.hexdigest()
 
@@ -134,12 +135,13 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
         depth: Nesting depth of the value.
     """
     # A view of a whole video is this video, which is hashed once even if it is given beside it.
-    while _is_video(value, 'FrameView') and _is_whole(value):
+    while isinstance(value, FrameView) and _is_whole(value):
         value = value.source
     if id(value) in known:
         return known[id(value)][1]
     # The fingerprint of a video does not depend on the class that reads it.
-    hasher = _hasher('FrameSource' if _is_video(value) else type(value).__qualname__)
+    kind = FrameSource if isinstance(value, FrameSource) else type(value)
+    hasher = _hasher(kind)
     parts = _parts(value)
     if isinstance(parts, bytes):
         hasher.update(parts)
@@ -156,18 +158,9 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
     return hasher.digest()
 
 
-def _is_video(value: Any, kind: str = 'FrameSource') -> bool:
-    """Return whether a value is an instance of a class of :mod:`stdpose_mm.io.video`.
-
-    The commands that read no video do not import its decoder.
-    """
-    video = sys.modules.get('stdpose_mm.io.video')
-    return video is not None and isinstance(value, getattr(video, kind))
-
-
-def _hasher(kind: str) -> blake2b:
-    """Return a new hasher of the content of a value of the type of a name."""
-    return blake2b(f'{kind}:'.encode(), digest_size=_SIZE)
+def _hasher(kind: type) -> blake2b:
+    """Return a new hasher of the content of a value of some type."""
+    return blake2b(kind.__qualname__.encode() + b':', digest_size=_SIZE)
 
 
 def _parts(value: Any) -> Any:
@@ -189,7 +182,7 @@ def _parts(value: Any) -> Any:
         return [part for name in sorted(value, key=repr) for part in (name, value[name])]
     if isinstance(value, (list, tuple, set, frozenset)):
         return value
-    if _is_video(value):
+    if isinstance(value, FrameSource):
         return _frame_parts(value)
     if isinstance(value, partial):
         return value.func, value.args, value.keywords
@@ -209,12 +202,13 @@ def _parts(value: Any) -> Any:
     return [getattr(value, '__dict__', {})]
 
 
-def _is_whole(view: Any) -> bool:
+def _is_whole(view: FrameView) -> bool:
     return view.indices is None or [*view.indices] == [*range(len(view.source))]
 
 
-def _frame_parts(frames: Any) -> list[Any]:
-    if _is_video(frames, 'FrameView'):
+def _frame_parts(frames: FrameSource) -> list[Any]:
+    if isinstance(frames, FrameView):
+        assert frames.indices is not None
         return [frames.source, [int(index) for index in frames.indices]]
     try:
         paths = [frames.path_of(index) for index in range(len(frames))]
