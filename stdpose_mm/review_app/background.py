@@ -83,10 +83,16 @@ class BackgroundWorker:
         self._thread.start()
 
     def wake(self, review: VideoReview | None = None) -> None:
-        """Look for work; after a correction of ``review`` the current run is interrupted."""
+        """Look for work; a correction of ``review`` interrupts the current run.
+
+        A run that began after the correction goes on.
+        """
         with self._woken:
-            if self._run is not None and (review is not None or self._run.measures):
-                self._run.given_up = True
+            run = self._run
+            if run is not None and (
+                run.measures or (review is not None and (run.review is not review or run.outdated))
+            ):
+                run.given_up = True
             self._changed = True
             self._woken.notify()
 

@@ -152,6 +152,21 @@ def test_the_newest_edit_is_followed_first_and_older_ones_after_it(
     assert [person for person, _ in propagator.finished[:4]] == [2, 2, 1, 1]
 
 
+def test_a_run_that_follows_an_edit_already_is_not_begun_again(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    review = page.project[0]
+    # The thread of the edit calls so late that the worker has noticed the edit by itself.
+    wake, review.on_change = review.on_change, lambda review: None
+    propagator.go.clear()
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    page.project.worker.wake()
+    wait_for(lambda: propagator.begun)
+    wake(review)
+    propagator.go.set()
+    page.settle()
+    assert propagator.begun[:2] == [(1, range(1, 10)), (1, range(11, 20))]
+
+
 def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, SlowPropagator]):
     page, propagator = slow
     page.edit('set_joints', person=1, frame=10, joints=JOINTS)
