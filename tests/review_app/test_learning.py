@@ -95,7 +95,7 @@ class LearningPage(Page):
         return self.post('/learning', {'do': what})
 
     def wait_for(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while not condition(state := self.learning):
             assert time.monotonic() < until, state
             time.sleep(0.01)
@@ -115,7 +115,7 @@ def open_page(start: Callable[..., ReviewProject]) -> Callable[..., LearningPage
         options.setdefault('method', 'auto')
         project = start(labels or walk(), **options)
         page = LearningPage(access_to(project))
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         for number in range(options.get('num_videos', 1)):
             while page.client.get(f'/api/videos/{number}').status_code != 200:
                 assert time.monotonic() < until
@@ -381,7 +381,7 @@ def test_all_videos_with_the_same_joints_teach_one_network(
     assert fake.job['frames'] == 2 * [[*LABELLED]]
     fake.go_on()
     page.wait_until_learned()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while other('/guidance')['computing']:
         assert time.monotonic() < until
     assert other('/poses', first=7, last=7)['frames'] != before['frames']

@@ -349,7 +349,7 @@ def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, tw
 
 
 def wait_until_opened(page: Page) -> list[dict[str, Any]]:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     videos: list[dict[str, Any]] = [{'state': 'loading'}]
     while any(video['state'] == 'loading' for video in videos):
         assert time.monotonic() < until

@@ -79,7 +79,7 @@ class Page:
             labels: The number; 0 to wait until nothing is measured any more.
             right: Share of their joints that is right, if that tells the measurement from others.
         """
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while True:
             guidance = self.get('/guidance')
             found = guidance['measured'] or {'labels': 0, 'right': right}
@@ -91,7 +91,7 @@ class Page:
 
     def wait_until_good_enough(self, **params: Any) -> Any:
         """Wait until the poses are said to be good enough; return the guidance."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not (guidance := self.get('/guidance', **params))['good_enough']:
             assert time.monotonic() < until, guidance
             time.sleep(0.005)
@@ -116,7 +116,7 @@ class Page:
 
     def settle(self) -> None:
         """Wait until all poses and the guidance are computed."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             state, guidance = self.get(), self.get('/guidance')
             assert not state['failed'], state['failed']
