@@ -45,6 +45,7 @@ class Edit(TypedDict, total=False):
     into: int
     on: bool
     name: str
+    origins: dict[str, str]
     limbs: list[list[int]]
     of: str
     draft: str

@@ -1,7 +1,7 @@
 /** The panels beside the picture (people, actions on the chosen one, joints), and the guidance. */
 
 import { styleOf, themeColours } from './colours.js';
-import { byId, make } from './dom.js';
+import { byId, make, renew } from './dom.js';
 import {
   capital, categoryOf, DOUBTFUL, isAbsent, isInDoubt, isPlaced, listOrder, nameOf, readable, SOURCES, VISIBILITY,
 } from './poses.js';
@@ -73,21 +73,6 @@ function verdictOf({ right, expected_wrong, computing, good_enough, labels_neede
   ];
 }
 
-/**
- * Replace the children of a list, and keep the focus on the same button.
- * @param {HTMLElement} list
- * @param {Node[]} children
- */
-export function renew(list, children) {
-  const focused = list.contains(document.activeElement)
-    ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
-    : undefined;
-  list.replaceChildren(...children);
-  if (focused === undefined) return;
-  for (const element of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('[data-key]'))) {
-    if (element.dataset.key === focused) element.focus();
-  }
-}
 
 /** @param {Store} store @param {(person: number) => void} rename */
 export function showPeople(store, rename) {
@@ -113,7 +98,7 @@ export function showPeople(store, rename) {
           title: 'Double-click to name',
           onclick: (/** @type {any} */ { detail }) => (detail === 2 ? rename(id) : store.update({ person: id, joint: null })),
         },
-        make('kbd', {}, String(index + 1)),
+        make('kbd', {}, String(id)),
         swatch,
         make('span', { class: 'row-name' }, capital(nameOf(store.state, id))),
         make(
@@ -249,7 +234,8 @@ export function showGuidance(store, go) {
     const isOld = guidance.computing && guidance.right && labels_judged !== labels_made;
     const age = isOld ? ` as of ${counted(labels_judged, 'label')}` : '';
     const isAdvised = isLearningAdvised(guidance, learning);
-    byId('verdict').textContent = (isAdvised ? `${verdict.replace(/ right| labels?$/g, '')}, or learn` : verdict) + (age && ` ·${age}`);
+    const short = isAdvised ? `${verdict.replace(/ right| labels?$/g, '')}, or learn` : verdict;
+    byId('verdict').textContent = isOld ? `${shareOf(guidance.right)} right ·${age}` : short;
     byId('verdict-whole').textContent = `${whole}${age && ` This is${age}: the latest poses are still being computed.`}` +
       (isAdvised ? ' Learning from the labels may help more: it takes some minutes, while you go on (Shift+L).' : '');
     byId('learn-button').classList.toggle('advised', isAdvised);
@@ -263,7 +249,7 @@ export function showGuidance(store, go) {
   const doubtful = guidance?.doubtful ?? [];
   byId('doubt-count').textContent = String(guidance?.num_doubtful ?? 0);
   byId('go-doubt').disabled = !doubtful.length;
-  byId('doubt-list').replaceChildren(
+  renew(byId('doubt-list'), [
     ...(doubtful.length ? [] : [make('li', {}, 'No frame is in doubt')]),
     ...doubtful.slice(0, 40).map((/** @type {any} */ check) =>
       make(
@@ -276,7 +262,7 @@ export function showGuidance(store, go) {
         ),
       ),
     ),
-  );
+  ]);
 }
 
 /** @param {Store} store @param {{frame: number, person: number, reason: string}|null} next */

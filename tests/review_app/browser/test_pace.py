@@ -127,6 +127,7 @@ def test_straight_lines_can_be_accepted_before_poses_are_computed(computing):
 def test_advice_comes_from_the_labels_while_no_pose_is_computed(computing):
     page = computing
     visited = set()
+    whole = page.scale
     # More places than are suggested at once: labels bring new advice.
     for number in range(1, 13):
         page.wait_for_poses()
@@ -134,7 +135,10 @@ def test_advice_comes_from_the_labels_while_no_pose_is_computed(computing):
         page.press('n')
         page.wait(lambda before=before: chosen(page) not in (before, (-1, -1)), 'N goes on')
         page.wait(lambda: page.shown == page.written_frame, 'the picture is here')
+        page.wait_for_poses()
         assert chosen(page) not in visited
+        # Where somebody is supposed on a straight line, the whole picture stays in view.
+        assert page.scale == whole
         visited.add(chosen(page))
         page.press('a')
         page.wait(lambda number=number: page.revision() == number, 'it is labelled')
