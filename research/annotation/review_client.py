@@ -109,6 +109,10 @@ class ReviewClient:
         while self.get('/guidance')['learning']['running']:
             time.sleep(pause)
 
+    def set_excerpt(self, first: int, last: int) -> None:
+        """Work on some frames only."""
+        self._request('POST', '/excerpt', {}, json.dumps({'first': first, 'last': last}).encode())
+
     def draft(self, do: str, **fields: object) -> Any:
         """Make drafts of poses; nothing is labelled before an edit accepts one.
 

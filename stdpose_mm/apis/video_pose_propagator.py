@@ -569,6 +569,7 @@ class VideoPosePropagator:
         state: PropagationState,
         num_frames: int = 24,
         listener: WorkListener | None = None,
+        later: Sequence[int] = (),
     ) -> Iterator[LabelAccuracy]:
         """Measure on the labels how accurate propagation is in this video.
 
@@ -581,10 +582,11 @@ class VideoPosePropagator:
             num_frames: Largest number of frames whose labels are hidden, spread over the video.
             listener: Receives the progress within the gap of each hidden label. An exception from
                 it ends the run.
+            later: Frames that are measured after all others, in this order.
 
         Yields:
-            The accuracy in each frame, ascending; :meth:`LabelAccuracy.join` combines them. Nothing
-            if no label lies between two others of the same person.
+            The accuracy in each frame, ascending but for ``later``; :meth:`LabelAccuracy.join`
+            combines them. Nothing if no label lies between two others of the same person.
 
         Raises:
             InputError: If nothing is labelled, or a frame cannot be read.
@@ -593,6 +595,8 @@ class VideoPosePropagator:
         skeleton = self._base_labels(state).skeleton
         tracks = _copied(state.tracks)
         chosen = self.labels_to_hide(state, num_frames)
+        order = {frame: place for place, frame in enumerate(later)}
+        chosen.sort(key=lambda hidden: order.get(hidden[0].frame_index, -1))
         filled = (
             self._fill(self.propagator, state, hidden, tracks, skeleton, listener)
             for hidden in chosen

@@ -1,10 +1,11 @@
-"""Propagation in the background: one thread, which follows the newest correction."""
+"""Work in the background: one thread follows the newest correction, another measures accuracy."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
@@ -28,6 +29,9 @@ BEFORE_VIEW = 32
 RETRY_SECONDS = 5.0
 """Seconds after which it is tried again to compute the poses of a video that could not be read."""
 
+REPORT_SECONDS = 20.0
+"""Age of a report or a measurement from which the next one does not wait for all poses."""
+
 
 class _OutdatedError(Exception):
     """Ends a run whose labels have changed."""
@@ -38,30 +42,44 @@ class _Run(WorkProgress):
 
     Args:
         review: The video.
-        measures: Whether it measures accuracy. Such a run gives way to any other work, and pages do
-            not show its progress.
+        meanwhile: Called again and again during the work.
+        measures: Whether it measures accuracy. Such a run outlives edits, and pages do not show its
+            progress.
     """
 
-    def __init__(self, review: VideoReview, measures: bool = False) -> None:
+    def __init__(
+        self, review: VideoReview, meanwhile: Callable[[], None], measures: bool = False
+    ) -> None:
         events = None if measures else review.events
         super().__init__(events, 'progress', len(review.state.frames))
         self.review = review
         self.measures = measures
         self.given_up = False
-        self._version = review.pose_version
+        self._meanwhile = meanwhile
+        self._version = self._read_version()
+
+    def _read_version(self) -> tuple[object, ...]:
+        version = self.review.pose_version
+        return (self.review.state.skeleton, *version[1:]) if self.measures else version
 
     @property
     def outdated(self) -> bool:
         """Tell whether there is more important work, or labels or the propagator have changed."""
-        return self.given_up or self.review.pose_version != self._version
+        return self.given_up or self._read_version() != self._version
 
     def check(self) -> None:
         if self.outdated:
             raise _OutdatedError
 
+    def advance(self, frames_done: float) -> None:
+        super().advance(frames_done)
+        self._meanwhile()
+
 
 class BackgroundWorker:
-    """Worker that computes the poses of all videos of a project, one run at a time.
+    """Worker that computes and measures the poses of all videos of a project, one run at a time.
+
+    Measuring gives way to poses that are still to come, until the last measurement is old.
 
     Args:
         reviews: Lists the opened videos, beginning with the viewed one.
@@ -70,66 +88,86 @@ class BackgroundWorker:
     def __init__(self, reviews: Callable[[], Sequence[VideoReview]]) -> None:
         self._reviews = reviews
         self._woken = Condition()
-        self._changed = True
+        self._due = {self._compute, self._measure}
+        self._is_computing = True
         self._closed = False
-        self._run: _Run | None = None
+        self._runs: set[_Run] = set()
         self._chunk = FIRST_CHUNK
-        self._failed_at: dict[VideoReview, PoseVersion] = {}
-        self._unreadable: set[VideoReview] = set()
-        self._thread = Thread(target=self._work, name='propagation', daemon=True)
+        self._failed_at: dict[tuple[bool, VideoReview], PoseVersion] = {}
+        self._unreadable: set[tuple[bool, VideoReview]] = set()
+        self._threads = [
+            Thread(target=self._work, args=[look], name=name, daemon=True)
+            for name, look in (('propagation', self._compute), ('measuring', self._measure))
+        ]
 
     def start(self) -> None:
         """Begin to work."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def wake(self, review: VideoReview | None = None) -> None:
-        """Look for work; a correction of ``review`` interrupts the current run.
+        """Look for work; a correction of ``review`` interrupts the poses that are computed.
 
         A run that began after the correction goes on.
         """
         with self._woken:
-            run = self._run
-            if run is not None and (
-                run.measures or (review is not None and (run.review is not review or run.outdated))
-            ):
-                run.given_up = True
-            self._changed = True
-            self._woken.notify()
+            for run in self._runs:
+                if review is not None and not run.measures:
+                    run.given_up |= run.review is not review or run.outdated
+            self._look(self._compute)
+
+    def _look(self, look: Callable[[], None]) -> None:
+        """Let a thread look for work."""
+        with self._woken:
+            self._due.add(look)
+            self._is_computing |= look == self._compute
+            self._woken.notify_all()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         with self._woken:
             self._closed = True
-            if self._run is not None:
-                self._run.given_up = True
-            self._woken.notify()
-        if self._thread.is_alive():
-            self._thread.join(5)
+            for run in self._runs:
+                run.given_up = True
+            self._woken.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(5)
 
-    def _work(self) -> None:
+    def _work(self, look: Callable[[], None]) -> None:
         while True:
             with self._woken:
-                timeout = RETRY_SECONDS if self._unreadable else None
-                if not self._woken.wait_for(lambda: self._changed or self._closed, timeout):
-                    for review in self._unreadable:
-                        self._failed_at.pop(review)
+                if not self._woken.wait_for(
+                    lambda: look in self._due or self._closed, RETRY_SECONDS
+                ):
+                    for failure in self._unreadable:
+                        self._failed_at.pop(failure, None)
                     self._unreadable.clear()
                 if self._closed:
                     return
-                self._changed = False
-            while not self._closed and (
-                any(
-                    self._try(self._propagate, review) or self._try(self._settle, review)
-                    for review in self._reviews()
-                )
-                or any(self._try(self._measure, review) for review in self._reviews())
-            ):
-                pass
+                self._due.discard(look)
+            look()
+
+    def _compute(self) -> None:
+        while not self._closed and any(
+            self._try(self._propagate, review) or self._try(self._settle, review)
+            for review in self._reviews()
+        ):
+            pass
+        with self._woken:
+            self._is_computing = self._compute in self._due
+            self._look(self._measure)
+
+    def _measure(self) -> None:
+        while not self._closed and any(
+            self._try(self._measure_video, review) for review in self._reviews()
+        ):
+            pass
 
     def _try(self, work: Callable[[VideoReview], bool], review: VideoReview) -> bool:
         """Do the next part of the work on a video; return whether there was any."""
-        version = review.pose_version
-        if self._failed_at.get(review) == version:
+        version, failure = review.pose_version, (work == self._measure_video, review)
+        if self._failed_at.get(failure) == version:
             return False
         try:
             return work(review)
@@ -138,10 +176,10 @@ class BackgroundWorker:
                 if review.pose_version != version:
                     # It failed on former labels; what is wrong with the new ones is seen next.
                     return True
-                self._failed_at[review] = version
+                self._failed_at[failure] = version
                 review.failed = sentence_of(error)
             if isinstance(error, (InputError, OSError)):
-                self._unreadable.add(review)
+                self._unreadable.add(failure)
             review.events.send('failed', error=review.failed)
             return False
 
@@ -163,7 +201,8 @@ class BackgroundWorker:
                 review.shown.show_nobody()
             if not people or not review.has_start():
                 return True
-            run, frames = _Run(review), shared_frames(frames, review.excerpt)
+            run = _Run(review, partial(self._renew_report, review))
+            frames = shared_frames(frames, review.excerpt)
             results = review.propagator.propagate_in_video(state, run, people, frames)
         is_finished = False
         with self._running(run):
@@ -205,15 +244,26 @@ class BackgroundWorker:
                 return True
             revision = review.revision
             is_new = review.settled != revision
-            if not is_new and review.guidance.report.revision == revision:
+            guidance = review.guidance
+            if (
+                not is_new
+                and guidance.report.revision == revision
+                and not guidance.is_measured_anew
+            ):
                 return False
             review.failed = None
             review.settled = revision
             if is_new:
-                if review.guidance.report.revision == revision:
-                    review.guidance.outdate_report()
+                if guidance.report.revision == revision:
+                    guidance.outdate_report()
                 review.forget_unused()
         return self._report(review, revision)
+
+    def _renew_report(self, review: VideoReview) -> None:
+        """Report on the poses so far, if no report was made for long."""
+        guidance = review.guidance
+        if guidance.is_measured_anew or time.monotonic() - guidance.reported_at > REPORT_SECONDS:
+            self._report(review, review.revision)
 
     def _report(self, review: VideoReview, revision: int) -> bool:
         """Update the guidance for a revision; return whether anything is labelled."""
@@ -221,7 +271,8 @@ class BackgroundWorker:
             # Only this thread and edits change poses; after an edit this method runs again.
             people, version = review.state_of_excerpt().tracks, review.pose_version
             everyone = {person: review.shown.of[person] for person in people}
-            labels = review.given_labels()
+            labels, labels_made = review.given_labels(), review.labels_made
+            is_settled = review.settled == revision
             if labels is None:
                 review.guidance.report = GuidanceReport(revision)
         if labels is not None and not review.guidance.update(
@@ -229,43 +280,75 @@ class BackgroundWorker:
             everyone,
             labels,
             version[2],
+            labels_made,
             lambda: review.pose_version != version or self._closed,
         ):
             return True
-        review.events.send('idle', revision=revision)
+        if is_settled:
+            review.events.send('idle', revision=revision)
+        else:
+            # What is expected of these people changes with the poses that are still to come.
+            for person, poses in everyone.items():
+                if poses.pending.any():
+                    review.guidance.forget(person)
         return labels is not None
 
-    def _measure(self, review: VideoReview) -> bool:
-        """Measure the accuracy on hidden labels after all poses are computed."""
+    def _measure_video(self, review: VideoReview) -> bool:
+        """Measure the accuracy on hidden labels; return whether anything was measured."""
+        guidance = review.guidance
         with review.lock:
-            revision = review.revision
-            if review.guidance.measured_revision == revision or not review.has_start():
+            revision, is_settled = review.revision, review.settled == review.revision
+            if guidance.measured_revision == revision or not review.has_start():
                 return False
-            run = _Run(review, measures=True)
+            if not is_settled and time.monotonic() - guidance.measured_at < REPORT_SECONDS:
+                return False
+            run = _Run(review, partial(self._give_way, review), measures=True)
             measured = review.propagator.measure_in_video(
-                review.state_of_excerpt(open_ends=False), HIDDEN_FRAMES, run
+                review.state_of_excerpt(open_ends=False),
+                HIDDEN_FRAMES,
+                run,
+                guidance.measured_frames,
             )
+        parts: list[LabelAccuracy] = []
+        begun = time.monotonic()
         with self._running(run):
-            accuracy = LabelAccuracy.join(measured)
-            with review.lock:
-                if run.outdated:
-                    return True
-                review.guidance.set_accuracy(accuracy, revision)
-            self._report(review, revision)
+            for part in measured:
+                parts.append(part)
+                if time.monotonic() - begun > REPORT_SECONDS:
+                    begun = time.monotonic()
+                    self._set_accuracy(run, parts, None)
+                    if review.revision != revision:
+                        # Begin again with the new labels: gaps that they leave alone are known.
+                        return True
+            self._set_accuracy(run, parts, revision)
         return True
+
+    def _set_accuracy(
+        self, run: _Run, parts: Sequence[LabelAccuracy], revision: int | None
+    ) -> None:
+        with run.review.lock:
+            run.check()
+            run.review.guidance.set_accuracy(parts, revision)
+        self._look(self._compute)
+
+    def _give_way(self, review: VideoReview) -> None:
+        """Wait for the poses that are computed, unless the accuracy was not measured for long."""
+        with self._woken:
+            left = review.guidance.measured_at + REPORT_SECONDS - time.monotonic()
+            self._woken.wait_for(lambda: self._closed or not self._is_computing, max(0.0, left))
 
     @contextmanager
     def _running(self, run: _Run) -> Iterator[None]:
         """Let :meth:`wake` interrupt a run, which then ends early."""
         with self._woken:
-            self._run = run
+            self._runs.add(run)
         try:
             yield
         except _OutdatedError:
             pass
         finally:
             with self._woken:
-                self._run = None
+                self._runs.discard(run)
 
 
 def _send_poses(review: VideoReview, people: list[int], frames: list[int]) -> None:

@@ -255,16 +255,30 @@ class EditReader:
     def _origins(self, names: Sequence[str]) -> list[int]:
         """Return which joint each one was before; added ones follow the last one of before.
 
-        Joints without their name among the new ones were renamed, in order.
+        The edit's ``origins`` map new names to those of before. Without them, joints without their
+        name among the new ones were renamed, in order.
         """
-        before = self._names
-        renamed = [k for k, name in enumerate(before) if name not in names]
-        num_others = sum(name not in before for name in names)
-        if len(renamed) > num_others:
-            lost = ', '.join(before[k] for k in renamed[num_others:])
-            raise InputError(f'there are labels, so that no joint can be left out: add {lost}')
-        sources = iter([*renamed, *range(len(before), len(names))])
-        return [before.index(name) if name in before else next(sources) for name in names]
+        before, origins = self._names, self.edit.get('origins')
+        lost = [name for name in before if name not in names]
+        added = [name for name in names if name not in before]
+        if origins is None:
+            if 0 < len(lost) < len(added):
+                raise InputError(
+                    f'it is unclear which of {", ".join(added)} have the labels of '
+                    f'{", ".join(lost)}: give origins, new names with those of before'
+                )
+            origins = dict(zip(added, lost, strict=False))
+        elif not isinstance(origins, dict) or not all(
+            new in added and old in lost for new, old in origins.items()
+        ):
+            raise InputError('origins must map names of new joints to names of joints of before')
+        sources = [name if name in before else origins.get(name) for name in names]
+        if left := [name for name in before if sources.count(name) != 1]:
+            raise InputError(
+                f'there are labels, so that no joint can be left out: add {", ".join(left)}'
+            )
+        fresh = itertools.count(len(before))
+        return [next(fresh) if name is None else before.index(name) for name in sources]
 
     def _add(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -56,6 +57,7 @@ class GuidanceReport:
             measured.
         warnings: What may be wrong about the labels.
         is_measured: Whether labels of this revision were hidden.
+        labels_made: Number of labels that were made on the page until then.
     """
 
     revision: int
@@ -66,6 +68,7 @@ class GuidanceReport:
     measured: Measured | None = None
     warnings: list[LabelWarning] = field(default_factory=list)
     is_measured: bool = False
+    labels_made: int = 0
 
 
 class Guidance:
@@ -77,12 +80,18 @@ class Guidance:
 
     Attributes:
         report: The latest report; at first, one of revision -1.
+        reported_at: Time of the latest report by ``time.monotonic``.
         measured_revision: The latest revision for which the accuracy was measured.
+        measured_at: Time of the latest measurement, also of one that was not completed.
+        is_measured_anew: Whether the report is made without the latest measurement.
     """
 
     def __init__(self, method: str, size: tuple[int, int]) -> None:
         self.report = GuidanceReport(-1)
         self.measured_revision = -1
+        self.reported_at = self.measured_at = time.monotonic()
+        self.is_measured_anew = False
+        self._parts: dict[int, LabelAccuracy] = {}
         self._measured: Measured | None = None
         self._accuracy: LabelAccuracy | None = None
         self._calibrator: ScoreCalibrator | None = None
@@ -99,7 +108,7 @@ class Guidance:
 
     def restart(self) -> None:
         """Forget the accuracy, after the propagator has changed."""
-        self.set_accuracy(None, -1)
+        self.set_accuracy((), -1)
         self.outdate_report()
 
     def outdate_report(self) -> None:
@@ -107,23 +116,45 @@ class Guidance:
         with self._lock:
             self.report = replace(self.report, revision=-1)
 
-    def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
-        """Set the measured accuracy for later updates; None if no label could be hidden."""
+    def set_accuracy(self, parts: Sequence[LabelAccuracy], revision: int | None) -> None:
+        """Set the measured accuracy for later updates.
+
+        Args:
+            parts: The accuracy in each frame with hidden labels.
+            revision: The revision that was measured. None if it was not completed: other frames
+                then keep their last accuracy.
+        """
+        with self._lock:
+            if revision is not None:
+                self.measured_revision, self._parts = revision, {}
+            for part in parts:
+                frame = part.labels[0].frame_index
+                self._parts.pop(frame, None)
+                self._parts[frame] = part
+            self.measured_at, self.is_measured_anew = time.monotonic(), True
+
+    @property
+    def measured_frames(self) -> list[int]:
+        """Return the frames in which labels were hidden, the latest last."""
+        with self._lock:
+            return [*self._parts]
+
+    def _take_accuracy(self) -> None:
+        with self._lock:
+            accuracy = LabelAccuracy.join(part for _, part in sorted(self._parts.items()))
+            self.is_measured_anew = False
+        self._accuracy, self._measured = accuracy, None
         calibrator: ScoreCalibrator | None = None
-        measured: Measured | None = None
         if accuracy is not None:
             calibrator = accuracy.calibrator
-            measured = {
+            self._measured = {
                 'right': float(accuracy.right.mean()),
                 'labels': len(accuracy.labels),
                 'text': accuracy.describe(),
             }
-        with self._lock:
-            if calibrator != self._calibrator:
-                self._outdated |= set(self._errors)
-            self.measured_revision = revision
-            self._calibrator, self._measured = calibrator, measured
-            self._accuracy = accuracy
+        if calibrator != self._calibrator:
+            self._errors.clear()
+        self._calibrator = calibrator
 
     def update(
         self,
@@ -131,6 +162,7 @@ class Guidance:
         everyone: Mapping[int, PersonPoses],
         labels: VideoLabels,
         excerpt: range,
+        labels_made: int,
         is_outdated: Callable[[], bool],
     ) -> bool:
         """Make the report of a revision.
@@ -141,11 +173,14 @@ class Guidance:
                 their joints is stored with them.
             labels: The labels of the revision; the frames of the excerpt are listed.
             excerpt: The frames that count.
+            labels_made: Number of labels that were made on the page.
             is_outdated: Tells whether there is more important work; called repeatedly.
 
         Returns:
             False if the update was stopped for more important work.
         """
+        if self.is_measured_anew:
+            self._take_accuracy()
         with self._lock:
             outdated, self._outdated = self._outdated, set()
         for person in list(self._errors):
@@ -165,9 +200,10 @@ class Guidance:
                 poses.right[rows] = 1 - self._errors[person].errors[rows]
         few = len(labels.persons) <= MAX_LABELS
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
-        report = replace(self._make_report(revision, everyone, excerpt), warnings=warnings)
+        report = self._make_report(revision, everyone, excerpt)
         with self._lock:
-            self.report = report
+            self.report = replace(report, warnings=warnings, labels_made=labels_made)
+            self.reported_at = time.monotonic()
         return True
 
     def advise(self, report: GuidanceReport, labels: VideoLabels) -> None:

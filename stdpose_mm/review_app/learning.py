@@ -24,7 +24,6 @@ from threading import Lock, Thread
 from typing import NamedTuple
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.learning import LEARN_MINUTES
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import atomic_path, require_writable
@@ -35,14 +34,20 @@ from .video_review import VideoReview
 
 LOWEST_PRIORITY = 19
 
-STEPS_PER_POSE, LEAST_STEPS = 25, 400
-"""Largest number of training steps, per labelled pose and at least: with few labels a training is
-short, and the next one continues from its network."""
+STEPS_PER_POSE, LEAST_STEPS, MOST_STEPS = 25, 400, 1000
+"""Number of training steps, per labelled pose, at least and at most: with few labels a training is
+short, and the next one continues from its network. Most of them take five minutes on two idle
+cores."""
+
+MOST_MINUTES = 30.0
+"""Time after which a training ends before its steps are done, beside other work."""
 
 # Factor by which the number of labels must grow before it is advised to learn again.
 WORTHWHILE = 1.5
 
 NOTHING_KEPT = 'stopped before there was a network worth keeping'
+
+TRAINED_LITTLE = '; it was trained little beside other work, so learn again to go on'
 
 _SECONDS_BETWEEN_EVENTS = 0.5
 
@@ -58,7 +63,7 @@ class LearningJob:
         make_propagator: Makes the propagator without a network learned in this project.
         states: Functions that open each video with its labels.
         earlier: The network to continue from.
-        minutes: Training time.
+        minutes: Largest training time.
         steps: Largest number of training steps.
         folder: Folder for the files of the training.
     """
@@ -96,7 +101,11 @@ def learn_in_process(job: LearningJob, server: Connection) -> None:
     if sys.platform != 'win32':
         os.nice(LOWEST_PRIORITY)
 
+    begun = trained_until = time.monotonic()
+
     def listen(done: float, right: float | None) -> None:
+        nonlocal trained_until
+        trained_until = time.monotonic()
         server.send((done, right))
         if job.stop.exists():
             raise KeyboardInterrupt
@@ -106,7 +115,8 @@ def learn_in_process(job: LearningJob, server: Connection) -> None:
         states = [make() for make in job.states]
         propagator = job.make_propagator()
         outcome = propagator.learn(states, job.out, job.minutes, earlier, listen, job.steps)
-        answer = LearningAnswer(str(outcome), helped=outcome.helped)
+        is_little = trained_until - begun >= 60 * job.minutes
+        answer = LearningAnswer(f'{outcome}{TRAINED_LITTLE * is_little}', helped=outcome.helped)
     except KeyboardInterrupt:
         answer = LearningAnswer(NOTHING_KEPT)
     except BrokenPipeError:
@@ -207,8 +217,8 @@ class ProjectLearner:
                 self._make_propagator,
                 [_copy(like) for like in self._like(review)],
                 None if network is None else network.path,
-                LEARN_MINUTES,
-                max(LEAST_STEPS, STEPS_PER_POSE * self._num_learned),
+                MOST_MINUTES,
+                min(MOST_STEPS, max(LEAST_STEPS, STEPS_PER_POSE * self._num_learned)),
                 Path(folder.name),
             )
             self._stopping, self._done, self._right, self._answer = False, 0.0, None, None

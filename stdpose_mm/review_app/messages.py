@@ -45,6 +45,7 @@ class Edit(TypedDict, total=False):
     into: int
     on: bool
     name: str
+    origins: dict[str, str]
     limbs: list[list[int]]
     of: str
     draft: str
@@ -278,7 +279,8 @@ class Timeline(TypedDict):
 class GuidanceAnswer(Counts):
     """What to do next, and whether the poses are good enough; see :class:`~.review.Outlook`.
 
-    ``next`` is the first of ``suggestions``, and ``advised`` the revision of the poses behind them.
+    ``next`` is the first of ``suggestions``, ``advised`` the revision of the poses behind them, and
+    ``labels_judged`` the number of labels made until then.
     """
 
     expected_wrong: float | None
@@ -290,6 +292,7 @@ class GuidanceAnswer(Counts):
     next: Place | None
     suggestions: list[Place]
     advised: int
+    labels_judged: int
     doubtful: list[Check]
     num_doubtful: int
     measured: Measured | None

@@ -127,6 +127,11 @@ class VideoReview:
         return self._history.revision
 
     @property
+    def labels_made(self) -> int:
+        """Return the number of labels that were made on the page."""
+        return self._history.counts()['labels_made']
+
+    @property
     def pose_version(self) -> PoseVersion:
         """Return what the poses follow from: number of edits, propagator, and excerpt."""
         return self.revision, self.propagator.propagator, self.excerpt
@@ -265,6 +270,7 @@ class VideoReview:
                 'next': suggestions[0] if suggestions else None,
                 'suggestions': suggestions,
                 'advised': report.revision,
+                'labels_judged': report.labels_made,
                 'doubtful': report.checks,
                 'num_doubtful': report.num_doubtful,
                 'measured': report.measured,

@@ -167,7 +167,7 @@ def test_a_run_that_follows_an_edit_already_is_not_begun_again(slow: tuple[Page,
     assert propagator.begun[:2] == [(1, range(1, 10)), (1, range(11, 20))]
 
 
-def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, SlowPropagator]):
+def test_a_measurement_goes_on_after_the_poses_of_an_edit(slow: tuple[Page, SlowPropagator]):
     page, propagator = slow
     page.edit('set_joints', person=1, frame=10, joints=JOINTS)
     page.wait_for_measurement(2)
@@ -177,29 +177,37 @@ def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, 
     wait_for(lambda: not propagator.go.is_set())
     assert (1, hidden) not in propagator.finished
     propagator.finished.clear()
+    propagator.begun.clear()
     page.try_edit('accept', person=2, frame=20)
-    wait_for(lambda: propagator.begun[-1][0] == 2)
+    wait_for(lambda: propagator.begun)
     assert not propagator.finished
     propagator.go.set()
     page.wait_for_measurement(3)
-    assert [one for one, _ in propagator.finished] == [2, 2, 1]
-    assert propagator.finished[-1] == (1, hidden)
+    edited = [(2, range(1, 20)), (2, range(21, 39))]
+    # The hidden gap is not begun again.
+    assert propagator.begun == edited
+    assert propagator.finished == [*edited, (1, hidden)]
 
 
-def test_a_video_that_is_opened_does_not_wait_for_the_measurement_of_another(start: Callable):
+def test_the_verdict_is_renewed_while_poses_are_still_to_come(
+    open_page: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(background, 'RETRY_SECONDS', 0.01)
+    monkeypatch.setattr(background, 'REPORT_SECONDS', 0)
     propagator = VideoPosePropagator(method='linear')
     propagator.propagator = lines = SlowPropagator()
-    hidden = lines.stop_at = range(1, 39)
-    labels = labels_of(*(label(n, 1) for n in (0, 20, 39)))
-    project = start(labels, propagator=propagator)
-    wait_for(lambda: not lines.go.is_set())
-    lines.begun.clear()
-    # What the project does when it has opened one.
-    project.worker.wake()
-    wait_for(lambda: lines.begun)
-    assert lines.begun == [(1, hidden)]
-    lines.go.set()
-    Page(access_to(project)).wait_for_measurement(1)
+    page = open_page(two_people, propagator=propagator)
+    page.wait_for_measurement(1)
+    lines.held = (2, range(1, 20))
+    revision = page.try_edit('accept', person=2, frame=20).json()['revision']
+    # Both people can now be hidden in frame 20.
+    wait_for(lambda: (page.get('/guidance')['measured'] or {})['labels'] == 2)
+    guidance = page.get('/guidance')
+    assert (guidance['computing'], guidance['labels_judged']) == (True, 1)
+    assert guidance['advised'] == revision
+    assert (2, range(1, 20)) not in lines.finished
+    lines.held = None
+    page.settle()
 
 
 def test_good_enough_waits_for_the_first_measurement_alone(open_page: Callable):

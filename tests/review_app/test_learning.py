@@ -428,3 +428,30 @@ def test_the_process_itself_learns(open_page, monkeypatch: pytest.MonkeyPatch):
     state = page.wait_until_learned()
     assert not state['failed'], state
     assert state['message'].startswith('learned from 8 labelled poses: in ')
+
+
+@pytest.mark.parametrize(('minutes', 'end'), [(0, learning.TRAINED_LITTLE), (1000, '')])
+def test_a_training_that_ends_by_time_is_told_to_be_little(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, minutes: float, end: str
+):
+    """The steps are done at once, or there is no time for any."""
+
+    class Outcome:
+        helped = True
+
+        def __str__(self) -> str:
+            return 'it is used'
+
+    class Propagator:
+        def learn(self, states: Any, out: Any, minutes: Any, earlier: Any, listen: Any, steps: int):
+            listen(1.0, 0.5)
+            return Outcome()
+
+    monkeypatch.setattr(learning.os, 'nice', lambda priority: None, raising=False)
+    monkeypatch.setattr(learning.signal, 'signal', lambda *signals: None)
+    job = learning.LearningJob(Propagator, [], None, minutes, 400, tmp_path)  # type: ignore[arg-type]
+    receiver, sender = learning._PROCESSES.Pipe(duplex=False)
+    with receiver, sender:
+        learning.learn_in_process(job, sender)
+        assert receiver.recv() == (1.0, 0.5)
+        assert receiver.recv() == learning.LearningAnswer(f'it is used{end}', helped=True)

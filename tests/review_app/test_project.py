@@ -286,22 +286,27 @@ def test_joints_are_renamed_added_and_reordered_with_their_labels(
     page: Page, reopen: Callable[[], Page]
 ):
     before = {joint: page.joint(20, 1, joint) for joint in ('head', 'left_hand', 'right_hand')}
-    names, limbs = ['left_hand', 'skull', 'right_hand', 'tail'], [[1, 0], [1, 3]]
-    page.edit('set_skeleton', joints=names, limbs=limbs, category='ape')
+    names, limbs = ['left_hand', 'tail', 'skull', 'right_hand'], [[2, 0], [2, 1]]
+    changed = {'joints': names, 'limbs': limbs, 'category': 'ape'}
+    assert 'which of tail, skull have the labels of head' in page.refused('set_skeleton', **changed)
+    for wrong in ('head', {'skull': 'foot'}, {'left_hand': 'head'}):
+        assert 'origins must map' in page.refused('set_skeleton', **changed, origins=wrong)
+    page.edit('set_skeleton', **changed, origins={'skull': 'head'})
     assert page.get()['labels_made'] == 0
     for frame, x in ((0, 50), (39, 89)):
         page.edit('set_joints', person=1, frame=frame, joints={'tail': [x, 9, 2]})
-    moved = [before['left_hand'], before['head'], before['right_hand'], [70, 9]]
+    moved = [before['left_hand'], [70, 9], before['head'], before['right_hand']]
     for shown in (page, reopen()):
         assert shown.get()['skeleton']['joints'] == names
         pose = shown.poses(20)[1]
         assert [keypoint[:2] for keypoint in pose['keypoints']] == moved
-        assert pose['sources'] == 'gggp'
+        assert pose['sources'] == 'gpgg'
         exported = shown.post('/export', {'format': 'coco'}).json()
         (category,) = exported['categories']
         assert (category['name'], category['keypoints']) == ('ape', names)
     shown.revision = shown.get()['revision']
-    assert 'no joint can be left out: add tail' in shown.refused('set_skeleton', joints=names[:3])
+    refused = shown.refused('set_skeleton', joints=names[:3])
+    assert 'no joint can be left out: add right_hand' in refused
     for _ in range(3):
         shown.edit('undo')
     assert shown.get()['skeleton']['joints'] == [*before]

@@ -29,6 +29,8 @@ class SlowPropagator(LinearPropagator):
         """The gap of these frames waits for the signal."""
         self.fail_at = range(0)
         """The gap of these frames fails after the signal."""
+        self.held: tuple[int, range] | None = None
+        """The gap of this person and these frames waits, and no other one."""
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -44,7 +46,8 @@ class SlowPropagator(LinearPropagator):
                 assert self.go.wait(30)
                 raise MemoryError
             for frame in gap.frames:
-                while not self.go.wait(0.005):
+                while not self.go.wait(0.005) or self.held == (gap.track_id, gap.frames):
+                    time.sleep(0.005)
                     frames[frame]
                 frames[frame]
             self.finished.append((gap.track_id, gap.frames))

@@ -272,10 +272,31 @@ export function askForSkeleton(store, submit) {
     text.oninput();
   };
   let asked = '';
+  /** @type {Record<string, string>} new name of a joint -> the one of before, '' for none */
+  let origins = {};
+  const labelled = store.state.persons.length ? (present?.joints ?? []) : [];
+  /** @param {string[]} joints */
+  const showOrigins = (joints) => {
+    const fresh = joints.filter((name) => !labelled.includes(name));
+    const gone = labelled.filter((/** @type {string} */ name) => !joints.includes(name));
+    const usual = (/** @type {number} */ place) => (fresh.length === gone.length ? gone[place] : '');
+    origins = Object.fromEntries(fresh.map((name, place) => [name, gone.includes(origins[name]) ? origins[name] : usual(place)]));
+    byId('skeleton-origins').replaceChildren(
+      ...(labelled.length ? fresh : []).map((name) => {
+        const option = (/** @type {string} */ value) => make('option', { value, selected: value === origins[name] }, value ? `has the labels of ${value}` : 'is a new joint');
+        const onchange = (/** @type {any} */ { target }) => {
+          origins[name] = target.value;
+        };
+        return make('li', {}, make('label', {}, `${name} `, make('select', { onchange, dataset: { joint: name } }, ...['', ...gone].map(option))));
+      }),
+    );
+  };
   text.oninput = () => {
     problem.textContent = '';
     try {
-      drawFigure(byId('skeleton-figure'), skeletonOfText(text.value, true));
+      const skeleton = skeletonOfText(text.value, true);
+      showOrigins(skeleton.joints);
+      drawFigure(byId('skeleton-figure'), skeleton);
     } catch {
       // The text is not complete yet; the button says what is missing.
     }
@@ -296,8 +317,13 @@ export function askForSkeleton(store, submit) {
   byId('skeleton-own').onclick = () => {
     try {
       const skeleton = skeletonOfText(text.value, asked === text.value);
+      for (const name of labelled.filter((/** @type {string} */ joint) => !skeleton.joints.includes(joint))) {
+        const count = Object.values(origins).filter((origin) => origin === name).length;
+        if (count !== 1) throw new Error(`${name} has labels: choose ${count ? 'only one' : 'the'} joint that gets them`);
+      }
       dialog.close();
-      submit({ type: 'set_skeleton', category: byId('skeleton-category').value.trim() || 'person', ...skeleton });
+      const was = labelled.length ? { origins: Object.fromEntries(Object.entries(origins).filter(([, origin]) => origin)) } : {};
+      submit({ type: 'set_skeleton', category: byId('skeleton-category').value.trim() || 'person', ...skeleton, ...was });
     } catch (error) {
       problem.textContent = /** @type {Error} */ (error).message;
       asked = text.value;

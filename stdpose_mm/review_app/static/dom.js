@@ -33,6 +33,40 @@ export function byId(id) {
   return element;
 }
 
+/** @param {Node} old @param {Node} fresh what it becomes; buttons of another key are replaced */
+function change(old, fresh) {
+  if (!(old instanceof HTMLElement && fresh instanceof HTMLElement)) {
+    if (old.nodeType !== fresh.nodeType) old.parentNode?.replaceChild(fresh, old);
+    else if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  if (old.tagName !== fresh.tagName || old.dataset.key !== fresh.dataset.key) return old.replaceWith(fresh);
+  // The policy of the page forbids attributes with styles.
+  old.style.cssText = fresh.style.cssText;
+  for (const { name } of [...old.attributes]) if (name !== 'style' && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (name !== 'style' && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  old.onclick = fresh.onclick;
+  renew(old, [...fresh.childNodes]);
+}
+
+/**
+ * Change the children of a list; what stays keeps its element, so that a press on it is never lost.
+ * @param {HTMLElement} list
+ * @param {Node[]} children
+ */
+export function renew(list, children) {
+  const focused = list.contains(document.activeElement)
+    ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
+    : undefined;
+  const before = [...list.childNodes];
+  for (const old of before.slice(children.length)) old.remove();
+  children.forEach((fresh, place) => (place < before.length ? change(before[place], fresh) : list.append(fresh)));
+  if (focused === undefined || /** @type {HTMLElement} */ (document.activeElement).dataset.key === focused) return;
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('[data-key]'))) {
+    if (element.dataset.key === focused) element.focus();
+  }
+}
+
 /**
  * Combine many calls in a row into one.
  * @param {() => void} action

@@ -1,9 +1,8 @@
 /** Drafts: poses that a network or a file proposes, which nothing counts before they are accepted. */
 
 import { postDrafts } from './api.js';
-import { byId, make } from './dom.js';
+import { byId, make, renew } from './dom.js';
 import { announce, say, showState } from './notices.js';
-import { renew } from './panels.js';
 import {
   capital, categoryOf, isPlaced, jointsByName, limbBelow, markSize, nameOf, placedJoints, withJoints,
 } from './poses.js';
@@ -36,6 +35,12 @@ export class DraftLayer {
   #wanted = -1;
   /** @type {{draft: string, frame: number, joints: number[]}|null} empty joints to ask for after the answer */
   #asked = null;
+  /** @type {Map<string, number[]>} left, top, width and height of the name of each draft on the screen */
+  #names = new Map();
+  /** @type {Promise<any>} the latest discarding */
+  #discarding = Promise.resolve();
+  /** Frame whose last draft was discarded by the last action. */
+  emptied = -1;
 
   /**
    * @param {import('./store.js').Store} store
@@ -43,14 +48,19 @@ export class DraftLayer {
    * @param {(edit: any) => void} submit
    * @param {(error: unknown) => void} onError
    * @param {import('./loupe.js').Loupe} loupe
+   * @param {import('./skeleton_layer.js').SkeletonLayer} skeletons
    */
-  constructor(store, view, submit, onError, loupe) {
+  constructor(store, view, submit, onError, loupe, skeletons) {
+    this.skeletons = skeletons;
     this.store = store;
     this.view = view;
     this.submit = submit;
     this.onError = onError;
     this.loupe = loupe;
     store.watch(['joint'], () => store.state.joint !== null && this.choose(null));
+    store.watch(['joint', 'person', 'frame'], () => {
+      this.emptied = -1;
+    });
     store.watch(['shown', 'posesVersion'], () => {
       if (this.#wanted !== store.state.shown || !this.open.length) return;
       this.#wanted = -1;
@@ -95,13 +105,14 @@ export class DraftLayer {
   /**
    * @param {object} body as `Drafts.request` takes it
    * @param {string|null} [wait] what is shown until the answer
+   * @param {() => void} [ended] called at the answer, also at a refusal
    * @returns {Promise<any>} the answer; null if it was refused
    */
-  async #ask(body, wait = null) {
+  async #ask(body, wait = null, ended = () => {}) {
     const { poses, video } = this.store.state;
     try {
       showState('drafts', wait);
-      const answer = await postDrafts(video.id, body);
+      const answer = await postDrafts(video.id, body).finally(ended);
       if (this.store.state.poses !== poses) return null;
       poses.confirm(answer);
       if (answer.message) say(capital(answer.message));
@@ -155,10 +166,21 @@ export class DraftLayer {
   }
 
   /** @param {Draft|null} draft null for all of the shown frame */
-  async discard(draft) {
+  discard(draft) {
+    const { poses, shown } = this.store.state;
     const place = draft ? this.open.indexOf(draft) : 0;
-    await this.#ask({ do: 'discard', frame: this.store.state.shown, ...(draft && { id: draft.id }) });
+    // The next key may come before the answer.
+    poses.hold(shown, poses.at(shown) ?? [], (/** @type {Draft} */ { id }) => !draft || id === draft.id);
     this.choose(this.open[Math.min(place, this.open.length - 1)]);
+    this.emptied = this.open.length ? -1 : shown;
+    this.#discarding = this.#discarding.then(() => {
+      const answer = this.#ask({ do: 'discard', frame: shown, ...(draft && { id: draft.id }) }, null, () => poses.release(shown));
+      return answer.then((known) => {
+        if (known) return;
+        poses.expire(shown, shown);
+        poses.need(shown, 1);
+      });
+    });
   }
 
   // Accepting.
@@ -219,9 +241,10 @@ export class DraftLayer {
   // The picture.
 
   /**
-   * Find the joint of a draft at a point of the screen, else the smallest draft around it.
+   * Find the joint or the name of a draft at a point of the screen, else the smallest draft around it.
+   * A joint of a person is not hidden by a box, and a labelled one not by a joint that is farther away.
    * @param {number} x @param {number} y @param {boolean} touch
-   * @returns {{draft: Draft, joint: number|null}|null}
+   * @returns {{draft: Draft, joint: number|null, isMeant: boolean}|null} `isMeant` unless it is only around the point
    */
   #hit(x, y, touch) {
     let least = touch ? TOUCH_REACH : REACH;
@@ -230,14 +253,21 @@ export class DraftLayer {
       for (const joint of placedJoints(asPose(draft))) {
         const [sx, sy] = this.view.toScreen(draft.keypoints[joint][0], draft.keypoints[joint][1]);
         const distance = Math.hypot(sx - x, sy - y) - (draft === this.current ? 4 : 0);
-        if (distance < least) [least, best] = [distance, { draft, joint }];
+        if (distance < least) [least, best] = [distance, { draft, joint, isMeant: true }];
       }
     }
+    const other = this.skeletons.find(this.view, x, y, touch);
+    if (other && (!best || (other.isGiven && other.distance < least))) return null;
+    const named = this.open.find(({ id }) => {
+      const [left, top, width, height] = this.#names.get(id) ?? [];
+      return x >= left && y >= top && x <= left + width && y <= top + height;
+    });
+    if (!best && named) return { draft: named, joint: null, isMeant: true };
     const [px, py] = this.view.toPicture(x, y);
     const around = this.open
       .filter(({ box: [left, top, width, height] }) => px >= left && py >= top && px <= left + width && py <= top + height)
       .sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3])[0];
-    return best ?? (around ? { draft: around, joint: null } : null);
+    return best ?? (around ? { draft: around, joint: null, isMeant: false } : null);
   }
 
   /**
@@ -247,7 +277,7 @@ export class DraftLayer {
   press(view, x, y, event) {
     const hit = event.ctrlKey || event.metaKey ? null : this.#hit(x, y, event.pointerType === 'touch');
     if (!hit) return null;
-    const { draft, joint } = hit;
+    const { draft, joint, isMeant } = hit;
     const pan = joint === null ? view.panning([x, y]) : null;
     const { skeleton } = this.store.state.video;
     const pose = asPose(draft);
@@ -273,7 +303,7 @@ export class DraftLayer {
         const joints = this.#dragged?.joints;
         drop();
         if (joints) this.accept(draft, joints);
-        else if (!moved && this.current?.id === draft.id) this.accept(draft);
+        else if (!moved && isMeant && this.current?.id === draft.id) this.accept(draft);
         else if (!moved) this.choose(draft);
       },
       cancel: () => {
@@ -295,12 +325,13 @@ export class DraftLayer {
    */
   acceptAt(x, y) {
     const hit = this.#hit(x, y, false);
-    if (hit) this.accept(hit.draft);
-    return hit !== null;
+    if (hit?.isMeant) this.accept(hit.draft);
+    return Boolean(hit?.isMeant);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {PictureView} view */
   draw(context, view) {
+    this.#names.clear();
     for (const draft of this.open) this.#drawDraft(context, view, draft);
   }
 
@@ -348,6 +379,7 @@ export class DraftLayer {
     const width = context.measureText(text).width + 8;
     context.fillStyle = isCurrent ? COLOUR : HALO;
     context.fillRect(left, top - 18, width, 17);
+    this.#names.set(draft.id, [left, top - 18, width, 17]);
     context.fillStyle = isCurrent ? '#000' : COLOUR;
     context.fillText(text, left + 4, top - 5.5);
     context.restore();

@@ -216,7 +216,7 @@ export class EditQueue {
       known.map((/** @type {any} */ pose) =>
         pose.id === edit.person ? change(pose, edit, video.skeleton) : pose,
       ),
-      edit.draft,
+      (/** @type {any} */ { id }) => id === edit.draft,
     );
     return true;
   }

@@ -23,7 +23,7 @@ import { Pictures } from './pictures.js';
 import { PlacingLayer } from './placing.js';
 import { Playback } from './playback.js';
 import {
-  boundsOf, capital, isAbsent, isPlaced, jointsByName, listOrder, nameOf, placedJoints, PoseCache, readable,
+  boundsOf, capital, categoryOf, isAbsent, isPlaced, jointsByName, listOrder, nameOf, placedJoints, PoseCache, readable,
   SOURCES, VISIBILITY,
 } from './poses.js';
 import { SelectionLayer } from './selection.js';
@@ -36,7 +36,7 @@ import { NEXT_TRACE, TRAIL, trailsOf } from './traces.js';
 const PAGE = crypto.randomUUID();
 const GUIDANCE_AGAIN_MS = 500;
 const OPEN_AGAIN_MS = 500;
-const SECOND_DIGIT_MS = 1000;
+const NEXT_DIGIT_MS = 1000;
 
 const store = new Store({
   project: null,
@@ -106,7 +106,7 @@ const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe, () => 
   () => nextUnlabelled(store), 'No frame without a label of this joint is left after this one',
 ));
 const selection = new SelectionLayer(store, skeletons);
-const drafts = new DraftLayer(store, view, (edit) => submit(edit), onError, loupe);
+const drafts = new DraftLayer(store, view, (edit) => submit(edit), onError, loupe, skeletons);
 const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), drafts);
 const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError, setMark);
 const playback = new Playback(store, (frame) => goTo(frame, true));
@@ -378,6 +378,12 @@ function onAnswer(answer, edit) {
   for (const [first, last] of answer.touched) state.poses.expire(first, last);
   state.poses.confirm(answer);
   const { persons } = answer;
+  if (edit.type === 'forget') {
+    const who = capital(nameOf(state, edit.person));
+    const isGone = !persons.includes(edit.person);
+    const what = edit.joints ? `${edit.joints.map(readable).join(', ')} of ${who}` : `Label of ${who}`;
+    say(isGone ? `${who} was removed with the last label: Ctrl+Z brings it back` : `${capital(what)} deleted: Ctrl+Z brings it back`);
+  }
   if (edit.type === 'add_person') store.update({ person: answer.person });
   else if (!persons.includes(state.person)) store.update({ person: persons[0] ?? null });
   const asked = drafts.takeAsked(edit);
@@ -625,17 +631,18 @@ const goToGivenBefore = () => goByTimeline(() => nextGiven(store, -1), 'No given
 const goToGivenAfter = () => goByTimeline(() => nextGiven(store, 1), 'No given frame after this one');
 const goToMiddleOfGap = () => goByTimeline(() => middleOfGap(store), 'There is no gap here');
 
-let typed = { place: 0, time: -Infinity };
+let typed = { digits: '', time: -Infinity };
 
-/** Choose a person by its place in the list; a digit that follows soon is the second one of the place. */
+/** Choose a person by its number; a digit that follows soon is a further one of the number. */
 /** @param {number} digit @param {KeyboardEvent} event */
-function typePlace(digit, { timeStamp }) {
-  const both = timeStamp - typed.time < SECOND_DIGIT_MS ? 10 * typed.place + digit : digit;
-  const place = both <= state.persons.length ? both : digit;
-  typed = { place, time: timeStamp };
-  if (!place) return view.fit();
-  const person = state.persons[place - 1];
-  if (person !== undefined) store.update({ person, joint: null });
+function typeNumber(digit, { timeStamp }) {
+  const all = (timeStamp - typed.time < NEXT_DIGIT_MS ? typed.digits : '') + digit;
+  const begins = (/** @type {string} */ digits) => state.persons.some((/** @type {number} */ id) => String(id).startsWith(digits));
+  const digits = begins(all) ? all : String(digit);
+  typed = { digits, time: timeStamp };
+  if (state.persons.includes(Number(digits))) store.update({ person: Number(digits), joint: null });
+  else if (digits === '0') view.fit();
+  else if (!begins(digits)) say(`There is no ${categoryOf(state)} ${digits}`);
 }
 
 /** @param {any} video @returns where the browser keeps the names that its people were given */
@@ -659,7 +666,10 @@ function openNeighbour(step) {
 
 function deleteLabel() {
   const joints = chosenJoints();
+  const isEmptied = drafts.emptied === state.shown;
+  drafts.emptied = -1;
   if (drafts.current) drafts.discard(drafts.current);
+  else if (isEmptied) say('No draft is left in this frame: Del again deletes the label of the chosen one');
   else editPerson('forget', joints.length ? { joints } : {});
 }
 
@@ -769,7 +779,7 @@ const BINDINGS = [
   { group: 'Go', shown: 'Home End', keys: ['Home'], what: 'first, last frame', run: () => goTo(0) },
   { group: 'Go', shown: 'F', keys: ['f'], what: 'type a frame number', run: () => byId('frame-field').select() },
   { group: 'Go', shown: 'P', keys: ['p'], what: 'play, pause', run: () => playback.toggle() },
-  { group: 'Choose', shown: '1 … 9', keys: [], what: 'a person by its number in the list; two digits in a row beyond the ninth' },
+  { group: 'Choose', shown: '1 … 9', keys: [], what: 'a person by its number, digit by digit' },
   { group: 'Choose', shown: 'Tab Shift+Tab', keys: [], what: 'next, previous joint (on the picture)' },
   { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint (Tab then leaves the picture)', run: leaveJoint },
   { group: 'Choose', shown: 'Ctrl+click Ctrl+drag', keys: [], what: 'several joints, one by one or in a box; then drag one of them (move), the knob (turn) or a corner (scale)' },
@@ -793,11 +803,11 @@ const BINDINGS = [
   { group: 'Correct', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: undo },
   { group: 'Drafts', shown: 'Shift+I Shift+N', keys: ['Shift+i'], what: 'find everybody here, in the plan', run: () => drafts.find() },
   { group: 'Drafts', shown: 'I box', keys: [], what: 'a network places the joints' },
-  { group: 'Drafts', shown: 'click', keys: [], what: 'choose one; again: accept it' },
+  { group: 'Drafts', shown: 'click', keys: [], what: 'choose one; again, on a joint or its name: accept it' },
   { group: 'Drafts', shown: 'drag', keys: [], what: 'correct, accept the rest' },
   { group: 'Drafts', shown: 'Shift+A Shift+Del', keys: ['Shift+a'], what: 'accept, discard all of this frame', run: () => drafts.acceptAll() },
   { group: 'Look', shown: '+ −', keys: ['+', '='], what: 'zoom (also the wheel); drag the background to pan', run: () => view.zoom(1.25) },
-  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'zoom to the whole picture, the chosen one', run: (event) => typePlace(0, event) },
+  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'zoom to the whole picture, the chosen one', run: (event) => typeNumber(0, event) },
   { group: 'Look', shown: 'Shift+Z', keys: ['Shift+z'], what: 'zoom in on small poses in doubt, or not', run: toggleZooming },
   { group: 'Look', shown: 'U', keys: ['u'], what: 'brighten a dark picture, or show it as recorded', run: () => light.toggle() },
   { group: 'Look', shown: 'B Shift+B', keys: ['b'], what: 'brighter, darker', run: () => light.change('brightness', 0.25) },
@@ -840,7 +850,7 @@ const SECOND_KEYS = /** @type {[string[], (event: KeyboardEvent) => void][]} */ 
   [['Shift+w'], () => setShown('lanes', !state.lanes)],
   [['>'], () => timeline.zoom(2)],
   [['PageDown'], () => openNeighbour(1)],
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((digit) => [[String(digit)], (/** @type {any} */ event) => typePlace(digit, event)]),
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((digit) => [[String(digit)], (/** @type {any} */ event) => typeNumber(digit, event)]),
 ]).map(([keys, run]) => ({ group: '', shown: '', what: '', keys, run }));
 
 let leaveByTab = false;
@@ -1011,7 +1021,7 @@ function showJointHint() {
   const box = byId('joint-hint');
   const draft = drafts.current;
   box.hidden = !(draft || chosenJoints().length) || isPlacing !== null;
-  if (draft) box.textContent = `${drafts.describe(draft)}: A or a click accepts · a drag corrects and accepts · Del discards`;
+  if (draft) box.textContent = `${drafts.describe(draft)}: A or a click on a joint accepts · a drag corrects and accepts · Del discards`;
   if (picked.length) {
     box.textContent =
       `${picked.length} joints: drag one to move them, a corner to scale, the knob to turn · Esc deselects them`;

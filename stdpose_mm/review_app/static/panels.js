@@ -1,7 +1,7 @@
 /** The panels beside the picture (people, actions on the chosen one, joints), and the guidance. */
 
 import { styleOf, themeColours } from './colours.js';
-import { byId, make } from './dom.js';
+import { byId, make, renew } from './dom.js';
 import {
   capital, categoryOf, DOUBTFUL, isAbsent, isInDoubt, isPlaced, listOrder, nameOf, readable, SOURCES, VISIBILITY,
 } from './poses.js';
@@ -31,12 +31,12 @@ const NARROW = 0.06;
 export const shareOf = ([low, middle, high]) =>
   high - low <= NARROW ? percent(middle) : `${Math.floor(100 * low)}–${Math.ceil(100 * high)} %`;
 
-/** Least number of further labels from which learning is advised: it takes about as long as these. */
+/** Number of labels from which learning is advised, to come or, if that is unknown, made: it takes about as long. */
 const MANY = 5;
 
 /** @param {any} guidance @param {any} learning @returns {boolean} whether learning may help more than labels */
-function isLearningAdvised({ good_enough, labels_needed }, learning) {
-  const [least, largest] = labels_needed ?? [0, 0];
+function isLearningAdvised({ good_enough, labels_needed, labels_made }, learning) {
+  const [least, largest] = labels_needed ?? [labels_made, labels_made];
   return Boolean(learning?.worthwhile) && !good_enough && (least >= MANY || largest === null);
 }
 
@@ -51,7 +51,11 @@ function labelsOf([least, largest]) {
  * What is known about the share of right joints: in the bar, and in sentences.
  * @param {any} guidance @returns {[string, string]}
  */
-function verdictOf({ right, good_enough, labels_needed, labels_to_measure, measuring }) {
+function verdictOf({ right, expected_wrong, computing, good_enough, labels_needed, labels_to_measure, measuring }) {
+  if (expected_wrong === null && computing) {
+    return ['Judging…', 'Poses are still being computed: until then, frames to label are suggested by the labels alone.'];
+  }
+  if (expected_wrong === null) return ['Nothing to judge yet', 'Label a frame first.'];
   if (!right) {
     if (measuring && labels_to_measure < 2) return ['Being measured…', 'Labels are hidden and filled in from the others.'];
     const number = Math.max(1, labels_to_measure);
@@ -69,21 +73,6 @@ function verdictOf({ right, good_enough, labels_needed, labels_to_measure, measu
   ];
 }
 
-/**
- * Replace the children of a list, and keep the focus on the same button.
- * @param {HTMLElement} list
- * @param {Node[]} children
- */
-export function renew(list, children) {
-  const focused = list.contains(document.activeElement)
-    ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
-    : undefined;
-  list.replaceChildren(...children);
-  if (focused === undefined) return;
-  for (const element of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('[data-key]'))) {
-    if (element.dataset.key === focused) element.focus();
-  }
-}
 
 /** @param {Store} store @param {(person: number) => void} rename */
 export function showPeople(store, rename) {
@@ -109,7 +98,7 @@ export function showPeople(store, rename) {
           title: 'Double-click to name',
           onclick: (/** @type {any} */ { detail }) => (detail === 2 ? rename(id) : store.update({ person: id, joint: null })),
         },
-        make('kbd', {}, String(index + 1)),
+        make('kbd', {}, String(id)),
         swatch,
         make('span', { class: 'row-name' }, capital(nameOf(store.state, id))),
         make(
@@ -237,34 +226,30 @@ export function showGuidance(store, go) {
     ? `${counted(guidance.labels_made, 'label')} made · ${counted(guidance.clicks, 'click')}`
     : '';
   bar.classList.toggle('good', Boolean(guidance?.good_enough));
-  if (!guidance || guidance.expected_wrong === null) {
-    const isJudged = guidance && !guidance.computing;
-    byId('verdict').textContent = isJudged ? 'Nothing to judge yet' : 'Judging…';
-    byId('verdict-whole').textContent = isJudged
-      ? 'Label a frame first.'
-      : 'Poses are still being computed: until then, frames to label are suggested by the labels alone.';
-    byId('right-meter').hidden = true;
-  } else {
+  const meter = byId('right-meter');
+  meter.hidden = !guidance?.right;
+  if (guidance) {
     const [verdict, whole] = verdictOf(guidance);
+    const { labels_judged, labels_made } = guidance;
+    const isOld = guidance.computing && guidance.right && labels_judged !== labels_made;
+    const age = isOld ? ` as of ${counted(labels_judged, 'label')}` : '';
     const isAdvised = isLearningAdvised(guidance, learning);
-    byId('verdict').textContent = isAdvised ? `${verdict.replace(/ right| labels?$/g, '')}, or learn` : verdict;
-    byId('verdict-whole').textContent = isAdvised
-      ? `${whole} Learning from the labels may help more: it takes some minutes, while you go on (Shift+L).`
-      : whole;
+    const short = isAdvised ? `${verdict.replace(/ right| labels?$/g, '')}, or learn` : verdict;
+    byId('verdict').textContent = isOld ? `${shareOf(guidance.right)} right ·${age}` : short;
+    byId('verdict-whole').textContent = `${whole}${age && ` This is${age}: the latest poses are still being computed.`}` +
+      (isAdvised ? ' Learning from the labels may help more: it takes some minutes, while you go on (Shift+L).' : '');
     byId('learn-button').classList.toggle('advised', isAdvised);
-    const meter = byId('right-meter');
-    meter.hidden = !guidance.right;
     const right = 100 * (guidance.right?.[1] ?? 0);
     byId('right-fill').style.width = `${right}%`;
     byId('right-target').style.left = `${100 * target}%`;
     meter.setAttribute('aria-valuenow', right.toFixed(1));
-  }
+  } else byId('verdict').textContent = 'Judging…';
   const { source, find_refused } = guidance?.drafts ?? {};
   byId('draft-source').textContent = guidance ? (source ? `Drafts come from ${source}.` : capital(`${find_refused ?? 'drafts come from the given poses'}.`)) : '';
   const doubtful = guidance?.doubtful ?? [];
   byId('doubt-count').textContent = String(guidance?.num_doubtful ?? 0);
   byId('go-doubt').disabled = !doubtful.length;
-  byId('doubt-list').replaceChildren(
+  renew(byId('doubt-list'), [
     ...(doubtful.length ? [] : [make('li', {}, 'No frame is in doubt')]),
     ...doubtful.slice(0, 40).map((/** @type {any} */ check) =>
       make(
@@ -277,7 +262,7 @@ export function showGuidance(store, go) {
         ),
       ),
     ),
-  );
+  ]);
 }
 
 /** @param {Store} store @param {{frame: number, person: number, reason: string}|null} next */

@@ -362,10 +362,10 @@ export class PoseCache {
    * Show a change before the server has confirmed it; until then, other answers are dropped.
    * @param {number} frame
    * @param {Pose[]} poses
-   * @param {string} [accepted] draft that is hidden
+   * @param {(draft: import('./drafts.js').Draft) => boolean} isHidden drafts that are accepted or discarded
    */
-  hold(frame, poses, accepted) {
-    const drafts = this.draftsAt(frame).filter(({ id }) => id !== accepted);
+  hold(frame, poses, isHidden) {
+    const drafts = this.draftsAt(frame).filter((draft) => !isHidden(draft));
     this.#frames.set(frame, { poses, drafts, stamp: ++this.#clock });
     this.#held.set(frame, (this.#held.get(frame) ?? 0) + 1);
     this.onChange();

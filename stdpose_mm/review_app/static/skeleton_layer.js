@@ -254,7 +254,7 @@ export class SkeletonLayer {
         const distance = Math.hypot(sx - x, sy - y) - (pose.id === person ? 4 : 0);
         if (distance < least) {
           least = distance;
-          best = { person: pose.id, joint };
+          best = { person: pose.id, joint, distance, isGiven: pose.sources?.[joint] === 'g' };
         }
       }
     }

@@ -31,7 +31,8 @@ export class SubjectZoom {
     const { view } = this;
     const pose = shown === frame && poses?.of(shown, person);
     if (!pose || !(this.#isWanted || this.#place === view.place)) return;
-    const bounds = boundsOf(pose, gatheredJoints(pose));
+    // A straight line between labels is no place to zoom to.
+    const bounds = pose.sketched ? null : boundsOf(pose, gatheredJoints(pose));
     const isVisit = this.#isWanted;
     this.#isWanted = false;
     // A followed subject must only be in view; a visited one must also be large.

@@ -62,6 +62,11 @@ def rows(page):
     )
 
 
+def middle(number):
+    """Return a place in the box of a draft, away from its joints."""
+    return CORNERS[number][0] + 2, CORNERS[number][1] + 4
+
+
 def drafts_of_frame(page, frame=0):
     return page.fetch(f'/poses?first={frame}&last={frame}')['drafts'].get(str(frame), [])
 
@@ -105,17 +110,66 @@ def test_found_people_are_accepted_one_by_one_by_key(drafting):
 def test_a_click_chooses_a_draft_and_a_second_one_accepts_it(drafting):
     page = drafting(HIGH, HIGH, HIGH, HIGH)
     find(page)
-    page.pointer((CORNERS[1][0] + 2, CORNERS[1][1] + 4))
+    page.pointer(middle(1))
     page.wait(
         lambda: (
             'chosen' in page.run('return document.querySelectorAll("#drafts .row")[1].className')
         ),
         'it is chosen',
     )
+    page.pointer(middle(1))
     assert page.revision() == 0
     with page.one_edit():
-        page.pointer((CORNERS[1][0] + 2, CORNERS[1][1] + 4))
+        page.pointer(point(1, 'neck'))
     assert given(page, 1)[0][0] == pytest.approx(point(1, 'head'), abs=0.01)
+
+
+def test_a_draft_is_accepted_on_its_name(drafting):
+    page = drafting(*4 * [HIGH])
+    find(page)
+    x, y = page.screen_place(*CORNERS[1])
+    page.point_at(x + 4, y - 12, clicks=1)
+    page.wait(lambda: page.text('#joint-hint').startswith('Draft'), 'it is chosen')
+    with page.one_edit():
+        page.point_at(x + 4, y - 12, clicks=1)
+    assert given(page, 1)[0][0] == pytest.approx(point(1, 'head'), abs=0.01)
+
+
+def test_a_labelled_joint_in_the_box_of_a_draft_is_clicked_and_dragged(drafting):
+    page = drafting(*4 * [HIGH])
+    with page.one_edit():
+        x, y = middle(1)
+        page.press('i')
+        page.pointer((x, y))
+        page.press(Keys.ENTER)
+    find(page)
+    for _ in range(2):
+        page.pointer((x, y))
+    page.wait(lambda: 'head' in page.text('#joint-hint'), 'the joint is chosen')
+    assert page.revision() == 1
+    with page.one_edit():
+        page.pointer((x, y), (x + 1, y), (x + 2, y + 1))
+    points, sources = given(page, 1)
+    assert (sources[0], page.fetch()['persons']) == ('g', [1])
+    assert points[0] == pytest.approx((x + 2, y + 1), abs=1 / page.scale)
+
+
+def test_fast_keys_discard_a_draft_each_and_one_more_deletes_nothing(drafting):
+    page = drafting(*4 * [HIGH])
+    with page.one_edit():
+        page.press('i')
+        page.pointer((40, 4))
+        page.press(Keys.ENTER)
+    find(page)
+    page.press(*3 * [Keys.DELETE])
+    assert rows(page) == []
+    page.press(Keys.DELETE)
+    assert 'No draft is left' in page.text('#messages')
+    page.wait(lambda: drafts_of_frame(page) == [], 'all three are discarded')
+    assert page.revision() == 1
+    with page.one_edit():
+        page.press(Keys.DELETE)
+    page.wait(lambda: 'Person 1 was removed' in page.text('#messages'), 'the page says so')
 
 
 def test_while_one_is_added_a_click_in_a_draft_accepts_it_and_any_other_places_a_joint(drafting):
@@ -123,7 +177,7 @@ def test_while_one_is_added_a_click_in_a_draft_accepts_it_and_any_other_places_a
     find(page)
     page.press('i')
     with page.one_edit():
-        page.pointer((CORNERS[2][0] + 2, CORNERS[2][1] + 4))
+        page.pointer(point(2, 'head'))
     assert page.is_hidden('#hint')
     assert given(page, 1)[0][0] == pytest.approx(point(2, 'head'), abs=0.01)
     page.press('i')

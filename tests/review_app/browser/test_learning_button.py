@@ -146,3 +146,27 @@ def test_each_press_says_something_and_the_second_stop_ends_it_at_once(page, fak
             page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
     nothing = 'stopped before there was a network worth keeping'
     page.wait(lambda: told(page) == nothing, 'it has ended')
+
+
+def test_learning_is_advised_though_no_share_is_known(page, learning):
+    advised = "return document.getElementById('learn-button').classList.contains('advised')"
+    page.wait(lambda: page.fetch('/guidance')['right'], 'the labels are judged')
+    assert not page.run(advised)
+    page.run(
+        """
+        const answered = window.fetch;
+        window.fetch = async (url, ...more) => {
+            const answer = await answered(url, ...more);
+            if (!String(url).includes('/guidance')) return answer;
+            const unknown = { expected_wrong: null, right: null, labels_needed: null };
+            const body = { ...await answer.json(), ...unknown };
+            Object.assign(body, { good_enough: false, computing: true });
+            return { ok: true, json: async () => body };
+        };
+        """
+    )
+    for frame in range(1, 21, 4):
+        page.go_to(frame)
+        page.press('1', 'a')
+    page.wait(lambda: page.text('#verdict') == 'Judging…, or learn', 'it is advised')
+    assert page.run(advised)

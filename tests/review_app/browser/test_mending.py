@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import read_labels
@@ -349,6 +350,20 @@ def test_split_and_merge_are_each_others_opposite(page):
     with page.one_edit():
         page.click('#other-confirm')
     assert joints_that_differ(before, page.poses()) == set()
+
+
+def test_a_press_on_a_row_that_is_drawn_anew_meanwhile_counts(page):
+    left, top, width, height = page.box('#people li:nth-child(2) .row-main')
+    hand = ActionBuilder(page.browser, duration=0)
+    hand.pointer_action.move_to_location(round(left + width / 2), round(top + height / 2))
+    hand.pointer_action.pointer_down()
+    hand.perform()
+    page.edit_as_another_page({'type': 'forget', 'person': 2, 'frame': 0})
+    page.wait(lambda: 'given' not in page.text('#people li:nth-child(2)'), 'the row has changed')
+    hand = ActionBuilder(page.browser, duration=0)
+    hand.pointer_action.pointer_up()
+    hand.perform()
+    page.wait(lambda: page.text('#actions-title').startswith('Person 2'), 'the person is chosen')
 
 
 def test_a_person_is_added_by_clicking_the_joints_in_order(page):

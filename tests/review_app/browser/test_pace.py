@@ -105,7 +105,7 @@ def test_enter_stays_where_there_is_no_pose_to_accept(page, unused_clips, late_a
 @pytest.fixture
 def computing(page, tmp_path, request):
     """A clip of which some poses are never computed, open at a frame between two labels."""
-    prepare = partial(never_finish, getattr(request, 'param', 0))
+    prepare = partial(never_finish, *getattr(request, 'param', ()))
     with serve(*make_clip(tmp_path), prepare=prepare) as server:
         page.video = 0
         page.browser.get('about:blank')
@@ -127,6 +127,7 @@ def test_straight_lines_can_be_accepted_before_poses_are_computed(computing):
 def test_advice_comes_from_the_labels_while_no_pose_is_computed(computing):
     page = computing
     visited = set()
+    whole = page.scale
     # More places than are suggested at once: labels bring new advice.
     for number in range(1, 13):
         page.wait_for_poses()
@@ -134,7 +135,10 @@ def test_advice_comes_from_the_labels_while_no_pose_is_computed(computing):
         page.press('n')
         page.wait(lambda before=before: chosen(page) not in (before, (-1, -1)), 'N goes on')
         page.wait(lambda: page.shown == page.written_frame, 'the picture is here')
+        page.wait_for_poses()
         assert chosen(page) not in visited
+        # Where somebody is supposed on a straight line, the whole picture stays in view.
+        assert page.scale == whole
         visited.add(chosen(page))
         page.press('a')
         page.wait(lambda number=number: page.revision() == number, 'it is labelled')
@@ -144,7 +148,7 @@ def test_advice_comes_from_the_labels_while_no_pose_is_computed(computing):
     assert page.text('#verdict') == 'Judging…'
 
 
-@pytest.mark.parametrize('computing', [20], indirect=True)
+@pytest.mark.parametrize('computing', [(20,)], indirect=True)
 def test_space_goes_to_what_is_in_doubt_so_far(computing):
     """Without the label of frame 10, frame 10 is ten frames from both labels: the worst."""
     page = computing
@@ -159,6 +163,16 @@ def test_space_goes_to_what_is_in_doubt_so_far(computing):
     page.press(' ')
     page.wait_for_frame(10)
     assert page.fetch('/guidance')['computing'] is True
+
+
+@pytest.mark.parametrize('computing', [(0, 5)], indirect=True)
+def test_the_last_verdict_stays_with_its_age_while_poses_are_computed(computing):
+    page = computing
+    page.wait(lambda: '% right' in page.text('#verdict'), 'the labels of the file are judged')
+    assert 'as of' not in page.text('#verdict')
+    page.press('1', 'a')
+    page.wait(lambda: page.text('#verdict').endswith('· as of 0 labels'), 'it tells the age')
+    assert '% right' in page.text('#verdict')
 
 
 def is_in_bar(page, frame):

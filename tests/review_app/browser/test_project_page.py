@@ -114,11 +114,15 @@ def test_a_joint_is_renamed_when_there_are_labels(page, server):
     page.click('#change-skeleton')
     text = page.run('return document.getElementById("skeleton-text").value').split('\n')
     assert text[:4] == ['head', 'neck', 'left_hand', 'right_hand']
-    type_joints(page, 'skull', *text[1:4], 'tail', 'skull - neck', 'neck - tail')
+    type_joints(page, 'tail', 'skull', *text[1:4], 'skull - neck', 'neck - tail')
+    assert page.text('#skeleton-origins label') == 'tail is a new jointhas the labels of head'
+    page.click('#skeleton-own')
+    assert 'head has labels: choose the joint' in page.text('#skeleton-problem')
+    page.click('[data-joint=skull] option[value=head]')
     with page.one_edit():
         page.click('#skeleton-own')
-    assert page.fetch()['skeleton']['joints'] == ['skull', *text[1:4], 'tail']
-    assert page.poses()[10][1]['keypoints'][:4] == before
+    assert page.fetch()['skeleton']['joints'] == ['tail', 'skull', *text[1:4]]
+    assert page.poses()[10][1]['keypoints'][1:] == before
     page.wait(lambda: 'skull' in page.text('#joints'), 'the list of joints is new')
 
 
