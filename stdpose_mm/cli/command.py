@@ -76,16 +76,15 @@ class Command:
     keeps_edited: bool = True
 
     def __call__(self, arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
-        parser = self.make_parser(prog)
-
         def parse_and_work() -> None:
+            parser = self.make_parser(prog)
             args = parser.parse_args(arguments)
             parser.guard_outputs(args)
             options = self.options(**vars(args))
             with self._keep_edited(parser.replaceable(args)):
                 self.work(options)
 
-        return with_sentences(parser.prog, parse_and_work, self.interrupted)
+        return with_sentences(prog or self.prog, parse_and_work, self.interrupted)
 
     def _keep_edited(self, paths: Sequence[PathLike]) -> AbstractContextManager[None]:
         if not self.keeps_edited or not paths:

@@ -17,7 +17,7 @@ from support.platforms import linux
 pytestmark = [pytest.mark.slow, linux]
 
 
-@pytest.mark.parametrize('command', ['convert to a folder', 'propagate'])
+@pytest.mark.parametrize('command', ['convert to a folder', 'propagate', 'review', 'split videos'])
 def test_faults_in_all_phases(tmp_path: Path, command: str) -> None:
     faults = ['SIGTERM', 'SIGKILL', NO_ROOM]
     job = {'folder': str(tmp_path), 'command': command, 'faults': faults, 'points': 2}

@@ -1,9 +1,11 @@
 """Commands with a fault in each phase: signals, and a disk that is full at some size of a file.
 
 ``python tests/support/fault_runs.py`` prints the table of all commands; a test runs a part of it.
+``python tests/support/fault_runs.py 4 learn review`` tries these two commands at 4 moments each.
 Every run is a fork of this process, which starts no thread. A run is right if
 
 - the inputs are unchanged, and what somebody wrote by hand at the output is there or in a copy;
+- an edit or a save that the review page was told of is on the disk;
 - every output is complete or absent, and nothing else lies beside the outputs (but after a kill);
 - the last line on stderr is a sentence, and no line is of a traceback;
 - the same command then works, its outputs are those of a run without a fault, and no unfinished
@@ -12,18 +14,24 @@ Every run is a fork of this process, which starts no thread. A run is right if
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import resource
+import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import numpy as np
 
@@ -31,6 +39,8 @@ from stdpose_mm.cli import main
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.posetrack_videos import GOLDEN
+from support.tools import load_tool
 
 COMMANDS = {
     'convert': 'convert labels.json {out}.json --to coco',
@@ -45,8 +55,25 @@ COMMANDS = {
     'evaluate': 'evaluate truth truth --out {out}.json',
     'queries': 'queries clip.mkv labels.json --out {out}.npz',
     'plan': 'plan clip.mkv',
+    'learn': 'learn dots.mkv dots.json --out {out}.onnx --minutes 10',
+    'review': 'review clip.mkv labels.json --out {out}.json --project {out}.journal '
+    '--method linear --no-browser',
+    'train': 'train toy.py --work-dir {out}',
+    'test': 'test toy.py toy.pth --out {out}.json --dump {out}.pkl --work-dir {out}.logs',
+    'export': 'export tiny.py tiny.pth {out}',
+    'generate clips': 'dataset_converters/make_synthetic_posetrack {out} --train-videos 1 '
+    '--val-videos 1 --frames 3 --width 96 --height 64 --workers 1',
+    'from PoseTrack17': 'dataset_converters/posetrack17_to_posetrack18 annolists {out}',
+    'split videos': 'dataset_converters/split_videos labels {out} --val-share 0.5',
 }
-"""Name -> command line."""
+"""Name -> command line; a name with a slash is a tool's."""
+
+_NEEDS_TORCH = ('learn', 'train', 'test', 'export')
+
+_OF_ONE_RUN = re.compile(r'[0-9]{8}_[0-9]{6}|/last_checkpoint$')
+"""In the names of MMEngine's logs, which are as long as a run has lasted."""
+
+_TOLD = 'told the page: '
 
 SIGNALS = {'SIGINT': 130, 'SIGTERM': 143, 'SIGHUP': 129, 'SIGKILL': None}
 """Signal -> exit code of a command that it ends."""
@@ -89,6 +116,79 @@ def write_inputs(folder: Path) -> None:
         write_labels(labels, folder / 'labels' / f'{name}.json')
     rows = [f'{n},1,{20 + n},{16 + n},20,20,1,-1,-1,-1\n' for n in range(1, 13)]
     (folder / 'boxes.txt').write_text(''.join(rows))
+    shutil.copytree(GOLDEN / 'pt17' / 'annolist', folder / 'annolists')
+
+
+def write_training_inputs(folder: Path) -> None:
+    """Write what can be trained on, tested and exported; make trainings short."""
+    import torch
+    from mmpose.registry import MODELS
+
+    from stdpose_mm.training import learner, network_trainer
+    from support.coloured_dots import dots_labels, dots_video, write_losslessly
+    from support.tiny_model_files import write_model_files
+    from support.toy_command import CONFIG, TOY_PARTS
+
+    # Its threads would be missing in the forks.
+    torch.set_num_threads(1)
+    network_trainer.BATCH_SIZE, learner.MAX_STEPS = 8, 4
+    write_losslessly(folder / 'dots.mkv', dots_video(40))
+    write_labels(dots_labels(range(0, 40, 4), 40), folder / 'dots.json')
+    write_model_files(folder)
+    (folder / 'command_toy_parts.py').write_text(TOY_PARTS)
+    (folder / 'toy.py').write_text(re.sub('^experiment_name.*', '', CONFIG, flags=re.MULTILINE))
+    sys.path.insert(0, str(folder))
+    import_module('command_toy_parts')
+    weights = MODELS.build({'type': 'CommandToyModel'}).state_dict()
+    torch.save({'state_dict': weights}, folder / 'toy.pth')
+
+
+def edit_in_page() -> None:
+    """Let the server of this process be sent an edit and a save as by a page, then Ctrl-C."""
+    from stdpose_mm.review_app.server import ListeningServer
+
+    serve = ListeningServer.run
+    joints = {'head': [30, 20, 2], 'left_hand': [40, 20, 2], 'right_hand': [30, 30, 2]}
+
+    def visit(address: str) -> None:
+        page = build_opener(HTTPCookieProcessor())
+        base = address.partition('/?')[0]
+
+        def ask(path: str, body: dict[str, Any] | None = None) -> Any:
+            data = None if body is None else json.dumps(body).encode()
+            headers = {'Origin': base, 'Content-Type': 'application/json'}
+            place = f'{base}/api/videos/0{path}'
+            return json.load(page.open(Request(place, data, headers), timeout=60))
+
+        try:
+            page.open(address, timeout=60).read()
+            edit = {'type': 'set_joints', 'person': 1, 'frame': 8, 'joints': joints}
+            revision = ask('')['revision']
+            ask('/edits', {'id': 'one', 'page': 'a', 'revision': revision, 'edit': edit})
+            os.write(2, f'{_TOLD}edited\n'.encode())
+            ask('/save', {})
+            os.write(2, f'{_TOLD}saved\n'.encode())
+        except HTTPError as error:
+            os.write(2, f'{_TOLD}{error.read().decode()}\n'.encode())
+        except (OSError, HTTPException):
+            # The server has been ended.
+            return
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def run(server: ListeningServer) -> None:
+        threading.Thread(target=visit, args=[server.access.address], daemon=True).start()
+        serve(server)
+
+    ListeningServer.run = run  # type: ignore[method-assign]
+
+
+def command_of(arguments: Sequence[str]) -> Callable[[Sequence[str]], int]:
+    """Load the command of a command line, with all that it imports, before it is forked."""
+    if '/' not in arguments[0]:
+        import_module(f'stdpose_mm.cli.{arguments[0]}')
+        return main.main
+    tool = load_tool(arguments[0]).main
+    return lambda line: tool(line[1:])
 
 
 def run(arguments: Sequence[str], arrange: Callable[[], object] = lambda: None) -> Run:
@@ -98,6 +198,7 @@ def run(arguments: Sequence[str], arrange: Callable[[], object] = lambda: None) 
         arguments: Its command line.
         arrange: Called in the child before the command begins.
     """
+    command = command_of(arguments)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -107,8 +208,10 @@ def run(arguments: Sequence[str], arrange: Callable[[], object] = lambda: None) 
         code = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            # A run that hangs is ended, and is wrong.
+            signal.alarm(300)
             arrange()
-            code = main.main(arguments)
+            code = command(arguments)
         except BaseException:
             sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         finally:
@@ -155,7 +258,7 @@ def count_calls(arguments: Sequence[str]) -> int:
         os._exit = tell  # type: ignore[assignment]
         sys.setprofile(count)
 
-    assert run(arguments, arrange).code == 0
+    run(arguments, arrange)
     os.close(writing)
     with open(reading) as told:
         return int(told.read())
@@ -170,9 +273,22 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def plain(content: bytes) -> bytes:
-    """Return the content of an output without its measured speed."""
-    return re.sub(rb'"frames_per_second": [0-9.]+', b'', content)
+def is_whole(name: str, content: bytes, expected: bytes) -> bool:
+    """Tell whether an output is that of an undisturbed run, but for what differs between runs."""
+    if name.endswith('.journal'):
+        return all(isinstance(json.loads(line), dict) for line in content.splitlines())
+    plain = [re.sub(rb'"frames_per_second": [0-9.]+', b'', data) for data in (content, expected)]
+    if name.endswith(('.onnx', '.pth')) and plain[0] != plain[1]:
+        # They hold the time, or what was learned until Ctrl-C.
+        import onnx
+        import torch
+
+        load = onnx.load_from_string if name.endswith('.onnx') else torch.load
+        try:
+            return bool(load(content if name.endswith('.onnx') else io.BytesIO(content)))
+        except Exception:
+            return False
+    return plain[0] == plain[1]
 
 
 class FaultTable:
@@ -181,6 +297,9 @@ class FaultTable:
     Args:
         folder: An empty folder, which becomes the current one.
     """
+
+    code: int
+    """Exit code of an undisturbed run."""
 
     def __init__(self, folder: Path) -> None:
         os.chdir(folder)
@@ -202,12 +321,19 @@ class FaultTable:
             Fault -> a text for each run: '' if it was right, else what was wrong.
         """
         arguments = line.format(out=OUT).split()
-        import_module(f'stdpose_mm.cli.{arguments[0]}')
+        if arguments[0] in _NEEDS_TORCH and not (self.folder / 'toy.py').exists():
+            write_training_inputs(self.folder)
+            self.inputs = contents(self.folder)
+        if arguments[0] == 'review':
+            edit_in_page()
         self._clear()
         first = run(arguments)
-        assert first.code == 0, first
+        # The server of the review page ends by Ctrl-C.
+        self.code = SIGNALS['SIGINT'] if arguments[0] == 'review' else 0
+        assert first.code == self.code, first
         outputs = {n: c for n, c in contents(self.folder).items() if n not in self.inputs}
-        outputs = {n: c for n, c in outputs.items() if not n.startswith('cache/')}
+        ignored = re.compile(r'^cache/|/__pycache__/|' + _OF_ONE_RUN.pattern)
+        outputs = {n: c for n, c in outputs.items() if not ignored.search(n)}
         self._clear()
         calls = count_calls(arguments)
         return {
@@ -255,7 +381,7 @@ class FaultTable:
         self._clear()
         first = min(outputs, default='')
         # A file in a folder of several would rightly be refused.
-        by_hand = first if first and '/' not in first else ''
+        by_hand = first if first and '/' not in first and arguments[0] != 'review' else ''
         if by_hand:
             (self.folder / by_hand).write_text(BY_HAND)
         ended = run(arguments, arrange)
@@ -263,10 +389,10 @@ class FaultTable:
         if problem:
             return problem
         again = run(arguments)
-        if again.code != 0:
+        if again.code != self.code:
             return f'then: {again}'
         left = contents(self.folder)
-        if any(plain(left.get(name, b'')) != plain(c) for name, c in outputs.items()):
+        if not all(name in left and is_whole(name, left[name], c) for name, c in outputs.items()):
             return 'then: other outputs'
         # In the cache, what was left goes when it is trimmed.
         unfinished = (n for n in left if '.partial.' in n and not n.startswith('cache/'))
@@ -283,17 +409,25 @@ class FaultTable:
         is_incomplete = any(b'"complete": false' in content for content in found.values())
         for name, content in outputs.items():
             there = found.get(name, content)
-            if plain(there) not in (plain(content), BY_HAND.encode()) and not is_incomplete:
+            is_cut = name.endswith('.journal') and fault == 'SIGKILL'
+            is_given = is_cut or is_incomplete or there == BY_HAND.encode()
+            if not is_given and not is_whole(name, there, content):
                 return f'half of {name}'
+        edits = found.get(f'{OUT}.journal', b'').count(b'"set_joints"')
+        if (f'{_TOLD}edited' in ended.errors) > edits:
+            return 'an edit is lost'
+        if f'{_TOLD}saved' in ended.errors and f'{OUT}.json' not in found:
+            return 'a save is lost'
         code = 2 if fault == NO_ROOM else SIGNALS[fault]
-        if ended.code not in (0, -signal.SIGKILL if code is None else code):
+        if ended.code not in (self.code, -signal.SIGKILL if code is None else code):
             return f'{ended}'
         if code is None or ended.code == 0:
             return ''
-        if any('Traceback' in line for line in ended.errors):
-            return f'a traceback: {ended.errors[-1]}'
-        if not (ended.errors and ended.errors[-1].startswith('stdpose')):
-            return f'no sentence: {ended.errors[-1:]}'
+        errors = [line for line in ended.errors if not line.startswith(_TOLD)]
+        if any('Traceback' in line for line in errors):
+            return f'a traceback: {errors[-1]}'
+        if not (errors and re.match(r'stdpose|\w+\.py: ', errors[-1])):
+            return f'no sentence: {errors[-1:]}'
         return next((name for name in found if '.partial.' in name), '')
 
 
@@ -332,4 +466,5 @@ if __name__ == '__main__':
         table = FaultTable(Path(job['folder']))
         print(json.dumps(table.try_command(COMMANDS[job['command']], job['faults'], job['points'])))
     else:
-        sys.exit(print_table(sys.argv[1:] or [*COMMANDS], points=12) > 0)
+        given = sys.argv[2:] or [*COMMANDS]
+        sys.exit(print_table(given, int(sys.argv[1]) if sys.argv[1:] else 12) > 0)

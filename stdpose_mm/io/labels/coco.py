@@ -8,7 +8,7 @@ tracks nor videos and it does not validate its input.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from operator import itemgetter
@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io import PathLike, write_json
+from stdpose_mm.io.atomic import PathLike, write_json_object
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
@@ -33,7 +33,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
-from .fields import Record, errors_of, require_distinct
+from .fields import Record, Records, errors_of, require_distinct
 from .frame_numbers import decoded, follow_names, frame_indices, picture_stem
 from .identities import Identity, StatedIdentity, number_identities
 from .joints import FURTHER_JOINTS, note_unread
@@ -236,6 +236,8 @@ def _read_person(
     identity: Identity,
 ) -> PersonLabel:
     count, order = categories.skeleton.num_keypoints, [*categories.order_of(annotation)]
+    # Marks the field as read.
+    annotation.raw('track_id', None)
     joints = np.zeros((count, 3))
     if annotation.raw('keypoints', []) != []:
         numbers = annotation.numbers('keypoints', 3 * count, lacking=True)
@@ -433,22 +435,20 @@ def _label_of(person: PersonLabel) -> PersonLabel:
     return person if person.has_box else replace(person, bbox=None)
 
 
-def _annotations_of_people(
-    record: Record, categories: Categories, visible_as_1: bool
-) -> list[Record]:
+def _annotations_of_people(record: Record, categories: Categories, visible_as_1: bool) -> Records:
     """Select the annotations of the categories that are read, without crowds.
 
     Note annotations that are left out, and values that may be misinterpreted.
     """
-    selected = categories.select(record.records('annotations'))
+    selected = categories.select(record.entries('annotations'))
     # Left out as in MMPose's datasets.
-    annotations = [annotation for annotation in selected if annotation.peek('iscrowd') != 1]
+    annotations = selected.select(annotation.peek('iscrowd') != 1 for annotation in selected)
     crowds = len(selected) - len(annotations)
-    attributes = [annotation.peek('attributes') for annotation in annotations]
+    attributes = (annotation.peek('attributes') for annotation in annotations)
     interpolated = sum(isinstance(a, dict) and a.get('keyframe') is False for a in attributes)
-    flags = [joints[2::3] for a in annotations if isinstance(joints := a.peek('keypoints'), list)]
     is_binary = not visible_as_1 and find_visibility(annotations) == 'posetrack'
-    hidden = sum(of_person.count(1) for of_person in flags) if is_binary else 0
+    joints_of = (a.peek('keypoints') for a in annotations) if is_binary else ()
+    hidden = sum(joints[2::3].count(1) for joints in joints_of if isinstance(joints, list))
     notes = {
         f'annotations of crowds are left out ({crowds} with "iscrowd": 1)': crowds,
         f'{interpolated} of {len(annotations)} labels are not marked as key frames of CVAT, which '
@@ -528,22 +528,29 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     image_ids = iter(distinct_ids([f.image_id for v in videos for f in v.frames]))
     ids = iter(distinct_ids([p.extra.get('id') for v in videos for p in v.persons]))
     shared, separate = _split_fields([top_level_fields(video) for video in videos])
-    images, annotations, listed = [], [], []
+    listed = []
     for number, (video, fields_of_file) in enumerate(zip(videos, separate, strict=True), 1):
         entry = {_FILE_FIELDS: fields_of_file} if fields_of_file else {}
         entry = {**video.extra.get(VIDEO_FIELDS, {}), **entry}
         listed.append({**entry, 'id': number, 'name': video.name})
-        image_id_of = {index: next(image_ids) for index in video}
-        names = follow_names({frame.index: frame.file_name for frame in video.frames}, video)
-        for frame in video.frames:
-            name = names[frame.index] or f'{video.name}/{frame.index:06d}.jpg'
-            fields = frame_fields(frame, image_id_of[frame.index])
-            images.append({**fields, 'video_id': number, 'file_name': name})
-        for person in video.persons:
-            own_ids = {'id': next(ids), 'image_id': image_id_of[person.frame_index]}
-            annotations.append({**_annotation(person), **own_ids, 'category_id': category['id']})
-    lists = {'images': images, 'annotations': annotations, 'categories': [category]}
-    write_json(path, {'info': {}, 'licenses': [], **shared, 'videos': listed, **lists})
+    image_id_of = [{index: next(image_ids) for index in video} for video in videos]
+
+    def images() -> Iterator[dict[str, Any]]:
+        for number, video in enumerate(videos, 1):
+            names = follow_names({frame.index: frame.file_name for frame in video.frames}, video)
+            for frame in video.frames:
+                name = names[frame.index] or f'{video.name}/{frame.index:06d}.jpg'
+                fields = frame_fields(frame, image_id_of[number - 1][frame.index])
+                yield {**fields, 'video_id': number, 'file_name': name}
+
+    def annotations() -> Iterator[dict[str, Any]]:
+        for video, image_ids in zip(videos, image_id_of, strict=True):
+            for person in video.persons:
+                own_ids = {'id': next(ids), 'image_id': image_ids[person.frame_index]}
+                yield {**_annotation(person), **own_ids, 'category_id': category['id']}
+
+    lists = {'images': images(), 'annotations': annotations(), 'categories': [category]}
+    write_json_object(path, {'info': {}, 'licenses': [], **shared, 'videos': listed, **lists})
 
 
 def _split_fields(fields: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

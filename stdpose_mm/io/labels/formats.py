@@ -18,7 +18,16 @@ from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import either, listed
 
 from .coco import holds_several_videos, is_coco, parse_coco
-from .fields import HDF5_SIGNATURE, is_hdf5, is_zip, parse_json, read_bytes, read_json, shown
+from .fields import (
+    HDF5_SIGNATURE,
+    is_hdf5,
+    is_zip,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_labels_json,
+    shown,
+)
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
 from .labelled_pictures import label_files_in, usable_files
@@ -117,7 +126,7 @@ def read_all_labels(
     if form.is_json and form.folder:
         content = (_documents(path, form.is_json) if data is None else [(Path(path), data)],)
     elif form.is_json:
-        content = (read_json(path) if data is None else data,)
+        content = (read_labels_json(path) if data is None else data,)
     result = _load(form.read)(path, *content, **taken)
     videos = [result] if isinstance(result, VideoLabels) else result
     note_corner(path, videos)
@@ -238,7 +247,7 @@ def _sniff(path: PathLike) -> tuple[str, Any]:
     if is_zip(path):
         return _sniff_zip(path)
     refuse_other_texts(path)
-    data = read_json(path)
+    data = read_labels_json(path)
     name = _format_of_json(data)
     if name is None:
         raise foreign_json(path, data)

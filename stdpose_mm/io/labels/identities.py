@@ -53,20 +53,18 @@ def number_identities(
     """
     new_ids = unused_track_ids({value for value in stated if isinstance(value, int)})
     class_of: dict[StatedIdentity, str] = {}
-    ids: dict[tuple[StatedIdentity, str], int | None] = {}
+    identities: dict[tuple[StatedIdentity, str], Identity] = {}
     for value, name in zip(stated, classes, strict=True):
-        if (value, name) not in ids:
+        if (value, name) not in identities:
             is_free = value is None or class_of.setdefault(value, name) == name
-            stays = is_free and not isinstance(value, str)
-            ids[value, name] = value if stays else next(new_ids)  # type: ignore[assignment]
+            as_name = value if isinstance(value, str) else ''
+            track_id = value if is_free and not isinstance(value, str) else next(new_ids)
+            identities[value, name] = Identity(track_id, as_name, name)
     names = list(dict.fromkeys(value for value in stated if isinstance(value, str)))
     if names:
         what = f'{counted(len(names), "name")} ({listed([*map(shown, names)], 5)})'
         note(f'{path}: people have {what} in place of numbers, and are numbered in this order')
-    return [
-        Identity(ids[value, of_class], value if isinstance(value, str) else '', of_class)
-        for value, of_class in zip(stated, classes, strict=True)
-    ]
+    return [identities[pair] for pair in zip(stated, classes, strict=True)]
 
 
 def number_tracks(

@@ -7,6 +7,7 @@ empty cell. The rules that tell coordinates from placeholders are in this module
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeVar
@@ -169,9 +170,11 @@ def without_repeated(
     before = list(groups)
     after = []
     for group in before:
-        first: dict[Hashable, T] = {}
+        first: dict[bytes, T] = {}
         for item in group:
-            first.setdefault(key(item), item)
+            # Keys take more memory than the labels.
+            digest = hashlib.blake2b(repr(key(item)).encode(), digest_size=16).digest()
+            first.setdefault(digest, item)
         after.append([*first.values()])
     repeated = sum(map(len, before)) - sum(map(len, after))
     if repeated:

@@ -72,7 +72,7 @@ def parse_posetrack18(
         numbering = replace(numbering, first_number=1)
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
-    annotations = categories.select(record.records('annotations', []))
+    annotations = categories.select(record.entries('annotations', []))
     convention = visibility or coco.find_visibility(annotations)
     people = coco.read_people(annotations, frame_of, categories, convention)
     entries = [*zip(map(coco.is_statement, annotations, people), people, strict=True)]

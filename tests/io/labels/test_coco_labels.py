@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -488,3 +489,20 @@ def test_identities_of_sleap_io_come_in(tmp_path: Path):
     assert [(frame.width, frame.height) for frame in labels.frames] == [(None, None)] * 2
     again = written_annotation(labels, tmp_path)
     assert (again['track_id'], again['attributes']) == (2, {'object_id': 2})
+
+
+def test_many_labels_take_a_few_times_the_memory_of_their_file(tmp_path: Path):
+    def write(number: int) -> Path:
+        people = [person(0, n, keypoints=np.array([[n, 9], [0, 0], [n, 7]])) for n in range(number)]
+        write_coco(sample(frames=(VideoFrame(0),), persons=people), tmp_path / f'{number}.json')
+        return tmp_path / f'{number}.json'
+
+    few, many = write(1), write(1000)
+    # Imports and tables take memory only once.
+    write_coco(read_all_labels(few), tmp_path / 'out.json')
+    tracemalloc.start()
+    write_coco(read_all_labels(many), tmp_path / 'out.json')
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert most < 6 * many.stat().st_size
