@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from stdpose_mm.constants import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
+from stdpose_mm.constants import LAUNCHERS, VIDEO_OUTPUT_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import has_suffix
@@ -236,7 +236,7 @@ class DenseJob(VideoJob[DenseOptions]):
 
     @property
     def file_outputs(self) -> list[Output]:
-        video = Output('--save-video', self.save_video, 'a video', VIDEO_SUFFIXES)
+        video = Output('--save-video', self.save_video, 'a video', VIDEO_OUTPUT_SUFFIXES)
         return [*self.label_files, video]
 
     @property

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.text import counted
@@ -59,7 +60,7 @@ class LearnOptions(CacheOptions, LabelOptions):
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
     out: Path = option(REQUIRED, writes=True, what='a network', suffixes=('.onnx',))
-    minutes: float = option(5.0, type=minutes, metavar='M')
+    minutes: float = option(LEARN_MINUTES, type=minutes, metavar='M')
     continue_from: Path | None = option(metavar='NETWORK')
     device: str = option('cpu')
 

@@ -17,7 +17,7 @@ from stdpose_mm.constants import (
     LIFE_SPANS,
     PRECISIONS,
     PROPAGATION_METHODS,
-    VIDEO_SUFFIXES,
+    VIDEO_OUTPUT_SUFFIXES,
     FrameSubject,
     LifeSpan,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from stdpose_mm.io.labels.label_reading import LabelReading
     from stdpose_mm.pose_networks import PoseNetworkFiles
 
-_FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_SUFFIXES, '.html', '.htm', '.pdf')
+_FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_OUTPUT_SUFFIXES, '.html', '.htm', '.pdf')
 """Suffixes that show that a name is meant as a file, where a folder is expected."""
 
 CVAT_OUTPUT = Need('an OUT in the format cvat', lambda options: options.writes_cvat)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.output_guards import Output, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from .progress import FrameProgress
 
 FRAMES_IN_REPORT = 12
-DEFAULT_LEARN_MINUTES = 5.0
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 REPORT_SUFFIXES = ('.html', '.htm')
 
@@ -113,7 +113,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         '--adapt',
         '--learn',
         nargs='?',
-        const=DEFAULT_LEARN_MINUTES,
+        const=LEARN_MINUTES,
         type=minutes,
         metavar='MINUTES',
         needs=AUTO,

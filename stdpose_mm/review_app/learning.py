@@ -24,8 +24,8 @@ from threading import Lock, Thread
 from typing import NamedTuple
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.learning import LEARN_MINUTES
 from stdpose_mm.apis.propagation_state import PropagationState
+from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import atomic_path, require_writable
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, require_enough
