@@ -83,7 +83,7 @@ REPORTED = ('train_videos', 'val_videos', 'interval', 'seed')
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DemoOptions:
     """Options of the demo.
 

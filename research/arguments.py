@@ -15,7 +15,7 @@ from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.text import counted
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingResources:
     """Resources of a training run.
 
@@ -30,7 +30,7 @@ class TrainingResources:
     seed: int = option(0, type=seed)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MatcherOption:
     """The joint matcher with which evidence is gathered.
 
@@ -42,7 +42,7 @@ class MatcherOption:
     matcher: Path | None = option(metavar='FILE')
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SpeedOptions:
     """Weights, generated clip and batch size of a benchmark of speed.
 

@@ -16,6 +16,9 @@ PROPAGATION_METHODS = {
 }
 """Method -> the folder of ``stdpose_mm/propagation`` that registers its propagator."""
 
+LEARN_MINUTES = 5.0
+"""Default training time of a network on the labels of a project."""
+
 LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """Frames in which a person is present: the whole video, or from its first label to its last."""
@@ -257,7 +260,7 @@ CVAT_LABELS = 'cvat-labels'
 CVAT_TOLERANCE = 1.0
 """Default largest distance between CVAT's interpolation and a propagated joint, in pixels."""
 
-VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
+VIDEO_OUTPUT_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
 """Suffixes of videos that can be written: containers for H.264, and the raw stream."""
 
 PRECISIONS = ('float32', 'bfloat16')

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.review_app.server import ListeningServer
 from stdpose_mm.structures import VideoLabels
@@ -188,6 +189,6 @@ def serve_video(
         given = None if labels is None else own / 'labels.json'
         if labels is not None:
             write_labels(labels, own / 'labels.json')
-        files = ReviewInputs(video.stem, video, given, None, own / 'p.jsonl', own / 'out.json')
+        files = ReviewInputs(VideoFiles(video, given), own / 'p.jsonl', own / 'out.json')
         with serve_in_thread(ReviewProject([files], propagator, options)) as client:
             yield client

@@ -12,6 +12,7 @@ import pytest
 from research.annotation.review_client import ReviewClient, serve_in_thread
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from support.review_page import NUM_FRAMES, label, labels_of
@@ -21,12 +22,15 @@ from support.video_files import make_video
 @pytest.fixture
 def make_project(tmp_path: Path) -> Callable[[int], ReviewProject]:
     def make(num_videos: int) -> ReviewProject:
-        video = make_video(tmp_path / 'clip.mp4', range(NUM_FRAMES))
         labels = tmp_path / 'labels.json'
         write_labels(labels_of(label(0, 1), label(20, 1)), labels)
         names = [f'clip{number}' for number in range(num_videos)]
         inputs = [
-            ReviewInputs(name, video, labels, None, tmp_path / f'{name}.jsonl', tmp_path / name)
+            ReviewInputs(
+                VideoFiles(make_video(tmp_path / f'{name}.mp4', range(NUM_FRAMES)), labels),
+                tmp_path / f'{name}.jsonl',
+                tmp_path / name,
+            )
             for name in names
         ]
         return ReviewProject(inputs, VideoPosePropagator(method='linear'), ReviewOptions())

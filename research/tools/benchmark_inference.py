@@ -28,7 +28,7 @@ from stdpose_mm.constants import BACKEND_PRECISIONS, JSON_SUFFIXES
 CONFIG = ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py'
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkInferenceOptions(SpeedOptions):
     """Options of ``benchmark_inference.py``.
 

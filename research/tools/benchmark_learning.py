@@ -37,7 +37,7 @@ from stdpose_mm.review import LabelAccuracy
 from stdpose_mm.structures import VideoLabels
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkLearningOptions(LabelledVideoOptions):
     """Options of ``benchmark_learning.py``.
 

@@ -65,7 +65,7 @@ BOXES = {
 }
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions(LabelledVideoOptions):
     """Options of ``benchmark_propagation.py``.
 

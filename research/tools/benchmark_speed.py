@@ -28,7 +28,7 @@ CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 CLOCKS = ('wall', 'cpu')
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkSpeedOptions(SpeedOptions):
     """Options of ``benchmark_speed.py``.
 

@@ -21,7 +21,7 @@ from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.engine.config_files import config_mistakes, read_config
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkTrainingOptions(ConfigOptions):
     """Options of ``benchmark_training.py``.
 

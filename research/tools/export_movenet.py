@@ -18,7 +18,7 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ExportMovenetOptions:
     """Options of ``export_movenet.py``.
 

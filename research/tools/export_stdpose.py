@@ -17,7 +17,7 @@ from stdpose_mm.cli.parser import REQUIRED, argument, option
 from stdpose_mm.inference.window_model import WindowModel
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ExportStdposeOptions:
     """Options of ``export_stdpose.py``.
 

@@ -55,7 +55,7 @@ from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 from stdpose_mm.text import counted
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, TrainingResources):
     """Options of ``finetune_fuser.py``.
 

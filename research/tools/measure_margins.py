@@ -49,7 +49,7 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 _SEED_STEP = 1000
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MeasureMarginsOptions:
     """Options of ``measure_margins.py``.
 

@@ -33,7 +33,7 @@ PEOPLE = Skeleton(
 """The joints of PoseTrack18 that people label, and those of JHMDB."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MergeLabelsOptions:
     """Options of ``merge_labels.py``.
 

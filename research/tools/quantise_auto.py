@@ -23,7 +23,7 @@ from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.io.labelled_videos import open_video, read_videos
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class QuantiseAutoOptions(LabelledVideoOptions):
     """Options of ``quantise_auto.py``.
 

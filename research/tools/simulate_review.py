@@ -66,7 +66,7 @@ class Effort:
     clicks: int
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
     """Options of ``simulate_review.py``.
 

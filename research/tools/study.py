@@ -39,7 +39,7 @@ from stdpose_mm.io.file_names import file_name
 from stdpose_mm.io.output_guards import Output, guard_outputs
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StudyOptions(ConfigOptions):
     """Options of ``study.py``.
 

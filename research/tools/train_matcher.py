@@ -28,7 +28,7 @@ FIRST_SEED = 1000
 """First seed of the clips, so that they differ from the clips of the demo and the tables."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainMatcherOptions(TrainingResources):
     """Options of ``train_matcher.py``.
 

@@ -24,10 +24,7 @@ from stdpose_mm.text import counted
 
 from .propagation_state import PropagationState
 
-LEARN_MINUTES = 5.0
-"""Default training time."""
-
-HIDDEN_FRAMES = 12
+COMPARED_FRAMES = 12
 """Largest number of labelled frames per video that are filled in without and with the network."""
 
 CONFIDENCE = 0.95
@@ -254,7 +251,7 @@ def judge_network(
     for number, state in enumerate(states):
         # As many labels of each member, since those of one are judged by what the others say.
         for alone in (replace(propagator, members=(member,)) for member in propagator.members):
-            for hidden in hidden_labels(state, alone, HIDDEN_FRAMES // len(propagator.members)):
+            for hidden in hidden_labels(state, alone, COMPARED_FRAMES // len(propagator.members)):
                 labels = hidden, state.tracks, state.skeleton
                 filled = fill(alone.base, state, *labels)
                 before = filled if in_use is None else fill(in_use, state, *labels)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError, require_device
 from stdpose_mm.io.atomic import atomic_path, require_writable
 from stdpose_mm.io.cache_folder import CacheFolder
@@ -72,7 +73,7 @@ from stdpose_mm.structures import (
 )
 
 from .frame_result import FrameResult, frame_result
-from .learning import LEARN_MINUTES, LearningOutcome, hidden_labels, judge_network, train_on
+from .learning import LearningOutcome, hidden_labels, judge_network, train_on
 from .propagation_state import PropagationState
 
 if TYPE_CHECKING:

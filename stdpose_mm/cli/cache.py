@@ -19,7 +19,7 @@ from .parser import argument
 SHOW, CLEAR = 'show', 'clear'
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CacheCommandOptions(CacheOptions):
     """Options of ``stdpose cache``.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.constants import CVAT_LABELS, LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
@@ -21,10 +22,10 @@ from stdpose_mm.io.file_names import require_suffix
 from stdpose_mm.io.output_guards import guard_outputs, label_outputs
 from stdpose_mm.io.outputs import choose_format
 
-from .argument_types import fraction, frame_rate
+from .argument_types import fraction, frame_rate, picture_size
 from .command import Command
 from .options import CvatTolerance, LabelFileOptions, refuse_idle
-from .parser import argument, option
+from .parser import Need, argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
@@ -33,7 +34,13 @@ MANY_VIDEOS_FORMAT = 'coco'
 """The only output format that can hold several videos."""
 
 
-@dataclass(kw_only=True)
+_FRACTIONS = Need(
+    'labels in fractions of pictures (YOLO-pose)', lambda options: options.has_fractions
+)
+_TIMES = Need('a format with times (trc)', lambda options: options.writes('times'))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvertOptions(CvatTolerance, LabelFileOptions):
     """Options of ``stdpose convert``.
 
@@ -73,9 +80,41 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         None, '--to', choices=(*WRITE_FORMATS, CVAT_LABELS), metavar='FORMAT'
     )
     video: str | None = option(metavar='NAME')
-    fps: float | None = option(type=frame_rate)
+    labels_size: tuple[int, int] | None = option(type=picture_size, metavar='WxH', needs=_FRACTIONS)
+    fps: float | None = option(type=frame_rate, needs=_TIMES)
     as_given: float | None = option(type=fraction, metavar='MIN_SCORE')
     given_only: bool = option(False)
+
+    @cached_property
+    def format(self) -> str:
+        """The format of OUT."""
+        return self.target or choose_format(self.output, name='OUT')
+
+    @cached_property
+    def several(self) -> bool:
+        """Whether IN stands for many label files."""
+        from stdpose_mm.io.labels import stands_for_many
+
+        return stands_for_many(self.input, self.source)
+
+    @property
+    def writes_cvat(self) -> bool:
+        """Whether labels are written for CVAT."""
+        return self.format == 'cvat'
+
+    def writes(self, what: str) -> bool:
+        """Return whether OUT holds something, as its row of ``LABEL_FORMATS`` says."""
+        return self.format in LABEL_FORMATS and bool(getattr(LABEL_FORMATS[self.format], what))
+
+    @property
+    def has_fractions(self) -> bool:
+        """Whether coordinates are fractions of pictures, in IN or OUT."""
+        from stdpose_mm.io.labels import sniff_format
+
+        if self.writes('fractions'):
+            return True
+        source = None if self.several else self.source or sniff_format(self.input)
+        return source is not None and 'size' in LABEL_FORMATS[source].takes
 
 
 def convert(options: ConvertOptions) -> None:
@@ -88,7 +127,6 @@ def convert(options: ConvertOptions) -> None:
         describe_frames,
         fit_size,
         match_frames,
-        stands_for_many,
         write_coco,
         write_cvat_labels,
         write_labels,
@@ -96,19 +134,16 @@ def convert(options: ConvertOptions) -> None:
     from stdpose_mm.review import describe_poses
     from stdpose_mm.structures.propagated_labels import accept_predictions
 
-    target = options.target or choose_format(options.output, name='OUT')
+    target = options.format
     files = label_outputs('OUT', options.output, target)
     guard_outputs(
         files,
         {'--loaded-into-cvat': options.loaded_into_cvat, '--frame-of': options.frame_of},
         {'IN': options.input},
     )
-    several = stands_for_many(options.input, options.source)
-    _require_fitting_options(options, target, several)
-    videos = [
-        match_frames(labels, None, options.label_frames)
-        for labels in _read_videos(options, several, target)
-    ]
+    _require_fitting_options(options)
+    reading = options.label_reading
+    videos = [match_frames(labels, None, reading.frame_options) for labels in _read_videos(options)]
     if options.labels_size is not None:
         videos = [fit_size(labels, options.labels_size, options.labels_size) for labels in videos]
     if options.as_given is not None:
@@ -138,33 +173,20 @@ def _warn_of_doubled_people(labels: VideoLabels) -> None:
         note(f'{labels.name}: {sentence}')
 
 
-def _require_fitting_options(options: ConvertOptions, target: str, several: bool) -> None:
+def _require_fitting_options(options: ConvertOptions) -> None:
     """Refuse options that do not fit IN or OUT.
-
-    Args:
-        options: The options.
-        target: Format of OUT.
-        several: Whether IN stands for many label files.
 
     Raises:
         InputError: If an option does not fit.
     """
-    from stdpose_mm.io.labels import sniff_format
-
-    form = LABEL_FORMATS.get(target)
-    if options.labels_size is not None:
-        source = None if several else options.source or sniff_format(options.input)
-        writes_fractions = form is not None and form.fractions
-        reads_fractions = source is not None and 'size' in LABEL_FORMATS[source].takes
-        in_pixels = not reads_fractions and not writes_fractions
-        refuse_idle('--labels-size', in_pixels, 'labels in fractions of pictures (YOLO-pose)')
+    target = options.format
     about_one = {
         '--video': options.video is not None,
         '--loaded-into-cvat': options.loaded_into_cvat is not None,
         f'--to {target}': target != MANY_VIDEOS_FORMAT,
     }
     for name, is_given in about_one.items():
-        if several and is_given:
+        if options.several and is_given:
             raise InputError(
                 f'{options.input} stands for many label files, but {name} works for one only: '
                 f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT} alone'
@@ -178,18 +200,11 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
             f'{options.output}: {target} needs the time of every frame, give the frames per second '
             'of the video with --fps'
         )
-    has_times = form is not None and form.times
-    refuse_idle('--fps', options.fps is not None and not has_times, 'a format with times (trc)')
-    options.require_cvat_output(target == 'cvat')
+    refuse_idle(options)
 
 
-def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[VideoLabels]:
-    """Read the videos to convert.
-
-    Args:
-        options: The options.
-        several: Whether IN stands for many label files, which are read in order.
-        target: Format of OUT.
+def _read_videos(options: ConvertOptions) -> list[VideoLabels]:
+    """Read the videos to convert, of many label files in order.
 
     Raises:
         InputError: If a file cannot be read, OUT cannot hold that many videos, or two of several
@@ -198,9 +213,9 @@ def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[Vi
     from stdpose_mm.io.labels import find_label_files, read_all_labels, read_labels
 
     path, source = options.input, options.source
-    if not several:
+    if not options.several:
         how = (options.labels_size, options.loaded_into_cvat, options.visible_as_1)
-        if target == MANY_VIDEOS_FORMAT and options.video is None:
+        if options.format == MANY_VIDEOS_FORMAT and options.video is None:
             return read_all_labels(path, source, *how, options.labels_category)
         return [read_labels(path, source, options.video, *how, options.labels_category)]
     videos = [

@@ -22,7 +22,7 @@ SEED, FRAMES, INTERVAL = 2, 30, 7
 """With this seed, two people run and kick, and each is always in the picture."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DemoOptions:
     """Options of ``stdpose demo``.
 

@@ -13,7 +13,7 @@ OPENCV = ('opencv-python', 'opencv-python-headless')
 PACKAGES = ('av', 'numpy', 'onnxruntime', *OPENCV, 'scipy', 'shapely', 'stdpose-mm')
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EnvOptions:
     """Options of ``stdpose env``: there are none."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
     """Options of ``stdpose evaluate``.
 

@@ -19,7 +19,7 @@ from .parser import argument, option
 from .runner_options import require_checkpoint
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """Options of ``stdpose export``.
 

@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stdpose_mm.constants import (
     BACKEND_PRECISIONS,
@@ -39,15 +38,15 @@ from stdpose_mm.constants import (
 from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.outputs import keep_edited
-from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 from .argument_types import positive
 from .command import Command
-from .options import PoseNetworkOptions, note_network_downloads, refuse_idle
-from .parser import argument, option
-from .videos import VideoOptions, VideoResult, run_videos, side_output
+from .jobs import DenseJob, VideoOptions
+from .options import DETECTOR, PoseNetworkOptions, note_network_downloads, refuse_idle
+from .parser import Need, argument, option
+from .videos import CommandModels, VideoResult, run_videos, side_output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +64,14 @@ _BODY = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
 """Joints that all networks of human bodies know, and those of hands, faces and animals do not."""
 
 
-@dataclass(kw_only=True)
+_WINDOW_MODEL = Need(
+    'a .pth file as --checkpoint, or for an exported network its folder',
+    lambda options: not options.sees_frames,
+)
+_OVERLAY = Need('--save-video', lambda options: options.save_video is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class InferOptions(VideoOptions, PoseNetworkOptions):
     """Options of ``stdpose infer``.
 
@@ -109,18 +115,18 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
     box_words = (WHOLE_PICTURE,)
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
-    config: str | None = option()
+    config: str | None = option(needs=_WINDOW_MODEL)
     checkpoint: str | None = option()
     boxes: str | None = option(metavar=f'{{FILE,{WHOLE_PICTURE}}}')
-    det_every: int = option(1, type=positive, metavar='N')
+    det_every: int = option(1, type=positive, metavar='N', needs=DETECTOR)
     pose_every: int = option(1, type=positive, metavar='N')
     tracker: str = option('bytetrack', choices=TRACKERS)
-    min_track_frames: int | None = option(type=positive, metavar='N')
-    hide_boxes: bool = option(False)
+    min_track_frames: int | None = option(type=positive, metavar='N', needs=DETECTOR)
+    hide_boxes: bool = option(False, needs=_OVERLAY)
     smooth: str | None = option(choices=SMOOTHERS)
-    precision: str = option('float32', choices=BACKEND_PRECISIONS)
-    runtime: str | None = option(choices=ONNX_RUNTIMES)
-    crops: CropPolicy | None = option(choices=CROP_POLICIES)
+    precision: str = option('float32', choices=BACKEND_PRECISIONS, needs=_WINDOW_MODEL)
+    runtime: str | None = option(choices=ONNX_RUNTIMES, needs=_WINDOW_MODEL)
+    crops: CropPolicy | None = option(choices=CROP_POLICIES, needs=_WINDOW_MODEL)
     batch_size: int = option(8, type=positive, metavar='N')
 
     @property
@@ -141,8 +147,18 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         return isinstance(find_network(files.file), ZooModel)
 
     @property
-    def evidence(self) -> Mapping[str, Sequence[Path]]:
-        return {**super().evidence, **self.evidence_files(ListedVideo(self.video).name)}
+    def uses_device(self) -> bool:
+        return self.runs_torch or super().uses_device
+
+    @property
+    def finds_people(self) -> bool:
+        """Whether the published person detector is used, because nothing else is given."""
+        has_boxes = self.boxes is not None or self.has_box_file
+        return self.checkpoint is None and not has_boxes and self.det_config is None
+
+    @property
+    def detector(self) -> str | None:
+        return DEFAULT_DETECTOR if self.finds_people else self.det_config
 
     def validate(self) -> None:
         """Refuse options that cannot work together.
@@ -155,51 +171,37 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
                 'infer uses one pose network: give --checkpoint, or one of --pose NAME, '
                 '--pose-onnx FILE, --pose-tflite FILE and --pose-config with --pose-checkpoint'
             )
-        of_config = self.config or self.runtime or self.precision != 'float32'
-        refuse_idle(
-            '--config, --precision, --runtime or --crops',
-            self.sees_frames and bool(of_config or self.crops),
-            'a .pth file as --checkpoint, or for an exported network its folder',
-        )
-        has_detector = self.det_config is not None or self.finds_people
-        needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
-        refuse_idle(
-            '--det-checkpoint, --det-every or --min-track-frames',
-            bool(needs_detector) and not has_detector,
-            '--detector',
-        )
-        detector = self.detector_file
-        is_torch = self.runs_torch or not (detector is None or detector.is_onnx)
-        refuse_idle('--device', self.device != 'cpu' and not is_torch, 'a PyTorch network')
-        refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
+        refuse_idle(self)
+        if not any(video.boxes for video in self.listed.videos):
+            self.require_people(self.boxes is not None)
+        self.require_folders()
 
-    @property
-    def finds_people(self) -> bool:
-        """Whether the published person detector is used, because nothing else is given."""
-        return self.checkpoint is None and self.boxes is None and self.det_config is None
+    def require_people(self, has_boxes: bool) -> None:
+        """Refuse a video without a source of person boxes, or with two.
 
-    def check_inputs(self, inputs: VideoInputs) -> None:
-        super().check_inputs(inputs)
-        if not any(video.boxes for video in inputs.videos):
-            self.require_people()
+        Args:
+            has_boxes: Whether boxes are given for it.
 
-    def complete(self, video: ListedVideo) -> InferOptions:
-        boxes = video.find_file(self.box_file, video.boxes)
-        options = self if boxes is None else replace(self, boxes=str(boxes))
-        options.require_people()
-        return options
-
-    def require_people(self) -> None:
-        """Refuse the options of a video without a source of person boxes, or with two."""
-        if self.boxes is not None and self.det_config is not None:
+        Raises:
+            InputError: If it has none, or two.
+        """
+        if has_boxes and self.detector is not None:
             raise InputError('--boxes and --detector both say where the people are, give one')
-        if self.boxes is None and self.det_config is None:
+        if not has_boxes and self.detector is None:
             raise InputError(
                 'the positions of the people are unknown: give --detector (person, an ONNX file, '
                 'or an MMDetection config with --det-checkpoint) or --boxes (a file, or '
                 f'{WHOLE_PICTURE})'
             )
-        self.require_box_file()
+
+
+class InferJob(DenseJob[InferOptions]):
+    """The estimation of the poses of one video."""
+
+    def check(self, fetches: bool = True) -> None:
+        """See :meth:`DenseJob.check`; a video also needs one source of person boxes."""
+        self.options.require_people(self.files.boxes is not None or self.options.boxes is not None)
+        super().check(fetches)
 
 
 def infer(options: InferOptions) -> None:
@@ -210,39 +212,29 @@ def infer(options: InferOptions) -> None:
         KeyboardInterrupt: If the run was interrupted and OUT is incomplete.
     """
     options.validate()
-    inputs = read_inputs(options.inputs)
-    finds_people = options.finds_people and not any(video.boxes for video in inputs.videos)
-    if finds_people:
-        options = replace(options, det_config=DEFAULT_DETECTOR)
+    if options.finds_people:
         note(f'people are found by --detector {DEFAULT_DETECTOR}, give another one, or --boxes')
-    options.check_inputs(inputs)
     note_network_downloads(options.pose_networks, options.detector_file)
-    load = partial(load_models, requires_people=finds_people)
-    run_videos(options, inputs, load, infer_video)
+    run_videos(options, InferJob, load_models, infer_video)
 
 
-class InferenceModels(NamedTuple):
-    """The networks of a command, used for all its videos.
+@dataclass(frozen=True, kw_only=True)
+class InferenceModels(CommandModels):
+    """The networks of the command.
 
-    Attributes:
+    Args:
         estimator: The pose estimator.
         skeleton: Its K joints.
         trained_joints: [K] bool: whether it was trained on each joint.
-        detector: The person detector; None without one.
     """
 
     estimator: PoseEstimator
     skeleton: Skeleton
     trained_joints: np.ndarray
-    detector: PersonDetector | None
 
 
-def load_models(options: InferOptions, requires_people: bool = False) -> InferenceModels:
-    """Load the networks of a command.
-
-    Args:
-        options: The options of the command.
-        requires_people: Whether a pose network of something else than people is refused.
+def load_models(options: InferOptions, jobs: Sequence[InferJob]) -> InferenceModels:
+    """Load the networks of the command.
 
     Raises:
         InputError: If something that was given cannot be used.
@@ -254,23 +246,30 @@ def load_models(options: InferOptions, requires_people: bool = False) -> Inferen
         from stdpose_mm.io.labels.known_skeletons import with_limbs
 
         frame_network = load_frame_network(options)
-        if requires_people and not _BODY.issubset(frame_network.skeleton.keypoint_names):
+        if options.finds_people and not _BODY.issubset(frame_network.skeleton.keypoint_names):
             raise InputError(
                 f'{frame_network.name} finds no joints of a human body, but only for people a '
                 f'detector is used by default: give --boxes (a file, or {WHOLE_PICTURE}), or '
                 '--detector'
             )
         skeleton = with_limbs(frame_network.skeleton)
-        trained_joints = np.ones(skeleton.num_keypoints, bool)
-        estimator = FramePoseEstimator(frame_network, options.batch_size)
-        return InferenceModels(estimator, skeleton, trained_joints, options.build_detector())
+        return InferenceModels(
+            estimator=FramePoseEstimator(frame_network, options.batch_size),
+            skeleton=skeleton,
+            trained_joints=np.ones(skeleton.num_keypoints, bool),
+            detector=options.build_detector(),
+        )
     assert options.checkpoint is not None
     detector = options.build_detector()
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 
     network = load_window_network(options, options.checkpoint)
-    windows = VideoPoseEstimator(network, options.crops, options.batch_size)
-    return InferenceModels(windows, network.skeleton, network.trained_joints, detector)
+    return InferenceModels(
+        estimator=VideoPoseEstimator(network, options.crops, options.batch_size),
+        skeleton=network.skeleton,
+        trained_joints=network.trained_joints,
+        detector=detector,
+    )
 
 
 def load_window_network(options: InferOptions, checkpoint: str) -> WindowBackend:
@@ -321,7 +320,7 @@ def load_frame_network(options: InferOptions) -> PoseNetwork:
     return network
 
 
-def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
+def infer_video(job: InferJob, models: InferenceModels) -> VideoResult:
     """Estimate the poses of one video and write its outputs.
 
     For one of several videos, Ctrl-C raises ``KeyboardInterrupt`` at once instead of keeping the
@@ -329,8 +328,8 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
     before.
 
     Args:
-        options: The options of this video.
-        models: The models of the command.
+        job: The video.
+        models: The networks of the command.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -345,9 +344,9 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
 
     from .progress import describe_time, hide_bars
 
-    frames = options.open_video()
-    time_of, out = clock_of(frames), Path(options.out)
-    box_source = _box_source(options, frames, models.detector)
+    options, frames = job.options, job.open_video()
+    time_of, out = clock_of(frames), Path(job.out)
+    box_source = _box_source(job, frames, models.detector)
     estimator = models.estimator
     if options.pose_every > 1:
         from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
@@ -367,23 +366,23 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             estimator,
             options.tracker,
             smoother,
-            keep_pictures=options.save_video is not None,
+            keep_pictures=job.save_video is not None,
             min_track_frames=min_track_frames,
         )
         outputs.enter_context(closing(estimates))
         bar = tqdm(estimates, total=len(frames), unit=' frames', disable=hide_bars(options.quiet))
         outputs.callback(bar.close)
         shown: Iterable[FrameEstimate] = bar
-        if not options.is_listed:
+        if not job.is_listed:
             shown = outputs.enter_context(_until_interrupted(shown))
         results = _Results(frames, models, labels, shown)
         began = time.monotonic()
         problems: dict[str, str] = {}
         # The video gets its final name after the labels are written.
         video_file = outputs.enter_context(ExitStack())
-        if options.save_video is not None:
-            with side_output(options.out, options.save_video, problems), ExitStack() as attempt:
-                video = attempt.enter_context(atomic_path(options.save_video))
+        if job.save_video is not None:
+            with side_output(job.out, job.save_video, problems), ExitStack() as attempt:
+                video = attempt.enter_context(atomic_path(job.save_video))
                 write_video(video, results.draw(not options.hide_boxes), like=frames)
                 video_file.enter_context(attempt.pop_all())
         # All frames that were not drawn.
@@ -403,10 +402,10 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             'crops': getattr(models.estimator, 'crops', 'frame'),
             'precision': options.precision,
             'smoothing': None if smoother is None else str(smoother),
-            'min_track_frames': None if options.det_config is None else min_track_frames,
+            'min_track_frames': None if options.detector is None else min_track_frames,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
-        with keep_edited(choose_cache_folder(), *options.replaced_outputs), video_file:
+        with keep_edited(choose_cache_folder(), *job.replaced_outputs), video_file:
             labels.write(out, options.format, {'inference': extra}, time_of, options.cvat_tolerance)
     num_people = len(results.track_ids)
     summary = [
@@ -419,7 +418,7 @@ def infer_video(options: InferOptions, models: InferenceModels) -> VideoResult:
             'OUT'
         )
     summary.append(describe_time(seconds, labels.num_frames, labels.num_persons))
-    summary += options.describe_side_outputs(problems)
+    summary += job.describe_side_outputs(problems)
     incomplete = (
         f'interrupted: {out} holds the first {labels.num_frames} of {len(frames)} frames and '
         'says that it is not complete'
@@ -514,14 +513,13 @@ def _until_interrupted(
         signal.signal(signal.SIGINT, before)
 
 
-def _box_source(
-    options: InferOptions, frames: FrameSource, detector: PersonDetector | None
-) -> BoxSource:
+def _box_source(job: InferJob, frames: FrameSource, detector: PersonDetector | None) -> BoxSource:
     from stdpose_mm.detection import build_box_source, read_boxes
 
+    options, boxes = job.options, job.files.boxes
     people: Any = options.boxes if detector is None else detector
-    if detector is None and options.box_file is not None:
-        people = read_boxes(options.box_file, frames, options=options.box_frames)
+    if boxes is not None:
+        people = read_boxes(boxes, frames, options=options.box_frames)
     return build_box_source(people, options.det_every, options.tracker)
 
 

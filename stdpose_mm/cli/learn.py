@@ -17,15 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.outputs import keep_edited
-from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.text import counted
 
 from .argument_types import minutes
 from .command import Command
-from .options import CacheOptions, LabelOptions
+from .options import CacheOptions, LabelOptions, refuse_idle
 from .parser import REQUIRED, argument, option
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LearnOptions(CacheOptions, LabelOptions):
     """Options of ``stdpose learn``.
 
@@ -57,9 +56,11 @@ class LearnOptions(CacheOptions, LabelOptions):
         'device',
     )
 
+    reads_labels = True
+
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
     out: Path = option(REQUIRED, writes=True, what='a network', suffixes=('.onnx',))
-    minutes: float = option(5.0, type=minutes, metavar='M')
+    minutes: float = option(LEARN_MINUTES, type=minutes, metavar='M')
     continue_from: Path | None = option(metavar='NETWORK')
     device: str = option('cpu')
 
@@ -71,56 +72,31 @@ def learn(options: LearnOptions) -> None:
         InputError: If something that was given cannot be used; no file is written then.
     """
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.video import open_frames
     from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 
-    inputs = read_inputs(options.inputs, with_labels=True)
-    if inputs.several:
-        options.require_no_labels_video()
-    labels = [_labels_of(options, video, inputs) for video in inputs.videos]
-    places = [(video.video.resolve(), *of) for video, of in zip(inputs.videos, labels, strict=True)]
+    refuse_idle(options)
+    options.require_folders()
+    videos = [options.files_of(video) for video in options.listed.videos]
+    places = [(files.video.resolve(), files.labels, files.labels_video) for files in videos]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise InputError(
-                f'{inputs.videos[number].video} is given twice with the same labels, which would '
+                f'{videos[number].video} is given twice with the same labels, which would '
                 'count twice: give it once'
             )
     earlier = None if options.continue_from is None else LearnedNetwork(options.continue_from)
     propagator = VideoPosePropagator(device=options.device)
-    states = [
-        _open(propagator, options, video.video, *of)
-        for video, of in zip(inputs.videos, labels, strict=True)
-    ]
+    states = []
+    for files in videos:
+        frames = open_frames(files.video)
+        labels = options.label_reading.read(files, frames)
+        states.append(
+            propagator.init_state(
+                frames, labels, life_span=options.life_span, folder=options.cache_folder
+            )
+        )
     learn_with_progress(propagator, states, options.out, options.minutes, earlier)
-
-
-def _labels_of(
-    options: LearnOptions, video: ListedVideo, inputs: VideoInputs
-) -> tuple[Path, str | None]:
-    """Return the label file of a video and the name of the video in it; check both paths."""
-    file, labels_video = inputs.labels, options.labels_video
-    if inputs.several:
-        file, labels_video = video.find_labels(inputs.labels)
-    if file is None:
-        raise InputError(f'the labels of {video.video} are missing, give its file in the list')
-    require_video(video.video, file)
-    return file, labels_video
-
-
-def _open(
-    propagator: VideoPosePropagator,
-    options: LearnOptions,
-    video: Path,
-    file: Path,
-    labels_video: str | None,
-) -> PropagationState:
-    """Open a video with its labels."""
-    from stdpose_mm.io.video import open_frames
-
-    frames = open_frames(video)
-    labels = options.read_labels(file, frames, labels_video)
-    return propagator.init_state(
-        frames, labels, life_span=options.life_span, folder=options.cache_folder
-    )
 
 
 def learn_with_progress(

@@ -8,7 +8,7 @@ from typing import Any
 from .command import Command
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworksOptions:
     """Options of ``stdpose networks``: there are none."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -11,28 +13,92 @@ from stdpose_mm.constants import (
     CVAT_TOLERANCE,
     EVIDENCE_KINDS,
     FRAME_OPTIONS,
+    LABEL_SUFFIXES,
     LIFE_SPANS,
     PRECISIONS,
     PROPAGATION_METHODS,
+    VIDEO_OUTPUT_SUFFIXES,
     FrameSubject,
     LifeSpan,
 )
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.video_list import ListedVideo, VideoFiles, VideoInputs, read_inputs
 from stdpose_mm.text import counted
 
 from .argument_types import picture_size, pixel_tolerance, positive, whole
-from .parser import argument, option
+from .parser import Need, argument, option, option_names
 
 if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.detection.detector_files import DetectorFile
     from stdpose_mm.io.labels import FrameOptions
-    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.io.labels.label_reading import LabelReading
     from stdpose_mm.pose_networks import PoseNetworkFiles
-    from stdpose_mm.structures import VideoLabels
+
+_FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_OUTPUT_SUFFIXES, '.html', '.htm', '.pdf')
+"""Suffixes that show that a name is meant as a file, where a folder is expected."""
+
+CVAT_OUTPUT = Need('an OUT in the format cvat', lambda options: options.writes_cvat)
+ONE_VIDEO = Need(
+    'one video (a dataset file names those of several)', lambda options: not options.listed.several
+)
+DETECTOR = Need('--detector', lambda options: options.detector is not None)
+DETECTION = Need('--boxes detector', lambda options: options.detects_people)
+BOX_FILE = Need('--boxes FILE', lambda options: options.has_box_file)
+TORCH = Need('a PyTorch network', lambda options: options.uses_device)
+# A command without methods uses all that auto uses.
+AUTO = Need('--method auto', lambda options: getattr(options, 'method', 'auto') == 'auto')
+MODEL_METHOD = Need('--method auto or stdpose', lambda options: options.uses_model)
+MODEL_CONFIG = Need('a --config', lambda options: options.config is not None)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """The videos of a command, and LABELS if it reads any.
+
+    Attributes:
+        reads_labels: Whether LABELS follow the videos.
+    """
+
+    reads_labels: ClassVar = False
+
+    inputs: list[str] = field(default_factory=list)
+
+    @cached_property
+    def listed(self) -> VideoInputs:
+        """The videos and LABELS that ``inputs`` name.
+
+        Raises:
+            InputError: See :func:`~stdpose_mm.io.video_list.read_inputs`.
+        """
+        return read_inputs(self.inputs, self.reads_labels)
+
+    @property
+    def named_files(self) -> dict[str, Any]:
+        """The files that options name, as arguments of :meth:`VideoInputs.files_of`."""
+        return {}
+
+    def files_of(self, video: ListedVideo) -> VideoFiles:
+        """Find the files of one of the videos; see :meth:`VideoInputs.files_of`."""
+        return self.listed.files_of(video, **self.named_files)
+
+    @property
+    def shared_folders(self) -> dict[str, Path]:
+        """Folders with a file for each of several videos, by their names on the command line."""
+        files = self.named_files.items()
+        return {f'--{n.replace("_", "-")}': file for n, file in files if isinstance(file, Path)}
+
+    def require_folders(self) -> None:
+        """Refuse an option that names a file where several videos need a folder.
+
+        Raises:
+            InputError: If there are several videos and an option names one file for all of them.
+        """
+        for name, path in self.shared_folders.items() if self.listed.several else ():
+            require_folder(name, path)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CacheOptions:
     """The cache of finished work.
 
@@ -53,7 +119,7 @@ class CacheOptions:
         return choose_cache_folder(self.cache)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RootOptions:
     """Folders of the pictures and videos that labels name.
 
@@ -68,7 +134,7 @@ class RootOptions:
     video_root: Path | None = option()
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelledVideoOptions(RootOptions):
     """A set of labelled videos.
 
@@ -79,7 +145,7 @@ class LabelledVideoOptions(RootOptions):
     labels: Path = argument('LABELS', reads_folder=True)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CvatTolerance:
     """The density of key frames in files for CVAT.
 
@@ -91,15 +157,12 @@ class CvatTolerance:
 
     help_title: ClassVar = 'labels for CVAT'
 
-    cvat_tolerance: float | None = option(CVAT_TOLERANCE, type=pixel_tolerance, metavar='PX')
-
-    def require_cvat_output(self, writes_cvat: bool) -> None:
-        """Refuse the option if nothing is written for CVAT."""
-        is_given = self.cvat_tolerance != CVAT_TOLERANCE
-        refuse_idle('--cvat-tolerance', is_given and not writes_cvat, 'an OUT in the format cvat')
+    cvat_tolerance: float | None = option(
+        CVAT_TOLERANCE, type=pixel_tolerance, metavar='PX', needs=CVAT_OUTPUT
+    )
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelFileOptions:
     """How a file of labels is read.
 
@@ -128,36 +191,24 @@ class LabelFileOptions:
     labels_category: str | None = option(metavar='NAME')
 
     @property
-    def label_frames(self) -> FrameOptions:
-        """The options that map labels to frames."""
-        return _frame_options('labels', self.first_frame_number, self.frame_of)
-
-    def read_labels(self, path: Path, frames: FrameSource, video: str | None) -> VideoLabels:
-        """Read the labels of a video.
-
-        Args:
-            path: Their file.
-            frames: The video.
-            video: Its name in the file, if the file holds several videos.
+    def label_reading(self) -> LabelReading:
+        """How label files are read.
 
         Raises:
-            InputError: If they cannot be read, or do not fit these frames.
+            InputError: If the list of frames cannot be read, or is given beside the first number.
         """
-        from stdpose_mm.io.labels import match_labels, read_labels
+        from stdpose_mm.io.labels.label_reading import LabelReading
 
-        labels = read_labels(
-            path,
-            video=video,
-            size=frames.size,
-            loaded_into_cvat=self.loaded_into_cvat,
-            visible_as_1=self.visible_as_1,
-            category=self.labels_category,
+        return LabelReading(
+            _frame_options('labels', self.first_frame_number, self.frame_of),
+            self.labels_size,
+            self.visible_as_1,
+            self.labels_category,
         )
-        return match_labels(labels, frames, self.label_frames, self.labels_size)
 
 
-@dataclass(kw_only=True)
-class LabelOptions(LabelFileOptions):
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(LabelFileOptions, InputOptions):
     """The labels of one video, and the frames in which people are present.
 
     Args:
@@ -168,16 +219,16 @@ class LabelOptions(LabelFileOptions):
 
     help_title: ClassVar = 'reading labels'
 
-    labels_video: str | None = option(metavar='NAME')
+    labels_video: str | None = option(metavar='NAME', needs=ONE_VIDEO)
     life_span: LifeSpan = option('video', choices=LIFE_SPANS)
 
-    def require_no_labels_video(self) -> None:
-        """Refuse --labels-video if there are several videos."""
-        is_given = self.labels_video is not None
-        refuse_idle('--labels-video', is_given, 'one video (a dataset file names those of several)')
+    @property
+    def named_files(self) -> dict[str, Any]:
+        labels = {'labels_video': self.labels_video, 'loaded_into_cvat': self.loaded_into_cvat}
+        return {**super().named_files, **labels}
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectorOptions:
     """A person detector.
 
@@ -191,32 +242,47 @@ class DetectorOptions:
 
     help_title: ClassVar = 'person detector'
 
-    det_config: str | None = option(None, '--det-config', '--detector', metavar='{NAME,FILE}')
-    det_checkpoint: str | None = option(metavar='FILE')
-    device: str = option('cpu')
+    det_config: str | None = option(
+        None, '--det-config', '--detector', metavar='{NAME,FILE}', needs=DETECTION
+    )
+    det_checkpoint: str | None = option(metavar='FILE', needs=DETECTOR)
+    device: str = option('cpu', needs=TORCH)
+
+    @property
+    def detects_people(self) -> bool:
+        """Whether a detector has something to do."""
+        return True
+
+    @property
+    def uses_device(self) -> bool:
+        """Whether PyTorch may run anything."""
+        return self.detector_file is not None and not self.detector_file.is_onnx
+
+    @property
+    def detector(self) -> str | None:
+        """The name or file of the person detector; None without one."""
+        return self.det_config
 
     @property
     def detector_file(self) -> DetectorFile | None:
         """The file or name of the person detector; None without one."""
-        if self.det_config is None:
+        if self.detector is None:
             return None
         from stdpose_mm.detection.detector_files import DetectorFile
 
-        return DetectorFile.parse(self.det_config)
+        return DetectorFile.parse(self.detector)
 
     def build_detector(self) -> PersonDetector | None:
         """Build the person detector; None without one."""
-        is_idle = self.det_checkpoint is not None and not self.det_config
-        refuse_idle('--det-checkpoint', is_idle, '--detector')
-        if self.det_config is None:
+        if self.detector is None:
             return None
         from stdpose_mm.detection import build_person_detector
 
-        return build_person_detector(self.det_config, self.det_checkpoint, self.device)
+        return build_person_detector(self.detector, self.det_checkpoint, self.device)
 
 
-@dataclass(kw_only=True)
-class BoxOptions:
+@dataclass(frozen=True, kw_only=True)
+class BoxOptions(InputOptions):
     """Person boxes.
 
     Args:
@@ -233,8 +299,8 @@ class BoxOptions:
     """Values of ``boxes`` that are not file names."""
 
     boxes: str | None = option(metavar='FILE')
-    boxes_first_frame_number: int | None = option(type=whole, metavar='N')
-    boxes_frame_of: Path | None = option(metavar='FILE')
+    boxes_first_frame_number: int | None = option(type=whole, metavar='N', needs=BOX_FILE)
+    boxes_frame_of: Path | None = option(metavar='FILE', needs=BOX_FILE)
 
     @property
     def box_file(self) -> Path | None:
@@ -248,15 +314,14 @@ class BoxOptions:
         """The options that map boxes to frames."""
         return _frame_options('boxes', self.boxes_first_frame_number, self.boxes_frame_of)
 
-    def require_box_file(self, is_listed: bool = False) -> None:
-        """Refuse options about the frames of a box file if there is no such file.
+    @property
+    def named_files(self) -> dict[str, Any]:
+        return {**super().named_files, 'boxes': self.box_file}
 
-        Args:
-            is_listed: Whether a dataset file names one.
-        """
-        is_given = self.boxes_first_frame_number is not None or self.boxes_frame_of is not None
-        names = ' and '.join(FRAME_OPTIONS['boxes'])
-        refuse_idle(names, is_given and not (self.box_file or is_listed), '--boxes FILE')
+    @property
+    def has_box_file(self) -> bool:
+        """Whether a video has a file of boxes."""
+        return self.box_file is not None or any(video.boxes for video in self.listed.videos)
 
 
 def _frame_options(
@@ -286,13 +351,13 @@ def _with_evidence(of_videos: bool) -> Callable[[Options], Options]:
         kinds = {k.option: k for k in EVIDENCE_KINDS.values() if k.of_videos is of_videos}
         options.__annotations__ = dict.fromkeys(kinds, list[str]) | options.__annotations__
         for name, kind in kinds.items():
-            setattr(options, name, option([], metavar=kind.form, help=kind.help))
+            setattr(options, name, option([], metavar=kind.form, help=kind.help, needs=AUTO))
         return options
 
     return declare
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 @_with_evidence(of_videos=False)
 class PoseNetworkOptions:
     """Pose networks of other projects, with an option for each kind in ``EVIDENCE_KINDS``.
@@ -338,6 +403,16 @@ class PoseNetworkOptions:
             evidence[number] = replace(evidence[number], companion=weights)
         return evidence
 
+    @property
+    def result_paths(self) -> dict[str, list[str]]:
+        """Files and folders of finished poses and tracks, by the option that names them."""
+        evidence = self.pose_networks
+        return {
+            f'--{kind.option.replace("_", "-")}': [f.file for f in evidence if f.kind == name]
+            for name, kind in EVIDENCE_KINDS.items()
+            if kind.of_videos
+        }
+
     def evidence_files(self, name: str) -> dict[str, list[Path]]:
         """List the files of pose networks, and of finished poses and tracks of a video, by name.
 
@@ -350,25 +425,15 @@ class PoseNetworkOptions:
         }
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 @_with_evidence(of_videos=True)
 class EvidenceOptions(PoseNetworkOptions):
     """The evidence for auto that the user gives: pose networks, finished poses and tracks."""
 
     help_title: ClassVar = 'poses and tracks of other programs'
 
-    @property
-    def result_paths(self) -> dict[str, list[str]]:
-        """Files and folders of finished poses and tracks, by the option that names them."""
-        evidence = self.pose_networks
-        return {
-            f'--{kind.option.replace("_", "-")}': [f.file for f in evidence if f.kind == name]
-            for name, kind in EVIDENCE_KINDS.items()
-            if kind.of_videos
-        }
 
-
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PropagatorOptions(EvidenceOptions):
     """A propagator: its method, and the networks that it uses.
 
@@ -387,12 +452,12 @@ class PropagatorOptions(EvidenceOptions):
 
     help_title: ClassVar = 'method and model'
 
-    config: str | None = option()
-    checkpoint: str | None = option()
-    device: str = option('cpu')
+    config: str | None = option(needs=MODEL_METHOD)
+    checkpoint: str | None = option(needs=MODEL_METHOD)
+    device: str = option('cpu', needs=TORCH)
     method: str = option('auto', choices=PROPAGATION_METHODS)
-    use_stdpose: bool = option(True, '--no-stdpose')
-    precision: str = option('float32', choices=PRECISIONS)
+    use_stdpose: bool = option(True, '--no-stdpose', needs=AUTO)
+    precision: str = option('float32', choices=PRECISIONS, needs=MODEL_CONFIG)
     batch_size: int = option(8, type=positive, metavar='N')
 
     @property
@@ -402,7 +467,6 @@ class PropagatorOptions(EvidenceOptions):
 
     @property
     def uses_device(self) -> bool:
-        """Whether PyTorch may run anything."""
         return self.uses_model
 
     def validate(self) -> None:
@@ -411,22 +475,7 @@ class PropagatorOptions(EvidenceOptions):
         Raises:
             InputError: If not, or if a package of the method is not installed.
         """
-        has_model = self.config is not None or self.checkpoint is not None
-        refuse_idle(
-            '--config and --checkpoint',
-            has_model and not self.uses_model,
-            '--method auto or stdpose',
-        )
-        refuse_idle('--precision', self.precision != 'float32' and not self.config, 'a --config')
-        has_evidence = bool(self.pose_networks) or not self.use_stdpose
-        refuse_idle(
-            '--no-stdpose or a pose network',
-            has_evidence and self.method != 'auto',
-            '--method auto',
-        )
-        refuse_idle(
-            '--device', self.device != 'cpu' and not self.uses_device, '--method auto or stdpose'
-        )
+        refuse_idle(self)
         from stdpose_mm.propagation.base import require_method_packages
 
         require_method_packages(self.method)
@@ -442,6 +491,30 @@ class PropagatorOptions(EvidenceOptions):
             'pose_networks': self.pose_networks,
             'use_stdpose': self.use_stdpose,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(DetectorOptions, PoseNetworkOptions, InputOptions):
+    """The videos of a command, the networks that look at them, and the files that it writes."""
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The requested outputs by field name."""
+        written = (item.name for item in fields(self) if item.metadata.get('writes'))
+        return {name: value for name in written if (value := getattr(self, name)) is not None}
+
+    def require_folders(self) -> None:
+        super().require_folders()
+        if not self.listed.several:
+            return
+        require_result_folders(self.result_paths, self.listed.videos)
+        for name, folder in self.outputs.items():
+            is_named_as_file = folder.lower().endswith(_FILE_SUFFIXES) and not os.path.isdir(folder)
+            if os.path.isfile(folder) or is_named_as_file:
+                raise InputError(
+                    f'--{name.replace("_", "-")} {folder} is a file, but several videos need a '
+                    f'folder, give one such as {Path(folder).with_suffix("")}'
+                )
 
 
 def note_network_downloads(
@@ -467,21 +540,59 @@ def note_network_downloads(
     note_downloads(network.download for network in named if not network.path.is_file())
 
 
+def require_folder(name: str, path: str | Path) -> None:
+    """Refuse a file where several videos need a folder with one file each.
+
+    Raises:
+        InputError: If the path is not a folder.
+    """
+    if not os.path.isdir(path):
+        raise InputError(
+            f'{name} {path} is not a folder, but there are several videos, give a folder with one '
+            'file for each'
+        )
+
+
+def require_result_folders(
+    results: Mapping[str, Sequence[str]], videos: Sequence[ListedVideo]
+) -> None:
+    """Refuse results of pose networks or trackers that do not tell the videos apart.
+
+    Args:
+        results: Option -> the paths that it names.
+        videos: The videos.
+
+    Raises:
+        InputError: If a path is a single file, or two videos have the same name.
+    """
+    for name, path in ((name, path) for name, paths in results.items() for path in paths):
+        require_folder(name, path)
+        named: dict[str, ListedVideo] = {}
+        for video in videos:
+            other = named.setdefault(video.name, video)
+            if other is not video:
+                raise InputError(
+                    f'{other.video} and {video.video} have the same name, but {name} {path} tells '
+                    'videos apart by name: rename one, or run one video at a time'
+                )
+
+
 def folders(*paths: str | Path | None) -> list[str | Path]:
     """Return the paths that are folders; all label files in them are read."""
     return [path for path in paths if path is not None and Path(path).is_dir()]
 
 
-def refuse_idle(name: str, is_idle: bool, needed: str) -> None:
-    """Refuse options that have no effect.
-
-    Args:
-        name: Their names.
-        is_idle: Whether they are given and have no effect.
-        needed: What they need in order to have one.
+def refuse_idle(options: Any) -> None:
+    """Refuse options that are given but have no effect: what one needs is declared beside it.
 
     Raises:
-        InputError: If ``is_idle``.
+        InputError: If an option lacks something that it needs.
     """
-    if is_idle:
-        raise InputError(f'{name} would have no effect: give {needed}, or leave it out')
+    for item in fields(options):
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        if getattr(options, item.name) == default:
+            continue
+        for need in item.metadata.get('needs', ()):
+            if not need.is_met(options):
+                name = option_names(item)[-1]
+                raise InputError(f'{name} would have no effect: give {need.what}, or leave it out')

@@ -7,11 +7,11 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import MISSING, Field, field, fields, replace
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
 from stdpose_mm.errors import cut_long
 from stdpose_mm.io import PathLike
@@ -28,7 +28,21 @@ _MOST_CHOICES = 8
 _OUTPUT_FIELDS = ('what', 'suffixes', 'is_folder', 'files')
 
 
-def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
+class Need(NamedTuple):
+    """What an option needs in order to have an effect.
+
+    Attributes:
+        what: What to give, for the error.
+        is_met: Whether the options of the command give it.
+    """
+
+    what: str
+    is_met: Callable[[Any], bool]
+
+
+def option(
+    default: Any = None, /, *names: str, needs: Need | Sequence[Need] = (), **settings: Any
+) -> Any:
     """Declare an option as a field of a dataclass, for :class:`CliParser`.
 
     The type of the field converts the text; ``bool`` makes a flag, ``list`` a repeatable option.
@@ -37,11 +51,13 @@ def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
     Args:
         default: Value if the option is not given, or ``REQUIRED``.
         names: Names on the command line, the one in use last; by default the name of the field.
+        needs: What the option needs, else :func:`~stdpose_mm.cli.options.refuse_idle` refuses it.
         settings: Further arguments of ``add_argument``. ``writes=True`` marks an output, which may
             have fields of :class:`~stdpose_mm.io.output_guards.Output`; ``reads_folder=True`` marks
             an argument that may name a folder, whose label files are all read.
     """
-    metadata = {'names': names, **settings}
+    needs = (needs,) if isinstance(needs, Need) else needs
+    metadata = {'names': names, 'needs': needs, **settings}
     if default == []:
         return field(default_factory=list, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -50,6 +66,11 @@ def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
 def argument(metavar: str, **settings: Any) -> Any:
     """Declare a positional argument as a field of a dataclass; see :func:`option`."""
     return option(REQUIRED, metavar, metavar=metavar, **settings)
+
+
+def option_names(item: Field) -> Sequence[str]:
+    """List the names of an option on the command line, the one in use last."""
+    return item.metadata['names'] or (f'--{item.name.replace("_", "-")}',)
 
 
 class CliParser(argparse.ArgumentParser):
@@ -109,7 +130,9 @@ class CliParser(argparse.ArgumentParser):
         """Add the argument of a field to a group of the help."""
         settings = {**_converter(hint, item), **item.metadata}
         settings['help'] = settings.get('help') or texts[item.name]
-        names = settings.pop('names') or (f'--{item.name.replace("_", "-")}',)
+        names = option_names(item)
+        for name in ('names', 'needs'):
+            del settings[name]
         if names[0].startswith('-'):
             settings |= {'dest': item.name, **_default(item)}
         else:

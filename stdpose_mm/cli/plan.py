@@ -20,15 +20,12 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io import write_text
-from stdpose_mm.io.file_names import require_video
-from stdpose_mm.io.video_list import read_inputs
 from stdpose_mm.text import counted, ranges
 
 from .argument_types import fraction, positive
 from .command import Command
-from .options import BoxOptions
+from .options import BoxOptions, refuse_idle
 from .parser import argument, option
-from .videos import require_folder
 
 if TYPE_CHECKING:
     from stdpose_mm.review import UnlabelledVideo
@@ -37,12 +34,12 @@ SHARES = (0.9, 0.95, 0.98)
 """Shares of right joints for which the required number of labels is printed."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanOptions(BoxOptions):
     """Options of ``stdpose plan``.
 
     Args:
-        videos: Video file or folder of pictures; or several of them, folders of videos, or a
+        inputs: Video file or folder of pictures; or several of them, folders of videos, or a
             dataset file (.csv, .jsonl).
         boxes: Boxes of tracked people (labels, output of infer, MOTChallenge); with several videos,
             a folder (default: choose frames by the motion in the pictures).
@@ -52,7 +49,7 @@ class PlanOptions(BoxOptions):
         out: Also write the chosen frames as a table (.csv) with the columns video and frame.
     """
 
-    videos: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
+    inputs: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
     method: str = option('auto', choices=PROPAGATION_METHODS)
     target: float = option(0.95, type=fraction, metavar='SHARE')
     max_labels: int | None = option(type=positive, metavar='N')
@@ -71,17 +68,13 @@ def plan(options: PlanOptions) -> None:
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
 
-    inputs = read_inputs(options.videos)
-    videos = inputs.videos
-    if inputs.several:
-        require_folder('--boxes', options.box_file)
-    options.require_box_file(any(video.boxes for video in videos))
-    box_frames = options.box_frames
+    listed, box_frames = options.listed, options.box_frames
+    options.require_folders()
+    refuse_idle(options)
+    videos = [options.files_of(video) for video in listed.videos]
     opened = []
-    for video in videos:
-        require_video(video.video)
-        boxes = video.find_file(options.box_file, video.boxes)
-        frames = open_frames(video.video)
+    for files in videos:
+        frames, boxes = open_frames(files.video), files.boxes
         opened.append((frames, None if boxes is None else read_tracks(boxes, frames, box_frames)))
     planned = []
     bar = tqdm(opened, desc='motion', unit=' videos', leave=False, delay=1, disable=None)

@@ -13,43 +13,35 @@ labels recomputes only what the corrections affect. See docs/guide/propagation.m
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
+from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
+from stdpose_mm.io.output_guards import Output, refuse_input_folders
 from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
-from stdpose_mm.io.video_list import ListedVideo, VideoInputs, read_inputs
 from stdpose_mm.text import counted
 
 from .argument_types import fraction, minutes, whole
 from .command import Command
+from .jobs import DenseJob, VideoOptions
 from .learn import learn_with_progress
 from .options import (
+    AUTO,
     CacheOptions,
     LabelOptions,
     PropagatorOptions,
-    folders,
     note_network_downloads,
-    refuse_idle,
 )
-from .parser import argument, option
+from .parser import Need, argument, option
 from .propagation_advice import format_accuracy, list_advice
-from .videos import (
-    VideoOptions,
-    VideoResult,
-    place_outputs,
-    require_result_folders,
-    run_videos,
-    side_output,
-)
+from .videos import CommandModels, VideoResult, run_videos, side_output
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.propagation_state import PropagationState
-    from stdpose_mm.detection import PersonDetector
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.review import LabelAccuracy
     from stdpose_mm.structures import VideoLabels
@@ -57,12 +49,13 @@ if TYPE_CHECKING:
     from .progress import FrameProgress
 
 FRAMES_IN_REPORT = 12
-DEFAULT_LEARN_MINUTES = 5.0
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 REPORT_SUFFIXES = ('.html', '.htm')
 
+_FLOW_METHOD = Need('--method auto or flow', lambda options: options.method in ('auto', 'flow'))
 
-@dataclass(kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptions):
     """Options of ``stdpose propagate``.
 
@@ -110,17 +103,20 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
 
     box_words = (INTERPOLATE, DETECTOR)
 
+    reads_labels = True
+
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
-    fuser: str | None = option(metavar='FILE')
-    flow_weights: str | None = option(metavar='FILE')
+    fuser: str | None = option(metavar='FILE', needs=AUTO)
+    flow_weights: str | None = option(metavar='FILE', needs=_FLOW_METHOD)
     learn: float | None = option(
         None,
         '--adapt',
         '--learn',
         nargs='?',
-        const=DEFAULT_LEARN_MINUTES,
+        const=LEARN_MINUTES,
         type=minutes,
         metavar='MINUTES',
+        needs=AUTO,
     )
     boxes: str = option(INTERPOLATE, metavar='{interpolate,detector,FILE}')
     fill_left_out: bool = option(False)
@@ -130,11 +126,42 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     suggest: int = option(0, type=whole, metavar='N')
     measure: int = option(0, type=whole, metavar='N')
     keep_every: int | None = option(metavar='T')
-    labels: Path | None = field(default=None)
 
     @property
     def uses_device(self) -> bool:
-        return super().uses_device or bool(self.flow_weights) or self.det_config is not None
+        return self.uses_model or bool(self.flow_weights) or super().uses_device
+
+    @property
+    def detects_people(self) -> bool:
+        return self.boxes == DETECTOR
+
+    def validate(self) -> None:
+        super().validate()
+        if self.boxes == DETECTOR and self.detector is None:
+            raise InputError(
+                f'--boxes {DETECTOR} would have no effect: give --detector, or leave it out'
+            )
+        self.require_folders()
+        if not self.listed.several:
+            return
+        refuse_input_folders(
+            {f'--{name.replace("_", "-")}': path for name, path in self.outputs.items()},
+            {
+                'the videos': self.inputs,
+                'LABELS': self.listed.labels,
+                **self.shared_folders,
+                **self.result_paths,
+            },
+        )
+
+
+class PropagateJob(DenseJob[PropagateOptions]):
+    """The propagation of the labels of one video."""
+
+    @property
+    def report(self) -> str | None:
+        """The report that is written."""
+        return self.outputs.get('report')
 
     @property
     def file_outputs(self) -> list[Output]:
@@ -142,7 +169,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         if self.report is not None:
             outputs.append(Output('--report', self.report, 'a report', REPORT_SUFFIXES))
             outputs.append(Output('the video of --report', report_video(self.report)))
-        if self.learn is not None:
+        if self.options.learn is not None and not self.is_listed:
             outputs.append(Output('the learned network of --out', learned_network(self.out)))
         return outputs
 
@@ -151,67 +178,39 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         report = {} if self.report is None else {self.report: 'the report, a page for the browser'}
         return {**super().side_outputs, **report}
 
-    @property
-    def evidence(self) -> Mapping[str, Sequence[Path]]:
-        return {**super().evidence, **self.evidence_files(ListedVideo(self.video).name)}
+    def open_labels(self, frames: FrameSource) -> VideoLabels:
+        """Read the labels to propagate, on the frames of the video.
 
-    @property
-    def label_folders(self) -> Mapping[str, Paths]:
-        return {
-            'LABELS': folders(self.labels),
-            **{name: folders(*paths) for name, paths in self.result_paths.items()},
-        }
+        Raises:
+            InputError: If they cannot be read or do not fit, or nothing is labelled.
+        """
+        from stdpose_mm.propagation import subsample_labels
+        from stdpose_mm.structures.propagated_labels import require_start
 
-    @property
-    def shared_folders(self) -> Mapping[str, Paths]:
-        return {**super().shared_folders, '--loaded-into-cvat': self.loaded_into_cvat}
+        labels = self.options.label_reading.read(self.files, frames)
+        require_start(labels, str(self.files.labels))
+        interval = self.options.keep_every
+        return labels if interval is None else subsample_labels(labels, interval)
 
-    def check_inputs(self, inputs: VideoInputs) -> None:
-        super().check_inputs(inputs)
-        if not inputs.several:
-            self.require_box_file()
-            return
-        self.require_no_labels_video()
-        if self.learn is not None:
-            refuse_idle('--launcher', self.launcher != 'none', '--pose-onnx instead of --learn')
-            refuse_idle('--shard', self.shard is not None, '--pose-onnx instead of --learn')
-        require_result_folders(self.result_paths, inputs.videos)
-        refuse_input_folders(
-            {f'--{name.replace("_", "-")}': path for name, path in self.outputs.items()},
-            {
-                'the videos': self.inputs,
-                'LABELS': inputs.labels,
-                **self.shared_folders,
-                **self.result_paths,
-            },
+    def init_state(
+        self, propagator: VideoPosePropagator, frames: FrameSource, labels: VideoLabels
+    ) -> PropagationState:
+        """Give the video, its labels and boxes to a propagator.
+
+        Raises:
+            InputError: If they do not fit together.
+        """
+        from stdpose_mm.detection import read_tracks
+
+        options, boxes = self.options, self.files.boxes
+        return propagator.init_state(
+            frames,
+            labels,
+            boxes=None if boxes is None else read_tracks(boxes, frames, options.box_frames),
+            life_span=options.life_span,
+            fill_left_out=options.fill_left_out,
+            folder=options.cache_folder,
         )
-
-    def complete(self, video: ListedVideo) -> PropagateOptions:
-        labels, labels_video = video.find_labels(self.labels)
-        if labels is None:
-            raise InputError(
-                f'the labels of {video.video} are missing, give a folder of label files as LABELS, '
-                'or the field labels in the dataset file'
-            )
-        options = replace(
-            self,
-            labels=labels,
-            labels_video=labels_video,
-            boxes=str(video.find_file(self.box_file, video.boxes) or self.boxes),
-            loaded_into_cvat=video.find_file(self.loaded_into_cvat),
-        )
-        options.require_box_file()
-        return options
-
-    def validate(self) -> None:
-        is_auto = self.method == 'auto'
-        refuse_idle('--learn', self.learn is not None and not is_auto, '--method auto')
-        has_detector = self.det_config is not None or self.det_checkpoint is not None
-        refuse_idle('--detector', has_detector and self.boxes != DETECTOR, f'--boxes {DETECTOR}')
-        refuse_idle(
-            f'--boxes {DETECTOR}', self.boxes == DETECTOR and not self.det_config, '--detector'
-        )
-        super().validate()
 
 
 def propagate(options: PropagateOptions) -> None:
@@ -220,50 +219,28 @@ def propagate(options: PropagateOptions) -> None:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    inputs = read_inputs(options.inputs, with_labels=True)
-    options.labels = inputs.labels
     options.validate()
-    options.check_inputs(inputs)
     note_network_downloads(options.pose_networks, options.detector_file)
-    if inputs.several and options.learn is not None and not options.dry_run:
-        options = _learn_from_several(options, inputs.videos)
-    run_videos(options, inputs, load_models, propagate_video)
+    run_videos(options, PropagateJob, load_models, propagate_video)
 
 
-def _learn_from_several(
-    options: PropagateOptions, videos: Sequence[ListedVideo]
-) -> PropagateOptions:
-    """Train one network on the labels of all videos, and add it to the evidence if it helps."""
-    propagator = load_models(options).propagator
-    states = []
-    for video in videos:
-        of_video = place_outputs(options, video, is_listed=True).complete(video)
-        of_video.check_outputs()
-        frames = of_video.open_video(of_video.labels)
-        states.append(_init_state(of_video, propagator, frames, _read_labels(of_video, frames)))
-    out = learned_network(options.out, several=True)
-    assert options.learn is not None
-    outcome = learn_with_progress(
-        propagator, states, out, options.learn, only_if_helpful=True, quiet=options.quiet
-    )
-    networks = [str(out)] if outcome.helped else []
-    return replace(options, learn=None, pose_onnx=[*options.pose_onnx, *networks])
+@dataclass(frozen=True, kw_only=True)
+class PropagationModels(CommandModels):
+    """The networks of the command.
 
-
-class PropagationModels(NamedTuple):
-    """The networks of a command, used for all its videos.
-
-    Attributes:
+    Args:
         propagator: The propagator.
-        detector: The person detector; None without one.
     """
 
     propagator: VideoPosePropagator
-    detector: PersonDetector | None
 
 
-def load_models(options: PropagateOptions) -> PropagationModels:
-    """Load the networks of a command."""
+def load_models(options: PropagateOptions, jobs: Sequence[PropagateJob]) -> PropagationModels:
+    """Load the networks of the command; with ``--learn``, train one on the labels of all videos.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
     from stdpose_mm.apis import VideoPosePropagator
 
     propagator = VideoPosePropagator(
@@ -273,18 +250,32 @@ def load_models(options: PropagateOptions) -> PropagationModels:
         flow_weights=options.flow_weights,
         **options.propagator_arguments,
     )
-    return PropagationModels(propagator, options.build_detector())
+    detector = options.build_detector()
+    # The labels of a single video are described before a network learns from them.
+    if options.learn is None or not options.listed.several:
+        return PropagationModels(propagator=propagator, detector=detector)
+    states = []
+    for job in jobs:
+        job.check()
+        frames = job.open_video()
+        states.append(job.init_state(propagator, frames, job.open_labels(frames)))
+    out = learned_network(options.out, several=True)
+    outcome = learn_with_progress(
+        propagator, states, out, options.learn, only_if_helpful=True, quiet=options.quiet
+    )
+    learned = [out] if outcome.helped else []
+    return PropagationModels(propagator=propagator, detector=detector, learned=learned)
 
 
-def propagate_video(options: PropagateOptions, models: PropagationModels) -> VideoResult:
+def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult:
     """Propagate the labels of one video and write its outputs.
 
     For one of several videos, only warnings about its labels are printed, and no backup of earlier
     labels is made, since edited labels were refused before.
 
     Args:
-        options: The options of this video.
-        models: The models of the command.
+        job: The video.
+        models: The networks of the command.
 
     Raises:
         InputError: If something that was given cannot be used; no label file is written then.
@@ -294,13 +285,13 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
 
     from .progress import FrameProgress
 
-    frames = options.open_video(options.labels)
-    labels = _read_labels(options, frames)
-    propagator = models.propagator
-    state = _init_state(options, propagator, frames, labels)
-    _print_label_summary(options, state, labels)
-    if options.learn is not None:
-        network = learned_network(options.out)
+    options, propagator = job.options, models.propagator
+    frames = job.open_video()
+    labels = job.open_labels(frames)
+    state = job.init_state(propagator, frames, labels)
+    _print_label_summary(job, state, labels)
+    if options.learn is not None and not job.is_listed:
+        network = learned_network(job.out)
         learn_with_progress(
             propagator,
             [state],
@@ -310,8 +301,8 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
             quiet=options.quiet,
         )
     method = f'{options.method} ({propagator.describe(labels.skeleton)})'
-    out = Path(options.out)
-    parts = (True, models.detector, options.measure, options.save_video, options.report)
+    out = Path(job.out)
+    parts = (True, models.detector, options.measure, job.save_video, job.report)
     with FrameProgress(len(frames), sum(map(bool, parts)), options.quiet) as bar:
         if models.detector is not None:
             with bar.part('boxes'):
@@ -321,7 +312,7 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
             dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
             took = bar.describe_time()
         # The gaps of hidden labels, which are filled later, are no part of it.
-        used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
+        used, warnings = propagator.describe_use(), propagator.evidence_warnings(state)
         counts = _count(dense)
         if options.min_score:
             certain = keep_certain(dense, options.min_score)
@@ -330,10 +321,8 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
             joints = counted(left_out, 'joint')
             took.append(f'{joints} below {options.min_score:g} left unlabelled')
         calibrated, accuracy, measured = _calibrate(options, propagator, state, dense, bar)
-        with keep_edited(options.cache_folder, *options.replaced_outputs):
-            linked, problems = _write_outputs(
-                options, frames, dense, calibrated, method, measured, bar
-            )
+        with keep_edited(options.cache_folder, *job.replaced_outputs):
+            linked, problems = _write_outputs(job, frames, dense, calibrated, method, measured, bar)
     advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
     return VideoResult(
         counts,
@@ -342,19 +331,17 @@ def propagate_video(options: PropagateOptions, models: PropagationModels) -> Vid
             *used,
             f'{out}: {describe_poses(dense)}',
             *took,
-            *(f'{file.path}: the project file of {out}' for file in options.label_files[1:]),
-            *options.describe_side_outputs(problems),
+            *(f'{file.path}: the project file of {out}' for file in job.label_files[1:]),
+            *job.describe_side_outputs(problems),
             *([] if linked is None else [f'{linked}: the video of the report']),
         ],
         # For a single video, the summary names every network.
-        advice=[*warnings, *advice] if options.is_listed or options.quiet else advice,
+        advice=[*warnings, *advice] if job.is_listed or options.quiet else advice,
         problems=[*problems.values()],
     )
 
 
-def _print_label_summary(
-    options: PropagateOptions, state: PropagationState, labels: VideoLabels
-) -> None:
+def _print_label_summary(job: PropagateJob, state: PropagationState, labels: VideoLabels) -> None:
     """Print what is labelled; for one of several videos, and with --quiet, only warnings."""
     from stdpose_mm.io.labels import describe_frames
     from stdpose_mm.review import describe_labels, label_warnings
@@ -363,44 +350,13 @@ def _print_label_summary(
     if not any(label.is_located for track in tracks.values() for label in track.values()):
         return
     note, warnings = describe_frames(labels), label_warnings(tracks, skeleton, frames.size)
-    if options.is_listed or options.quiet:
-        for sentence in warnings if options.quiet else (note, *warnings):
-            print(f'{options.video}: {sentence}', file=sys.stderr)
+    if job.is_listed or job.options.quiet:
+        for sentence in warnings if job.options.quiet else (note, *warnings):
+            print(f'{job.files.video}: {sentence}', file=sys.stderr)
         return
     notes = [*map(str, warnings), note]
     text = describe_labels(tracks, skeleton, len(frames), frames.size, state.life_span, notes)
     print(text, flush=True)
-
-
-def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
-    """Read the labels to propagate, on the frames of the video."""
-    from stdpose_mm.propagation import subsample_labels
-    from stdpose_mm.structures.propagated_labels import require_start
-
-    assert options.labels is not None
-    labels = options.read_labels(options.labels, frames, options.labels_video)
-    require_start(labels, str(options.labels))
-    return labels if options.keep_every is None else subsample_labels(labels, options.keep_every)
-
-
-def _init_state(
-    options: PropagateOptions,
-    propagator: VideoPosePropagator,
-    frames: FrameSource,
-    labels: VideoLabels,
-) -> PropagationState:
-    """Give the video, its labels and boxes to the propagator."""
-    from stdpose_mm.detection import read_tracks
-
-    file = options.box_file
-    return propagator.init_state(
-        frames,
-        labels,
-        boxes=None if file is None else read_tracks(file, frames, options.box_frames),
-        life_span=options.life_span,
-        fill_left_out=options.fill_left_out,
-        folder=options.cache_folder,
-    )
 
 
 def _calibrate(
@@ -436,7 +392,7 @@ def _calibrate(
 
 
 def _write_outputs(
-    options: PropagateOptions,
+    job: PropagateJob,
     frames: FrameSource,
     dense: VideoLabels,
     calibrated: VideoLabels,
@@ -447,7 +403,7 @@ def _write_outputs(
     """Write the labels, then the overlay video and the report if requested.
 
     Args:
-        options: The options of this video.
+        job: The video.
         frames: The video.
         dense: The labels to write.
         calibrated: The same labels with probabilities as scores.
@@ -466,22 +422,23 @@ def _write_outputs(
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
 
-    write_labels(dense, options.out, options.format, clock_of(frames), options.cvat_tolerance)
-    video, linked = options.save_video, None
+    options = job.options
+    write_labels(dense, job.out, options.format, clock_of(frames), options.cvat_tolerance)
+    video, linked = job.save_video, None
     problems: dict[str, str] = {}
     try:
         if video is not None:
             from stdpose_mm.visualization import write_overlay
 
-            with side_output(options.out, video, problems), bar.part('overlay'):
+            with side_output(job.out, video, problems), bar.part('overlay'):
                 write_overlay(video, bar.watch(frames), dense)
-        if options.report is not None:
+        if job.report is not None:
             from stdpose_mm.review import frames_to_check
             from stdpose_mm.visualization import write_report
 
-            with side_output(options.out, options.report, problems), bar.part('report'):
+            with side_output(job.out, job.report, problems), bar.part('report'):
                 linked = write_report(
-                    options.report,
+                    job.report,
                     bar.watch(frames),
                     dense,
                     checks=frames_to_check(calibrated, FRAMES_IN_REPORT),
@@ -491,7 +448,7 @@ def _write_outputs(
                 )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f'interrupted, {options.out} is written, but not everything beside it'
+            f'interrupted, {job.out} is written, but not everything beside it'
         ) from None
     return linked, problems
 

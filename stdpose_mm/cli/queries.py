@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import require_video
+from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.text import counted
 
 from .command import Command
@@ -19,7 +20,7 @@ from .options import LabelFileOptions
 from .parser import REQUIRED, argument, option
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class QueriesOptions(LabelFileOptions):
     """Options of ``stdpose queries``.
 
@@ -47,8 +48,14 @@ def write_queries(options: QueriesOptions) -> None:
     from stdpose_mm.propagation import given_labels
 
     require_video(options.video, options.labels)
+    files = VideoFiles(
+        Path(options.video),
+        options.labels,
+        options.labels_video,
+        loaded_into_cvat=options.loaded_into_cvat,
+    )
     frames = open_frames(options.video)
-    labels = given_labels(options.read_labels(options.labels, frames, options.labels_video))
+    labels = given_labels(options.label_reading.read(files, frames))
     found = TrackQueries.from_labels(labels, frames)
     if not len(found.queries):
         raise InputError(f'no joint is labelled in {options.labels}, label some first')

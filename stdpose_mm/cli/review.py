@@ -16,33 +16,30 @@ if they have changed since. LABELS themselves are never changed. See docs/guide/
 
 from __future__ import annotations
 
-import os
 import sys
 import webbrowser
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.errors import InputError, note, require_packages
-from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
-from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
+from stdpose_mm.io.file_names import file_stem, shows_frames
+from stdpose_mm.io.output_guards import Output, label_outputs
 from stdpose_mm.io.outputs import choose_format, means_folder
-from stdpose_mm.io.video_list import ListedVideo, is_dataset, read_inputs
+from stdpose_mm.io.video_list import VideoInputs, read_inputs
 
 from .argument_types import fraction, port
 from .command import Command
+from .jobs import VideoJob, make_jobs
 from .options import (
     CacheOptions,
-    DetectorOptions,
     LabelOptions,
+    NetworkOptions,
     PropagatorOptions,
-    folders,
     note_network_downloads,
 )
 from .parser import argument, option
-from .videos import require_folder, require_result_folders
 
 if TYPE_CHECKING:
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
@@ -53,8 +50,8 @@ DEFAULT_HOST = '127.0.0.1'
 JOURNAL_SUFFIX = '.review.jsonl'
 
 
-@dataclass(kw_only=True)
-class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, PropagatorOptions):
+@dataclass(frozen=True, kw_only=True)
+class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, PropagatorOptions):
     """Options of ``stdpose review``.
 
     Args:
@@ -98,7 +95,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... [LABELS]', nargs='+')
     out: str | None = option(writes=True, is_folder=None)
-    project: str | None = option(metavar='FILE')
+    project: str | None = option(writes=True, is_folder=None, metavar='FILE')
     recover: bool = option(False)
     skeleton: str | None = option(metavar='{NAME,FILE}')
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
@@ -107,6 +104,17 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, DetectorOptions, Propagat
     host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)
     no_browser: bool = option(False)
+
+    @cached_property
+    def listed(self) -> VideoInputs:
+        *videos, last = self.inputs
+        if not videos or shows_frames(last) or read_inputs([last]).several:
+            return read_inputs(self.inputs)
+        return replace(read_inputs(videos), labels=Path(last))
+
+    @property
+    def uses_device(self) -> bool:
+        return self.uses_model or super().uses_device
 
     @property
     def result_paths(self) -> dict[str, list[str]]:
@@ -149,10 +157,7 @@ def review(options: ReviewCommandOptions) -> None:
             life_span=options.life_span,
             cache=options.cache_folder,
             as_given=options.as_given,
-            frame_options=options.label_frames,
-            labels_size=options.labels_size,
-            visible_as_1=options.visible_as_1,
-            labels_category=options.labels_category,
+            reading=options.label_reading,
             recover=options.recover,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
@@ -197,98 +202,69 @@ def _listen(project: ReviewProject, options: ReviewCommandOptions) -> ListeningS
         return ListeningServer(project, host=options.host)
 
 
-def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Split the positional arguments into videos and LABELS, which may be missing."""
-    *videos, last = inputs
-    if not videos or shows_frames(last) or read_inputs([last]).several:
-        return list(inputs), None
-    return videos, Path(last)
-
-
 def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
     """List the files of the videos and refuse those that cannot be used or written.
 
     Raises:
-        InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs`.
+        InputError: See :meth:`ReviewJob.check`.
     """
-    videos, labels = _split_inputs(options.inputs)
-    given = read_inputs(videos)
-    if given.several:
-        options.require_no_labels_video()
-        for name, folder in (('--out', options.out), ('--project', options.project)):
-            if folder is not None and os.path.isfile(folder):
-                raise InputError(f'{name} {folder} is a file, but several videos need a folder')
-        require_folder('--loaded-into-cvat', options.loaded_into_cvat)
-        require_result_folders(options.result_paths, given.videos)
-    inputs = [_inputs_of(options, video, labels, given.several) for video in given.videos]
-    taken: dict[Path, ReviewInputs] = {}
-    for item in inputs:
-        for path in (item.project, item.out):
-            other = taken.setdefault(path.resolve(), item)
-            if other is not item or item.project.resolve() == item.out.resolve():
-                raise InputError(
-                    f'{other.video} and {item.video} would both be written to {path}, give other '
-                    'names to --out and --project or to the videos'
-                )
-        files = {
-            'the video': item.video,
-            'LABELS': item.labels,
-            '--loaded-into-cvat': item.loaded_into_cvat,
-            '--config': options.config,
-            '--checkpoint': options.checkpoint,
-            '--detector': options.det_config,
-            '--det-checkpoint': options.det_checkpoint,
-            '--skeleton': options.skeleton,
-            **options.evidence_files(item.name),
-        }
-        outputs = label_outputs('--out', item.out, choose_format(item.out, None, '--out'))
-        outputs.append(Output('--project', item.project))
-        read = {name: folders(*paths) for name, paths in options.result_paths.items()}
-        guard_outputs(outputs, files, {'LABELS': folders(item.labels), **read})
-    for item in inputs:
-        # The first save would replace this file; once there are edits, the page may have saved it.
-        if item.project.exists() or not item.out.exists():
-            continue
-        advice = 'give another --out, or move it away'
-        if item.labels is None:
-            advice = 'give it as LABELS to continue from it, or give another --out'
-        raise InputError(
-            f'{item.out} exists but was not saved by this project ({item.project} holds no edits), '
-            f'and saving would replace it: {advice}'
-        )
-    return inputs
-
-
-def _inputs_of(
-    options: ReviewCommandOptions, video: ListedVideo, labels: Path | None, several: bool
-) -> ReviewInputs:
     from stdpose_mm.review_app.project import ReviewInputs
 
-    file, labels_video = labels, options.labels_video
-    if several:
-        file, labels_video = video.find_labels(labels)
-    if not is_dataset(video.video):
-        require_video(video.video, file)
-    # A folder of label files is treated like one file.
-    beside = video.video if file is None else file
-    # One label file may hold several videos.
-    stem = video.name if several else beside.name if beside.is_dir() else file_stem(beside)
+    options.require_folders()
+    advice = 'give other names to --out and --project or to the videos'
+    jobs = make_jobs(options, ReviewJob, advice)
+    for job in jobs:
+        job.check()
+    return [ReviewInputs(job.files, job.project, Path(job.out)) for job in jobs]
 
-    def place(given: str | None, default: str, name: str) -> Path:
-        if given is None:
-            return beside.parent / default
-        return Path(given, name) if several or means_folder(given) else Path(given)
 
-    project = f'{stem}{JOURNAL_SUFFIX}'
-    return ReviewInputs(
-        name=video.name,
-        video=video.video,
-        labels=file,
-        labels_video=labels_video,
-        project=place(options.project, project, project),
-        out=place(options.out, f'{stem}_reviewed.json', f'{video.name}.json'),
-        loaded_into_cvat=video.find_file(options.loaded_into_cvat),
-    )
+class ReviewJob(VideoJob[ReviewCommandOptions]):
+    """The review of one video."""
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        # A folder of label files is treated like one file.
+        beside = self.files.labels or self.files.video
+        # One label file may hold several videos.
+        stem = beside.name if beside.is_dir() else file_stem(beside)
+        if self.is_listed:
+            stem = self.listed.name
+
+        def place(given: str | None, default: str, name: str) -> str:
+            if given is None:
+                return str(beside.parent / default)
+            in_folder = self.is_listed or means_folder(given)
+            return str(Path(given, name) if in_folder else Path(given))
+
+        project = f'{stem}{JOURNAL_SUFFIX}'
+        return {
+            'project': place(self.options.project, project, project),
+            'out': place(self.options.out, f'{stem}_reviewed.json', f'{self.listed.name}.json'),
+        }
+
+    @property
+    def project(self) -> Path:
+        """The file that keeps every edit."""
+        return Path(self.outputs['project'])
+
+    @property
+    def file_outputs(self) -> list[Output]:
+        labels = label_outputs('--out', self.out, choose_format(self.out, None, '--out'))
+        return [*labels, Output('--project', self.project)]
+
+    def check(self, fetches: bool = True) -> None:
+        """See :meth:`VideoJob.check`; labels that the project has not saved are not replaced."""
+        super().check(fetches)
+        # The first save would replace this file; once there are edits, the page may have saved it.
+        if self.project.exists() or not Path(self.out).exists():
+            return
+        advice = 'give another --out, or move it away'
+        if self.files.labels is None:
+            advice = 'give it as LABELS to continue from it, or give another --out'
+        raise InputError(
+            f'{self.out} exists but was not saved by this project ({self.project} holds no edits), '
+            f'and saving would replace it: {advice}'
+        )
 
 
 def read_skeleton_option(given: str) -> Skeleton:

@@ -28,7 +28,7 @@ def _key_and_value(text: str) -> str:
     return text
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ConfigOptions:
     """Changes to a config.
 
@@ -58,7 +58,7 @@ def parse_config_options(pairs: Sequence[str]) -> dict[str, Any]:
     return found.parsed
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RunnerOptions(ConfigOptions):
     """Options that training and testing share.
 

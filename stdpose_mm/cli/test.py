@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TestOptions(RunnerOptions):
     """Options of ``stdpose test``.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions(RunnerOptions):
     """Options of ``stdpose train``.
 

@@ -1,4 +1,4 @@
-"""Commands on one or several videos: places of outputs, shared work, records of finished videos."""
+"""Commands on one or several videos: shared work, records of finished videos, the summary."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ import os
 import sys
 import time
 import traceback
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stdpose_mm.constants import LABEL_SUFFIXES, LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
-from stdpose_mm.io import PathLike, write_json
-from stdpose_mm.io.file_names import has_suffix, require_video
-from stdpose_mm.io.output_guards import Output, Paths, guard_outputs, label_outputs
-from stdpose_mm.io.outputs import choose_format, keep_edited, means_folder
-from stdpose_mm.io.video_list import ListedVideo, VideoInputs
+from stdpose_mm.io import write_json
+from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.processes import (
     is_first_process,
     joined_processes,
@@ -31,239 +26,33 @@ from stdpose_mm.processes import (
 )
 from stdpose_mm.text import counted
 
-from .argument_types import shard
-from .options import BoxOptions, CvatTolerance, DetectorOptions, refuse_idle
-from .parser import REQUIRED, option
+from .jobs import DenseJob, DenseOptions, VideoOptions, make_jobs
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.detection import PersonDetector
 
 RECORD_FOLDER = '.stdpose'
 """Hidden folder for the records, in the output folder."""
-
-SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
-"""Suffixes of outputs in a folder, except labels."""
-
-_FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_SUFFIXES, '.html', '.htm', '.pdf')
-"""Suffixes that show that a name is meant as a file, where a folder is expected."""
 
 _PICTURE_SIZE = 100_000
 """Size of a picture in bytes, roughly, to compare folders of pictures with video files."""
 
 
-@dataclass(kw_only=True)
-class VideoOptions(CvatTolerance, BoxOptions, DetectorOptions, ABC):
-    """Options of a command on one or several videos that writes labels.
+@dataclass(frozen=True, kw_only=True)
+class CommandModels:
+    """The networks of a command, used for all its videos.
 
     Args:
-        out: Label file to write, for all frames; a folder for several videos (for one video, a name
-            that ends in / is a folder).
-        format: Format of OUT, such as cvat, coco or deeplabcut, see docs/guide/label_formats.md
-            (default: by its suffix; posetrack18 for .json or no suffix).
-        save_video: Also write the video with the poses drawn on it and with its frame times and
-            sound; with several videos, a folder.
-        launcher: How the processes that share several videos were started; pytorch means torchrun.
-        shard: Work only on the I-th of N shares of several videos (1/N to N/N), for processes that
-            are started one by one, on any machines.
-        dry_run: For several videos, list their files and what is still to do, and write nothing.
-        quiet: Print only warnings, errors and requested advice: no progress and no summary.
+        detector: The person detector; None without one.
+        learned: Files of networks that were trained on the labels of the videos and are used.
     """
 
-    help_title: ClassVar = 'many videos'
-
-    inputs: list[str] = field(default_factory=list)
-    out: str = option(REQUIRED, writes=True, is_folder=None)
-    format: str | None = option(choices=WRITE_FORMATS)
-    save_video: str | None = option(writes=True, is_folder=None, metavar='FILE')
-    launcher: str = option('none', choices=LAUNCHERS)
-    shard: tuple[int, int] | None = option(type=shard, metavar='I/N')
-    dry_run: bool = option(False)
-    quiet: bool = option(False)
-    video: Path = field(default_factory=Path)
-    is_listed: bool = False
-    """Whether these are the options of one of several videos."""
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """The requested outputs by field name."""
-        written = (item.name for item in fields(self) if item.metadata.get('writes'))
-        return {name: value for name in written if (value := getattr(self, name)) is not None}
-
-    @property
-    def writes_cvat(self) -> bool:
-        """Whether the labels of one video are written for CVAT."""
-        if self.format is None:
-            return has_suffix(self.out, WRITE_FORMATS['cvat'])
-        return self.format == 'cvat'
-
-    @property
-    def label_files(self) -> list[Output]:
-        """The label file of one video, and the files that are written beside it."""
-        format = choose_format(self.out, self.format, '--out', '--format')
-        return label_outputs('--out', self.out, format)
-
-    @property
-    def file_outputs(self) -> list[Output]:
-        """The files that are written for one video."""
-        video = Output('--save-video', self.save_video, 'a video', VIDEO_SUFFIXES)
-        return [*self.label_files, video]
-
-    @property
-    def side_outputs(self) -> dict[str, str]:
-        """The files of one video that are written beside its labels, and what they are."""
-        return {} if self.save_video is None else {self.save_video: 'the video with the poses'}
-
-    def describe_side_outputs(self, problems: Mapping[str, str]) -> list[str]:
-        """Name the files beside the labels of one video, one per line, but those with a problem."""
-        return [f'{p}: {what}' for p, what in self.side_outputs.items() if p not in problems]
-
-    @property
-    def replaced_outputs(self) -> list[PathLike]:
-        """The outputs of one video whose earlier versions are kept if somebody has edited them.
-
-        For one of several videos there are none, since edited outputs are refused.
-        """
-        outputs = [] if self.is_listed else self.file_outputs
-        return [output.path for output in outputs if output.path is not None]
-
-    @property
-    def file_inputs(self) -> dict[str, Paths]:
-        """The files that the options of one video name, by option."""
-        ignored = {*self.outputs, 'inputs', 'cache', 'device'}
-        return {
-            item.name: value
-            for item in fields(self)
-            if item.name not in ignored and 'choices' not in item.metadata
-            if isinstance(value := getattr(self, item.name), (str, Path))
-        }
-
-    @property
-    def evidence(self) -> Mapping[str, Sequence[Path]]:
-        """Further files that are read for one video, by description."""
-        detector = self.detector_file
-        return (
-            {} if detector is None or not detector.is_onnx else {'det_config': [detector.fetch()]}
-        )
-
-    @property
-    def label_folders(self) -> Mapping[str, Paths]:
-        """Folders whose label files are all read, by their names on the command line."""
-        return {}
-
-    @property
-    def shared_folders(self) -> Mapping[str, Paths]:
-        """Folders with a file for each of several videos, by their names on the command line."""
-        return {'--boxes': self.box_file}
-
-    def check_inputs(self, inputs: VideoInputs) -> None:
-        """Refuse options that do not fit the number of videos.
-
-        Raises:
-            InputError: If an option is for several videos only, or an option or output names a file
-                where several videos need a folder.
-        """
-        if not inputs.several:
-            refuse_idle('--launcher', self.launcher != 'none', 'several videos')
-            refuse_idle('--shard', self.shard is not None, 'several videos')
-            refuse_idle('--dry-run', self.dry_run, 'several videos')
-            return
-        if self.launcher != 'none' and self.shard is not None:
-            raise InputError('--launcher and --shard both share out the videos, give one')
-        for name, path in self.shared_folders.items():
-            require_folder(name, path)
-        for name, folder in self.outputs.items():
-            is_named_as_file = folder.lower().endswith(_FILE_SUFFIXES) and not os.path.isdir(folder)
-            if os.path.isfile(folder) or is_named_as_file:
-                raise InputError(
-                    f'--{name.replace("_", "-")} {folder} is a file, but several videos need a '
-                    f'folder, give one such as {Path(folder).with_suffix("")}'
-                )
-
-    @abstractmethod
-    def complete(self, video: ListedVideo) -> Self:
-        """Return the options of one of several videos, with its own input files.
-
-        Raises:
-            InputError: If a file is missing or ambiguous.
-        """
-
-    def check_outputs(self) -> None:
-        """Refuse outputs of one video that cannot be written or are also inputs.
-
-        Raises:
-            InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs` and
-                :func:`~stdpose_mm.io.outputs.choose_format`.
-        """
-        guard_outputs(self.file_outputs, {**self.file_inputs, **self.evidence}, self.label_folders)
-
-    def open_video(self, labels: Path | None = None) -> FrameSource:
-        """Open the video; refuse outputs that need frame times if the video has none.
-
-        Args:
-            labels: The file of its labels, if the command reads one.
-
-        Raises:
-            InputError: If it cannot be opened, is not a video, or lacks times.
-        """
-        from stdpose_mm.io.labels import require_times
-        from stdpose_mm.io.video import clock_of, open_frames, require_timing
-
-        require_video(self.video, labels)
-        frames = open_frames(self.video)
-        require_times(choose_format(self.out, self.format), clock_of(frames))
-        if self.save_video is not None:
-            require_timing(self.save_video, frames)
-        return frames
-
-    def fingerprint_inputs(self, frames: FrameSource) -> str:
-        """Compute the fingerprint of everything that determines the outputs of one video.
-
-        This is the video, the options, the content of the files that they name, and the code.
-
-        Raises:
-            InputError: If a file cannot be read.
-        """
-        from stdpose_mm.io.fingerprint import code_fingerprint, fingerprint
-
-        ignored = {*self.outputs, 'inputs', 'video', 'is_listed', 'cache', 'launcher', 'shard'}
-        ignored |= {'dry_run', 'quiet'}
-        options = {
-            item.name: getattr(self, item.name) for item in fields(self) if item.name not in ignored
-        }
-        options |= {
-            name: _content(value, is_config=name == 'config')
-            for name, value in self.file_inputs.items()
-            if name in options and isinstance(value, (str, Path))
-        }
-        # The options alone do not show these files: they may be a preset or lie beside a network.
-        evidence = [
-            [(path.name, _content(path)) for path in paths] for paths in self.evidence.values()
-        ]
-        folder = self.video.is_dir()
-        names = sorted(os.listdir(self.video)) if folder else [self.video.name]
-        suffixes = {name: Path(path).suffix for name, path in self.outputs.items()}
-        return fingerprint(code_fingerprint(()), options, evidence, suffixes, names, frames)
+    detector: PersonDetector | None = None
+    learned: Sequence[Path] = ()
 
 
-def _content(value: str | Path, is_config: bool = False) -> Any:
-    """Return the content of a file or folder; the text of anything else, such as a URL."""
-    path = Path(value)
-    if path.is_dir():
-        return {
-            file.relative_to(path).as_posix(): file for file in path.rglob('*') if file.is_file()
-        }
-    if is_config or (path.suffix == '.py' and path.is_file()):
-        # A config may be given by its name, and inherit from other files.
-        from stdpose_mm.engine.config_files import read_config
-
-        return read_config(path).to_dict()
-    return path if path.is_file() else str(value)
-
-
-Options = TypeVar('Options', bound=VideoOptions)
-Models = TypeVar('Models')
+Job = TypeVar('Job', bound=DenseJob[Any])
+Models = TypeVar('Models', bound=CommandModels)
 
 
 @dataclass(frozen=True)
@@ -304,94 +93,37 @@ def side_output(labels: str, path: str, problems: dict[str, str]) -> Iterator[No
         problems[path] = f'{labels} is written, but {path} is not: {sentence}'
 
 
-def place_outputs(options: Options, video: ListedVideo, is_listed: bool = False) -> Options:
-    """Return the options of one video, whose outputs are files.
-
-    An output in a folder is named after the video, or as the dataset file says.
-
-    Args:
-        options: The options of the command.
-        video: The video.
-        is_listed: Whether it is one of several, so that all outputs are folders, regardless of
-            their names.
-    """
-    suffix = WRITE_FORMATS[options.format][0] if options.format else '.json'
-    name = str(video.out or f'{video.name}{suffix}')
-    placed: dict[str, Any] = {}
-    for option_name, given in options.outputs.items():
-        path = Path(given)
-        if is_listed or means_folder(given, options.format if option_name == 'out' else None):
-            path = path / name
-            path = path.with_suffix(SUFFIXES.get(option_name, path.suffix))
-        placed[option_name] = str(path)
-    return replace(options, video=video.video, is_listed=is_listed, **placed)
-
-
-def require_folder(name: str, paths: Paths) -> None:
-    """Refuse a file where several videos need a folder with one file each.
-
-    Raises:
-        InputError: If a path is given and is not a folder.
-    """
-    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths or ():
-        if not os.path.isdir(path):
-            raise InputError(
-                f'{name} {path} is not a folder, but there are several videos, give a folder with '
-                'one file for each'
-            )
-
-
-def require_result_folders(
-    results: Mapping[str, Sequence[str]], videos: Sequence[ListedVideo]
-) -> None:
-    """Refuse results of pose networks or trackers that do not tell the videos apart.
-
-    Args:
-        results: Option -> the paths that it names.
-        videos: The videos.
-
-    Raises:
-        InputError: If a path is a single file, or two videos have the same name.
-    """
-    for name, path in ((name, path) for name, paths in results.items() for path in paths):
-        require_folder(name, path)
-        named: dict[str, ListedVideo] = {}
-        for video in videos:
-            other = named.setdefault(video.name, video)
-            if other is not video:
-                raise InputError(
-                    f'{other.video} and {video.video} have the same name, but {name} {path} tells '
-                    'videos apart by name: rename one, or run one video at a time'
-                )
-
-
 def run_videos(
-    options: Options,
-    inputs: VideoInputs,
-    load: Callable[[Options], Models],
-    work: Callable[[Options, Models], VideoResult],
+    options: DenseOptions,
+    job_class: type[Job],
+    load: Callable[[DenseOptions, Sequence[Job]], Models],
+    work: Callable[[Job, Models], VideoResult],
 ) -> None:
     """Work on one video, or on several as :func:`_run_several` does, and print what was done.
 
     Args:
         options: The options of the command.
-        inputs: The videos.
-        load: Loads networks before the first video, so that errors that affect all videos appear
-            first.
-        work: Does the work for the options of one video.
+        job_class: Class of its jobs.
+        load: Loads networks for the jobs before the first of them, so that errors that affect all
+            videos appear first.
+        work: Does one of the jobs.
 
     Raises:
         InputError: If an output cannot be written or belongs to two videos, an option is about
             outputs that are not written, or the work cannot be done.
         KeyboardInterrupt: After Ctrl-C, with a message.
     """
-    if inputs.several:
-        _run_several(options, inputs, load, work)
+    if options.listed.several:
+        advice = 'list them in a dataset file with different names as out'
+        jobs = {
+            str(Path(job.out).relative_to(options.out)): job
+            for job in make_jobs(options, job_class, advice)
+        }
+        _run_several(options, jobs, load, work)
         return
-    of_video = place_outputs(options, inputs.videos[0])
-    of_video.require_cvat_output(of_video.writes_cvat)
-    of_video.check_outputs()
-    result = work(of_video, load(of_video))
+    (job,) = make_jobs(options, job_class, '')
+    job.check()
+    result = work(job, load(options, [job]))
     for line in result.advice if options.quiet else [*result.summary, *result.advice]:
         print(line)
     if result.problems:
@@ -401,10 +133,10 @@ def run_videos(
 
 
 def _run_several(
-    options: Options,
-    inputs: VideoInputs,
-    load: Callable[[Options], Models],
-    work: Callable[[Options, Models], VideoResult],
+    options: DenseOptions,
+    jobs: Mapping[str, Job],
+    load: Callable[[DenseOptions, Sequence[Job]], Models],
+    work: Callable[[Job, Models], VideoResult],
 ) -> None:
     """Work on several videos and print one summary; see :func:`run_videos`.
 
@@ -415,10 +147,9 @@ def _run_several(
     """
     from stdpose_mm.io.video import open_frames
 
-    jobs = _place_all(options, inputs.videos)
     records = {
-        name: VideoRecord(Path(options.out, RECORD_FOLDER, f'{name}.json'), placed.outputs)
-        for name, (placed, _) in jobs.items()
+        name: VideoRecord(Path(options.out, RECORD_FOLDER, f'{name}.json'), job.outputs)
+        for name, job in jobs.items()
     }
     if options.dry_run:
         _list_jobs(jobs, records)
@@ -426,23 +157,24 @@ def _run_several(
     # All processes of a launcher look at the records before the first of them starts to work.
     # Processes of other shards may be at work.
     costs = [
-        1 if options.shard is None and records[name].read() else _size_of(video.video)
-        for name, (_, video) in jobs.items()
+        1 if options.shard is None and records[name].read() else _size_of(job.listed.video)
+        for name, job in jobs.items()
     ]
+    problems: dict[str, Exception] = {}
     fingerprints: dict[str, str] = {}
 
     def run(name: str) -> tuple[FinishedVideo, bool]:
         """Return the record of a video, and whether it has just been finished."""
         started = time.monotonic()
-        of_video = jobs[name][0].complete(jobs[name][1])
-        of_video.check_outputs()
-        fingerprints[name] = of_video.fingerprint_inputs(open_frames(of_video.video))
-        record = records[name]
+        if name in problems:
+            raise problems[name]
+        job, record = jobs[name], records[name]
+        fingerprints[name] = job.fingerprint_inputs(open_frames(job.files.video), models.learned)
         if finished := record.read(fingerprints[name], is_current=True):
             return finished, False
         with record.begun() as unsure:
             with keep_edited(None, *([] if unsure is None else [unsure])):
-                result = work(of_video, models)
+                result = work(job, models)
             if result.problems:
                 raise InputError('; '.join(result.problems))
             return record.finish(fingerprints[name], result, time.monotonic() - started), True
@@ -466,11 +198,16 @@ def _run_several(
         return finished, is_new
 
     with joined_processes(options.launcher, options.device):
-        models = load(options)
-        if inputs.note is not None and is_first_process():
-            print(inputs.note, file=sys.stderr)
         order = list(jobs)
         share = [order[n] for n in tasks_of_process(costs, *(options.shard or rank_and_count()))]
+        for name in share:
+            try:
+                jobs[name].check()
+            except (InputError, OSError) as error:
+                problems[name] = error
+        models = load(options, [*jobs.values()])
+        if options.listed.note is not None and is_first_process():
+            print(options.listed.note, file=sys.stderr)
         try:
             results, failed = work_together(share, run_and_report)
         except KeyboardInterrupt:
@@ -484,28 +221,24 @@ def _run_several(
             _summarize(options, names, results, failed)
 
 
-def _list_jobs(
-    jobs: Mapping[str, tuple[Options, ListedVideo]], records: Mapping[str, VideoRecord]
-) -> None:
+def _list_jobs(jobs: Mapping[str, Job], records: Mapping[str, VideoRecord]) -> None:
     """Print one line for each video: its files, and whether it is to do, done or would fail.
 
     Raises:
         InputError: If a video would fail.
     """
     numbers: Counter[str] = Counter()
-    for name, (placed, video) in jobs.items():
-        files, state, reason = str(video.video), 'would fail', ''
+    for name, job in jobs.items():
+        files, state, reason = str(job.listed.video), 'would fail', ''
         try:
-            options = placed.complete(video)
-            require_video(options.video)
-            guard_outputs(options.file_outputs, options.file_inputs, options.label_folders)
+            job.check(fetches=False)
             records[name].refuse_changed_outputs()
-            if labels := getattr(options, 'labels', None):
+            if labels := job.files.labels:
                 files = f'{files} and {labels}'
             state = 'to do' if records[name].read(is_current=True) is None else 'done before'
         except (InputError, OSError) as error:
             reason = f': {explain_error(error)}'
-        print(f'{placed.out}: from {files}, {state}{reason}')
+        print(f'{job.out}: from {files}, {state}{reason}')
         numbers[state] += 1
     print(
         f'{counted(len(jobs), "video")}: {numbers["to do"]} to do, {numbers["done before"]} done '
@@ -523,33 +256,12 @@ def _size_of(video: Path) -> int:
     return 0
 
 
-def _place_all(
-    options: Options, videos: Sequence[ListedVideo]
-) -> dict[str, tuple[Options, ListedVideo]]:
-    """Map the name of each output in the output folder to the options of its video."""
-    jobs: dict[str, tuple[Options, ListedVideo]] = {}
-    # The outputs of a video differ only in suffixes, and some file systems ignore case.
-    taken: dict[str, Path] = {}
-    for video in videos:
-        placed = place_outputs(options, video, is_listed=True)
-        name = Path(placed.out).relative_to(options.out)
-        other = taken.setdefault(str(name.with_suffix('')).casefold(), video.video)
-        if other is not video.video:
-            raise InputError(
-                f'{other} and {video.video} would both be written as {name}, list them in a '
-                'dataset file with different names as out'
-            )
-        jobs[str(name)] = placed, video
-    options.require_cvat_output(any(placed.writes_cvat for placed, _ in jobs.values()))
-    return jobs
-
-
 @dataclass(frozen=True)
 class FinishedVideo:
     """The record of a finished video.
 
     Args:
-        inputs: See :meth:`VideoOptions.fingerprint_inputs`.
+        inputs: See :meth:`~stdpose_mm.cli.jobs.VideoJob.fingerprint_inputs`.
         outputs: Option -> fingerprint of the file that was written.
         counts: See :class:`VideoResult`.
         advice: See :class:`VideoResult`.

@@ -106,6 +106,27 @@ def refuse_input_folders(outputs: Mapping[str, Paths], inputs: Mapping[str, Path
             )
 
 
+def refuse_shared_outputs(
+    outputs: Iterable[tuple[PathLike, Iterable[PathLike]]], advice: str
+) -> None:
+    """Refuse an output of two videos, also if the names differ only in upper and lower case.
+
+    Args:
+        outputs: Each video, and the paths of its outputs.
+        advice: What to do, for the error.
+
+    Raises:
+        InputError: If two videos would be written to one file.
+    """
+    taken: dict[str, tuple[int, PathLike]] = {}
+    for number, (video, paths) in enumerate(outputs):
+        for path in paths:
+            # Some file systems ignore case.
+            first, other = taken.setdefault(_identity(path).casefold(), (number, video))
+            if first != number:
+                raise InputError(f'{other} and {video} would both be written to {path}, {advice}')
+
+
 def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
     """List the outputs that labels of a format are written to.
 

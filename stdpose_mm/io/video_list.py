@@ -25,6 +25,7 @@ from .file_names import (
     is_picture,
     natural_order,
     require_no_stream,
+    require_video,
     video_name,
 )
 from .labels.fields import NO_CHARACTER, Record, parse_json, read_text
@@ -45,27 +46,38 @@ _NO_LABELS = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, '.html', '.htm', '.onnx')
 
 
 @dataclass(frozen=True)
-class ListedVideo:
-    """One video of a list.
+class VideoFiles:
+    """The files of one video that a command reads.
 
     Args:
         video: A video file or a folder of pictures.
-        labels: Label file, if a dataset file names it.
-        labels_video: Name of the video in the label file, if a dataset file has it.
-        boxes: File of person boxes, if a dataset file names it.
-        out: Output file below the output folder, if a dataset file names it.
+        labels: Its label file; None without one.
+        labels_video: Its name in the label file, if that holds several videos.
+        boxes: Its file of person boxes; None without one.
+        loaded_into_cvat: See :func:`~stdpose_mm.io.labels.cvat.read_cvat`.
     """
 
     video: Path
     labels: Path | None = None
     labels_video: str | None = None
     boxes: Path | None = None
-    out: PurePosixPath | None = None
+    loaded_into_cvat: Path | None = None
 
     @property
     def name(self) -> str:
         """The name of the file without its suffix, or of the folder."""
         return self.video.resolve().name if self.video.is_dir() else self.video.stem
+
+
+@dataclass(frozen=True)
+class ListedVideo(VideoFiles):
+    """One video of a list, with the files that a dataset file names for it.
+
+    Args:
+        out: Output file below the output folder, if a dataset file names it.
+    """
+
+    out: PurePosixPath | None = None
 
     def find_file(self, given: Path | None, listed: Path | None = None) -> Path | None:
         """Find the label file, or the file with boxes, of the video.
@@ -106,13 +118,46 @@ class VideoInputs:
         several: Whether the videos are a list, which may hold only one: more than one argument, a
             dataset file, or a folder of videos (a folder without pictures that contains video files
             or folders of pictures).
+        needs_labels: Whether every video must have labels.
         note: A sentence if the folder of labels holds files of none of several videos.
     """
 
     videos: list[ListedVideo]
     labels: Path | None
     several: bool
+    needs_labels: bool = False
     note: str | None = None
+
+    def files_of(
+        self,
+        video: ListedVideo,
+        labels_video: str | None = None,
+        boxes: Path | None = None,
+        loaded_into_cvat: Path | None = None,
+    ) -> VideoFiles:
+        """Find the files of one of the videos.
+
+        Args:
+            video: The video.
+            labels_video: Name of a single video in its label file.
+            boxes: File of boxes; for several videos, a folder with a file for each.
+            loaded_into_cvat: Likewise.
+
+        Raises:
+            InputError: If a file is missing or ambiguous, or video and labels are exchanged.
+        """
+        file = self.labels
+        if self.several:
+            file, labels_video = video.find_labels(self.labels)
+            boxes = video.find_file(boxes, video.boxes)
+        if file is None and self.needs_labels:
+            raise InputError(
+                f'the labels of {video.video} are missing, give a folder of label files as LABELS, '
+                'or the field labels in the dataset file'
+            )
+        require_video(video.video, file)
+        in_cvat = video.find_file(loaded_into_cvat)
+        return VideoFiles(video.video, file, labels_video, boxes, in_cvat)
 
 
 def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
@@ -147,7 +192,7 @@ def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
     if several and labels is not None and labels.is_dir():
         unused = [path.name for path in files_of_none(videos, labels)]
         note = f'{labels}: no video belongs to {listed(unused, 5)}' if unused else None
-    return VideoInputs(videos, labels, several, note)
+    return VideoInputs(videos, labels, several, with_labels, note)
 
 
 def is_dataset(path: str | Path) -> bool:
@@ -268,4 +313,4 @@ def _listed(path: Path, row: Record) -> ListedVideo:
         raise row.error('out', 'a path below the output folder such as day1/clip.json')
     place = PurePosixPath(*out.parts) if out.parts else None
     video = path.parent / given['video']
-    return ListedVideo(video, labels, given['labels_video'] or None, boxes, place)
+    return ListedVideo(video, labels, given['labels_video'] or None, boxes, out=place)

@@ -33,7 +33,7 @@ works at 256 x 256 pixels and also refines the query points."""
 _MIN_TOLERANCE = 2.0
 """Pixels; smallest tolerated distance, for labels that lie close together."""
 
-_MAX_COORDINATE = 1e6
+_FAILED_BEYOND = 1e6
 """Pixels; larger coordinates are treated as failures of the tracker."""
 
 _MIN_FITTING = 0.9
@@ -150,7 +150,7 @@ class PointTracks(NamedTuple):
             visible = visible.T
         turned, points = _place(path, queries, points, is_tapir='occlusion' in arrays)
         visible = visible.T if turned else visible
-        points[~(np.abs(points) < _MAX_COORDINATE)] = np.nan
+        points[~(np.abs(points) < _FAILED_BEYOND)] = np.nan
         return cls(queries, points, np.nan_to_num(visible).clip(0, 1))
 
     def starting_at(self, frame: int, places: np.ndarray) -> np.ndarray:

@@ -20,9 +20,6 @@ from .video_review import PoseVersion, VideoReview
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
 """Number of frames propagated at once when no page waits for poses: at first, and at most."""
 
-HIDDEN_FRAMES = 24
-"""Maximum number of labelled frames that are hidden to measure the accuracy."""
-
 BEFORE_VIEW = 32
 """Number of frames before the viewed frame at which the computation of poses starts."""
 
@@ -305,9 +302,8 @@ class BackgroundWorker:
             run = _Run(review, partial(self._give_way, review), measures=True)
             measured = review.propagator.measure_in_video(
                 review.state_of_excerpt(open_ends=False),
-                HIDDEN_FRAMES,
-                run,
-                guidance.measured_frames,
+                listener=run,
+                later=guidance.measured_frames,
             )
         parts: list[LabelAccuracy] = []
         begun = time.monotonic()

@@ -23,6 +23,7 @@ from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
+from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.pose_networks import PoseNetwork, PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, fit_calibrator
 from stdpose_mm.pose_networks.pose_results import PoseResults
@@ -33,7 +34,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.association import pose_similarities
 
-from .edits import MAX_PIXEL, EditHistory, StaleEditError
+from .edits import EditHistory, StaleEditError
 from .messages import SHOWN_DECIMALS, DraftPose, DraftState
 from .shown_poses import ShownPoses
 
@@ -241,7 +242,7 @@ class Drafts:
     def _draft_box(self, frame: int, box: Any) -> str:
         """Draft the person in a box; return the message for a person who is labelled already."""
         values: list[Any] = box if isinstance(box, list) and len(box) == 4 else ['']
-        are_pixels = all(isinstance(v, (int, float)) and abs(v) < MAX_PIXEL for v in values)
+        are_pixels = all(isinstance(v, (int, float)) and abs(v) < MAX_COORDINATE for v in values)
         if not are_pixels or min(values[2:]) <= 0:
             raise InputError('a draft needs box, [x, y, width, height] in pixels, not empty')
         with self._sources.lock:

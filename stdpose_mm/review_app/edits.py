@@ -18,12 +18,11 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
-from stdpose_mm.io.limits import MAX_JOINTS
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_JOINTS
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 
 from .messages import SHOWN_DECIMALS, Counts, Edit, EditRequest, EditType
 
-MAX_PIXEL = 1e6
 MAX_ID_LENGTH = 100
 
 Step = dict[str, Any]
@@ -323,8 +322,8 @@ class EditReader:
                 raise InputError(f'there is no joint {name[:100]!r}, choose from {known}')
             if not _is_joint(value):
                 raise InputError(
-                    f'joint {name!r} must be [x, y, v] with pixels up to {MAX_PIXEL:.0f} and v 0, '
-                    '1 or 2'
+                    f'joint {name!r} must be [x, y, v] with pixels up to {MAX_COORDINATE:.0f} '
+                    'and v 0, 1 or 2'
                 )
         return {name: [float(x), float(y), int(v)] for name, (x, y, v) in joints.items()}
 
@@ -381,7 +380,7 @@ def _is_joint(value: Any) -> bool:
         isinstance(value, list)
         and len(value) == 3
         and all(_is_int(n) or isinstance(n, float) for n in value)
-        and all(math.isfinite(n) and abs(n) <= MAX_PIXEL for n in value)
+        and all(math.isfinite(n) and abs(n) <= MAX_COORDINATE for n in value)
         and value[2] in (0, 1, 2)
     )
 

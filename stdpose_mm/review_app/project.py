@@ -14,9 +14,10 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
-from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_labels, read_labels
+from stdpose_mm.io.labels.label_reading import LabelReading
 from stdpose_mm.io.outputs import learned_network
 from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.review import label_warnings
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions
@@ -37,23 +38,14 @@ class ReviewInputs:
     """The files of one video.
 
     Args:
-        name: Name of the video.
-        video: A video file or a folder of pictures.
-        labels: Its label file; None for an unlabelled video, or to use the journal's labels.
-        labels_video: Its name in the label file, if the file holds several videos.
+        files: The files that are read; without labels, the journal's are used, if there are any.
         project: The journal.
         out: File to which the page saves labels.
-        loaded_into_cvat: The file that was loaded into CVAT, see
-            :func:`~stdpose_mm.io.labels.cvat.read_cvat`.
     """
 
-    name: str
-    video: Path
-    labels: Path | None
-    labels_video: str | None
+    files: VideoFiles
     project: Path
     out: Path
-    loaded_into_cvat: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +58,7 @@ class ReviewOptions:
         life_span: See :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state`.
         cache: Cache of finished gaps; None to keep them in memory.
         as_given: Minimum score at which joints count as labels, if a file holds only estimates.
-        frame_options: Mapping of labels to frames, if their file leaves it open.
-        labels_size: (width, height) of the pictures that were labelled, if the video has another
-            size.
-        visible_as_1, labels_category: See :func:`~stdpose_mm.io.labels.read_labels`.
+        reading: How the label files are read.
         recover: Whether to continue with the edits before a damaged line of a journal.
         say: Called with each message to the user about a video.
         make_propagator: Makes a propagator like the project's in another process, where a network
@@ -82,10 +71,7 @@ class ReviewOptions:
     life_span: LifeSpan = 'video'
     cache: Path | None = None
     as_given: float = 0.8
-    frame_options: FrameOptions = NO_FRAME_OPTIONS
-    labels_size: tuple[int, int] | None = None
-    visible_as_1: bool = False
-    labels_category: str | None = None
+    reading: LabelReading = field(default_factory=LabelReading)
     recover: bool = False
     say: Callable[[str], None] = print
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
@@ -100,11 +86,11 @@ def open_review(
     Raises:
         InputError: If a file cannot be used.
     """
-    frames = open_frames(inputs.video)
+    frames = open_frames(inputs.files.video)
     decided_by = {
         'video': fingerprint(frames),
         # A missing file counts as changed; the error then says how to continue without it.
-        LABEL_FILE: None if inputs.labels is None else path_fingerprint(inputs.labels),
+        LABEL_FILE: None if inputs.files.labels is None else path_fingerprint(inputs.files.labels),
     }
     with ExitStack() as stack:
         journal = Journal(inputs.project, decided_by, options.recover)
@@ -122,7 +108,7 @@ def open_review(
             labels = VideoLabels(frames.name, state.skeleton, (), ())
         if labels is not None:
             for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
-                options.say(f'{inputs.labels or journal.path}: {sentence}')
+                options.say(f'{inputs.files.labels or journal.path}: {sentence}')
         review = VideoReview(propagator, state, labels, journal, inputs.out, options.drafts)
         for note in journal.notes:
             options.say(note)
@@ -142,23 +128,16 @@ def _starting_labels(
         InputError: If they cannot be read, or the journal's edits began with other labels.
     """
     initial = journal.labels
-    if inputs.labels is not None:
-        labels = read_labels(
-            inputs.labels,
-            video=inputs.labels_video,
-            size=frames.size,
-            loaded_into_cvat=inputs.loaded_into_cvat,
-            visible_as_1=options.visible_as_1,
-            category=options.labels_category,
-        )
+    if inputs.files.labels is not None:
+        labels = options.reading.load(inputs.files, frames)
         if labels.persons and all(person.source != 'given' for person in labels.persons):
             labels = accept_predictions(labels, options.as_given)
             options.say(
-                f'{inputs.labels} holds only estimated poses: joints that score at least '
+                f'{inputs.files.labels} holds only estimated poses: joints that score at least '
                 f'{options.as_given} are used as labels to correct, and all others are propagated '
                 'between them'
             )
-        labels = match_labels(labels, frames, options.frame_options, options.labels_size)
+        labels = options.reading.match(labels, frames)
         if initial is not None and not same_labels(initial, labels):
             raise journal.other_input(LABEL_FILE)
         return labels
@@ -232,7 +211,7 @@ class ReviewProject:
         if number in self._errors:
             raise InputError(self._errors[number])
         if number not in self._reviews:
-            raise NotYetOpenError(f'{self._inputs[number].name} is being opened')
+            raise NotYetOpenError(f'{self._inputs[number].files.name} is being opened')
         self._latest = number
         return self._reviews[number]
 
@@ -244,7 +223,7 @@ class ReviewProject:
             state: VideoState = {'state': 'unavailable' if error else 'loading', 'error': error}
             if review is not None:
                 state = review.describe_state(self.options.target)
-            videos.append({'id': number, 'name': inputs.name, **state})
+            videos.append({'id': number, 'name': inputs.files.name, **state})
         return {
             'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',
             # The page keeps unsent edits under this key; another project may have the same name.

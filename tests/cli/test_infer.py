@@ -16,7 +16,6 @@ import torch
 
 from stdpose_mm import detection
 from stdpose_mm.cli import infer
-from stdpose_mm.cli.videos import place_outputs
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.engine import config_files
 from stdpose_mm.errors import InputError
@@ -377,7 +376,7 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
         ('--boxes BOXES --hide-boxes', '--hide-boxes would have no effect: give --save-video'),
         (
             '--boxes whole-picture --boxes-first-frame-number 1',
-            '--boxes-frame-of would have no effect: give --boxes FILE',
+            '--boxes-first-frame-number would have no effect: give --boxes FILE',
         ),
         ('--boxes BOXES --cvat-tolerance 2', '--cvat-tolerance would have no effect'),
         (
@@ -420,11 +419,11 @@ def test_a_config_counts_by_its_content_under_a_name_too(model_files, movie, tmp
         '--out',
         tmp_path / 'o.json',
     )
-    options = place_outputs(infer.main.parse([*map(str, words)]), ListedVideo(movie))
+    job = infer.InferJob(infer.main.parse([*map(str, words)]), ListedVideo(movie))
     fingerprints = []
     for text in ('a = 1', 'a = 2'):
         (tmp_path / 'configs' / 'mine.py').write_text(text)
-        fingerprints.append(options.fingerprint_inputs(options.open_video()))
+        fingerprints.append(job.fingerprint_inputs(job.open_video()))
     assert fingerprints[0] != fingerprints[1]
 
 

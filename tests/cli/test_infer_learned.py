@@ -179,7 +179,7 @@ def test_it_needs_neither_pytorch_nor_openmmlab(network: Path, tmp_path: Path) -
     assert [one.frame_index for one in read_labels(out).persons] == [*range(NUM_FRAMES)]
 
 
-IDLE = '--config, --precision, --runtime or --crops would have no effect: give a .pth file as'
+IDLE = 'would have no effect: give a .pth file as --checkpoint, or for'
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_it_needs_neither_pytorch_nor_openmmlab(
 
 
 ONE = 'infer uses one pose network: give --checkpoint, or one of --pose NAME'
-IDLE = '--config, --precision, --runtime or --crops would have no effect: give a .pth file as'
+IDLE = 'would have no effect: give a .pth file as --checkpoint, or for'
 
 
 @pytest.mark.parametrize(

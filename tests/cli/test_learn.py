@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stdpose_mm.apis import video_pose_propagator
 from stdpose_mm.apis.learning import LearningOutcome
 from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+from stdpose_mm.propagation import load_propagator
 from stdpose_mm.training import learner, network_trainer
 from support.coloured_dots import dots_labels, dots_video, write_losslessly
 
@@ -88,13 +90,24 @@ def test_a_network_that_does_not_help_is_not_left_beside_the_output(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('helpful')
-def test_several_videos_have_one_network(run_main: Run, project: Path, tmp_path: Path) -> None:
+def test_several_videos_have_one_network(
+    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+
+    def count(*arguments: Any, **options: Any) -> Any:
+        loaded.append(arguments)
+        return load_propagator(*arguments, **options)
+
+    monkeypatch.setattr(video_pose_propagator, 'load_propagator', count)
     # The name of a folder may look like one of a file.
     out = tmp_path / 'dense.v2'
     inputs = [project / 'videos', project / 'labels']
     code, _, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
     assert code == 0, errors
     assert LearnedNetwork(out / 'learned.onnx').record.num_poses == 20
+    # The networks of the command are loaded once.
+    assert len(loaded) == 1
     assert sorted(path.name for path in out.glob('*.json')) == ['one.json', 'two.json']
 
 
@@ -133,6 +146,10 @@ def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path:
         ('{labels} {video} --out n.onnx', 'give the video first and then the labels'),
         ('{video} {video} {labels} --out n.onnx', 'is given twice with the same labels'),
         ('{videos} {labels} --out n.onnx --labels-video one', '--labels-video would have no'),
+        (
+            '{videos} {labels} --out n.onnx --loaded-into-cvat {few}',
+            'few.json is not a folder',
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_line(

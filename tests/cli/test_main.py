@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from argparse import SUPPRESS
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,15 @@ def test_the_former_name_of_an_option_still_works(verb: str, former: str, name: 
     needed = ['clip.mp4', 'labels.json'] + ['--out=dense.json'] * (verb != 'review')
     assert command.parse([*needed, former]) == command.parse([*needed, name])
     assert command.parse([*needed, name]) != command.parse(needed)
+
+
+@pytest.mark.parametrize('verb', ['convert', 'infer', 'learn', 'propagate', 'review'])
+def test_options_do_not_change_after_they_are_made(verb: str) -> None:
+    options = load_verb(verb).main.parse(
+        ['a', 'b'] + ['--out=c'] * (verb not in ('convert', 'review'))
+    )
+    with pytest.raises(FrozenInstanceError):
+        options.device = 'cuda'
 
 
 @pytest.mark.parametrize('method', ['linear', 'auto'])

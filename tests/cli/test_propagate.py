@@ -229,9 +229,20 @@ def another_joint(fields):
         ),
         (None, '--method stdpose', "method 'stdpose' needs a config and a checkpoint"),
         (None, '--config no.py --checkpoint no.pth', 'no.py does not exist'),
-        (None, 'MODEL --method linear', '--config and --checkpoint would have no effect'),
+        (
+            None,
+            'MODEL --method linear',
+            '--config would have no effect',
+        ),
+        (None, '--method linear --checkpoint w.pth', '--checkpoint would have no effect'),
+        (None, '--method linear --fuser f.npz', '--fuser would have no effect'),
+        (None, '--method spline --flow-weights f.pth', '--flow-weights would have no effect'),
         (None, '--method linear --device cuda', '--device would have no effect'),
-        (None, '--method flow --no-stdpose', '--no-stdpose or a pose network would have no effect'),
+        (
+            None,
+            '--method flow --no-stdpose',
+            '--no-stdpose would have no effect',
+        ),
         (None, '--precision bfloat16', '--precision would have no effect: give a --config'),
         (None, '--config no.py', "method 'auto' needs a config and a checkpoint"),
         (None, '--save-video dense.json', 'are the same file dense.json'),
@@ -424,7 +435,7 @@ def test_an_output_in_a_folder_has_the_suffix_of_its_format(run, movie, label_fi
 def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, label_file, tmp_path):
     before = movie.read_bytes()
     line = refusal(run, movie, label_file, '--out', f'{tmp_path}/dense/', '--save-video', tmp_path)
-    assert f'--save-video {movie} is also given as video, which would be overwritten' in line
+    assert f'--save-video {movie} is also given as the video, which would be overwritten' in line
     assert movie.read_bytes() == before
 
 

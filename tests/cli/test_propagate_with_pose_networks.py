@@ -86,7 +86,7 @@ def test_a_network_that_the_method_does_not_use_is_not_fetched(
         out = tmp_path / 'dense.json'
         code, _, said = run(movie, label_file, '--out', out, '--pose', 'tiny', '--method', 'flow')
     assert (code, requests) == (2, [])
-    assert 'a pose network would have no effect: give --method auto' in said[0]
+    assert '--pose would have no effect: give --method auto' in said[0]
 
 
 def test_networks_add_up_and_change_the_poses(run, movie, label_file, tmp_path, network):

@@ -70,9 +70,9 @@ def test_shows_what_propagate_writes_with_the_same_network(
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        ('--method flow', 'a pose network would have no effect: give --method auto'),
+        ('--method flow', '--pose-onnx would have no effect: give --method auto'),
         ('--batch-size 0', 'argument --batch-size: expected a whole number of at least 1'),
-        ('--project dot.onnx', '--project dot.onnx is also given as pose network dot.onnx'),
+        ('--project dot.onnx', '--project dot.onnx is also given as --pose-onnx'),
         ('--drafts none.json', 'the poses none.json do not exist'),
         ('--drafts labels.json --out labels.json', 'is also given as --drafts'),
         ('--det-checkpoint weights.pth', 'give --detector'),

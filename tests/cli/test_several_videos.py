@@ -327,10 +327,10 @@ def stop_at(monkeypatch, name: str, error: BaseException) -> None:
     """Let the work on one video raise an error."""
     work = propagate.propagate_video
 
-    def stumble(options, models):
-        if Path(options.out).name == name:
+    def stumble(job, models):
+        if Path(job.out).name == name:
             raise error
-        return work(options, models)
+        return work(job, models)
 
     monkeypatch.setattr(propagate, 'propagate_video', stumble)
 
@@ -545,7 +545,7 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
         ('V L --out D/n.json --learn 0.01', '--out D/n.json is a file, but sev'),
         ('V L --out D/o --report r.html', '--report r.html is a file, but sev'),
         ('V L --out D/o --save-video v.mp4', 'give one such as v'),
-        ('V/a.mp4 V/../videos/A.mp4 L --out D/o', 'would both be written as A.json'),
+        ('V/a.mp4 V/../videos/A.mp4 L --out D/o', 'would both be written to D/o/A.json'),
         ('V L --out D/o --labels-video a', '--labels-video would have no effect'),
         ('V L --out D/o --cvat-tolerance 2', '--cvat-tolerance would have no effect'),
         ('V L --out D/o --fuser no.npz', 'no.npz'),

@@ -88,10 +88,8 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
     assert read_inputs([str(tmp_path / name)]).several
     labels, out = tmp_path / 'labels/a.json', PurePosixPath('1/a.json')
     assert read_inputs([str(tmp_path / name)]).videos == [
-        ListedVideo(tmp_path / 'clips/a.mp4', labels, None, None, out),
-        ListedVideo(
-            Path('/far/b, c.mp4'), tmp_path / 'all.json', 'b', tmp_path / 'boxes/b.txt', None
-        ),
+        ListedVideo(tmp_path / 'clips/a.mp4', labels, out=out),
+        ListedVideo(Path('/far/b, c.mp4'), tmp_path / 'all.json', 'b', tmp_path / 'boxes/b.txt'),
     ]
 
 

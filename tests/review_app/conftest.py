@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.structures import VideoLabels
 from support.review_page import NUM_FRAMES, Page, access_to, label, labels_of
@@ -45,12 +47,12 @@ def projects(video: Path, folder: Path) -> Iterator[Callable[..., ReviewProject]
             path = folder / f'{name}.json'
             if labels is not None and not path.exists():
                 write_labels(labels, path)
+            clip = video.with_stem(f'{video.stem}{number or ""}')
+            if not clip.exists():
+                shutil.copy(video, clip)
             inputs.append(
                 ReviewInputs(
-                    f'clip{number or ""}',
-                    video,
-                    None if labels is None else path,
-                    None,
+                    VideoFiles(clip, None if labels is None else path),
                     folder / f'{name}.review.jsonl',
                     folder / f'{name}_reviewed.json',
                 )

@@ -39,7 +39,7 @@ AUTO_WITH = 'auto+'
 INTERVALS = (2, 3, 5, 7, 10, 15)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions(LabelledVideoOptions):
     """Options of ``benchmark_propagation.py``.
 

@@ -35,7 +35,7 @@ CAPTION_HEIGHT = 0.5
 LIMB_COLOR, JOINT_COLOR = 'limegreen', 'orange'
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BrowseOptions(ConfigOptions):
     """Options of ``browse_dataset.py``.
 

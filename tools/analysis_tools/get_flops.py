@@ -18,7 +18,7 @@ from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import require_packages
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FlopsOptions(ConfigOptions):
     """Options of ``get_flops.py``.
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from stdpose_mm.structures import FrameBoxes, VideoLabels
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectOptions(LabelledVideoOptions):
     """Options of ``detect_people.py``.
 

@@ -16,7 +16,7 @@ from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.constants import FOOTAGE_KINDS
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SyntheticOptions:
     """Options of ``make_synthetic_posetrack.py``.
 

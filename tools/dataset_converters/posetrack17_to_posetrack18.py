@@ -21,7 +21,7 @@ _SPLITS = {
 }
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ConverterOptions:
     """Options of ``posetrack17_to_posetrack18.py``.
 

@@ -19,7 +19,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.text import counted
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SplitOptions:
     """Options of ``split_videos.py``.
 

@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stdpose_mm.constants import VIDEO_SUFFIXES
+from stdpose_mm.constants import VIDEO_OUTPUT_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.file_names import require_suffix
@@ -67,8 +67,8 @@ def write_video(
     width and height: odd ones are padded by repeating the last column or row.
 
     Args:
-        path: The video file; its suffix, one of ``VIDEO_SUFFIXES``, sets the container. ``.avi``
-            and ``.h264`` store a frame rate instead of times.
+        path: The video file; its suffix, one of ``VIDEO_OUTPUT_SUFFIXES``, sets the container.
+            ``.avi`` and ``.h264`` store a frame rate instead of times.
         frames: BGR uint8 arrays [H, W, 3] of one size; read one at a time.
         fps: Frames per second.
         like: A video whose times, sound and pixel aspect ratio are used; ``fps`` is then ignored.
@@ -80,7 +80,7 @@ def write_video(
             see :func:`require_timing`.
         ValueError: If a frame has another shape than the first one or is not uint8.
     """
-    require_suffix(str(path), path, 'a video', VIDEO_SUFFIXES)
+    require_suffix(str(path), path, 'a video', VIDEO_OUTPUT_SUFFIXES)
     clock: Iterator[int] = count()
     if like is None:
         if not 0 < fps <= 1000:

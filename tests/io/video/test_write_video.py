@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from stdpose_mm.constants import VIDEO_SUFFIXES
+from stdpose_mm.constants import VIDEO_OUTPUT_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import (
     ArrayFrames,
@@ -207,7 +207,7 @@ def test_views_of_a_whole_video_have_its_times_and_sound(tmp_path: Path):
 
 
 @pytest.mark.skipif(not hasattr(os, 'sched_setaffinity'), reason='processors cannot be chosen')
-@pytest.mark.parametrize('suffix', VIDEO_SUFFIXES)
+@pytest.mark.parametrize('suffix', VIDEO_OUTPUT_SUFFIXES)
 def test_the_encoding_does_not_depend_on_the_processors(tmp_path: Path, suffix: str):
     pictures = [np.full((160, 192, 3), 20 * shade, np.uint8) for shade in range(12)]
     processors = os.sched_getaffinity(0)
