@@ -26,7 +26,7 @@ from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.io.labels import read_labels
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReviewUnderLoadOptions(PropagatorOptions):
     """Options of ``review_under_load.py``.
 
