@@ -134,9 +134,9 @@ class BackgroundWorker:
     def _work(self, look: Callable[[], None]) -> None:
         while True:
             with self._woken:
-                if not self._woken.wait_for(
-                    lambda: look in self._due or self._closed, RETRY_SECONDS
-                ):
+                # An old measurement is renewed although nothing wakes its thread.
+                timeout = RETRY_SECONDS if self._unreadable or look == self._measure else None
+                if not self._woken.wait_for(lambda: look in self._due or self._closed, timeout):
                     for failure in self._unreadable:
                         self._failed_at.pop(failure, None)
                     self._unreadable.clear()
@@ -272,6 +272,7 @@ class BackgroundWorker:
             is_settled = review.settled == revision
             if labels is None:
                 review.guidance.report = GuidanceReport(revision)
+                review.guidance.is_measured_anew = False
         if labels is not None and not review.guidance.update(
             revision,
             everyone,

@@ -472,18 +472,24 @@ function exchangeSides(on) {
   editPerson('exchange_sides', { on, ...(joints.length && { joints }) });
 }
 
+/** The joint whose place was taken away last, and this place, to which it comes back. */
+let taken = { key: '', place: [0, 0] };
+
 /** @param {string} [name] */
 function cycleVisibility(name) {
   const meant = name ? { person: state.person, name } : currentJoint();
   if (!meant) return say('Choose a joint first: click it, or press Tab');
   const pose = state.poses.of(state.shown, meant.person);
   const index = state.video.skeleton.joints.indexOf(meant.name);
-  if (!pose || !isPlaced(pose, index)) {
+  const key = [state.video.id, state.shown, meant.person, meant.name].join(' ');
+  const isHere = pose && isPlaced(pose, index);
+  if (!isHere && taken.key !== key) {
     return say(`${readable(meant.name)} has no position yet: choose it and click on the picture`);
   }
-  const [x, y, visibility] = pose.keypoints[index];
-  // Visible, occluded, not labelled; a joint without a position is placed by a click.
+  const [x, y, visibility] = isHere ? pose.keypoints[index] : [...taken.place, 3];
+  // Visible, occluded, not labelled, and visible again where it was.
   const next = visibility - 1;
+  taken = { key, place: [x, y] };
   submit({
     type: 'set_joints',
     person: meant.person,
@@ -792,7 +798,7 @@ const BINDINGS = [
   { group: 'Correct', shown: 'Shift+drag', keys: [], what: 'move a joint and the limb below it' },
   { group: 'Correct', shown: 'Alt+drag', keys: [], what: 'move the whole pose (also Ctrl, on a joint)' },
   { group: 'Correct', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move the chosen joints by one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
-  { group: 'Correct', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled', run: () => cycleVisibility() },
+  { group: 'Correct', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled, visible again', run: () => cycleVisibility() },
   { group: 'Correct', shown: 'A', keys: ['a'], what: 'accept the pose, or the draft', run: accept },
   { group: 'Correct', shown: 'Enter', keys: ['Enter'], what: 'accept it, and go to the next frame to label', run: acceptAndGoOn },
   { group: 'Correct', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
