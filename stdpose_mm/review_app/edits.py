@@ -308,8 +308,8 @@ class EditReader:
                 raise InputError(f'there is no joint {name[:100]!r}, choose from {known}')
             if not _is_joint(value):
                 raise InputError(
-                    f'joint {name!r} must be [x, y, v] with pixels up to {MAX_COORDINATE:.0f} and v '
-                    '0, 1 or 2'
+                    f'joint {name!r} must be [x, y, v] with pixels up to '
+                    f'{MAX_COORDINATE:.0f} and v 0, 1 or 2'
                 )
         return {name: [float(x), float(y), int(v)] for name, (x, y, v) in joints.items()}
 
