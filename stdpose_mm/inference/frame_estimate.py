@@ -18,6 +18,7 @@ from stdpose_mm.structures import (
     FrameBoxes,
     PersonLabel,
     VideoFrame,
+    on_line,
 )
 
 from .window_backend import Crop
@@ -185,7 +186,7 @@ def _interpolate(
     share = (missing.frame_index - before.frame_index) / span
 
     def line(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        return (1 - share) * start[first] + share * end[second]
+        return on_line(start[first], end[second], share)
 
     return replace(
         missing,

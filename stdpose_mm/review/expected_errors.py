@@ -19,7 +19,7 @@ import numpy as np
 
 from stdpose_mm.evaluation.functional import label_sizes
 from stdpose_mm.propagation import find_presence_intervals, given_labels
-from stdpose_mm.structures import PersonLabel, VideoLabels
+from stdpose_mm.structures import PersonLabel, VideoLabels, on_line
 
 _MAX_CANDIDATES = 128
 """Maximum number of frames of a gap whose gain is computed, or whose errors are summed. They
@@ -316,7 +316,7 @@ def _joint_errors(frames: np.ndarray, labelled: np.ndarray, points: np.ndarray) 
 def _deviation(labelled: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Compute the mean distance of each gap's two labels from lines between their neighbours."""
     share = ((labelled[1:-1] - labelled[:-2]) / (labelled[2:] - labelled[:-2]))[:, None]
-    line = (1 - share) * points[:-2] + share * points[2:]
+    line = on_line(points[:-2], points[2:], share)
     inner = np.linalg.norm(points[1:-1] - line, axis=-1)
     missed = np.array([inner[0], *inner, inner[-1]])
     return (missed[:-1] + missed[1:]) / 2

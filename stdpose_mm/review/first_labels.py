@@ -19,6 +19,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Boxes, method_reads_pictures
 from stdpose_mm.propagation.gaps import shared_frames
+from stdpose_mm.structures import fill_between
 
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 
@@ -120,8 +121,7 @@ def _fill_boxes(track: Mapping[int, np.ndarray]) -> tuple[range, np.ndarray]:
     known = sorted(track)
     span = range(known[0], known[-1] + 1)
     boxes = np.stack([track[frame] for frame in known])
-    filled = [np.interp(span, known, column) for column in boxes.T]
-    return span, np.stack(filled, axis=1)
+    return span, fill_between(span, known, boxes)
 
 
 def _size(boxes: np.ndarray) -> float:

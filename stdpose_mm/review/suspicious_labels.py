@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stdpose_mm.propagation import Tracks
-from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
+from stdpose_mm.structures import PersonLabel, Skeleton, interpolate_pose, pose_extent
 from stdpose_mm.text import counted, listed, ranges
 
 MAX_EXCHANGED_RATIO = 0.5
@@ -306,8 +306,8 @@ def _pose_at(track: Mapping[int, PersonLabel], frames: Sequence[int], frame: int
 
 
 def _on_line(before: PersonLabel, after: PersonLabel, share: float) -> _Pose:
-    keypoints = (1 - share) * before.keypoints + share * after.keypoints
-    return keypoints, _placed(before) & _placed(after)
+    shown = np.stack([_placed(before), _placed(after)])
+    return interpolate_pose(np.stack([before.keypoints, after.keypoints]), shown, share)
 
 
 def _labels_on_lines(tracks: Tracks) -> Iterator[_LabelOnLine]:

@@ -13,6 +13,7 @@ from .boxes import (
     to_corners,
 )
 from .frame_numbering import FrameNumbering
+from .interpolation import fill_between, on_line
 from .skeleton import POSETRACK_SKELETON, Skeleton, limbs_from_coco
 from .video_labels import (
     CLASS_NAME,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .interpolation import fill_between
 from .video_labels import PersonLabel, pose_extent
 
 POSE_MARGIN = 0.15
@@ -212,8 +213,7 @@ class TrackBoxes:
         """Interpolate the boxes [F, 4] of many frames at once, which are usually all needed."""
         if block not in self._blocks:
             frames = np.arange(_BLOCK) + block * _BLOCK
-            sides = [np.interp(frames, self._frames, side) for side in self._boxes.T]
-            self._blocks[block] = np.stack(sides, axis=1)
+            self._blocks[block] = fill_between(frames, self._frames, self._boxes)
         return self._blocks[block]
 
 

@@ -17,6 +17,8 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
+from .interpolation import on_line
+
 NUM_FRAMES = 3
 """Default number of frames of a window; datasets and models may set another one."""
 
@@ -94,7 +96,7 @@ def interpolate_pose(
     Returns:
         The pose [..., K, 2], and [K] bool: which joints are given in both poses.
     """
-    return (1 - position) * labels[0] + position * labels[1], shown.all(axis=0)
+    return on_line(labels[0], labels[1], position), shown.all(axis=0)
 
 
 def require_num_frames(num_frames: int) -> None:

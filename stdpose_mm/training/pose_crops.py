@@ -10,7 +10,7 @@ import numpy as np
 
 from stdpose_mm.pose_networks.learned_network import pose_box
 from stdpose_mm.pose_networks.network_description import NetworkDescription
-from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.structures import PersonLabel, Skeleton, on_line
 from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
 
 LONGEST_SIDE = 192
@@ -108,8 +108,7 @@ def interpolate_labels(labels: Sequence[PersonLabel]) -> np.ndarray:
         first = known[np.where(before >= 0, before, after)[exists]]
         last = known[np.where(after < len(known), after, before)[exists]]
         share = (frames[exists] - frames[first]) / np.maximum(frames[last] - frames[first], 1)
-        ends = places[first, joint], places[last, joint]
-        joints[exists, joint] = ends[0] + share[:, None] * (ends[1] - ends[0])
+        joints[exists, joint] = on_line(places[first, joint], places[last, joint], share[:, None])
     return joints
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.base import decayed_score
-from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.structures import PersonLabel, Skeleton, fill_between, on_line
 
 
 def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
@@ -19,7 +19,7 @@ def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
     both = before.exists & after.exists
     span = np.where(both, after.frames - before.frames, 1)
     weight = np.where(both, (frame_index - before.frames) / span, ~before.exists)[:, None]
-    return (1 - weight) * before.keypoints + weight * after.keypoints
+    return on_line(before.keypoints, after.keypoints, weight)
 
 
 @PROPAGATORS.register_module(name='linear')
@@ -69,8 +69,7 @@ def interpolate_track(
         place = np.interp(frames, times[rows], np.arange(len(rows)))
         # The left one of two labels that are equally near.
         nearest = rows[np.ceil(place - 0.5).astype(int)]
-        for axis in (0, 1):
-            keypoints[:, joint, axis] = np.interp(frames, times[rows], points[rows, joint, axis])
+        keypoints[:, joint] = fill_between(frames, times[rows], points[rows, joint])
         visibility[:, joint] = visible[nearest, joint]
         scores[:, joint] = decayed_score(np.abs(frames - times[nearest]))
     return keypoints, visibility, scores
