@@ -26,6 +26,10 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
+FRAMES = (1000, 5000)
+ANNOTATIONS = (20_000, 100_000)
+METHODS = ('linear', 'flow')
+
 _SIDE = 40
 
 
@@ -39,9 +43,9 @@ class MeasureMemoryOptions:
         methods: Propagation methods.
     """
 
-    frames: list[int] = option([1000, 5000], nargs='+', type=positive)
-    annotations: list[int] = option([20_000, 100_000], nargs='+', type=positive)
-    methods: list[str] = option(['linear', 'flow'], nargs='+')
+    frames: list[int] = option(FRAMES, type=positive, nargs='+')
+    annotations: list[int] = option(ANNOTATIONS, type=positive, nargs='+')
+    methods: list[str] = option(METHODS, nargs='+')
 
 
 def _corner(frame: int) -> np.ndarray:

@@ -118,11 +118,15 @@ def learn_with_progress(
     """
     from tqdm import tqdm
 
+    from stdpose_mm.pose_networks.learned_network import require_enough
+
     from .progress import BAR, hide_bars
 
     frames = sum(
         len({frame for track in state.tracks.values() for frame in track}) for state in states
     )
+    # PyTorch takes gigabytes, which nobody should install for too few labels.
+    require_enough(frames)
     if not quiet:
         print(
             f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '

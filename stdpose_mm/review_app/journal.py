@@ -215,10 +215,10 @@ class Journal:
         Raises:
             InputError: If recovery was not requested, or the file cannot be copied.
         """
-        edits = [line for line in self._lines if _is_edit(line.fields)]
+        line = [line for line in self._lines if _is_edit(line.fields)][number]
         self._cut_off(
-            edits[number].start,
-            f'{self.path}: edit {number + 1} cannot be repeated ({problem})',
+            line.start,
+            f'{self.path}, line {line.number}: edit {number + 1} cannot be repeated ({problem})',
             'give the same files and options as before, another file with --project to start over',
         )
 
@@ -269,13 +269,13 @@ class Journal:
         """
         lines: list[_Line] = []
         end = 0
-        for text in content.splitlines(keepends=True):
+        for number, text in enumerate(content.splitlines(keepends=True), 1):
             try:
                 fields = json.loads(text) if text.strip() else None
             except ValueError:
                 fields = text
             if isinstance(fields, dict) and (lines or _KEY in fields):
-                lines.append(_Line(end, fields))
+                lines.append(_Line(number, end, fields))
             elif fields is not None:
                 break
             end += len(text)
@@ -292,7 +292,7 @@ class Journal:
         """Take labels, edits and saves from the lines."""
         self._lines, self.labels, self.saves = lines, None, {}
         self.entries = [cast(JournalEntry, line.fields) for line in lines if _is_edit(line.fields)]
-        for _, fields in lines:
+        for _, _, fields in lines:
             if _LABELS in fields:
                 self.labels = self._unpack(fields[_LABELS])
             elif _SAVED in fields:
@@ -319,8 +319,9 @@ class Journal:
 
 
 class _Line(NamedTuple):
-    """A line of the file: where it starts, in bytes, and its fields."""
+    """A line of the file: its number, where it starts, in bytes, and its fields."""
 
+    number: int
     start: int
     fields: dict[str, Any]
 

@@ -191,3 +191,19 @@ def test_without_pytorch_one_sentence_names_the_extra(
         'learning from labels needs PyTorch, which is not installed: run '
         f'`{errors.installation_command("learn")}`'
     )
+
+
+def test_too_few_labels_are_refused_before_a_package_is_asked_for(
+    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stdpose_mm import errors
+
+    found = errors.importlib.util.find_spec
+    monkeypatch.setattr(
+        errors.importlib.util, 'find_spec', lambda name: None if name == 'torch' else found(name)
+    )
+    write_labels(dots_labels(range(0, 12, 6), NUM_FRAMES), tmp_path / 'few.json')
+    inputs = [project / 'videos' / 'one.mkv', tmp_path / 'few.json']
+    code, _, lines = run_main(propagate.main, *inputs, '--out', tmp_path / 'dense.json', '--learn')
+    assert code == 2
+    assert '2 labelled frames cannot teach a network' in lines[-1]

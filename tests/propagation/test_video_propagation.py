@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from stdpose_mm.propagation.gaps import find_gaps
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import boxes_of
 from stdpose_mm.structures import FrameBoxes, PersonLabel
+from support.platforms import linux
 
 
 @st.composite
@@ -468,3 +471,19 @@ def test_a_label_without_a_track_id_among_others_is_one_of_their_person_with_a_n
         'frames 5, 15 of clip: labels without a track id are read as person 3; give track '
         'ids if they are other people'
     ]
+
+
+@linux
+def test_free_memory_between_lasting_poses_goes_back_to_the_system(label, video, blank):
+    def resident() -> int:
+        return int(Path('/proc/self/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+    labels = video([label(n, POSE) for n in (0, 2)], 3)
+    small = [np.ones(4000) for _ in range(2000)]
+    lasting = small[::8]
+    del small
+    before = resident()
+    propagate_labels(blank(3), labels, LinearPropagator())
+
+    assert before - resident() > 30e6
+    assert len(lasting) == 250

@@ -142,7 +142,7 @@ DAMAGES = {
     'the line end is another byte': (lambda lines: lines[3][:-1] + b'x', 'line 4 is damaged'),
     'an edit has lost its steps': (
         lambda lines: lines[3].replace(b'"steps"', b'"stepx"'),
-        'edit 2 cannot be repeated',
+        'line 4: edit 2 cannot be repeated',
     ),
 }
 

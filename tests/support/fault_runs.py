@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
@@ -238,6 +239,23 @@ def at_call(number: int, act: Callable[[], object]) -> None:
     sys.setprofile(count)
 
 
+def at_end(act: Callable[[], object]) -> None:
+    """Do something before a run ends."""
+    leave = os._exit
+
+    def end(code: int) -> None:
+        sys.setprofile(None)
+        act()
+        leave(code)
+
+    os._exit = end  # type: ignore[assignment]
+
+
+def _write_modules(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('\n'.join(sys.modules))
+
+
 def count_calls(arguments: Sequence[str]) -> int:
     """Count the calls of functions of the package in a run of a command."""
     reading, writing = os.pipe()
@@ -248,14 +266,7 @@ def count_calls(arguments: Sequence[str]) -> int:
         def count(frame: FrameType, event: str, argument: object) -> None:
             calls[0] += event == 'call' and 'stdpose_mm' in frame.f_code.co_filename
 
-        leave = os._exit
-
-        def tell(code: int) -> None:
-            sys.setprofile(None)
-            os.write(writing, str(calls[0]).encode())
-            leave(code)
-
-        os._exit = tell  # type: ignore[assignment]
+        at_end(lambda: os.write(writing, str(calls[0]).encode()))
         sys.setprofile(count)
 
     run(arguments, arrange)
@@ -327,7 +338,12 @@ class FaultTable:
         if arguments[0] == 'review':
             edit_in_page()
         self._clear()
-        first = run(arguments)
+        modules = self.folder / 'cache' / 'modules.txt'
+        first = run(arguments, lambda: at_end(lambda: _write_modules(modules)))
+        # Runs fork from a process that has imported all that they need.
+        for name in modules.read_text().split():
+            with suppress(Exception):
+                import_module(name)
         # The server of the review page ends by Ctrl-C.
         self.code = SIGNALS['SIGINT'] if arguments[0] == 'review' else 0
         assert first.code == self.code, first

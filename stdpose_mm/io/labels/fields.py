@@ -161,7 +161,7 @@ def read_labels_json(path: PathLike) -> Any:
         if not {'image_id', 'keypoints'} <= fields.keys():
             return fields
         packed += 1
-        return _Packed(json.dumps(fields).encode())
+        return _Packed(json.dumps(fields))
 
     # An object that holds a packed one cannot be packed.
     with suppress(TypeError):
@@ -230,7 +230,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 
-class _Packed(bytes):
+class _Packed(str):
     """The JSON text of an object, which takes a fifth of the memory of its fields."""
 
 
