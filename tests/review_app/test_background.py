@@ -192,8 +192,8 @@ def test_a_measurement_goes_on_after_the_poses_of_an_edit(slow: tuple[Page, Slow
 def test_the_verdict_is_renewed_while_poses_are_still_to_come(
     open_page: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(background, 'RETRY_SECONDS', 0.01)
-    monkeypatch.setattr(background, 'REPORT_SECONDS', 0)
+    monkeypatch.setattr(background, 'RETRY_SECONDS', 0.2)
+    monkeypatch.setattr(background, 'REPORT_SECONDS', 0.2)
     propagator = VideoPosePropagator(method='linear')
     propagator.propagator = lines = SlowPropagator()
     page = open_page(two_people, propagator=propagator)
