@@ -212,9 +212,10 @@ def infer(options: InferOptions) -> None:
         KeyboardInterrupt: If the run was interrupted and OUT is incomplete.
     """
     options.validate()
+    # An unknown network is refused before anything is said.
+    note_network_downloads(options.pose_networks, options.detector_file)
     if options.finds_people:
         note(f'people are found by --detector {DEFAULT_DETECTOR}, give another one, or --boxes')
-    note_network_downloads(options.pose_networks, options.detector_file)
     run_videos(options, InferJob, load_models, infer_video)
 
 
