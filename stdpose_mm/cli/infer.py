@@ -172,6 +172,8 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
                 '--pose-onnx FILE, --pose-tflite FILE and --pose-config with --pose-checkpoint'
             )
         refuse_idle(self)
+        # An unknown network is refused here, before anything is said.
+        _ = self.runs_torch
         if not any(video.boxes for video in self.listed.videos):
             self.require_people(self.boxes is not None)
         self.require_folders()
@@ -212,10 +214,9 @@ def infer(options: InferOptions) -> None:
         KeyboardInterrupt: If the run was interrupted and OUT is incomplete.
     """
     options.validate()
-    # An unknown network is refused before anything is said.
-    note_network_downloads(options.pose_networks, options.detector_file)
     if options.finds_people:
         note(f'people are found by --detector {DEFAULT_DETECTOR}, give another one, or --boxes')
+    note_network_downloads(options.pose_networks, options.detector_file)
     run_videos(options, InferJob, load_models, infer_video)
 
 
