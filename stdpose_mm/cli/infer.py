@@ -172,6 +172,8 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
                 '--pose-onnx FILE, --pose-tflite FILE and --pose-config with --pose-checkpoint'
             )
         refuse_idle(self)
+        # An unknown network is refused here, before anything is said.
+        _ = self.runs_torch
         if not any(video.boxes for video in self.listed.videos):
             self.require_people(self.boxes is not None)
         self.require_folders()

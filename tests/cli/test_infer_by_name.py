@@ -175,7 +175,7 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
             'animal-m finds no joints of a human body, but only for people a detector',
         ),
         ('hand-m', '', 'hand-m finds no joints of a human body'),
-        ('human-s', '--boxes whole-picture --det-every 2', '--det-every or --min-track'),
+        ('human-s', '--boxes whole-picture --det-every 2', '--det-every would have no effect'),
         ('human-s', '--detector persona', 'detector persona does not exist, give a published'),
         ('human-s', '--detector person --det-checkpoint w.pth', 'leave out the check'),
         ('human-s', '--detector net.onnx=magic', 'must be one of rtmdet, yolox'),
