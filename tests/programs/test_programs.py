@@ -151,7 +151,7 @@ def test_ultralytics_trains_on_the_joints_that_were_written(tmp_path: Path):
     assert seen['kpt_names'] == {'0': [*labels.skeleton.keypoint_names]}
     for frame in labels.frames:
         joints = [np.column_stack([p.keypoints, p.visibility]) for p in labels[frame.index]]
-        found = sorted(seen['joints'][frame.file_name])
+        found = np.reshape(sorted(seen['joints'][frame.file_name]), (-1, 3, 3))
         np.testing.assert_allclose(found, np.reshape(joints, (-1, 3, 3)), rtol=0, atol=1e-4)
 
 

@@ -65,9 +65,9 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     """
     tasks = Record(path, '', {'tasks': data}).records('tasks')
     chosen = [_choose_result(task) for task in tasks]
-    unread = sum(f and _numbers_predictions(t) for t, (_, f) in zip(tasks, chosen, strict=True))
-    if unread:
-        what = counted(unread, 'task')
+    by_id = sum(f and _numbers_predictions(t) for t, (_, f) in zip(tasks, chosen, strict=True))
+    if by_id:
+        what = counted(by_id, 'task')
         note(f'{path}: left out the predictions of {what}, of which the export has only the ids')
     distinct = without_repeated(path, 'region', (regions for regions, _ in chosen), _key_of_region)
     chosen = [(regions, flag) for regions, (_, flag) in zip(distinct, chosen, strict=True)]

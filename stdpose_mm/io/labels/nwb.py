@@ -122,8 +122,9 @@ def read_nwb(path: PathLike, category: str | None = None) -> list[VideoLabels]:
         if p.skeleton.category in chosen:
             order = joint_order(p.skeleton.keypoint_names, joints)
             scores = None if p.scores is None else p.scores[:, order]
-            fields = {'xy': p.xy[:, order], 'visibility': p.visibility[:, order]}
-            videos.setdefault(p.files, []).append(p._replace(scores=scores, **fields))
+            xy, visibility = p.xy[:, order], p.visibility[:, order]
+            ordered = p._replace(xy=xy, visibility=visibility, scores=scores)
+            videos.setdefault(p.files, []).append(ordered)
     skeleton = next(p.skeleton for p in poses if p.skeleton.category == chosen[0])
     # Of paths with slashes or backslashes.
     paths = [PureWindowsPath(*files[:1]) for files in videos]
@@ -149,7 +150,8 @@ def _poses_in(name: str, node: Any) -> Iterator[_Poses]:
     for frame in node['training_frames'].values():
         index = np.array([float(frame.attrs['source_video_frame_index'])])
         for instance_name, instance in frame['skeleton_instances'].items():
-            xy, is_visible = _array(instance['node_locations'])[None], True
+            xy = _array(instance['node_locations'])[None]
+            is_visible = np.ones(xy.shape[1], bool)
             if 'node_visibility' in instance:
                 is_visible = _values(instance['node_visibility'], len(xy[0])).astype(bool)
             visibility = np.where(np.isnan(xy).any(axis=2), 0, np.where(is_visible, 2, 1))
@@ -301,7 +303,7 @@ def _label(index: int, identity: Identity, slot: Mapping[bool, tuple[_Poses, int
         visibility = np.where(given, labels.visibility[place], visibility)
     shows = visibility > NOT_LABELLED
     scores = completed_scores(np.where(given, 1.0, scores), shows & ~given)
-    sources = np.where(given, 'given', np.where(shows, 'propagated', 'absent'))
+    sources: Any = np.where(given, 'given', np.where(shows, 'propagated', 'absent'))
     return PersonLabel(
         frame_index=index,
         keypoints=np.where(shows[:, None], xy, 0.0),
