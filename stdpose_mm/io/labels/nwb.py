@@ -303,7 +303,9 @@ def _label(index: int, identity: Identity, slot: Mapping[bool, tuple[_Poses, int
         visibility = np.where(given, labels.visibility[place], visibility)
     shows = visibility > NOT_LABELLED
     scores = completed_scores(np.where(given, 1.0, scores), shows & ~given)
-    sources: Any = np.where(given, 'given', np.where(shows, 'propagated', 'absent'))
+    sources: Any = None
+    if (shows & ~given).any() and given.any():
+        sources = np.where(given, 'given', np.where(shows, 'propagated', 'absent'))
     return PersonLabel(
         frame_index=index,
         keypoints=np.where(shows[:, None], xy, 0.0),
@@ -312,7 +314,7 @@ def _label(index: int, identity: Identity, slot: Mapping[bool, tuple[_Poses, int
         scores=None if scores is None or not (shows & ~given).any() else scores * shows,
         source='given' if given.any() else 'propagated',
         extra=identity.extra,
-        keypoint_sources=sources if (shows & ~given).any() and given.any() else None,
+        keypoint_sources=sources,
     )
 
 
