@@ -3,8 +3,8 @@
 # PYTHON=... chooses the interpreter, ARGS=... adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-light test-sleap test-research test-processors coverage lint \
-	lint-page ci docs clean
+.PHONY: help setup demo test test-fast test-light test-sleap test-programs test-research test-processors \
+	coverage lint lint-page ci docs clean
 
 # The first Python that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -28,7 +28,8 @@ help:
 	@echo 'make test-fast  run the tests that are not marked as slow'
 	@echo 'make coverage  run the tests and report which lines they reach, also in work_dirs/coverage'
 	@echo 'make test-light  test what pip installs without extras, in .venv-light'
-	@echo 'make test-sleap  test the formats of SLEAP, DeepLabCut (.h5) and movement, with extra packages'
+	@echo 'make test-sleap  test the formats of SLEAP, DeepLabCut (.h5), movement and NWB, with extra packages'
+	@echo 'make test-programs  install the programs that open the files, and test that they do (4 GB)'
 	@echo 'make test-research  run the tests of research/, which is not part of the package'
 	@echo 'make test-processors  run the tests that round as on other processors'
 	@echo 'make lint   run ruff and mypy'
@@ -98,8 +99,25 @@ test-light: .venv-light/stamp
 
 test-sleap: .venv-sleap/stamp
 	PYTHONPATH=.venv-sleap $(PYTEST) $(patsubst %,tests/io/labels/test_%.py, \
-		sleap_labels sleap_analysis deeplabcut_hdf5 movement) $(ARGS)
+		sleap_labels sleap_analysis deeplabcut_hdf5 movement nwb) $(ARGS)
 	PYTHONPATH=.venv-sleap $(PYTEST) tests/review_app/test_project.py -k given_labels_alone $(ARGS)
+
+# Programs that open the files: each in an environment of its own, except Ultralytics, whose packages are
+# added to those of .venv, because of PyTorch.
+PROGRAMS := label_studio napari_deeplabcut x_anylabeling
+
+$(PROGRAMS:%=.venv-programs/%/stamp): .venv-programs/%/stamp: requirements/programs/%.txt
+	"$(PYTHON)" -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+.venv-programs/ultralytics/stamp: requirements/programs/ultralytics.txt | setup
+	rm -rf $(@D)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) -r $<
+	touch $@
+
+test-programs: $(patsubst %,.venv-programs/%/stamp,$(PROGRAMS) ultralytics) .venv-sleap/stamp
+	$(TEST_ENV) PYTHONPATH=.venv-sleap $(VENV_PYTHON) -m pytest -q tests/programs $(ARGS)
 
 test-research: setup
 	$(PYTEST) research/tests $(ARGS)

@@ -143,6 +143,16 @@ LABEL_FORMATS = {
         read='sleap_analysis:read_sleap_analysis',
         is_bytes='sleap_analysis:is_sleap_analysis',
     ),
+    'nwb': LabelFormat(
+        ('.nwb',),
+        'NWB file with poses of ndx-pose (needs pynwb and ndx-pose to be written, h5py to be read)',
+        read='nwb:read_nwb',
+        takes=('category',),
+        write='nwb:write_nwb',
+        is_bytes='nwb:is_nwb',
+        times=True,
+        package='ndx_pose',
+    ),
     'movement': LabelFormat(
         ('.nc',),
         'netCDF file of poses for movement, `.nc`, also with its corrections',

@@ -25,6 +25,8 @@ PACKAGES = {
     'ai_edge_litert': ('LiteRT', 'tflite'),
     'sleap_io': ('sleap-io', 'sleap'),
     'h5py': ('h5py', 'deeplabcut'),
+    'ndx_pose': ('ndx-pose', 'nwb'),
+    'pynwb': ('pynwb', 'nwb'),
     'starlette': ('Starlette', 'review'),
     'uvicorn': ('uvicorn', 'review'),
 }

@@ -65,6 +65,10 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     """
     tasks = Record(path, '', {'tasks': data}).records('tasks')
     chosen = [_choose_result(task) for task in tasks]
+    by_id = sum(f and _numbers_predictions(t) for t, (_, f) in zip(tasks, chosen, strict=True))
+    if by_id:
+        what = counted(by_id, 'task')
+        note(f'{path}: left out the predictions of {what}, of which the export has only the ids')
     distinct = without_repeated(path, 'region', (regions for regions, _ in chosen), _key_of_region)
     chosen = [(regions, flag) for regions, (_, flag) in zip(distinct, chosen, strict=True)]
     before = sum(len(regions) for regions, _ in chosen)
@@ -159,8 +163,16 @@ def _choose_result(task: Record) -> tuple[list[Record], bool]:
         done = [a for a in done if a.flag('ground_truth', False)]
         if len(done) != 1:
             raise task.error(name, 'one annotation, or several with one marked as ground truth')
-    used = done or task.records('predictions', [])[-1:]
+    used = done
+    if not done and not _numbers_predictions(task):
+        used = task.records('predictions', [])[-1:]
     return (used[0].records('result', []) if used else []), not done
+
+
+def _numbers_predictions(task: Record) -> bool:
+    """Tell whether predictions are ids, as in Label Studio's usual export, and not regions."""
+    predictions = task.peek('predictions')
+    return isinstance(predictions, list) and bool(predictions) and type(predictions[-1]) is int
 
 
 def _kind(region: Record) -> str:

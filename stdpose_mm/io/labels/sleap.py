@@ -46,7 +46,7 @@ from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order
 from .poses import completed_scores, leave_out_empty
 
-_VIDEO_FILE = 'file_name'
+VIDEO_FILE = 'file_name'
 
 _AUTOMATIC = re.compile('skeleton(-[0-9]+)?', re.IGNORECASE)
 """Names of skeletons that nobody has named."""
@@ -253,7 +253,7 @@ def _read_video(
             label = _read_instance(f'{where}, frame {index}', index, instance, identity)
             persons.append(label.reordered(order) if order != sorted(order) else label)
     (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
-    extra = {VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {}
+    extra = {VIDEO_FIELDS: {VIDEO_FILE: files}} if isinstance(files, str) else {}
     return VideoLabels(name, skeleton, tuple(frames), tuple(persons), extra, numbering)
 
 
@@ -379,7 +379,7 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
 def _video_to_write(sio: ModuleType, labels: VideoLabels) -> tuple[Any, dict[int, int]]:
     """Make SLEAP's video, and map frame indices to SLEAP's."""
     names = {frame.index: frame.file_name for frame in labels.frames}
-    file = labels.extra.get(VIDEO_FIELDS, {}).get(_VIDEO_FILE)
+    file = labels.extra.get(VIDEO_FIELDS, {}).get(VIDEO_FILE)
     if file is not None or not names or not all(names.values()):
         video = sio.Video(str(file or f'{labels.name}.mp4'), open_backend=False)
         return video, {index: index for index in names}

@@ -78,8 +78,20 @@ def _no_formula(name: str) -> str:
     return f"'{name}" if name.startswith(_FORMULA_STARTS) else name
 
 
-def _known_times(frames: Iterable[int], time_of: TimeOf | None) -> list[float]:
+def known_times(frames: Iterable[int], time_of: TimeOf | None) -> list[float]:
+    """List the times of frames in seconds, without those that are unknown."""
     return [time for frame in frames if time_of and (time := time_of(frame)) is not None]
+
+
+def require_dense(
+    path: PathLike, labels: VideoLabels, frames: range, format: str, lowest: int = 0
+) -> None:
+    """Refuse to write a row for every one of ``frames`` if the labels list few of very many."""
+    if not lowest <= len(frames) <= max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
+        raise InputError(
+            f'{path}: {format} has a row for every frame and needs two or more, but {labels.name} '
+            f'lists {len(labels)} of {len(frames)} frames, propagate the labels first'
+        )
 
 
 def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
@@ -105,12 +117,8 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
         raise InputError(f'{path}: TRC needs track ids, but {labels.name} has people without one')
     people = placed.track_ids
     frames = range(min(labels), max(labels) + 1) if len(labels) else range(0)
-    if not 2 <= len(frames) <= max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
-        raise InputError(
-            f'{path}: TRC has a row for every frame and needs two or more, but {labels.name} lists '
-            f'{len(labels)} of {len(frames)} frames, propagate the labels first'
-        )
-    seconds = _known_times(frames, time_of)
+    require_dense(path, labels, frames, 'TRC', 2)
+    seconds = known_times(frames, time_of)
     if len(seconds) < len(frames):
         raise InputError(f'{path}: {TIMES_NEEDED}')
     markers = [
@@ -164,7 +172,7 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
         raise InputError(f'{path}: movement needs poses, but {labels.name} has no labelled joint')
     array = np.stack([poses[key] for key in names], axis=-1)  # [F, K, 4, N]
     position, confidence = array[:, :, :2].swapaxes(1, 2), array[:, :, 3]
-    times = _known_times(rows, time_of)
+    times = known_times(rows, time_of)
     texts = {
         'space': ['x', 'y'],
         'keypoints': labels.skeleton.keypoint_names,

@@ -134,6 +134,17 @@ def test_predictions_are_no_labels(tmp_path: Path):
     assert labels.frames[0].is_labeled is None
 
 
+def test_predictions_that_an_export_names_by_their_ids_are_left_out_with_a_note(tmp_path: Path):
+    """As Label Studio 1.23 exports all tasks of a project, also those that nobody has annotated."""
+    labelled = studio_task(UPLOADED, point('a', 'snout', 1, 1), predictions=[4])
+    other = studio_task(UPLOADED.replace('0003', '0004'), annotations=[], predictions=[5])
+    write_json(tmp_path / 'p.json', [labelled, other])
+
+    with pytest.warns(InputWarning, match='left out the predictions of 1 task, of which the'):
+        labels = read_labels(tmp_path / 'p.json')
+    assert [(p.source, p.keypoints.tolist()) for p in labels.persons] == [('given', [[6.4, 4.8]])]
+
+
 def test_the_picture_may_have_any_field(tmp_path: Path):
     task = studio_task('', point('a', 'snout', 1, 1))
     task['data'] = {'note': 'first try', 'photo': 's3://bucket/rat/0042.png?sig=1'}
