@@ -35,6 +35,7 @@ WRITES = (
     'folder',
     'dump',
     'save_video',
+    'project',
     'report',
     'work_dir',
     'show_dir',
