@@ -40,7 +40,7 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
         'MKL_ENABLE_INSTRUCTIONS': 'AVX2',
     },
     'sse': {'ONEDNN_MAX_CPU_ISA': 'SSE41', 'ATEN_CPU_CAPABILITY': 'default'},
-    'opencv': {'OPENCV_CPU_DISABLE': 'AVX512_SKX,AVX2'},
+    'opencv': {'OPENCV_CPU_DISABLE': 'AVX512-SKX,AVX2'},
     # Waiting threads sleep, since there may be fewer processors.
     'threads': {**dict.fromkeys(THREADS, '3'), 'OMP_WAIT_POLICY': 'PASSIVE'},
 }

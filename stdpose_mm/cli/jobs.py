@@ -185,6 +185,8 @@ class VideoJob(ABC, Generic[Options]):
             InputError: See :attr:`files` and
                 :func:`~stdpose_mm.io.output_guards.guard_outputs`.
         """
+        # A wrong name is told although the inputs may be missing, too.
+        guard_outputs(self.file_outputs)
         inputs = {**self.file_inputs, **(self.evidence if fetches else {})}
         label_folders = {
             'LABELS': folders(self.files.labels),

@@ -63,7 +63,8 @@ def test_the_printed_review_opens_the_clip_with_its_labels(
     command, verb, *arguments = printed_commands[1]
     assert (command, verb) == ('stdpose', 'review')
     (inputs,) = review._list_inputs(review.main.parse(arguments))
-    assert (inputs.video.name, inputs.labels and inputs.labels.name) == ('clip.mp4', 'labels.json')
+    files = inputs.files
+    assert (files.video.name, files.labels and files.labels.name) == ('clip.mp4', 'labels.json')
 
 
 def test_the_files_of_a_folder_are_not_replaced(

@@ -24,6 +24,7 @@ from hypothesis import settings
 from stdpose_mm.errors import InputError, explain_error
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
+from stdpose_mm.io.labels.label_reading import LabelReading
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.review_app.journal import Journal, same_labels
 from stdpose_mm.structures import VideoLabels
@@ -32,6 +33,7 @@ from support.label_samples import videos
 from support.review_browser import ReviewServer, serve
 from support.review_page import Page, label, labels_of
 
+RESCALED = LabelReading(labels_size=(128, 96))
 EDITS = (
     {'type': 'set_joints', 'person': 1, 'frame': 10, 'joints': {'head': [30.125, 4, 2]}},
     {'type': 'accept', 'person': 2, 'frame': 10},
@@ -333,7 +335,7 @@ def estimates() -> VideoLabels:
 
 @pytest.mark.parametrize(
     ('before', 'now'),
-    [({'as_given': 0.5}, {'as_given': 0.7}), ({'labels_size': (128, 96)}, {})],
+    [({'as_given': 0.5}, {'as_given': 0.7}), ({'reading': RESCALED}, {})],
 )
 def test_labels_that_are_read_differently_are_refused(
     open_page: Callable, tmp_path: Path, before: dict, now: dict
@@ -367,7 +369,7 @@ def test_a_label_file_that_needs_an_option_still_says_which(open_page: Callable,
     labels = estimates()
     frames = tuple(replace(frame, width=128, height=96) for frame in labels.frames)
     labels = replace(labels, frames=frames)
-    open_page(labels, labels_size=(128, 96)).edit(**EDITS[0])
+    open_page(labels, reading=RESCALED).edit(**EDITS[0])
     with pytest.raises(InputError, match='give --labels-size 128x96 to rescale the labels'):
         open_page(labels)
 

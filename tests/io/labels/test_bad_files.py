@@ -271,7 +271,7 @@ BOX = {'image_id': 1, 'category_id': 1, 'bbox': [1, 2, 3, 4], 'score': 0.5}
 VIA_POINT = {'shape_attributes': {'name': 'point', 'cx': 1, 'cy': 2}, 'region_attributes': {}}
 VIA_IMAGE = {'filename': '0.jpg', 'size': 9, 'regions': [VIA_POINT], 'file_attributes': {}}
 
-TEXT_FORMATS = {*WRITE_FORMATS} - {'deeplabcut-h5', 'sleap', 'movement'}
+TEXT_FORMATS = {*WRITE_FORMATS} - {'deeplabcut-h5', 'sleap', 'movement', 'nwb'}
 
 FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.xml', VOC, 'must be a CVAT file with <annotations>, got <annotation>'),
