@@ -53,8 +53,8 @@ demo: setup
 	$(DEMO_ENV) $(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
 
 # Files run in the order of their folders; otherwise those with the fewest tests, which take longest, run
-# last. Four workers for two cores, since tests also wait for commands and for the browser.
-PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+# last. Three workers for two cores, since tests also wait for commands and for the browser.
+PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 # With COVERAGE=1, at least this share of the package's lines and branches must be reached; the whole suite
 # reaches 97 %. The tests then take half as long again, so only the hosted workflow asks for it.
