@@ -74,7 +74,7 @@ def compare_inference(args: Any) -> None:
         pipelines = [make() for make in makers]
         rows = measure(args, pipelines)
         if not args.no_memory:
-            for n, row in enumerate(tqdm(rows, desc='memory')):
+            for n, row in enumerate(tqdm(rows, desc='memory', disable=None)):
                 row['peak_memory'] = peak_memory(run_alone, args, video, model, n)
     num_people = sum(map(len, video.people))
     report = {
@@ -193,9 +193,9 @@ def measure(args: Any, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
     stages = [Stages() for _ in pipelines]
     works = [partial(p.run, times) for p, times in zip(pipelines, stages, strict=True)]
     # The first run of a network allocates memory and compiles.
-    for pipeline in tqdm(pipelines, desc='first runs'):
+    for pipeline in tqdm(pipelines, desc='first runs', disable=None):
         pipeline.run(Stages())
-    with tqdm(total=args.repeat * len(works), desc='turns', unit=' runs') as bar:
+    with tqdm(total=args.repeat * len(works), desc='turns', unit=' runs', disable=None) as bar:
         turns = next(islice(take_turns(works, bar.update), args.repeat - 1, None))
     rows = []
     for n, (pipeline, seconds, speed_up, times) in enumerate(

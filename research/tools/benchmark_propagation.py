@@ -149,7 +149,7 @@ def benchmark(options: BenchmarkOptions) -> None:
         options.bootstrap,
         options.reference or (DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else None),
         fast,
-        lambda results, total: tqdm(results, total=total, unit=' videos', delay=1),
+        lambda results, total: tqdm(results, total=total, unit=' videos', delay=1, disable=None),
     )
     notes = [BOXES[options.boxes]]
     if options.min_motion is not None:
