@@ -5,7 +5,7 @@ _base_ = 'stdpose_tiny_propagation_synthetic_appearance_kl.py'
 load_from = '{{ fileDirname }}/../demo/stdpose_tiny.pth'
 
 max_iters = 200
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+train_cfg = dict(max_iters=max_iters, val_interval=100)
 optim_wrapper = dict(optimizer=dict(lr=6e-4))
 param_scheduler = [
     _base_.param_scheduler[0],
