@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
     return {
         **os.environ,
         'PYTHONPATH': str(ROOT),
-        'OMP_NUM_THREADS': '1',
+        **warm_commands.ONE_THREAD,
         'CUDA_VISIBLE_DEVICES': '',
     }
 

@@ -210,7 +210,7 @@ def train_in_two(config: Path, work_dir: Path) -> None:
         # dist_train.sh calls `python`.
         'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
         'PYTHONPATH': str(config.parent),
-        'OMP_NUM_THREADS': '1',
+        **warm_commands.ONE_THREAD,
         'CUDA_VISIBLE_DEVICES': '',
     }
     with held_port() as port:

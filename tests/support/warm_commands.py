@@ -58,6 +58,9 @@ LIBRARIES = (
 )
 """Modules that MMPose and MMDetection import, without these two."""
 
+ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
+"""Environment of commands that compute in the same order, however many threads the tests have."""
+
 LIGHT = ('support.refused_processes', 'stdpose_mm.cli.propagate')
 """Modules that commands import to read their command lines, none of which computes."""
 
@@ -140,7 +143,7 @@ class _Server:
                 env={
                     **os.environ,
                     'PYTHONPATH': os.pathsep.join(map(str, (PACKAGE, ROOT, ROOT / 'tests'))),
-                    'OMP_NUM_THREADS': '1',
+                    **ONE_THREAD,
                     'CUDA_VISIBLE_DEVICES': '',
                 },
             )
@@ -227,7 +230,7 @@ def run_light(code: str, *arguments: object, cwd: Path) -> Finished:
         done = subprocess.run(
             [sys.executable, '-c', imports + code, *words],
             cwd=cwd,
-            env={**os.environ, 'PYTHONPATH': paths, 'OMP_NUM_THREADS': '1'},
+            env={**os.environ, 'PYTHONPATH': paths, **ONE_THREAD},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
