@@ -396,6 +396,8 @@ def test_accuracy_is_measured_on_hidden_labels(linear, state):
     first, second = linear.measure_in_video(state)
     places = [(label.track_id, label.frame_index) for label in (*first.labels, *second.labels)]
     assert places == [(3, 2), (3, 4)]
+    (earlier, _) = linear.measure_in_video(state, later=[2])
+    assert [label.frame_index for label in earlier.labels] == [4]
     # By hand: of frame 2, halfway to x = 40, 18 px; of frame 4, 36 px; the pose is 20 px high.
     np.testing.assert_allclose(first.errors, [18 / 20] * 3)
     np.testing.assert_allclose(second.errors, [36 / 20] * 3)

@@ -248,6 +248,18 @@ def test_a_file_of_somebody_else_is_not_overwritten(run, data, tmp_path, beginni
     assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
 
 
+@posix
+def test_an_output_that_is_an_input_fails_alone(run, data, tmp_path):
+    labels = data / 'labels' / 'b.json'
+    before, out = labels.read_bytes(), tmp_path / 'out'
+    out.mkdir()
+    (out / 'b.json').symlink_to(labels)
+    code, printed, _ = run(out)
+    assert (code, labels.read_bytes()) == (2, before)
+    assert f'b.json  failed: --out {out / "b.json"} is also given as LABELS' in printed
+    assert '3 videos: 2 done, 0 done before, 1 failed' in printed
+
+
 def test_joints_that_score_too_little_are_left_unlabelled(run, data, tmp_path):
     file = data / 'labels' / 'a.json'
     fields = json.loads(file.read_text())

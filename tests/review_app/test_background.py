@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_track
+from stdpose_mm.review import LabelAccuracy
 from stdpose_mm.review_app import background, video_review
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
@@ -187,6 +189,23 @@ def test_a_measurement_goes_on_after_the_poses_of_an_edit(slow: tuple[Page, Slow
     # The hidden gap is not begun again.
     assert propagator.begun == edited
     assert propagator.finished == [*edited, (1, hidden)]
+
+
+def test_frames_that_were_measured_wait_until_all_others_are(
+    slow: tuple[Page, SlowPropagator], monkeypatch: pytest.MonkeyPatch
+):
+    page, _ = slow
+    propagator, later = page.project[0].propagator, []
+    measure = propagator.measure_in_video
+
+    def note_order(*arguments: Any, **options: Any) -> Iterator[LabelAccuracy]:
+        later.append(options['later'])
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(propagator, 'measure_in_video', note_order)
+    page.edit('set_joints', person=1, frame=10, joints=JOINTS)
+    page.wait_for_measurement(2)
+    assert later == [[20]]
 
 
 def test_the_verdict_is_renewed_while_poses_are_still_to_come(

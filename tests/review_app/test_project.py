@@ -282,6 +282,12 @@ def test_what_is_no_skeleton_is_refused(unlabelled_page: Page, skeleton: dict):
     unlabelled_page.refused('set_skeleton', **skeleton)
 
 
+def test_joints_that_are_only_renamed_keep_their_labels_in_order(page: Page):
+    before = page.poses(20)[1]['keypoints']
+    page.edit('set_skeleton', joints=['paw', 'head', 'claw'])
+    assert page.poses(20)[1]['keypoints'] == [before[1], before[0], before[2]]
+
+
 def test_joints_are_renamed_added_and_reordered_with_their_labels(
     page: Page, reopen: Callable[[], Page]
 ):
