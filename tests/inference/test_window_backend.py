@@ -143,9 +143,7 @@ def test_a_network_of_single_frames_gives_the_key_frames_maps(changes):
     backend = TorchWindowBackend(window_model(SKELETON, **changes))
     assert not backend.sees_windows
     features = backend.encode(CROPS)
-    np.testing.assert_array_equal(
-        backend.fuse(features, ROWS), backend.frame_heatmaps(features)[ROWS[:, 1]]
-    )
+    assert_same_maps(backend.fuse(features, ROWS), backend.frame_heatmaps(features)[ROWS[:, 1]])
 
 
 def frame_maps_of(model, crops):
