@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stdpose_mm import errors
 from stdpose_mm.apis import video_pose_propagator
 from stdpose_mm.apis.learning import LearningOutcome
 from stdpose_mm.cli import learn, propagate
@@ -175,15 +176,20 @@ def test_what_cannot_be_used_is_one_line(
     assert not list(tmp_path.glob('*.onnx'))
 
 
-def test_without_pytorch_one_sentence_names_the_extra(
-    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from stdpose_mm import errors
-
-    found = errors.importlib.util.find_spec
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = errors.importlib.util.find_spec
     monkeypatch.setattr(
-        errors.importlib.util, 'find_spec', lambda name: None if name == 'torch' else found(name)
+        errors.importlib.util,
+        'find_spec',
+        lambda name: None if name == 'torch' else find_spec(name),
     )
+
+
+@pytest.mark.usefixtures('no_torch')
+def test_without_pytorch_one_sentence_names_the_extra(
+    run_main: Run, project: Path, tmp_path: Path
+) -> None:
     inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     code, _, lines = run_main(learn.main, *inputs, '--out', tmp_path / 'n.onnx')
     assert code == 2
@@ -193,15 +199,10 @@ def test_without_pytorch_one_sentence_names_the_extra(
     )
 
 
+@pytest.mark.usefixtures('no_torch')
 def test_too_few_labels_are_refused_before_a_package_is_asked_for(
-    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_main: Run, project: Path, tmp_path: Path
 ) -> None:
-    from stdpose_mm import errors
-
-    found = errors.importlib.util.find_spec
-    monkeypatch.setattr(
-        errors.importlib.util, 'find_spec', lambda name: None if name == 'torch' else found(name)
-    )
     write_labels(dots_labels(range(0, 12, 6), NUM_FRAMES), tmp_path / 'few.json')
     inputs = [project / 'videos' / 'one.mkv', tmp_path / 'few.json']
     code, _, lines = run_main(propagate.main, *inputs, '--out', tmp_path / 'dense.json', '--learn')
