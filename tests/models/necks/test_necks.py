@@ -130,11 +130,11 @@ class TestAppearanceKeypointsSynthesis:
         assert maps is None
         assert torch.equal(feature, expected)
 
-    @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature', 'given'])
+    @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature', 'aux_labels'])
     def test_reads_every_input(self, synthesis, window, name):
-        window['given'] = labels_at(0.5)
+        window['aux_labels'] = labels_at(0.5)
         before, _ = synthesis(**window)
-        if name == 'given':
+        if name == 'aux_labels':
             others = [
                 labels_at(0.1),
                 labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12)),
