@@ -28,7 +28,8 @@ from .file_names import (
     require_video,
     video_name,
 )
-from .labels.fields import NO_CHARACTER, Record, parse_json, read_text
+from .labels.fields import NO_CHARACTER, Record, parse_json
+from .labels.label_source import read_text
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')
 

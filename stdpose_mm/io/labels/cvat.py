@@ -34,15 +34,9 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import listed
 
 from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
-from .fields import (
-    Record,
-    errors_of,
-    read_bytes,
-    require_distinct,
-    shown,
-)
+from .fields import Record, errors_of, require_distinct, shown
 from .joints import choose_categories, joint_order, note_unread
-from .zip_files import read_zip
+from .label_source import LabelSource
 
 ANNOTATIONS = 'annotations.xml'
 
@@ -56,9 +50,9 @@ _MAY_ALL_BE_CORRECTED = 20
 """Number of key frames of joints up to which all of them may plausibly have been corrected."""
 
 
-def is_cvat(path: PathLike, head: bytes) -> bool:
-    """Tell from its start whether a file is XML or a zip with XML, as CVAT's exports are."""
-    return head.startswith(b'<') or (head.startswith(b'PK') and ANNOTATIONS in read_zip(path))
+def is_cvat(source: LabelSource) -> bool:
+    """Tell whether a file is XML or a zip with XML, as CVAT's exports are."""
+    return source.head.startswith(b'<') or (source.is_zip and ANNOTATIONS in source.zipped)
 
 
 def read_cvat(
@@ -242,12 +236,10 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
 
 
 def _parse(path: PathLike) -> ET.Element:
-    data = read_bytes(path)
-    if data[:2] == b'PK':
-        files = read_zip(path)
-        if ANNOTATIONS not in files:
-            raise InputError(f'{path} is not a readable zip file with an {ANNOTATIONS} in it')
-        data = files[ANNOTATIONS]
+    source = LabelSource.of(path)
+    if source.is_zip and ANNOTATIONS not in source.zipped:
+        raise InputError(f'{path} is not a readable zip file with an {ANNOTATIONS} in it')
+    data = source.zipped[ANNOTATIONS] if source.is_zip else source.content
     try:
         root = ET.fromstring(data, ET.XMLParser(target=_TreeBuilder()))
     except (ET.ParseError, ValueError, LookupError) as error:

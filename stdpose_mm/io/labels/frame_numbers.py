@@ -30,7 +30,8 @@ from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 from stdpose_mm.text import listed
 
-from .fields import read_text, require_distinct, shown
+from .fields import require_distinct, shown
+from .label_source import read_text
 
 # Python refuses to parse several thousand digits.
 _NUMBER = re.compile('([0-9]{1,1000})')

@@ -14,8 +14,9 @@ from stdpose_mm.io import write_text
 from stdpose_mm.io.file_names import is_leftover, path_below, path_from
 from stdpose_mm.structures import VideoLabels
 
-from .fields import read_text, shown
+from .fields import shown
 from .frame_numbers import slashed
+from .label_source import read_text
 
 LIST_SUFFIX = '.txt'
 HELD_OUT = ('exclude', 'only')

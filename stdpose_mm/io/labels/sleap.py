@@ -40,10 +40,11 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .coco import VIDEO_FIELDS
-from .fields import HDF5_SIGNATURE, errors_of, is_hdf5, require_distinct, shown
+from .fields import errors_of, require_distinct, shown
 from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order
+from .label_source import LabelSource
 from .poses import completed_scores, leave_out_empty
 
 VIDEO_FILE = 'file_name'
@@ -52,9 +53,9 @@ _AUTOMATIC = re.compile('skeleton(-[0-9]+)?', re.IGNORECASE)
 """Names of skeletons that nobody has named."""
 
 
-def is_sleap(path: PathLike, head: bytes) -> bool:
+def is_sleap(source: LabelSource) -> bool:
     """Tell from its name and start whether a file is a SLEAP project."""
-    return head.startswith(HDF5_SIGNATURE) and Path(path).suffix == '.slp'
+    return source.is_hdf5 and Path(source).suffix == '.slp'
 
 
 def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]:
@@ -82,7 +83,7 @@ def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]
             labels in two entries of a video, a video is cropped, or see
             :func:`choose_categories`.
     """
-    if not is_hdf5(path):
+    if not LabelSource.of(path).is_hdf5:
         raise InputError(f'{path} is not HDF5, expected a SLEAP project (.slp)')
     sleap_io = _sleap_io(path)
     try:
