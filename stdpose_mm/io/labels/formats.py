@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.constants import CVAT_TOLERANCE, JSON_SUFFIXES, LABEL_FORMATS, READ_FORMATS
+from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import has_suffix
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import either, listed
 
 from .coco import holds_several_videos, is_coco, parse_coco
-from .fields import parse_json, shown
+from .fields import shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
-from .label_source import LabelSource, label_files, read_json, require_files
+from .label_source import LabelSource, read_json, require_files
 from .poses import note_corner, refuse_fractions, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import has_posetrack_form, parse_posetrack18
@@ -142,7 +141,7 @@ def _documents(source: LabelSource, is_format: Callable[[Any], bool]) -> Iterato
     """
     names: set[str] = set()
     others = {}
-    for file in label_files(source, _is_called_json):
+    for file in require_files(source, source.json_files):
         data, path = file.json, Path(file)
         file.close()
         # MMPose's file for a picture without people is an empty list.
@@ -261,8 +260,7 @@ def _format_of_json(data: Any) -> str | None:
 
 def _recognise_zip(source: LabelSource) -> tuple[str, Any]:
     """Find the format of a zip with one label file in JSON, and the parsed JSON."""
-    texts = {n: data for n, data in source.zipped.items() if n.lower().endswith('.json')}
-    parsed = {n: parse_json(f'{source}: {n}', data.decode()) for n, data in texts.items()}
+    parsed = source.zipped_json
     formats = {n: format for n, data in parsed.items() if (format := _format_of_json(data))}
     if len(formats) != 1:
         what = listed([*formats], 3) or 'none'
@@ -284,8 +282,7 @@ def _format_of_folder(folder: LabelSource) -> str | None:
     forms = LABEL_FORMATS.items()
     formats = [n for n, form in forms if form.is_folder and _load(form.is_folder)(folder)]
     of_json = {n: _load(form.is_json) for n, form in forms if form.folder and form.is_json}
-    files = [*filter(_is_called_json, folder.files)]
-    for file in require_files(folder, files) if files else ():
+    for file in folder.json_files:
         names = [name for name, is_format in of_json.items() if is_format(file.json)]
         formats += names[:1]
         if names:
@@ -296,7 +293,3 @@ def _format_of_folder(folder: LabelSource) -> str | None:
             f'{folder} holds {" and ".join(formats)}, keep one format or name one with --from'
         )
     return formats[0] if formats else None
-
-
-def _is_called_json(file: LabelSource) -> bool:
-    return has_suffix(file, JSON_SUFFIXES)

@@ -15,10 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import (
     START_SIZE,
+    has_suffix,
     is_leftover,
     kind_of_content,
     natural_order,
@@ -79,6 +81,11 @@ class LabelSource(os.PathLike[str]):
         """The files of a folder in the natural order of their names, without leftovers."""
         paths = (path for path in Path(self).iterdir() if not is_leftover(path) and path.is_file())
         return [*map(LabelSource, sorted(paths, key=natural_order))]
+
+    @cached_property
+    def json_files(self) -> list[LabelSource]:
+        """Those of the files of a folder that are called JSON; a file itself."""
+        return [f for f in self.files if has_suffix(f, JSON_SUFFIXES)] if self.is_folder else [self]
 
     @cached_property
     def kind(self) -> str | None:
@@ -184,6 +191,12 @@ class LabelSource(os.PathLike[str]):
             ) from error
         return files
 
+    @cached_property
+    def zipped_json(self) -> dict[str, Any]:
+        """The JSON files of a zip: path in the zip -> parsed JSON."""
+        files = {name: data for name, data in self.zipped.items() if name.lower().endswith('.json')}
+        return {name: parse_json(f'{self}: {name}', data.decode()) for name, data in files.items()}
+
     @property
     def is_hdf5(self) -> bool:
         """Whether it is HDF5."""
@@ -205,21 +218,6 @@ class LabelSource(os.PathLike[str]):
             with suppress(OSError, RuntimeError):
                 return frozenset(self.hdf5)
         return frozenset()
-
-
-def label_files(source: LabelSource, is_label: Callable[[LabelSource], bool]) -> list[LabelSource]:
-    """List label files with one picture each: the given file, or those of a folder.
-
-    Args:
-        source: A file, or a folder; its subfolders are not searched.
-        is_label: Tells whether a file of the folder is a label file.
-
-    Raises:
-        InputError: See :func:`require_files`.
-    """
-    return (
-        require_files(source, [*filter(is_label, source.files)]) if source.is_folder else [source]
-    )
 
 
 def require_files(folder: PathLike, files: list[LabelSource]) -> list[LabelSource]:
