@@ -229,7 +229,7 @@ def _read_videos(options: ConvertOptions) -> list[VideoLabels]:
         return [read_labels(*reading, *how, options.labels_category)]
     videos = [
         labels
-        for file in find_label_files(path)
+        for file in find_label_files(path, any_format=True)
         for labels in read_all_labels(
             file, source, visible_as_1=options.visible_as_1, category=options.labels_category
         )

@@ -85,15 +85,13 @@ def label_files(folder: Path) -> dict[str, Path]:
         InputError: If there is no such folder, it holds no such file, or two files are of one
             video.
     """
-    from stdpose_mm.io.file_names import is_leftover
     from stdpose_mm.io.labels import files_by_video
+    from stdpose_mm.io.labels.label_files import labels_in
 
     if not folder.is_dir():
         raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')
     files = files_by_video(
-        (path.name.removesuffix('.gz').removesuffix('.json'), path)
-        for path in sorted([*folder.glob('*.json'), *folder.glob('*.json.gz')])
-        if not is_leftover(path)
+        (path.name.removesuffix('.gz').removesuffix('.json'), path) for path in labels_in(folder)
     )
     if not files:
         raise InputError(f'{folder} holds no .json file, expected one per video')

@@ -35,6 +35,12 @@ PICTURE_SUFFIXES = (
     *('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm'),
     *('.jpe', '.jfif', '.avif'),
 )
+VIDEO_SUFFIXES = (
+    *('.3gp', '.avi', '.flv', '.h264', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
+    *('.mts', '.mxf', '.ogv', '.ts', '.vob', '.webm', '.wmv', '.y4m'),
+)
+"""Suffixes of files that count as videos in a folder."""
+
 UNREAD_PICTURES = (
     *('.heic', '.heif', '.jxl', '.jp2', '.gif', '.exr', '.hdr', '.psd', '.tga', '.svg', '.dcm'),
     *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.orf', '.rw2', '.raw'),
@@ -64,6 +70,11 @@ def video_name(path: PathLike) -> str:
     for suffix in ('.gz', *LABEL_SUFFIXES, '.txt'):
         name = name.removesuffix(suffix)
     return name
+
+
+def frames_name(video: Path) -> str:
+    """Name a video: its file without the suffix, or its folder of pictures."""
+    return video.resolve().name if video.is_dir() else video.stem
 
 
 def file_name(name: str) -> str:

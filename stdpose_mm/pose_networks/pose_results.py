@@ -21,8 +21,7 @@ from stdpose_mm.io.labels import (
     sniff_format,
     stands_for_many,
 )
-from stdpose_mm.io.labels.label_files import listed_files
-from stdpose_mm.io.video_list import find_file_of, may_hold_labels
+from stdpose_mm.io.labels.label_files import find_file_of, listed_files, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
