@@ -176,7 +176,7 @@ def _warn_of_doubled_people(labels: VideoLabels) -> None:
     """Warn about people who seem to be labelled twice."""
     from stdpose_mm.review import doubled_warnings
 
-    given = labels.with_persons([p for p in labels.persons if p.source == 'given'])
+    given = labels.with_persons([p for p in labels.persons if p.is_given])
     for sentence in doubled_warnings(given.tracks(), labels.skeleton):
         note(f'{labels.name}: {sentence}')
 

@@ -42,7 +42,7 @@ def format_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list
 def _scores_between_labels(dense: VideoLabels) -> Iterator[np.ndarray]:
     """Yield the scores of the propagated joints in each pose between two labels of a person."""
     for track in dense.tracks().values():
-        given = [frame for frame, person in track.items() if person.source == 'given']
+        given = [frame for frame, person in track.items() if person.is_given]
         for frame, person in track.items():
             if given and given[0] < frame < given[-1] and person.scores is not None:
                 yield person.scores[person.propagated & person.labelled]

@@ -129,7 +129,7 @@ class PoseResults(HeatmapSource):
             labels = match_frames(self._read(frames), frames, FrameOptions(subject='estimates'))
             source.people = {}
             for person in fit_size(labels, frames.size, subject='estimates').persons:
-                if person.labelled.any():
+                if person.has_joint:
                     source.people.setdefault(person.frame_index, []).append(person)
             source.video = video
         return source.people
@@ -152,8 +152,8 @@ class PoseResults(HeatmapSource):
                 'videos there, give the poses of one program'
             )
         if (
-            any(pose.given.any() for pose in labels.persons)
-            and any((pose.labelled & pose.propagated).any() for pose in labels.persons)
+            any(pose.has_given_joint for pose in labels.persons)
+            and any(pose.has_propagated_joint for pose in labels.persons)
             and sniff_format(file) in _MARKS_GIVEN
         ):
             raise InputError(

@@ -580,7 +580,7 @@ def _box_area(person: PersonLabel) -> float:
 
 def _annotation(person: PersonLabel) -> dict[str, Any]:
     fields = person_fields(person, 'coco')
-    area = _kept_area(person) if person.source == 'given' else None
+    area = _kept_area(person) if person.is_given else None
     fields['bbox'] = plain(_box(person))
     (fields['area'],) = plain(np.array([_box_area(person) if area is None else area]))
     fields['num_keypoints'] = int(person.labelled.sum())

@@ -323,7 +323,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     """
     poses, track_names = poses_by_individual(labels)
     joints_of, key_of = _columns(labels, poses, track_names)
-    by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
+    by_hand = not any(p.has_propagated_joint for p in labels.persons)
     scorer = 'annotator' if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names

@@ -370,7 +370,7 @@ def describe_frames(labels: VideoLabels) -> str:
 
     The labels must come from :func:`~stdpose_mm.io.labels.match_frames`.
     """
-    indices = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
+    indices = labels.given_frame_indices
     frames = f'frame{"" if len(indices) == 1 else "s"} {listed([*map(str, indices)], FRAMES_SHOWN)}'
     what = f'labels on {frames}' if indices else 'no labels'
     return f'{what}, read from {labels.numbering.text if labels.numbering else "the labels"}'

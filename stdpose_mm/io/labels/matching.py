@@ -669,7 +669,7 @@ def _points(person: PersonLabel, subject: FrameSubject) -> np.ndarray:
     if subject == 'estimates':
         return person.keypoints[person.labelled]
     points = person.keypoints[person.given]
-    if not len(points) and person.bbox is not None and person.has_box and person.source == 'given':
+    if not len(points) and person.bbox is not None and person.has_box and person.is_given:
         return (person.bbox[:2] + person.bbox[2:] / 2)[None]
     return points
 

@@ -352,7 +352,7 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     require_packages(str(path), 'pynwb', 'ndx_pose')
     pynwb, ndx_pose = (importlib.import_module(name) for name in ('pynwb', 'ndx_pose'))
     frames = range(1 + max(labels, default=0))
-    if any((person.labelled & person.propagated).any() for person in labels.persons):
+    if any(person.has_propagated_joint for person in labels.persons):
         require_dense(path, labels, frames, 'NWB')
     timing = _timing(frames, time_of)
     nodes = labels.skeleton.keypoint_names
@@ -380,7 +380,7 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     for row, index in enumerate(sorted(labels)):
         unnamed, instances = count(), []
         for person in labels[index]:
-            if person.labelled.any():
+            if person.has_joint:
                 track_id = person.track_id
                 key = (True, next(unnamed)) if track_id is None else (False, track_id)
                 given = given_of[key][row] = person.labelled & person.given

@@ -188,7 +188,7 @@ def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
         labels.skeleton.keypoint_names[joint]
         for labels in videos
         for person in labels.persons
-        if person.source == 'given'
+        if person.is_given
         for joint in np.flatnonzero(person.labelled & ~person.keypoints.any(axis=1) & person.given)
     ]
     if names:

@@ -363,7 +363,7 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
     }
     frames = []
     for index in sorted(labels):
-        people = [person for person in labels[index] if person.labelled.any()]
+        people = [person for person in labels[index] if person.has_joint]
         instances = [
             instance for person in people for instance in _instances(sio, person, skeleton, tracks)
         ]
@@ -397,7 +397,7 @@ def _instances(sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: Any)
     scores = np.full(len(points), np.nan) if person.scores is None else person.scores
     mean = float(scores[person.labelled].mean())
     predicted = sio.PredictedInstance.from_numpy(points, point_scores=scores, score=mean, **fields)
-    if person.source != 'given':
+    if not person.is_given:
         return [predicted]
     is_corrected = bool(person.propagated.any())
     origin = predicted if is_corrected else None

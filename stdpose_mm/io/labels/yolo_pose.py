@@ -497,7 +497,7 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
     joints = {'kpt_shape': [skeleton.num_keypoints, 3], 'flip_idx': [*skeleton.flip_indices]}
     names = {'names': {0: skeleton.category}, 'kpt_names': {0: [*skeleton.keypoint_names]}}
     fields = {'train': _PICTURES, 'val': _PICTURES, **joints, **names}
-    if any((person.labelled & person.propagated).any() for person in labels.persons):
+    if any(person.has_propagated_joint for person in labels.persons):
         fields[_SCORER] = OWN_SCORER
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
     write_texts(path, {**texts, CONFIG: text}.items())
