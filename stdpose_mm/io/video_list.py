@@ -62,7 +62,7 @@ class VideoFiles:
 
 
 @dataclass(frozen=True)
-class ListedVideo(VideoFiles):
+class InputVideo(VideoFiles):
     """One video of a list, with the files that a dataset file names for it.
 
     Args:
@@ -114,7 +114,7 @@ class VideoInputs:
         note: A sentence if the folder of labels holds files of none of several videos.
     """
 
-    videos: list[ListedVideo]
+    videos: list[InputVideo]
     labels: Path | None
     several: bool
     needs_labels: bool = False
@@ -122,7 +122,7 @@ class VideoInputs:
 
     def files_of(
         self,
-        video: ListedVideo,
+        video: InputVideo,
         labels_video: str | None = None,
         boxes: Path | None = None,
         loaded_into_cvat: Path | None = None,
@@ -171,15 +171,15 @@ def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
                 f'LABELS are missing after {last}, give a video and then its label file, or a '
                 'dataset file (.csv, .jsonl)'
             )
-    videos: list[ListedVideo] = []
+    videos: list[InputVideo] = []
     several = len(given) > 1
     for path in map(Path, given):
         if is_dataset(path):
             several, of_path = True, _read_dataset(path)
         else:
-            of_path = [*map(ListedVideo, _videos_in(path))]
+            of_path = [*map(InputVideo, _videos_in(path))]
             several |= bool(of_path)
-        videos += of_path or [ListedVideo(path)]
+        videos += of_path or [InputVideo(path)]
     note = None
     if several and labels is not None and labels.is_dir():
         unused = [path.name for path in files_of_none((v.video for v in videos), labels)]
@@ -219,7 +219,7 @@ def _holds_pictures(path: Path) -> bool:
     return False
 
 
-def _read_dataset(path: Path) -> list[ListedVideo]:
+def _read_dataset(path: Path) -> list[InputVideo]:
     text = read_text(path, may_be_empty=True)
     rows = _csv_rows(path, text) if path.suffix.lower() == '.csv' else _json_rows(path, text)
     videos = [_listed(path, Record(path, f'line {line}', row)) for line, row in rows]
@@ -251,7 +251,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
             yield number, parse_json(f'{path}, line {number},', line)
 
 
-def _listed(path: Path, row: Record) -> ListedVideo:
+def _listed(path: Path, row: Record) -> InputVideo:
     given = {field: row.text(field, '').strip() for field in FIELDS}
     for field in row.extra():
         raise row.error(field, f'left out (known fields: {", ".join(FIELDS)})')
@@ -266,4 +266,4 @@ def _listed(path: Path, row: Record) -> ListedVideo:
         raise row.error('out', 'a path below the output folder such as day1/clip.json')
     place = PurePosixPath(*out.parts) if out.parts else None
     video = path.parent / given['video']
-    return ListedVideo(video, labels, given['labels_video'] or None, boxes, out=place)
+    return InputVideo(video, labels, given['labels_video'] or None, boxes, out=place)

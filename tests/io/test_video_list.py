@@ -10,7 +10,7 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels.label_files import files_of_none, find_file_of
 from stdpose_mm.io.video_list import (
-    ListedVideo,
+    InputVideo,
     read_inputs,
 )
 
@@ -87,8 +87,8 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
     assert read_inputs([str(tmp_path / name)]).several
     labels, out = tmp_path / 'labels/a.json', PurePosixPath('1/a.json')
     assert read_inputs([str(tmp_path / name)]).videos == [
-        ListedVideo(tmp_path / 'clips/a.mp4', labels, out=out),
-        ListedVideo(Path('/far/b, c.mp4'), tmp_path / 'all.json', 'b', tmp_path / 'boxes/b.txt'),
+        InputVideo(tmp_path / 'clips/a.mp4', labels, out=out),
+        InputVideo(Path('/far/b, c.mp4'), tmp_path / 'all.json', 'b', tmp_path / 'boxes/b.txt'),
     ]
 
 

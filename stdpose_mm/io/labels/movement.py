@@ -19,13 +19,12 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
-from stdpose_mm.structures import VISIBLE, FrameNumbering, Skeleton, VideoLabels
+from stdpose_mm.structures import FrameNumbering, Skeleton, VideoLabels
 
 from .deeplabcut import OWN_SCORER
 from .fields import shown
-from .identities import number_tracks
 from .label_source import LabelSource
-from .poses import Person, completed_scores, estimated_person, video_of_frames
+from .poses import people_of_tracks, video_of_frames
 
 _AXES = ('time', 'individuals', 'keypoints', 'space')
 
@@ -84,20 +83,7 @@ def read_movement(path: PathLike) -> VideoLabels:
     given = labelled & np.isnan(confidence) & is_edited
     if all(re.fullmatch('individual[0-9]{1,18}', name) for name in names):
         names = [name.removeprefix('individual') for name in names]
-    places = [{*frames.nonzero()[0].tolist()} for frames in labelled.any(axis=2).T]
-    identities = number_tracks(path, [*zip(names, places, strict=True)])
-    people: list[list[Person]] = [[] for _ in xy]
-    for i, track in np.argwhere(labelled.any(axis=2)).tolist():
-        shows, by_hand, identity = labelled[i, track], given[i, track], identities[track]
-        fields: Person = {'track_id': identity.track_id, 'extra': identity.extra}
-        if by_hand.any():
-            sources = np.where(by_hand, 'given', np.where(shows, 'propagated', 'absent'))
-            fields |= {'source': 'given', 'keypoint_sources': sources}
-        scores = completed_scores(confidence[i, track], shows & ~by_hand)
-        scores = None if scores is None or (by_hand | ~shows).all() else scores * shows
-        people[i].append(
-            estimated_person(xy[i, track], scores, visibility=VISIBLE * shows, **fields)
-        )
+    people = people_of_tracks(source, names, xy, confidence, given)
     video = video_of_frames(path, video_name(path), skeleton, zip(indices, people, strict=True))
     if not times:
         return video

@@ -16,14 +16,13 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
-from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import Skeleton, VideoLabels
 
 from .fields import shown
-from .identities import number_tracks
 from .joints import possible_limbs
 from .label_source import LabelSource
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, completed_scores, estimated_person, video_of_frames
+from .poses import people_of_tracks, video_of_frames
 
 _AXES = ('frame', 'track', 'node', 'xy')
 
@@ -66,16 +65,7 @@ def read_sleap_analysis(path: PathLike) -> list[VideoLabels]:
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(f'{path} is no analysis file of SLEAP: {shown(str(error))}') from error
-    labelled = ~np.isnan(xy).any(axis=3)
-    places = [{*frames.nonzero()[0].tolist()} for frames in labelled.any(axis=2).T]
-    identities = number_tracks(path, [*zip(tracks, places, strict=True)])
-    people: list[list[Person]] = [[] for _ in xy]
-    for i, track in np.argwhere(labelled.any(axis=2)).tolist():
-        shows, identity = labelled[i, track], identities[track]
-        fields = {'track_id': identity.track_id, 'extra': identity.extra}
-        known = completed_scores(scores[i, track], shows)
-        pose = estimated_person(xy[i, track], known, visibility=VISIBLE * shows, **fields)
-        people[i].append(pose)
+    people = people_of_tracks(path, tracks, xy, scores)
     if len(files) == len(people) > 1:
         return videos_of_pictures(path, map(LabelledPicture, files, people), skeleton)
     # Of paths with slashes or backslashes.

@@ -389,7 +389,7 @@ def _class_name(config: Record, number: int) -> str:
 def _picture(
     path: Path, file: Path, lines: Sequence[_Line], layout: _Layout, size: tuple[int, int] | None
 ) -> LabelledPicture:
-    picture = _find_picture(file)
+    picture = _picture_of(file)
     if size is None and picture is not None:
         size = _picture_size(picture)
     if size is None and lines:
@@ -408,7 +408,7 @@ def _folder_below(path: Path, file: Path) -> PurePosixPath:
     return PurePosixPath(*below[is_subset:])
 
 
-def _find_picture(file: Path) -> Path | None:
+def _picture_of(file: Path) -> Path | None:
     folders = [file.parent]
     parts = file.parent.parts
     if _LABELS in parts:
