@@ -250,7 +250,7 @@ def _probably_wrong(person: PersonLabel) -> np.ndarray:
 
 def _is_whole(person: PersonLabel) -> bool:
     """Return whether a label is complete: given by a person, without propagated joints."""
-    return person.source == 'given' and not person.propagated.any()
+    return person.is_given and not person.propagated.any()
 
 
 def interpolation_errors(frames: np.ndarray, labels: Mapping[int, PersonLabel]) -> np.ndarray:

@@ -94,7 +94,7 @@ def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, in
     scores: dict[tuple[int | None, int], np.ndarray] = {}
     for track in labels.tracks().values():
         people = list(track.values())
-        given = [n for n, p in enumerate(people) if p.given.any() and not p.propagated.any()]
+        given = [n for n, p in enumerate(people) if p.has_given_joint and not p.propagated.any()]
         if not given:
             continue
         for side in (people[given[0] :: -1], people[given[-1] :]):

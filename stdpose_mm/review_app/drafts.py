@@ -361,7 +361,9 @@ class Drafts:
             return ScoreCalibrator()
         with self._lock:
             tracks = self._state.tracks.values()
-            labels = [label for track in tracks for label in track.values() if label.given.any()]
+            labels = [
+                label for track in tracks for label in track.values() if label.has_given_joint
+            ]
         number = sum(int(label.given[mapping.shared].sum()) for label in labels)
         earlier, calibrator = self._fitted
         if isinstance(source, PoseResults) or number < max(CALIBRATED_FROM, 2 * earlier):
@@ -395,9 +397,9 @@ class Drafts:
         """
         drafts, tracks = self._drafts.get(frame, []), self._state.tracks
         shown = {person: poses.label(frame, person) for person, poses in self._shown.of.items()}
-        people = [person for person, pose in shown.items() if pose.labelled.any()]
+        people = [person for person, pose in shown.items() if pose.has_joint]
         labels = [tracks.get(person, {}).get(frame) for person in people]
-        labelled = np.array([label is not None and label.given.any() for label in labels], bool)
+        labelled = np.array([label is not None and label.has_given_joint for label in labels], bool)
         similarity = _similarity(drafts, [shown[person] for person in people])
         covered = (similarity >= SAME_POSE)[:, labelled].any(axis=1)
         similarity[similarity < np.where(labelled, SAME_AS_LABEL, SAME_AS_PROPAGATED)] = 0.0

@@ -342,14 +342,14 @@ class EditReader:
     def _shown_joints(self, frame: int) -> Joints:
         person = self._person()
         label = self.shown(person, frame)
-        if label is None or not label.labelled.any():
+        if label is None or not label.has_joint:
             raise InputError(f'person {person} has no pose in frame {frame}, place its joints')
         return self._by_name(label)
 
     def _nearest_joints(self) -> Joints:
         person, frame = self._person(), self._frame()
         track = self.state.tracks[person]
-        labelled = [n for n, label in track.items() if n != frame and label.labelled.any()]
+        labelled = [n for n, label in track.items() if n != frame and label.has_joint]
         if not labelled:
             raise InputError(f'person {person} has no other label to copy, place its joints')
         nearest = min(labelled, key=lambda n: (abs(n - frame), n))

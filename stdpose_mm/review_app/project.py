@@ -130,7 +130,7 @@ def _starting_labels(
     initial = journal.labels
     if inputs.files.labels is not None:
         labels = options.reading.load(inputs.files, frames)
-        if labels.persons and all(person.source != 'given' for person in labels.persons):
+        if labels.persons and all(not person.is_given for person in labels.persons):
             labels = accept_predictions(labels, options.as_given)
             options.say(
                 f'{inputs.files.labels} holds only estimated poses: joints that score at least '

@@ -90,7 +90,7 @@ class PersonPoses:
             frames = interval.frames.start + np.flatnonzero(
                 unknown[interval.frames.start : interval.frames.stop]
             )
-            if len(frames) and any(label.labelled.any() for label in interval.labels.values()):
+            if len(frames) and any(label.has_joint for label in interval.labels.values()):
                 lines = interpolate_track(frames, interval.labels)
                 self.keypoints[frames], self.visibility[frames], self.scores[frames] = lines
                 self.joint_sources[frames] = self.sources[frames] = PROPAGATED
@@ -124,7 +124,7 @@ class PersonPoses:
         self.visibility[frame][determined] = label.visibility[determined]
         self.scores[frame][determined] = label.labelled[determined]
         self.joint_sources[frame][determined] = np.where(label.labelled, GIVEN, ABSENT)[determined]
-        has_given = label.given.any() or not label.propagated.any()
+        has_given = label.has_given_joint or not label.propagated.any()
         self.sources[frame] = GIVEN if has_given else PROPAGATED
         if label.bbox is not None:
             self.boxes[frame] = label.bbox
