@@ -6,13 +6,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, NamedTuple, Protocol, TypeVar
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from stdpose_mm.constants import CropPolicy
 from stdpose_mm.structures import Skeleton
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.video import FrameSource
 
 Item = TypeVar('Item')
 
@@ -161,6 +165,31 @@ def fill_batches(
             batch = []
     if batch:
         yield batch
+
+
+def read_batches(
+    frames: FrameSource, wanted: Iterable[tuple[int, Item]], batch_size: int
+) -> Iterator[tuple[tuple[Item, ...], tuple[np.ndarray, ...]]]:
+    """Read frames in batches, each frame once for all that is wanted in it.
+
+    Args:
+        frames: The video.
+        wanted: Frames, ascending, with what is looked for in each; a frame may occur repeatedly.
+        batch_size: Number of pictures in a batch.
+
+    Yields:
+        What is looked for, and the picture for each.
+    """
+
+    def read() -> Iterator[tuple[Item, np.ndarray]]:
+        for frame, items in groupby(wanted, key=itemgetter(0)):
+            picture = frames[frame]
+            for _, item in items:
+                yield item, picture
+
+    for batch in fill_batches(read(), lambda _: 1, batch_size):
+        items, pictures = zip(*batch, strict=True)
+        yield items, pictures
 
 
 class WindowBackend(ABC):

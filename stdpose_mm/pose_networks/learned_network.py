@@ -37,7 +37,8 @@ SIGMA = 1.5
 _REACH = 2
 """Cells on each side of a map's largest value that are averaged for the position."""
 
-_BATCH_SIZE = 16
+BATCH_SIZE = 16
+"""Number of pictures that the network is shown at once."""
 
 
 FEW_JOINTS = 0.5
@@ -161,35 +162,34 @@ class LearnedNetwork(DescribedNetwork):
 
     def locate(
         self,
-        frames: FrameSource,
-        indices: Sequence[int],
+        pictures: Sequence[np.ndarray],
         boxes: np.ndarray,
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Locate the joints of one subject in N frames.
+        """Locate the joints of a subject in each of N pictures.
 
         The network runs on the boxes, then on the boxes of the poses that it has found there: a box
-        that is far off shows little of the subject.
+        that is far off shows little of the subject. The second look has no prior, so that a wrong
+        one does not mislead both. The more probable pose is taken.
 
         Args:
-            frames: The video.
-            indices: The N frames, ascending.
-            boxes: [N, 4] boxes of the subject in pixels.
+            pictures: BGR uint8 [H, W, 3].
+            boxes: [N, 4] boxes of the subjects in pixels.
             members: The members whose maps are averaged, at least one.
             prior: [N, K, 2] estimates of another method in pixels; NaN for joints without one.
 
         Returns:
-            [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
+            [N, K, 2] pixels of the pictures, and [N, K] the probability that the joint is right.
         """
-        places, probability = [], []
-        for start in range(0, len(indices), _BATCH_SIZE):
-            batch = slice(start, start + _BATCH_SIZE)
-            pictures = [frames[index] for index in indices[batch]]
-            estimates = self._look_twice(pictures, boxes[batch], members, prior[batch])
-            places.append(estimates[0])
-            probability.append(estimates[1])
-        return np.concatenate(places), np.concatenate(probability)
+        places, probability = self._look(pictures, boxes, members, prior)
+        seen = pose_box(places, np.ones(places.shape[:2], bool))
+        again, probability_again = self._look(pictures, seen, members, np.full_like(prior, np.nan))
+        better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
+        return (
+            np.where(better[..., None], again, places),
+            np.where(better, probability_again, probability),
+        )
 
     def find(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray
@@ -204,27 +204,7 @@ class LearnedNetwork(DescribedNetwork):
             As :meth:`locate`.
         """
         prior = np.full((len(boxes), self.skeleton.num_keypoints, 2), np.nan)
-        return self._look_twice(pictures, boxes, range(len(self.record.seen)), prior)
-
-    def _look_twice(
-        self,
-        pictures: Sequence[np.ndarray],
-        boxes: np.ndarray,
-        members: Sequence[int],
-        prior: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Run on boxes, then on the boxes of the poses found there; keep the more probable pose.
-
-        The second look has no prior, so that a wrong one does not mislead both.
-        """
-        places, probability = self._look(pictures, boxes, members, prior)
-        seen = pose_box(places, np.ones(places.shape[:2], bool))
-        again, probability_again = self._look(pictures, seen, members, np.full_like(prior, np.nan))
-        better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
-        return (
-            np.where(better[..., None], again, places),
-            np.where(better, probability_again, probability),
-        )
+        return self.locate(pictures, boxes, range(len(self.record.seen)), prior)
 
     def _look(
         self,

@@ -72,15 +72,12 @@ class GapHeatmaps:
 
     def for_labels(self, mapping: JointMapping) -> GapHeatmaps:
         """Reorder the joints of the network as in the labels."""
-
-        def ordered(values: np.ndarray) -> np.ndarray:
-            return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
-
+        final = self.final_heatmaps
         return replace(
             self,
-            frame_heatmaps=ordered(self.frame_heatmaps),
-            final_heatmaps=None if self.final_heatmaps is None else ordered(self.final_heatmaps),
-            shown=ordered(self.shown),
+            frame_heatmaps=mapping.to_labels(self.frame_heatmaps, axis=1),
+            final_heatmaps=None if final is None else mapping.to_labels(final, axis=1),
+            shown=mapping.to_labels(self.shown, axis=1),
         )
 
 

@@ -14,7 +14,7 @@ from stdpose_mm.errors import note
 from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.inference.window_backend import WindowBackend, fill_batches
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses, ModelUse
 from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.propagation.flow.flow_tracks import (
     FlowTracks,
@@ -128,7 +128,7 @@ class AutoPropagator(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
         mapping = self.shared_joints(skeleton)
         mappings = [(each, each.shared_joints(skeleton)) for each in self.estimators]
@@ -138,8 +138,7 @@ class AutoPropagator(BasePropagator):
         is_parallel = self.windows is None or self.windows.backend.single_threaded
         # Any other network uses all threads itself.
         with closing(thread_map(fill, chunks, None if is_parallel else 1)) as filled:
-            for poses in filled:
-                yield from poses
+            yield from filled
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
         """Warn of networks that know none of the labelled joints."""
@@ -228,11 +227,11 @@ class AutoPropagator(BasePropagator):
 
     def _fill(
         self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _Chunk
-    ) -> list[PropagatedPose]:
+    ) -> GapPoses:
         """Fill a chunk whose pictures have all been read."""
         gap, keys, evidence = chunk
-        keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
-        scores = np.stack([decayed_score(gap.distance_to_label(frame)) for frame in keys])
+        keypoints = interpolate_joints(gap, keys)
+        scores = decayed_score(gap.distance_to_label(keys))
         if evidence is not None:
             candidates, heatmaps = evidence.candidates, evidence.heatmaps
             matches = evidence.search.matches()
@@ -245,10 +244,7 @@ class AutoPropagator(BasePropagator):
             rows, known = np.searchsorted(candidates.times, keys), features.known
             positions, certainty = (values[rows] for values in self.fuser(features))
             keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
-        return [
-            PropagatedPose.with_visibility_of_labels(gap, frame, keypoints[row], scores[row])
-            for row, frame in enumerate(keys)
-        ]
+        return GapPoses.with_visibility_of_labels(gap, keys, keypoints, scores)
 
 
 @dataclass(eq=False)

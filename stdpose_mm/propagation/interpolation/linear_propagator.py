@@ -5,20 +5,28 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses
 from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.structures import PersonLabel, Skeleton, fill_between, on_line
 
 
-def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
-    """Interpolate each joint [K, 2] linearly between the two nearest labels that have it.
+def interpolate_joints(gap: Gap, frames: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Interpolate each joint linearly between the two nearest labels that have it.
 
     It stands still if it is labelled on one side only, and is zero if it never is.
+
+    Args:
+        gap: The gap.
+        frames: F frames of it or at its ends.
+
+    Returns:
+        [F, K, 2] pixels.
     """
-    before, after = gap.nearest_labels(frame_index)
+    before, after = gap.nearest_labels(frames)
     both = before.exists & after.exists
     span = np.where(both, after.frames - before.frames, 1)
-    weight = np.where(both, (frame_index - before.frames) / span, ~before.exists)[:, None]
+    elapsed = np.asarray(frames)[:, None] - before.frames
+    weight = np.where(both, elapsed / span, ~before.exists)[..., None]
     return on_line(before.keypoints, after.keypoints, weight)
 
 
@@ -35,16 +43,15 @@ class LinearPropagator(BasePropagator):
 
     def curves(self, gap: Gap) -> np.ndarray:
         """Return the joints in every frame [len(gap.frames), K, 2], zero if never labelled."""
-        return np.stack([interpolate_joints(gap, frame_index) for frame_index in gap.frames])
+        return interpolate_joints(gap, gap.frames)
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
-        """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
+    ) -> Iterator[GapPoses]:
+        """Fill gap by gap; see :meth:`BasePropagator.propagate`."""
         for gap in gaps:
-            for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
-                scores = decayed_score(gap.distance_to_label(frame_index))
-                yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)
+            scores = decayed_score(gap.distance_to_label(gap.frames))
+            yield GapPoses.with_visibility_of_labels(gap, gap.frames, self.curves(gap), scores)
 
 
 def interpolate_track(
