@@ -18,6 +18,7 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import expand, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN
+from stdpose_mm.structures.decode_gaussians import peak_windows
 from stdpose_mm.text import counted
 
 from .described_network import DescribedNetwork, OnnxPoseNetwork
@@ -279,16 +280,10 @@ def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         [N, K, 2] x, y in cells: the mean position around the most probable cell; and [N, K] the
         total probability of the cells that were averaged.
     """
-    number, joints, _, width = maps.shape
-    best = maps.reshape(number, joints, -1).argmax(axis=-1)
-    rows, columns = np.divmod(best, width)
-    side = 2 * _REACH + 1
-    padded = np.pad(maps, ((0, 0), (0, 0), (_REACH, _REACH), (_REACH, _REACH)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, 1, side, side))
-    first, second = np.ogrid[:number, :joints]
-    around = windows[first, second, rows, columns, 0, 0].astype(np.float64)
+    columns, rows, windows = peak_windows(maps, _REACH)
+    around = windows.astype(np.float64)
     total = around.sum(axis=(-2, -1))
-    steps = np.arange(side) - _REACH
+    steps = np.arange(-_REACH, _REACH + 1)
     safe = np.maximum(total, 1e-12)
     x = columns + (around.sum(axis=-2) @ steps) / safe
     y = rows + (around.sum(axis=-1) @ steps) / safe

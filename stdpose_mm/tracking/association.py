@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -141,17 +141,60 @@ def pose_similarities(
     overlap = box_iou(boxes[:, None], moved)
     areas = before[:, 2:].prod(axis=1) + boxes[:, None, 2:].prod(axis=-1)
     size = np.maximum(np.sqrt(areas / 2), 1.0)
-    expected = np.stack([label.keypoints for label in earlier]) + shift[:, None]
-    offset = expected - np.stack([person.keypoints for person in persons])[:, None]
-    distance = np.linalg.norm(offset, axis=-1) / size[..., None]
-    common = np.stack([label.labelled for label in earlier])
-    common = common & np.stack([person.labelled for person in persons])[:, None]
-    likeness = np.where(common, np.exp(-(distance**2) / (2 * MOTION_KERNEL**2)), 0.0)
-    joints = common.sum(axis=-1)
-    oks = likeness.sum(axis=-1) / np.maximum(joints, 1)
+    poses, expected = (
+        (np.stack([p.keypoints for p in people]), np.stack([p.labelled for p in people]))
+        for people in (persons, earlier)
+    )
+    expected = expected[0] + shift[:, None], expected[1]
+    oks, joints = keypoint_similarities(*poses, *expected, MOTION_KERNEL * size)
     first, second = ([str(p.extra.get(CLASS_NAME)) for p in of] for of in (persons, earlier))
     is_one_class = np.array(first)[:, None] == np.array(second)
     return np.where(joints > 0, (oks + overlap) / 2, overlap) * is_one_class
+
+
+def keypoint_similarities(
+    keypoints: np.ndarray,
+    placed: np.ndarray,
+    others: np.ndarray,
+    others_placed: np.ndarray,
+    widths: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the object keypoint similarity of N poses with M others.
+
+    Args:
+        keypoints: [N, K, 2] pixels.
+        placed: [N, K] bool: joints to compare.
+        others: [M, K, 2] pixels.
+        others_placed: [M, K] bool.
+        widths: [N, M] widths in pixels of the Gaussian of the distance.
+
+    Returns:
+        [N, M] in 0..1, 0 without a common joint; and [N, M] the number of common joints.
+    """
+
+    def likeness(distances: np.ndarray) -> np.ndarray:
+        return np.exp(-((distances / widths[..., None]) ** 2) / 2)
+
+    return average_joints(keypoints, placed, others, others_placed, likeness)
+
+
+def average_joints(
+    keypoints: np.ndarray,
+    placed: np.ndarray,
+    others: np.ndarray,
+    others_placed: np.ndarray,
+    measure: Callable[[np.ndarray], np.ndarray] = lambda distances: distances,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average a function of the distances [N, M, K] of joints that N poses share with M others.
+
+    Returns:
+        The means [N, M], 0 without a common joint; and [N, M] the number of common joints.
+    """
+    common = placed[:, None] & others_placed
+    distances = np.linalg.norm(keypoints[:, None] - others, axis=-1)
+    number = common.sum(axis=-1)
+    means = np.where(common, measure(distances), 0.0).sum(axis=-1) / np.maximum(number, 1)
+    return means, number
 
 
 def _box(label: PersonLabel) -> np.ndarray:

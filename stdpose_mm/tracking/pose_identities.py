@@ -8,6 +8,7 @@ import numpy as np
 
 from stdpose_mm.structures import FrameBoxes, box_iou
 
+from .association import keypoint_similarities
 from .person_tracker import KEPT_FRAMES as TRACKED_FRAMES
 from .smoothing import SURE_JOINT
 
@@ -103,13 +104,10 @@ class PoseIdentities:
         expected = np.stack([person.keypoints for person in known]) + shift[:, None]
         known_boxes = np.stack([person.box for person in known])
         size = np.sqrt((boxes[:, None, 2:].prod(-1) + known_boxes[None, :, 2:].prod(-1)) / 2)
-        distance = np.linalg.norm(keypoints[:, None] - expected[None], axis=-1)
+        known_sure = np.stack([person.sure for person in known])
         # The uncertainty of a motion grows with the elapsed time.
-        width = KERNEL * size * np.sqrt(elapsed)
-        likeness = np.exp(-((distance / width[..., None]) ** 2) / 2)
-        common = sure[:, None] & np.stack([person.sure for person in known])[None]
-        joints = common.sum(axis=-1)
-        oks = (likeness * common).sum(axis=-1) / np.maximum(joints, 1)
+        widths = KERNEL * size * np.sqrt(elapsed)
+        oks, joints = keypoint_similarities(keypoints, sure, expected, known_sure, widths)
         moved = known_boxes + np.pad(shift, ((0, 0), (0, 2)))
         overlap = box_iou(boxes[:, None], moved)
         return np.where(joints > 0, oks, overlap)
