@@ -60,13 +60,13 @@ class CropCodec(Protocol):
     def to_heatmap(self, crop: Crop) -> np.ndarray:
         """Return the [2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
 
-    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, has_joint: np.ndarray) -> np.ndarray:
         """Encode a pose as heatmaps.
 
         Args:
             crop: Region of the heatmaps in the picture.
             pose: [K, 2] pixels of the picture.
-            shown: [K] bool; the maps of other joints are empty.
+            has_joint: [K] bool; the maps of other joints are empty.
 
         Returns:
             [K, h, w] float32.
@@ -233,7 +233,7 @@ class WindowBackend(ABC):
 
     @abstractmethod
     def fuse(
-        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, labels: WindowLabels | None = None
     ) -> np.ndarray:
         """Estimate the heatmaps of the key frames of N windows.
 
@@ -241,7 +241,7 @@ class WindowBackend(ABC):
             features: Features of M frames.
             rows: [N, T] int: indices, among the M frames, of the frames of each window in order of
                 time.
-            given: Labels of the auxiliary frames of the N windows.
+            labels: Labels of the auxiliary frames of the N windows.
 
         Returns:
             [N, K, h, w] float32.

@@ -228,15 +228,15 @@ class LearnedNetwork(DescribedNetwork):
     def _run(self, inputs: np.ndarray, prior: np.ndarray | None = None) -> list[np.ndarray]:
         if prior is None:
             prior = np.full((len(inputs), self.skeleton.num_keypoints, 2), np.nan)
-        given = {'crops': inputs, 'prior': prior.astype(np.float32)}
-        return self._session.run(self._session.outputs, given)
+        named_inputs = {'crops': inputs, 'prior': prior.astype(np.float32)}
+        return self._session.run(self._session.outputs, named_inputs)
 
 
 def load_onnx(files: PoseNetworkFiles, device: str) -> DescribedNetwork:
     """Load a network from an ONNX file: one that has learned from labels, or a described one."""
     path, preset = files.path, files.companion
-    is_alone = preset is None and path.is_file()
-    if is_alone and ONNX_RECORD in start_session(path, 'another pose network').metadata:
+    is_undescribed = preset is None and path.is_file()
+    if is_undescribed and ONNX_RECORD in start_session(path, 'another pose network').metadata:
         return LearnedNetwork(path)
     return OnnxPoseNetwork(path, NetworkDescription.of_network(path, preset))
 

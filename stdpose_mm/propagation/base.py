@@ -218,8 +218,8 @@ def require_method(method: str) -> type[BasePropagator]:
         InputError: If there is no such propagator, or a package that it needs is not installed.
     """
     if method not in PROPAGATORS:
-        known = ', '.join(sorted(PROPAGATORS))
-        raise InputError(f'there is no propagation method {method!r}, choose one of {known}')
+        methods = ', '.join(sorted(PROPAGATORS))
+        raise InputError(f'there is no propagation method {method!r}, choose one of {methods}')
     require_method_packages(method)
     return PROPAGATORS[method]
 

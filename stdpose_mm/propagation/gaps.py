@@ -213,11 +213,11 @@ def find_presence_intervals(
         life_span: 'video': from the first to the last frame; 'labels': from the first to the last
             label.
     """
-    given = sorted(labels)
+    labelled_frames = sorted(labels)
     intervals = []
     current: dict[int, PersonLabel] = {}
     start: int | None = 0 if life_span == 'video' else None
-    for frame in given:
+    for frame in labelled_frames:
         if not labels[frame].is_absent:
             start = frame if start is None else start
             current[frame] = labels[frame]
@@ -226,7 +226,7 @@ def find_presence_intervals(
             intervals.append(PresenceInterval(range(start, frame), current))
         start, current = None, {}
     if current and start is not None:
-        stop = num_frames if life_span == 'video' else given[-1] + 1
+        stop = num_frames if life_span == 'video' else labelled_frames[-1] + 1
         intervals.append(PresenceInterval(range(start, stop), current))
     return intervals
 
@@ -319,18 +319,18 @@ class _NearestAlong:
 
     Args:
         labels: L labels in order of time, at least one.
-        shown: [L, K] bool: the joints of each label that count.
+        counted: [L, K] bool: the joints of each label that count.
     """
 
-    def __init__(self, labels: Sequence[PersonLabel], shown: np.ndarray) -> None:
+    def __init__(self, labels: Sequence[PersonLabel], counted: np.ndarray) -> None:
         self._frames = np.array([label.frame_index for label in labels])
         self._keypoints = np.stack([label.keypoints for label in labels])
         self._visibility = np.stack([label.visibility for label in labels])
         last = len(labels) - 1
         # Row p: indices among the first p labels; reversed, among the last p.
-        self._backward = _latest_two(shown)
+        self._backward = _latest_two(counted)
         self._forward = [
-            np.where(rows >= 0, last - rows, NEVER)[::-1] for rows in _latest_two(shown[::-1])
+            np.where(rows >= 0, last - rows, NEVER)[::-1] for rows in _latest_two(counted[::-1])
         ]
 
     def place_of(self, frames: Frames) -> np.ndarray:
@@ -357,17 +357,17 @@ class _NearestAlong:
         )
 
 
-def _latest_two(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the last and the second last row in which each joint is shown.
+def _latest_two(counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the last and the second last row in which each joint counts.
 
     Args:
-        shown: [L, K] bool.
+        counted: [L, K] bool: the joints of each row that count.
 
     Returns:
         Two arrays [L + 1, K]: row p holds positions among the first p rows, -1 where there is none.
     """
-    length, joints = shown.shape
-    rows = np.where(shown, np.arange(length)[:, None], -1)
+    length, joints = counted.shape
+    rows = np.where(counted, np.arange(length)[:, None], -1)
     last = np.concatenate([np.full((1, joints), -1), np.maximum.accumulate(rows)])
     second = np.where(last >= 0, np.take_along_axis(last, np.maximum(last, 0), axis=0), -1)
     return last, second

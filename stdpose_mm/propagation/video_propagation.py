@@ -64,8 +64,10 @@ def propagate_labels(
     """
     labels = given_labels(labels)
     tracks, skeleton = labels.tracks(), labels.skeleton
-    found = propagate_frames(frames, tracks, skeleton, propagator, boxes=boxes, life_span=life_span)
-    persons = [person for _, people in found for person in people]
+    people_by_frame = propagate_frames(
+        frames, tracks, skeleton, propagator, boxes=boxes, life_span=life_span
+    )
+    persons = [person for _, people in people_by_frame for person in people]
     return list_all_frames(labels, frames).with_persons(persons)
 
 
@@ -75,11 +77,11 @@ def given_labels(labels: VideoLabels) -> VideoLabels:
     A note tells if labels without identities are read as one person although they lie far apart,
     or as a person with an identity.
     """
-    given = [person.only_given() for person in labels.persons if person.source == 'given']
-    known, labels = labels.track_ids, assign_track_ids(labels.with_persons(given))
-    pairs = zip(given, labels.persons, strict=True)
+    persons = [person.only_given() for person in labels.persons if person.source == 'given']
+    track_ids, labels = labels.track_ids, assign_track_ids(labels.with_persons(persons))
+    pairs = zip(persons, labels.persons, strict=True)
     unnamed = [person for before, person in pairs if before.track_id is None]
-    if 0 < len(unnamed) < len(given):
+    if 0 < len(unnamed) < len(persons):
         places = sorted({person.frame_index for person in unnamed})
         frames = f'{"frame" if len(places) == 1 else "frames"} {ranges(places)}'
         people = listed([*map(str, sorted({person.track_id or 0 for person in unnamed}))], 5)
@@ -88,7 +90,7 @@ def given_labels(labels: VideoLabels) -> VideoLabels:
             f'{people}; give track ids if they are other people'
         )
     located = sorted((p for p in labels.persons if p.is_located), key=lambda p: p.frame_index)
-    for before, after in pairwise(located if not known and len(labels.track_ids) == 1 else ()):
+    for before, after in pairwise(located if not track_ids and len(labels.track_ids) == 1 else ()):
         if pose_similarities([after], [before], [np.zeros(2)])[0, 0] < MIN_SIMILARITY:
             where = f'frames {before.frame_index} and {after.frame_index} of {labels.name}'
             what = 'labels without identities, far apart, are read as one person'
@@ -241,14 +243,14 @@ def _merged(label: PersonLabel, propagated: PersonLabel) -> PersonLabel:
     """Fill the missing joints of a given label; both labels have scores."""
     assert label.scores is not None
     assert propagated.scores is not None
-    given = label.given
+    is_given = label.given
     return replace(
         label,
-        keypoints=np.where(given[:, None], label.keypoints, propagated.keypoints),
-        visibility=np.where(given, label.visibility, propagated.visibility),
-        scores=np.where(given, label.scores, propagated.scores),
-        source='given' if given.any() else 'propagated',
-        keypoint_sources=np.where(given, 'given', propagated.keypoint_sources),
+        keypoints=np.where(is_given[:, None], label.keypoints, propagated.keypoints),
+        visibility=np.where(is_given, label.visibility, propagated.visibility),
+        scores=np.where(is_given, label.scores, propagated.scores),
+        source='given' if is_given.any() else 'propagated',
+        keypoint_sources=np.where(is_given, 'given', propagated.keypoint_sources),
     )
 
 

@@ -333,7 +333,9 @@ def _mean_distances(
 
     They are NaN for poses that have fewer than ``least`` joints in common.
     """
-    means, number = average_joints(*map(np.stack, (keypoints, placed, others, known)))
+    means, number = average_joints(
+        np.stack(keypoints), np.stack(placed), np.stack(others), np.stack(known)
+    )
     return np.where(number >= least, means, np.nan)
 
 

@@ -73,6 +73,6 @@ def peak_windows(heatmaps: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarr
     rows, columns = np.divmod(planes.reshape(len(planes), -1).argmax(axis=1), size[1])
     side = 2 * reach + 1
     padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
-    around = windows[np.arange(len(planes)), rows, columns].reshape(*shape, side, side)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, side, side))
+    around = windows[np.arange(len(planes)), rows, columns, 0].reshape(*shape, side, side)
     return columns.reshape(shape), rows.reshape(shape), around

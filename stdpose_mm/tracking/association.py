@@ -29,7 +29,7 @@ MIN_SIMILARITY = 0.02
 
 
 @dataclass
-class _Track:
+class _TrackEnd:
     """The last located label of a person, and the velocity [2] in pixels per frame."""
 
     label: PersonLabel
@@ -54,22 +54,25 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     from scipy.optimize import linear_sum_assignment
 
     new_ids = unused_track_ids(set(labels.track_ids))
-    tracks: dict[int, _Track] = {}
+    tracks: dict[int, _TrackEnd] = {}
     persons = list(labels.persons)
     classes = [str(person.extra.get(CLASS_NAME)) for person in persons]
     in_frame = Counter((p.frame_index, name) for p, name in zip(persons, classes, strict=True))
     ids_of: dict[str, set[int]] = {name: set() for name in classes}
     positions: dict[int, list[int]] = {}
-    later: dict[int, _Track] = {}
+    later: dict[int, _TrackEnd] = {}
     for position, person in sorted(enumerate(persons), key=lambda item: item[1].frame_index):
         positions.setdefault(person.frame_index, []).append(position)
         if person.track_id is not None:
             ids_of[classes[position]].add(person.track_id)
             if person.is_located:
-                later.setdefault(person.track_id, _Track(person, np.zeros(2)))
+                later.setdefault(person.track_id, _TrackEnd(person, np.zeros(2)))
     if max(in_frame.values()) == 1 and all(len(ids) <= 1 for ids in ids_of.values()):
         id_of = {name: next(iter(ids), None) for name, ids in ids_of.items()}
-        id_of = {n: next(new_ids) if known is None else known for n, known in id_of.items()}
+        id_of = {
+            n: next(new_ids) if track_id_of_class is None else track_id_of_class
+            for n, track_id_of_class in id_of.items()
+        }
         return labels.with_persons(
             [replace(p, track_id=id_of[name]) for p, name in zip(persons, classes, strict=True)]
         )
@@ -102,7 +105,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
             if person.is_located and person.track_id is not None:
                 before = tracks.get(person.track_id)
                 velocity = np.zeros(2) if before is None else _velocity(before.label, person)
-                tracks[person.track_id] = _Track(person, velocity)
+                tracks[person.track_id] = _TrackEnd(person, velocity)
     return labels.with_persons(persons)
 
 

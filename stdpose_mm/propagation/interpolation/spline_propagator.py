@@ -32,9 +32,9 @@ class SplinePropagator(LinearPropagator):
         keypoints = super().curves(gap)
         anchors = (gap.second_before, gap.before, gap.after, gap.second_after)
         for joint in np.flatnonzero(gap.before.exists & gap.after.exists):
-            known = [side for side in anchors if side.exists[joint]]
+            labels = [side for side in anchors if side.exists[joint]]
             curve = PchipInterpolator(
-                [side.frames[joint] for side in known], [side.keypoints[joint] for side in known]
+                [side.frames[joint] for side in labels], [side.keypoints[joint] for side in labels]
             )
             keypoints[:, joint] = curve(gap.frames)
         return keypoints
