@@ -25,7 +25,7 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
 from stdpose_mm.propagation.gaps import GapKey
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.interpolation import interpolate_joints
 
 CANDIDATES = ('linear', 'forward', 'backward')
 

@@ -7,7 +7,7 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses
 from stdpose_mm.propagation.base import decayed_score
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 
 from .flow_tracks import FlowTracks, follow_joints, labelled_ends, pose_size
