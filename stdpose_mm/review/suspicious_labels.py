@@ -28,6 +28,7 @@ import numpy as np
 from stdpose_mm.propagation import Tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, interpolate_pose, pose_extent
 from stdpose_mm.text import counted, listed, ranges
+from stdpose_mm.tracking.association import average_joints
 
 MAX_EXCHANGED_RATIO = 0.5
 """Maximum ratio of the distances after and before an exchange that counts as exchanged."""
@@ -332,10 +333,9 @@ def _mean_distances(
 
     They are NaN for poses that have fewer than ``least`` joints in common.
     """
-    common = np.stack(placed)[:, None] & np.stack(known)[None]
-    distances = np.linalg.norm(np.stack(keypoints)[:, None] - np.stack(others)[None], axis=-1)
-    number = common.sum(axis=-1)
-    means = np.where(common, distances, 0.0).sum(axis=-1) / np.maximum(number, 1)
+    means, number = average_joints(
+        np.stack(keypoints), np.stack(placed), np.stack(others), np.stack(known)
+    )
     return np.where(number >= least, means, np.nan)
 
 

@@ -23,6 +23,7 @@ from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
+from stdpose_mm.inference.window_backend import read_batches
 from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.pose_networks import PoseNetwork, PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, fit_calibrator
@@ -322,12 +323,11 @@ class Drafts:
         """Estimate the pose of the person in each of some boxes of frames."""
         poses: list[PersonLabel] = []
         visible = np.full(network.skeleton.num_keypoints, VISIBLE)
-        for start in range(0, len(frames), BATCH_SIZE):
-            batch = frames[start : start + BATCH_SIZE]
-            beside = boxes[start : start + BATCH_SIZE]
-            estimated = network.find([self._state.frames[frame] for frame in batch], beside)
-            rows = zip(batch, beside, *estimated, strict=True)
-            poses += [PersonLabel(n, points, visible, None, s, box) for n, box, points, s in rows]
+        wanted = zip(frames, zip(frames, boxes, strict=True), strict=True)
+        for batch, pictures in read_batches(self._state.frames, wanted, BATCH_SIZE):
+            estimated = network.find(pictures, np.stack([box for _, box in batch]))
+            for (frame, box), points, scores in zip(batch, *estimated, strict=True):
+                poses.append(PersonLabel(frame, points, visible, None, scores, box))
         return poses
 
     def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:
