@@ -17,7 +17,7 @@ from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_t
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
-from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace, Traced
+from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Run, Trace, Traced
 
 LONG_GAP = 2048
 """Number of frames of the gaps that wait for all other gaps."""
@@ -241,11 +241,11 @@ class PersonPoses:
         }
 
 
-def _runs(sources: np.ndarray) -> list[list[Any]]:
+def _runs(sources: np.ndarray) -> list[Run]:
     starts = np.flatnonzero(np.diff(sources, prepend=255)).tolist()
     stops = [*starts[1:], len(sources)]
     return [
-        [start, stop - 1, SOURCES[sources[start]]]
+        (start, stop - 1, SOURCES[sources[start]])
         for start, stop in zip(starts, stops, strict=True)
         if sources[start] != UNKNOWN
     ]

@@ -36,7 +36,7 @@ export async function showProject(store, open, onError) {
   const { project, video } = store.state;
   byId('project-name').textContent = project.name;
   byId('videos').replaceChildren(
-    ...project.videos.flatMap((/** @type {any} */ listed) => {
+    ...project.videos.flatMap((listed) => {
       const onclick = () => {
         byId('project').close();
         open(listed.id);
@@ -53,7 +53,7 @@ export async function showProject(store, open, onError) {
   );
   const dialog = byId('project');
   if (!dialog.open) dialog.showModal();
-  if (!project.videos.some((/** @type {any} */ listed) => listed.state === 'loading')) return;
+  if (!project.videos.some((listed) => listed.state === 'loading')) return;
   setTimeout(() => {
     if (dialog.open) showProject(store, open, onError);
   }, AGAIN_MS);
@@ -144,7 +144,7 @@ const WHO = /** @type {Record<string, {title: string, text: string, verb: string
  * Ask for the other person of a swap or a merge.
  * @param {Store} store
  * @param {'swap'|'merge'} what
- * @param {(edit: any) => void} submit
+ * @param {(edit: import('./messages.js').Edit) => void} submit
  */
 export function askForOther(store, what, submit) {
   const { person, persons, shown, video } = store.state;
@@ -244,7 +244,7 @@ function drawFigure(canvas, { joints, limbs }) {
 /**
  * Ask for the skeleton of a video without labels, or change the present one.
  * @param {Store} store
- * @param {(edit: any) => void} submit
+ * @param {(edit: import('./messages.js').Edit) => void} submit
  */
 export function askForSkeleton(store, submit) {
   const { video } = store.state;

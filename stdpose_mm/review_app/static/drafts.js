@@ -14,12 +14,7 @@ const REACH = 12;
 const TOUCH_REACH = 22;
 
 /**
- * @typedef {object} Draft as `DraftPose` of messages.py
- * @property {string} id
- * @property {number|null} person null for a new one
- * @property {number[][]} keypoints per joint x, y, visibility, score
- * @property {number[]} box x, y, width, height
- *
+ * @typedef {import('./messages.js').DraftPose} Draft
  * @typedef {import('./picture_view.js').PictureView} PictureView
  */
 
@@ -45,7 +40,7 @@ export class DraftLayer {
   /**
    * @param {import('./store.js').Store} store
    * @param {PictureView} view
-   * @param {(edit: any) => void} submit
+   * @param {(edit: import('./messages.js').Edit) => void} submit
    * @param {(error: unknown) => void} onError
    * @param {import('./loupe.js').Loupe} loupe
    * @param {import('./skeleton_layer.js').SkeletonLayer} skeletons
@@ -137,7 +132,7 @@ export class DraftLayer {
   /** Whether a network places joints in a box. */
   get canPlace() {
     const { guidance } = this.store.state;
-    return Boolean(guidance?.drafts) && guidance.drafts.refused === null;
+    return guidance?.drafts.refused === null;
   }
 
   /** @param {number} frame @param {number[]} box */

@@ -231,11 +231,11 @@ export function showGuidance(store, go) {
   if (guidance) {
     const [verdict, whole] = verdictOf(guidance);
     const { labels_judged, labels_made } = guidance;
-    const isOld = guidance.computing && guidance.right && labels_judged !== labels_made;
+    const isOld = guidance.computing && labels_judged !== labels_made && guidance.right;
     const age = isOld ? ` as of ${counted(labels_judged, 'label')}` : '';
     const isAdvised = isLearningAdvised(guidance, learning);
     const short = isAdvised ? `${verdict.replace(/ right| labels?$/g, '')}, or learn` : verdict;
-    byId('verdict').textContent = isOld ? `${shareOf(guidance.right)} right ·${age}` : short;
+    byId('verdict').textContent = isOld ? `${shareOf(isOld)} right ·${age}` : short;
     byId('verdict-whole').textContent = `${whole}${age && ` This is${age}: the latest poses are still being computed.`}` +
       (isAdvised ? ' Learning from the labels may help more: it takes some minutes, while you go on (Shift+L).' : '');
     byId('learn-button').classList.toggle('advised', isAdvised);
@@ -251,7 +251,7 @@ export function showGuidance(store, go) {
   byId('go-doubt').disabled = !doubtful.length;
   renew(byId('doubt-list'), [
     ...(doubtful.length ? [] : [make('li', {}, 'No frame is in doubt')]),
-    ...doubtful.slice(0, 40).map((/** @type {any} */ check) =>
+    ...doubtful.slice(0, 40).map((check) =>
       make(
         'li',
         {},
@@ -275,7 +275,7 @@ export function showNext(store, next) {
 /** @param {Store} store */
 export function showLearning(store) {
   const { learning } = store.state;
-  const { running, stopping, done, right, refused, message, labels } = learning ?? {};
+  const { running, stopping, done = 0, right, refused, message, labels } = learning ?? {};
   const button = byId('learn-button');
   button.replaceChildren(
     ...(running ? [stopping ? 'Stopping…' : 'Stop learning'] : ['Learn', wide(' from labels')]),
@@ -287,7 +287,7 @@ export function showLearning(store) {
     : (refused ?? 'Train a network on the labels of this project while you continue');
   button.title = `${why} (Shift+L)${message && !running ? `. Last time: ${message}` : known}`;
   byId('learn-progress').hidden = !running;
-  byId('learn-progress').value = done ?? 0;
+  byId('learn-progress').value = done;
   const accuracy = typeof right === 'number' ? `, finds ${percent(right)}` : '';
   // At the end, hidden labels are filled in without and with the network, which takes a while.
   const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
@@ -339,7 +339,7 @@ export function showTransport(store) {
   }
 }
 
-/** @param {Record<string, any>} state @returns {boolean} whether edits are not in the output file */
+/** @param {import('./poses.js').State} state @returns {boolean} whether edits are not in the output file */
 export function isUnsaved({ revision, saved, waiting }) {
   return waiting > 0 || revision > (saved ?? 0);
 }

@@ -23,7 +23,7 @@ export class PlacingLayer {
   /**
    * @param {import('./store.js').Store} store
    * @param {import('./picture_view.js').PictureView} view
-   * @param {(edit: any) => string} submit returns the edit's identifier
+   * @param {(edit: import('./messages.js').Edit) => string} submit returns the edit's identifier
    * @param {import('./drafts.js').DraftLayer} drafts
    */
   constructor(store, view, submit, drafts) {
@@ -233,7 +233,7 @@ export class PlacingLayer {
     const placing = /** @type {Placing} */ (this.#placing);
     const { poses, video } = this.store.state;
     const model = (poses.at(placing.frame) ?? []).find(
-      (/** @type {any} */ pose) => placedJoints(pose).length > 2,
+      (/** @type {import('./poses.js').Pose} */ pose) => placedJoints(pose).length > 2,
     );
     const joints = layInBox(video.skeleton, box, model ?? null);
     this.store.update({ placing: null });
@@ -344,7 +344,7 @@ export class PlacingLayer {
     const placing = this.#placing;
     if (!placing) return;
     const { persons, video } = this.store.state;
-    const index = persons.indexOf(placing.person);
+    const index = persons.indexOf(placing.person ?? NaN);
     const { colour } = styleOf(index < 0 ? persons.length : index);
     const places = new Map(
       Object.entries(placing.joints).map(([name, [x, y]]) => [

@@ -3,23 +3,9 @@
 import { clamp } from './dom.js';
 
 /**
- * @typedef {object} Pose a person in a frame
- * @property {number} id
- * @property {'given'|'propagated'|'absent'} source
- * @property {number[][]|null} keypoints per joint x, y, visibility, score
- * @property {string|null} sources one letter per joint: g(iven), p(ropagated), a(bsent)
- * @property {boolean} pending it is still to be recomputed
- * @property {boolean} sketched it was never computed: straight lines between labels stand in for it
- * @property {(number[]|null)[]|null} before its joints before the latest correction
- */
-
-/**
- * @typedef {object} Skeleton
- * @property {string[]} joints
- * @property {number[][]} limbs
- * @property {number[]} parents
- * @property {number[]} flip
- * @property {string} category what has these joints: a person, a fly
+ * @typedef {import('./messages.js').Pose} Pose
+ * @typedef {import('./messages.js').SkeletonData} Skeleton
+ * @typedef {import('./store.js').State} State
  */
 
 const LEAST_MARK = 1.5;
@@ -39,12 +25,12 @@ export const readable = (name) => name.replaceAll('_', ' ');
 
 /**
  * Name a person as somebody has, or by the category of the labels, which may be a fly.
- * @param {Record<string, any>} state
+ * @param {State} state
  * @param {number} id
  */
 export const nameOf = (state, id) => state.aliases?.[id] || `${categoryOf(state)} ${id}`;
 
-/** @param {Record<string, any>} state */
+/** @param {State} state */
 export const categoryOf = ({ video }) => readable(video?.skeleton?.category ?? 'person');
 
 /** @param {string} text */

@@ -16,15 +16,15 @@ export class SkeletonLayer {
   hovered = null;
   /** @type {{frame: number, person: number, pose: Pose, joint: number|null}|null} what is dragged */
   dragged = null;
+  /** Called after a joint alone was placed by a click. */
+  goOn = () => {};
 
   /**
    * @param {import('./store.js').Store} store
-   * @param {(edit: {type: string, person: number, frame: number, joints: Record<string, number[]>}) => void} onEdit
+   * @param {(edit: import('./messages.js').Edit) => void} onEdit
    * @param {import('./loupe.js').Loupe} loupe
-   * @param {() => void} goOn called after a joint alone was placed by a click
    */
-  constructor(store, onEdit, loupe, goOn) {
-    this.goOn = goOn;
+  constructor(store, onEdit, loupe) {
     this.store = store;
     this.onEdit = onEdit;
     this.loupe = loupe;
@@ -101,7 +101,7 @@ export class SkeletonLayer {
     const line = (/** @type {number} */ share) => Math.max(share, share * size);
     const only = alone && isChosen ? skeleton.joints.indexOf(chosen) : -1;
     const marks = only < 0 ? placed : placed.filter((joint) => joint === only);
-    const isDrafted = this.store.state.poses.draftsAt(this.store.state.shown).some((/** @type {any} */ draft) => draft.person === pose.id);
+    const isDrafted = this.store.state.poses.draftsAt(this.store.state.shown).some((/** @type {import('./drafts.js').Draft} */ draft) => draft.person === pose.id);
     context.globalAlpha = only >= 0 || isDrafted ? 0.35 : isChosen || person === null ? 1 : 0.8;
 
     if (scores === 'size') {
