@@ -123,6 +123,10 @@ class ReviewClient:
         body = json.dumps({'do': do, **fields}).encode()
         return json.loads(self._request('POST', '/drafts', {}, body))
 
+    def place_pose(self, **fields: object) -> Any:
+        """Ask for the joints of a pose at a box, as the nearest labelled pose has them."""
+        return json.loads(self._request('POST', '/pose', {}, json.dumps(fields).encode()))['joints']
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

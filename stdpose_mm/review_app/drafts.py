@@ -241,13 +241,10 @@ class Drafts:
 
     def _draft_box(self, frame: int, box: Any) -> str:
         """Draft the person in a box; return the message for a person who is labelled already."""
-        values: list[Any] = box if isinstance(box, list) and len(box) == 4 else ['']
-        are_pixels = all(isinstance(v, (int, float)) and abs(v) < MAX_COORDINATE for v in values)
-        if not are_pixels or min(values[2:]) <= 0:
-            raise InputError('a draft needs box, [x, y, width, height] in pixels, not empty')
+        boxes = read_box(box)[None]
         with self._sources.lock:
             network = self._network()
-            drafts = self._make(network, self._estimate(network, [frame], np.array([box], float)))
+            drafts = self._make(network, self._estimate(network, [frame], boxes))
         category = self._category
         if not drafts:
             advice = 'so nothing is drafted: draw it around one, or press I and click the joints'
@@ -410,6 +407,19 @@ class Drafts:
             for row, draft in enumerate(drafts)
             if draft.id not in accepted and not covered[row]
         ]
+
+
+def read_box(box: Any) -> np.ndarray:
+    """Read a box [4] of a request.
+
+    Raises:
+        InputError: If it is none, or empty.
+    """
+    values: list[Any] = box if isinstance(box, list) and len(box) == 4 else ['']
+    are_pixels = all(isinstance(v, (int, float)) and abs(v) < MAX_COORDINATE for v in values)
+    if not are_pixels or min(values[2:]) <= 0:
+        raise InputError('box must be [x, y, width, height] in pixels, not empty')
+    return np.array(box, float)
 
 
 def _is_double(draft: Draft, others: Sequence[Draft]) -> bool:

@@ -138,6 +138,14 @@ class EditReader:
             case 'undo' | 'redo':
                 return [{'do': type_}]
 
+    def placed(self) -> tuple[int, Joints]:
+        """Return the frame and the joints of a pose that is being placed.
+
+        Raises:
+            InputError: If there are no such frame or joints, or there is no skeleton.
+        """
+        return self._frame(), self._joints() if self.edit.get('joints') else {}
+
     def people(self) -> list[int]:
         """List the people that the edit concerns."""
         names = ('person', 'a', 'b', 'into')

@@ -82,6 +82,7 @@ class ReviewServer:
                 Route(video + '/events', self._events),
                 Route(video + '/edits', self._edit, methods=['POST']),
                 Route(video + '/drafts', self._draft, methods=['POST']),
+                Route(video + '/pose', self._place, methods=['POST']),
                 Route(video + '/export', self._export, methods=['POST']),
                 Route(video + '/learning', self._learn, methods=['POST']),
                 Route(video + '/save', self._save, methods=['POST']),
@@ -164,6 +165,10 @@ class ReviewServer:
         review, body = self._video(request), await _json_body(request)
         target = self._project.options.target
         return JSONResponse(await run_in_threadpool(review.draft, body, target))
+
+    async def _place(self, request: Request) -> Response:
+        review, body = self._video(request), await _json_body(request)
+        return JSONResponse(await run_in_threadpool(review.place_pose, body))
 
     async def _export(self, request: Request) -> Response:
         review, body = self._video(request), await _json_body(request)

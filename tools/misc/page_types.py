@@ -1,6 +1,6 @@
 """Print the messages of the review page as TypeScript declarations, for ``make lint-page``.
 
-    python -m tools.misc.page_types > work_dirs/page_types/messages.d.ts
+python -m tools.misc.page_types > work_dirs/page_types/messages.d.ts
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 
 from stdpose_mm.review_app import messages
 
-NAMES = {str: 'string', int: 'number', float: 'number', bool: 'boolean', NoneType: 'null', Any: 'any'}
+NAMES = {
+    str: 'string',
+    int: 'number',
+    float: 'number',
+    bool: 'boolean',
+    NoneType: 'null',
+    Any: 'any',
+}
 
 
 def declare_messages() -> str:

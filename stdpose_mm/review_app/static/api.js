@@ -129,6 +129,10 @@ export const postLearning = async (video, what) =>
 export const postDrafts = async (video, body) =>
   read((await post(`/api/videos/${video}/drafts`, body)).json());
 
+/** @param {number} video @param {object} body as `VideoReview.place_pose` takes it @returns {Promise<import('./messages.js').PlacedPose>} */
+export const postPose = async (video, body) =>
+  read((await post(`/api/videos/${video}/pose`, body)).json());
+
 /** @param {number} video @param {'stop'} [what] 'stop' ends the writing of a file or an export */
 export const postSave = async (video, what) =>
   read((await post(`/api/videos/${video}/save`, { do: what })).json());

@@ -230,7 +230,7 @@ function drawFigure(canvas, { joints, limbs }) {
   Object.assign(canvas, { width: width * ratio, height: height * ratio });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   context.scale(ratio, ratio);
-  const places = layInBox(/** @type {any} */ ({ joints }), [5, 5, width - 10, height - 10], null);
+  const places = layInBox(/** @type {any} */ ({ joints }), [5, 5, width - 10, height - 10]);
   context.strokeStyle = context.fillStyle = themeColours().accent;
   context.beginPath();
   for (const [from, to] of limbs) {

@@ -193,34 +193,24 @@ function freePlace([x, y], taken, distance) {
 }
 
 /**
- * Place a skeleton in a box: like an existing pose, else a standing person, else a ring; apart from
- * each other unless they are like those of a pose.
+ * Place a skeleton in a box: a standing person, else a ring, with its joints apart from each other.
  * @param {Skeleton} skeleton
  * @param {number[]} box x, y, width, height
- * @param {Pose|null} model a pose with the same joints
  * @returns {Record<string, number[]>} name -> x, y, visibility
  */
-export function layInBox(skeleton, [x, y, width, height], model) {
-  const bounds = model && boundsOf(model);
+export function layInBox(skeleton, [x, y, width, height]) {
   /** @type {Record<string, number[]>} */
   const joints = {};
   skeleton.joints.forEach((name, joint) => {
-    let place;
-    if (model && bounds) {
-      if (!isPlaced(model, joint)) return;
-      const [px, py] = /** @type {any} */ (model.keypoints)[joint];
-      place = [(px - bounds[0]) / bounds[2], (py - bounds[1]) / bounds[3]];
-    } else {
-      const lower = name.toLowerCase();
-      const known = STANDING.find(([pattern]) => pattern.test(lower));
-      const side = /left|^l[_A-Z]|_l$/i.test(name) ? 1 : /right|^r[_A-Z]|_r$/i.test(name) ? -1 : 0;
-      const angle = (2 * Math.PI * joint) / skeleton.joints.length;
-      place = known
-        ? [0.5 + side * known[1], known[2]]
-        : [0.5 + 0.5 * Math.sin(angle), 0.5 - 0.5 * Math.cos(angle)];
-    }
+    const lower = name.toLowerCase();
+    const standing = STANDING.find(([pattern]) => pattern.test(lower));
+    const side = /left|^l[_A-Z]|_l$/i.test(name) ? 1 : /right|^r[_A-Z]|_r$/i.test(name) ? -1 : 0;
+    const angle = (2 * Math.PI * joint) / skeleton.joints.length;
+    const place = standing
+      ? [0.5 + side * standing[1], standing[2]]
+      : [0.5 + 0.5 * Math.sin(angle), 0.5 - 0.5 * Math.cos(angle)];
     const wanted = [x + place[0] * width, y + place[1] * height];
-    const [left, top] = bounds ? wanted : freePlace(wanted, Object.values(joints), SPACING * Math.min(width, height));
+    const [left, top] = freePlace(wanted, Object.values(joints), SPACING * Math.min(width, height));
     joints[name] = [left, top, 2];
   });
   return joints;

@@ -35,7 +35,7 @@ export const subjectZoom = new SubjectZoom(store, view);
 export const skeletons = new SkeletonLayer(store, submit, loupe);
 const selection = new SelectionLayer(store, skeletons);
 export const drafts = new DraftLayer(store, view, submit, onError, loupe, skeletons);
-export const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), drafts);
+export const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit), drafts, onError);
 view.layers = [trailsOf(store), skeletons, selection, drafts, placing];
 
 /** @param {import('./messages.js').Edit} edit */
