@@ -1,4 +1,4 @@
-"""Placing a labelled pose elsewhere: moved, turned and scaled as a few joints or a box and the pictures say."""
+"""Placing a labelled pose elsewhere: moved, turned and scaled as joints or a box and pictures say."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MAX_EXAMPLES, MAX_COMPARED = 30, 5
 the most similar ones from which each joint is searched."""
 
 SIDE, TURNS = 96, 24
-"""Side of the patch of a pose, which shows twice its extent, in pixels, and number of turns that are
-tried where nothing says how the pose is turned."""
+"""Side of the patch of a pose, which shows twice its extent, in pixels, and number of turns that
+are tried where nothing says how the pose is turned."""
 
 JOINT_HALF, SEARCH, COST_OF_PIXEL, WEIGHT_OF_POSE = 4, 6, 0.01, 0.5
 """Half the side of the surroundings of a joint, how far it is searched, in pixels of the patch, and

@@ -177,9 +177,13 @@ class ReviewServer:
         tolerance = body.get('cvat_tolerance', CVAT_TOLERANCE)
         if not (tolerance is None or (isinstance(tolerance, (int, float)) and tolerance > 0)):
             raise InputError('cvat_tolerance must be a number of pixels above 0, or null')
+        rate = body.get('rate')
+        if not (rate is None or (isinstance(rate, (int, float)) and rate > 0)):
+            raise InputError('rate must be a number of frames a second above 0, or null')
         name = f'{file_stem(review.out)}{formats[format]["ending"]}'
         given_only = body.get('given_only') is True
-        content = await run_in_threadpool(_export, review, name, format, given_only, tolerance)
+        how = given_only, tolerance, rate
+        content = await run_in_threadpool(_export, review, name, format, *how)
         headers = {'Content-Disposition': f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
         return Response(content, media_type='application/octet-stream', headers=headers)
 

@@ -483,9 +483,14 @@ class VideoReview:
                 return self.saved
 
     def write(
-        self, path: Path, format: str, given_only: bool, cvat_tolerance: float | None
+        self,
+        path: Path,
+        format: str,
+        given_only: bool,
+        cvat_tolerance: float | None,
+        rate: float | None = None,
     ) -> None:
-        """Write :meth:`collect` in a format.
+        """Write :meth:`collect` in a format; ``rate`` is the frame rate of a folder of pictures.
 
         If several are written at once, the last one has the newest labels. Errors name the file
         without its folder.
@@ -496,6 +501,8 @@ class VideoReview:
         with self._writing:
             try:
                 labels, time_of = self.collect(given_only)
+                if time_of is None and rate is not None:
+                    time_of = lambda frame: frame / rate  # noqa: E731
                 write_labels(labels, path, format, time_of, cvat_tolerance)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), path.name)) from None

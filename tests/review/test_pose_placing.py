@@ -58,14 +58,15 @@ def test_one_click_says_where_a_pose_of_the_same_size_is(pictures):
 
 
 def test_each_joint_goes_to_where_its_surroundings_are(pictures):
-    wrong = POSE + [[0, 0], [0, 0], [4, 0], [0, 0], [0, 0]]
+    shifted = POSE + np.array([[0, 0], [0, 0], [4, 0], [0, 0], [0, 0]])
     example = np.array(pictures[0])
-    moved = np.full_like(example, 90)
     # In the labelled picture, joint 2 lies four pixels to the right of where it is now.
-    moved[:, :] = example
+    moved = example.copy()
     moved[62:79, 72:96] = 90
     moved[63:78, 77:92] = example[63:78, 73:88]
-    points, _ = place_pose(Pictures([moved, example]), [label(wrong)], 1, {0: POSE[0], 4: POSE[4]})
+    points, _ = place_pose(
+        Pictures([moved, example]), [label(shifted)], 1, {0: POSE[0], 4: POSE[4]}
+    )
     assert points == pytest.approx(POSE, abs=1)
 
 

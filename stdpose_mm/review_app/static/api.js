@@ -144,7 +144,7 @@ export const postExcerpt = async (video, first, last) =>
 /**
  * Export the labels; the answer is the file with the name that the server chose.
  * @param {number} video
- * @param {{format: string, given_only: boolean, cvat_tolerance: number|null}} how
+ * @param {{format: string, given_only: boolean, cvat_tolerance: number|null, rate: number|null}} how
  */
 export async function postExport(video, how) {
   const response = await post(`/api/videos/${video}/export`, how);

@@ -7,11 +7,12 @@ import {
   toggleZooming, typeNumber,
 } from './going.js';
 import { learn, save, stopWriting } from './jobs.js';
-import { actionsByKey } from './keys.js';
+import { actionsByKey, withOwnKeys } from './keys.js';
 import {
-  accept, currentPose, cycleVisibility, deleteLabel, editPerson, exchangeSides, nudgeOr, placeMissing, redo, stepJoint, toggleAbsent, undo,
+  accept, currentPose, cycleVisibility, deleteLabel, editPerson, exchangeSides, nudgeOr, placeMissing, redo, rename, stepJoint, toggleAbsent, undo,
 } from './mending.js';
 import { goTo, markExcerpt, openVideo, playback, timeline } from './opened.js';
+import { toggle } from './panels.js';
 import { drafts, light, onError, placing, queue, submit, view } from './stage.js';
 import { choose, state, store } from './state.js';
 import { NEXT_TRACE } from './traces.js';
@@ -60,6 +61,8 @@ export const BINDINGS = {
     ['I', 'add one', { i: () => placing.begin(null) }],
     ['S', 'swap with another from here on, or up to a frame', { s: () => askForOther(store, 'swap', submit) }],
     ['E', 'merge into another', { e: () => askForOther(store, 'merge', submit) }],
+    ['F2', 'name the chosen one', { F2: () => state.person !== null && rename(state.person) }],
+    ['Shift+H Shift+K', 'hide, lock the chosen one', { 'Shift+h': () => toggleChosen('unseen'), 'Shift+k': () => toggleChosen('locked') }],
     ['K', 'split: a new one from here on', { k: () => editPerson('split') }],
   ],
   Correct: [
@@ -75,11 +78,12 @@ export const BINDINGS = {
     ['Del', 'delete the label (of the joint), or the draft', { 'Delete Backspace': deleteLabel }],
     ['Q Shift+Q', 'exchange left and right (of the chosen joints): here, from here on', { q: () => exchangeSides(false), 'Shift+q': () => exchangeSides(true) }],
     ['R', 'place joints one after another', { r: placeMissing }],
+    ['B', 'while joints are placed: the others, as in the most similar label'],
     ['Ctrl+Z Ctrl+Y', 'undo, redo (also Ctrl+Shift+Z)', { 'Ctrl+z': undo, 'Ctrl+y Ctrl+Shift+z': redo }],
   ],
   Drafts: [
     ['Shift+I Shift+N', 'find everybody here, in the plan', { 'Shift+i': () => drafts.find(), 'Shift+n': draftPlan }],
-    ['I box', 'a network places the joints'],
+    ['I box', 'a network places the joints, or they are placed as in the most similar label'],
     ['click', 'choose one; again, on a joint or its name: accept it'],
     ['drag', 'correct, accept the rest'],
     ['Shift+A Shift+Del', 'accept, discard all of this frame', { 'Shift+a': () => drafts.acceptAll(), 'Shift+Delete': () => drafts.discard(null) }],
@@ -112,6 +116,19 @@ export const BINDINGS = {
 
 /** What each key does, by its name as an event has it. */
 export const ACTIONS = actionsByKey(BINDINGS);
+
+/** @returns what each key does, the user's own ones, too */
+let actionsNow = () => ACTIONS;
+export const currentActions = () => actionsNow();
+
+/** @param {string} text a file with keys of the user's own, as JSON */
+export function useOwnKeys(text) {
+  const actions = withOwnKeys(ACTIONS, JSON.parse(text));
+  actionsNow = () => actions;
+}
+
+/** @param {string} key */
+const toggleChosen = (key) => state.person !== null && toggle(store, key, state.person);
 
 let leaveByTab = false;
 function leaveJoint() {

@@ -1,10 +1,11 @@
 /** The buttons and fields around the picture: most buttons do what a key does. */
 
-import { ACTIONS } from './bindings.js';
+import { ACTIONS, useOwnKeys } from './bindings.js';
 import { setTheme } from './colours.js';
 import { ask, askForSkeleton } from './dialogs.js';
 import { byId, clamp } from './dom.js';
 import { save } from './jobs.js';
+import { say } from './notices.js';
 import { goTo, timeline } from './opened.js';
 import { showLegend } from './panels.js';
 import { nameOf } from './poses.js';
@@ -21,6 +22,10 @@ const KEYS = {
   play: 'p', 'step-back': ',', 'step-on': '.', 'given-back': '[', 'given-on': ']', 'gap-middle': 'm', 'timeline-in': '>',
   'timeline-out': '<',
 };
+
+/** What is drawn: choices with a box to check, and with a list. */
+export const CHECKED = ['ghosts', 'names', 'zooming', 'trails', 'drafting'];
+export const CHOSEN = ['scores', 'trace', 'colours'];
 
 export function prepareControls() {
   /** @type {Record<string, import('./keys.js').Action>} */
@@ -84,17 +89,29 @@ export function prepareControls() {
     localStorage.setItem('theme', theme.value);
     drawAll();
   });
-  for (const key of ['ghosts', 'names', 'zooming', 'trails']) {
+  for (const key of CHECKED) {
     const box = byId(`show-${key}`);
     box.addEventListener('change', () => choose(key, box.checked));
   }
-  for (const key of ['scores', 'trace']) {
+  for (const key of CHOSEN) {
     byId(`show-${key}`).addEventListener('change', () => choose(key, byId(`show-${key}`).value));
   }
+  byId('own-keys').addEventListener('change', () => byId('own-keys').files[0]?.text().then(setOwnKeys));
+  setOwnKeys(localStorage.getItem('keys') ?? '{}');
   byId('alone-step').addEventListener('change', () => {
     choose('step', Math.max(1, Math.round(Number(byId('alone-step').value)) || 10));
     showChoices();
   });
+}
+
+/** @param {string} text a file with keys of the user's own, which the browser keeps */
+function setOwnKeys(text) {
+  try {
+    useOwnKeys(text);
+    localStorage.setItem('keys', text);
+  } catch (error) {
+    say(`Own keys: ${/** @type {Error} */ (error).message}`, 'bad');
+  }
 }
 
 export function drawAll() {
@@ -104,7 +121,7 @@ export function drawAll() {
 }
 
 export function showChoices() {
-  for (const key of ['ghosts', 'names', 'zooming', 'trails']) byId(`show-${key}`).checked = state[key];
-  for (const key of ['scores', 'trace']) byId(`show-${key}`).value = state[key];
+  for (const key of CHECKED) byId(`show-${key}`).checked = state[key];
+  for (const key of CHOSEN) byId(`show-${key}`).value = state[key];
   byId('alone-step').value = String(state.step);
 }

@@ -90,6 +90,7 @@ export function showExport(store, queue, onError) {
       return choice(format, ending, { onclick, dataset: { format }, disabled: Boolean(needs), title });
     }),
   );
+  byId('export-rate-label').hidden = video.fps !== null;
   byId('export').showModal();
 }
 
@@ -106,12 +107,13 @@ async function exportAs(video, format, queue, onError) {
     // Closing the dialog stops the export; afterwards there is nothing to stop.
     byId('export').addEventListener('close', stop, { once: true });
     byId('export-result').textContent = 'Writing… Esc stops it.';
-    const tolerance = Number.parseFloat(byId('export-tolerance').value);
+    const [tolerance, rate] = ['tolerance', 'rate'].map((name) => Number.parseFloat(byId(`export-${name}`).value) || null);
     const { name, blob } = await postExport(video, {
       format,
       given_only: byId('export-given').checked,
       // CVAT draws straight lines between key frames; without a tolerance every frame is one.
-      cvat_tolerance: Number.isNaN(tolerance) ? null : tolerance,
+      cvat_tolerance: tolerance,
+      rate,
     });
     const address = URL.createObjectURL(blob);
     make('a', { href: address, download: name }).click();
@@ -176,6 +178,7 @@ export function askForOther(store, what, submit) {
         : { type: 'merge', person, into: other },
     );
   };
+  byId('other-choice').onkeydown = (/** @type {KeyboardEvent} */ { key }) => key === 'Enter' && confirm.click();
   byId('other').showModal();
   // With only one other person there is no choice to make, so Enter confirms.
   byId(others.length > 1 ? 'other-choice' : 'other-confirm').focus();

@@ -1,7 +1,7 @@
 /** Edits: shown at once, sent one after another, kept while the server is gone and sent later. */
 
 import { postEdit, Refused, ServerGone } from './api.js';
-import { nameOf, readable, withJoints } from './poses.js';
+import { capital, nameOf, readable, withJoints } from './poses.js';
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 3000;
@@ -148,6 +148,7 @@ export class EditQueue {
    */
   submit(edit) {
     this.flush();
+    if (this.#isLocked(edit)) return '';
     return this.#add(edit, this.#show(edit));
   }
 
@@ -156,6 +157,7 @@ export class EditQueue {
    * @param {Edit} edit of `set_joints`
    */
   nudge(edit) {
+    if (this.#isLocked(edit)) return;
     const last = this.#nudge;
     const same =
       last &&
@@ -169,6 +171,14 @@ export class EditQueue {
     }
     this.#show(edit);
     this.#nudge = { edit, timer: window.setTimeout(() => this.flush(), NUDGE_MS) };
+  }
+
+  /** @param {Edit} edit @returns {boolean} whether it is refused, since it concerns a person that is locked */
+  #isLocked({ person, a, b, into }) {
+    const { state } = this.store;
+    const locked = [person, a, b, into].find((id) => state.locked.includes(id));
+    if (locked !== undefined) this.on.refused(`${capital(nameOf(state, locked))} is locked: unlock it in the list of people first`);
+    return locked !== undefined;
   }
 
   /** Send the steps of a nudge now. */

@@ -48,7 +48,22 @@ export function actionsByKey(bindings) {
 }
 
 /**
+ * Let keys of the user's own do what keys of the table do.
  * @param {Map<string, Action>} actions by key
+ * @param {unknown} own key -> the key whose action it takes
+ * @returns {Map<string, Action>}
+ */
+export function withOwnKeys(actions, own) {
+  const entries = Object.entries(/** @type {Record<string, string>} */ (own ?? {}));
+  return new Map([...actions, ...entries.map(([key, other]) => {
+    const action = actions.get(other);
+    if (!action) throw new Error(`the keys have no ${other}: name one of the list, letters in lower case`);
+    return /** @type {const} */ ([key, action]);
+  })]);
+}
+
+/**
+ * @param {() => Map<string, Action>} actions by key
  * @param {(event: KeyboardEvent) => boolean} first takes keys before these do
  */
 export function listenToKeys(actions, first) {
@@ -63,7 +78,7 @@ export function listenToKeys(actions, first) {
       event.preventDefault();
       return;
     }
-    const action = actions.get(describe(event));
+    const action = actions().get(describe(event));
     if (!action) return;
     event.preventDefault();
     action(event);

@@ -1,9 +1,9 @@
 /** Puts the page together: connects the state with what shows it, and opens the first video. */
 
 import { getProject } from './api.js';
-import { ACTIONS, BINDINGS, firstKey } from './bindings.js';
+import { BINDINGS, currentActions, firstKey } from './bindings.js';
 import { onSchemeChange } from './colours.js';
-import { drawAll, prepareControls, showChoices } from './controls.js';
+import { CHECKED, CHOSEN, drawAll, prepareControls, showChoices } from './controls.js';
 import { prepareDialogs, showProject } from './dialogs.js';
 import { byId, debounce, oncePerFrame } from './dom.js';
 import { prepareFolding } from './folding.js';
@@ -56,8 +56,8 @@ function prepareViews() {
     last = { ...state };
   });
   const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint', 'picked', 'alone'];
-  store.watch([...posesShown, 'opened', 'guidance', 'video', 'aliases'], showSide);
-  store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden', 'trails', 'traced'], () => view.redraw());
+  store.watch([...posesShown, 'opened', 'guidance', 'video', 'aliases', 'unseen', 'locked'], showSide);
+  store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden', 'trails', 'traced', 'unseen', 'colours'], () => view.redraw());
   store.watch(['trails'], needPoses);
   store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
   store.watch(['joint', 'draft', 'picked', 'alone', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
@@ -90,7 +90,7 @@ function prepareViews() {
   store.watch(['video'], () => {
     byId('no-skeleton').hidden = Boolean(state.video?.skeleton);
   });
-  store.watch(['ghosts', 'names', 'scores', 'zooming', 'trace', 'trails'], showChoices);
+  store.watch([...CHECKED, ...CHOSEN], showChoices);
   const remember = debounce(() => {
     const place = `#video=${state.video.id}&frame=${state.frame}`;
     history.replaceState(null, '', place);
@@ -128,7 +128,7 @@ async function start() {
   prepareViews();
   prepareControls();
   showBindings(BINDINGS);
-  listenToKeys(ACTIONS, firstKey);
+  listenToKeys(currentActions, firstKey);
   showChoices();
   showLegend();
   let project;

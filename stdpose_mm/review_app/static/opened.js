@@ -149,7 +149,7 @@ export async function openVideo(id, frame = 0) {
     // Nothing is shown before the first picture has arrived.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
     opened: null, range: null, mark: null, placing: null, playing: false, joint: null, draft: null, picked: [],
-    alone: false,
+    alone: false, unseen: [], locked: [],
     ...stateOf(video), person: video.persons[0] ?? null,
     aliases: JSON.parse(localStorage.getItem(aliasKey(video)) ?? '{}'),
   });

@@ -1,7 +1,7 @@
 /** The panels beside the picture (people, actions on the chosen one, joints), and the guidance. */
 
 import { styleOf, themeColours } from './colours.js';
-import { byId, make, renew } from './dom.js';
+import { byId, icon, make, renew } from './dom.js';
 import {
   capital, categoryOf, DOUBTFUL, isAbsent, isInDoubt, isPlaced, listOrder, nameOf, readable, SOURCES, VISIBILITY,
 } from './poses.js';
@@ -74,9 +74,19 @@ function verdictOf({ right, expected_wrong, computing, good_enough, labels_neede
 }
 
 
+/**
+ * Hide or lock a person, or no longer.
+ * @param {Store} store @param {string} key `unseen` or `locked` @param {number} person
+ */
+export function toggle(store, key, person) {
+  const people = store.state[key];
+  store.update({ [key]: people.includes(person) ? people.filter((/** @type {number} */ id) => id !== person) : [...people, person] });
+}
+
 /** @param {Store} store @param {(person: number) => void} rename */
 export function showPeople(store, rename) {
-  const { persons, person, poses, shown, opened } = store.state;
+  const { state } = store;
+  const { persons, person, poses, shown, opened } = state;
   byId('people-empty').hidden = persons.length > 0;
   const category = categoryOf(store.state);
   byId('people-title').textContent = category === 'person' ? 'People' : capital(category);
@@ -120,7 +130,21 @@ export function showPeople(store, rename) {
         },
         isOpen ? '▾' : '▸',
       );
-      return make('li', { class: id === person ? 'row chosen' : 'row' }, lane, choose);
+      const marks = [['hide', 'unseen'], ['lock', 'locked']].map(([what, key]) =>
+        make(
+          'button',
+          {
+            class: 'quiet',
+            'aria-pressed': String(state[key].includes(id)),
+            'aria-label': `${capital(what)} ${nameOf(state, id)}`,
+            title: `${capital(what)} (Shift+${what === 'hide' ? 'H' : 'K'} for the chosen one)`,
+            dataset: { key: `${what} ${id}` },
+            onclick: () => toggle(store, key, id),
+          },
+          icon(what),
+        ),
+      );
+      return make('li', { class: id === person ? 'row chosen' : 'row' }, lane, choose, ...marks);
     }),
   );
 }

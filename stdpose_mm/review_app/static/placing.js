@@ -4,7 +4,7 @@ import { postPose } from './api.js';
 import { styleOf } from './colours.js';
 import { byId, clamp } from './dom.js';
 import { keyOf } from './keys.js';
-import { say } from './notices.js';
+import { announce, say } from './notices.js';
 import { capital, categoryOf, jointsByName, layInBox, markSize, nameOf, placedJoints, readable } from './poses.js';
 
 /**
@@ -97,6 +97,7 @@ export class PlacingLayer {
     if (!placing) return;
     this.store.update({ placing: null });
     const count = Object.keys(placing.joints).length;
+    announce(`Placing has ended: ${count} joints were placed`);
     if (placing.person !== null || !count) return;
     this.submit({ type: 'add_person', frame: placing.frame, joints: placing.joints });
     const all = this.#names.length;

@@ -47,6 +47,10 @@ export const store = new Store({
   trails: localStorage.getItem('trails') === 'yes',
   step: Number(localStorage.getItem('step')) || 10,
   hidden: false,
+  unseen: [],
+  locked: [],
+  colours: localStorage.getItem('colours') ?? 'person',
+  drafting: localStorage.getItem('drafting') !== 'no',
   target: 0.95,
 });
 export const { state } = store;
