@@ -1,4 +1,4 @@
-"""Placing a labelled pose elsewhere: moved, turned and scaled as joints or a box and pictures say."""
+"""Placing a labelled pose elsewhere, moved, turned and scaled by joints or a box and pictures."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _find_joint(match: _Match, joint: int) -> tuple[float, np.ndarray]:
     template = cv2.getRectSubPix(example, (side, side), (x, y))
     around = cv2.getRectSubPix(other, (reach, reach), (x, y))
     steps = np.arange(-SEARCH, SEARCH + 1)
-    scores = cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED)
+    scores = np.asarray(cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED), float)
     scores -= COST_OF_PIXEL * (steps[:, None] ** 2 + steps**2)
     row, column = np.unravel_index(np.argmax(scores), scores.shape)
     place = np.array([x + steps[column], y + steps[row]])

@@ -205,7 +205,7 @@ class Journal:
     def _open_locked(self) -> BinaryIO:
         try:
             if self.read_only:
-                return open(self.path, 'rb')  # noqa: SIM115
+                return open(self.path, 'rb')
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer, nothing remains to be written after an error.
             file = cast(BinaryIO, open(self.path, 'a+b', buffering=0))  # noqa: SIM115
