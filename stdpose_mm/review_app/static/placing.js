@@ -352,7 +352,7 @@ export class PlacingLayer {
       `${this.#isNew && this.drafts.open.length ? 'or a draft to accept it · ' : ''}` +
       `${this.#canDraft ? 'or drag a box: the network places the joints (Shift: a whole skeleton) · ' : canLay ? 'or drag a box for a whole skeleton · ' : ''}Shift+click occluded · N skip · ` +
       'Backspace or Ctrl+Z undo · Enter or Esc done · by keyboard: arrows move, Space places' +
-      `${isBegun ? ' · B the rest as in the nearest label' : canLay ? ', B whole skeleton' : ''}`;
+      `${isBegun ? ' · B the others as in a label' : canLay ? ', B whole skeleton' : ''}`;
   }
 
   /** @param {CanvasRenderingContext2D} context */
