@@ -87,14 +87,14 @@ def place_pose(
     matches.sort(key=lambda match: -match.similarity)
     best = matches[:MAX_COMPARED]
     number = len(labels[0].visibility) if labels else 0
-    points, known = np.zeros((number, 2)), np.zeros(number, bool)
+    points, has_place = np.zeros((number, 2)), np.zeros(number, bool)
     for joint in range(number):
-        found = [_find_joint(match, joint) for match in best if match.label.labelled[joint]]
-        if found:
-            points[joint], known[joint] = max(found, key=lambda scored: scored[0])[1], True
+        candidates = [_find_joint(match, joint) for match in best if match.label.labelled[joint]]
+        if candidates:
+            points[joint], has_place[joint] = max(candidates, key=lambda scored: scored[0])[1], True
     for joint, point in anchors.items():
         points[joint] = point
-    return points, known
+    return points, has_place
 
 
 def _transforms(

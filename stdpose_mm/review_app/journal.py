@@ -112,8 +112,8 @@ class Journal:
             return
         # It was checked before that labels without a size fit the video.
         frames = [replace(frame, width=size[0], height=size[1]) for frame in labels.frames]
-        given = replace(given_labels(labels), frames=tuple(frames))
-        fields = {'video': labels.name, 'posetrack18': posetrack18_fields(given)}
+        first_labels = replace(given_labels(labels), frames=tuple(frames))
+        fields = {'video': labels.name, 'posetrack18': posetrack18_fields(first_labels)}
         self._to_keep = _line({_LABELS: fields})
         if self._file is not None and not self.read_only:
             self._write(b'')

@@ -241,7 +241,9 @@ class ReviewProject:
         network = self._propagator.learned_network
         skeletons = [review.state.skeleton for review in self._in_order()]
         skeletons.append(None if network is None else network.skeleton)
-        return next((describe_skeleton(known) for known in skeletons if known is not None), None)
+        return next(
+            (describe_skeleton(skeleton) for skeleton in skeletons if skeleton is not None), None
+        )
 
     @property
     def usual_port(self) -> int:

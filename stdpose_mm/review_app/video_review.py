@@ -329,9 +329,9 @@ class VideoReview:
                 if (person, label.frame_index) != (body.get('person'), frame)
             ]
         anchors = {names.index(name): np.array(joints[name][:2]) for name in joints}
-        points, known = place_pose(self.state.frames, labels, frame, anchors, box)
+        points, has_place = place_pose(self.state.frames, labels, frame, anchors, box)
         points = np.clip(points, 0, np.array(self.state.frames.size) - 1).round(SHOWN_DECIMALS)
-        placed = {names[k]: [*points[k].tolist(), VISIBLE] for k in np.flatnonzero(known)}
+        placed = {names[k]: [*points[k].tolist(), VISIBLE] for k in np.flatnonzero(has_place)}
         return {'joints': {**placed, **joints} if placed else {}}
 
     def edit(self, body: dict[str, Any]) -> EditAnswer:

@@ -191,8 +191,8 @@ export class DraftLayer {
     this.emptied = this.open.length ? -1 : shown;
     this.#discarding = this.#discarding.then(() => {
       const answer = this.#ask({ do: 'discard', frame: shown, ...(draft && { id: draft.id }) }, null, () => poses.release(shown));
-      return answer.then((known) => {
-        if (known) return;
+      return answer.then((drafts) => {
+        if (drafts) return;
         poses.expire(shown, shown);
         poses.need(shown, 1);
       });

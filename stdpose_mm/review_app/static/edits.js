@@ -220,12 +220,12 @@ export class EditQueue {
   #show(edit) {
     const { poses, video } = this.store.state;
     const { frame } = edit;
-    const known = frame === undefined ? null : poses.at(frame);
+    const people = frame === undefined ? null : poses.at(frame);
     const change = SHOWN_AT_ONCE[edit.type];
-    if (!known || !(change || edit.draft)) return false;
+    if (!people || !(change || edit.draft)) return false;
     poses.hold(
       frame,
-      known.map((/** @type {import('./poses.js').Pose} */ pose) =>
+      people.map((/** @type {import('./poses.js').Pose} */ pose) =>
         pose.id === edit.person ? change(pose, edit, video.skeleton) : pose,
       ),
       (/** @type {{id: string}} */ { id }) => id === edit.draft,

@@ -54,8 +54,8 @@ function isAdviceToCome() {
 function whyNoDoubt() {
   if (state.guidance?.doubtful.length) {
     const { doubtful, num_doubtful } = state.guidance;
-    const shown = num_doubtful > doubtful.length ? `These were the worst of ${num_doubtful}` : 'No more';
-    return `${shown} frames in doubt: press Space again to start over`;
+    const end = num_doubtful > doubtful.length ? `These were the worst of ${num_doubtful}` : 'No more';
+    return `${end} frames in doubt: press Space again to start over`;
   }
   if (isAdviceToCome()) return 'Still looking for frames in doubt: press Space again in a moment';
   return 'No frame is in doubt';

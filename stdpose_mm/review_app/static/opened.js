@@ -159,10 +159,10 @@ export async function openVideo(id, frame = 0) {
   refreshGuidance();
   connection.open(id);
   queue.open();
-  const known = video.project_skeleton;
-  if (!video.skeleton && known) {
-    submit({ type: 'set_skeleton', joints: known.joints, limbs: known.limbs, category: known.category });
-    say(`This video gets the ${known.joints.length} joints of the project: Ctrl+Z leaves the choice to you`);
+  const skeleton = video.project_skeleton;
+  if (!video.skeleton && skeleton) {
+    submit({ type: 'set_skeleton', joints: skeleton.joints, limbs: skeleton.limbs, category: skeleton.category });
+    say(`This video gets the ${skeleton.joints.length} joints of the project: Ctrl+Z leaves the choice to you`);
   } else if (!video.skeleton) askForSkeleton(store, submit);
 }
 
@@ -262,10 +262,10 @@ function onAnswer(answer, edit) {
 /** Go to the edit that was undone or done again, unless it is in view; say what it was. */
 /** @param {string} done @param {any} answer */
 function showReversed(done, { of, person, persons }) {
-  const said = `${done}: ${describeEdit(of, state)}`;
+  const message = `${done}: ${describeEdit(of, state)}`;
   const [first, last] = framesOf(of);
-  announce(said);
-  if (first !== state.frame) say(said);
+  announce(message);
+  if (first !== state.frame) say(message);
   const edited = [of.person, of.a, person, state.person].find((id) => persons.includes(id)) ?? null;
   if (first > state.frame || state.frame > last) visit(first, edited);
   else if (edited !== state.person) store.update({ person: edited, joint: null });

@@ -98,7 +98,7 @@ export function showPeople(store, rename) {
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
       const isPending = pose?.pending && source !== 'given';
-      const said = pose?.sketched ? 'straight line so far' : isPending ? 'recomputing' : pose && isInDoubt(pose) ? 'in doubt' : source;
+      const status = pose?.sketched ? 'straight line so far' : isPending ? 'recomputing' : pose && isInDoubt(pose) ? 'in doubt' : source;
       const choose = make(
         'button',
         {
@@ -114,7 +114,7 @@ export function showPeople(store, rename) {
         make(
           'span',
           { class: `source ${source}` },
-          pose ? `${MARKS[source]} ${said}` : '…',
+          pose ? `${MARKS[source]} ${status}` : '…',
         ),
       );
       const isOpen = opened === id;
@@ -305,11 +305,11 @@ export function showLearning(store) {
     ...(running ? [stopping ? 'Stopping…' : 'Stop learning'] : ['Learn', wide(' from labels')]),
   );
   button.disabled = !learning || (!running && refused !== null);
-  const known = labels ? `. The network in use has learned from ${counted(labels, 'label')}` : '';
+  const history = labels ? `. The network in use has learned from ${counted(labels, 'label')}` : '';
   const why = running
     ? `End the training and ${stopping ? 'keep no network' : 'keep the best network so far'}`
     : (refused ?? 'Train a network on the labels of this project while you continue');
-  button.title = `${why} (Shift+L)${message && !running ? `. Last time: ${message}` : known}`;
+  button.title = `${why} (Shift+L)${message && !running ? `. Last time: ${message}` : history}`;
   byId('learn-progress').hidden = !running;
   byId('learn-progress').value = done;
   const accuracy = typeof right === 'number' ? `, finds ${percent(right)}` : '';

@@ -215,8 +215,8 @@ export class PictureView {
     if (!video || !this.width) return;
     if (frame !== this.#lastFrame) this.#direction = Math.sign(frame - this.#lastFrame);
     this.#lastFrame = frame;
-    const shown = video.width * this.scale * (devicePixelRatio || 1);
-    const width = chooseWidth(Math.round(shown), video.width);
+    const pixels = video.width * this.scale * (devicePixelRatio || 1);
+    const width = chooseWidth(Math.round(pixels), video.width);
     clearTimeout(this.#sharpen);
     const ask = () => {
       this.#pictureWidth = width;

@@ -290,17 +290,17 @@ export class PoseCache {
   #fetch(chunk) {
     const first = chunk * CHUNK;
     if (first < 0 || first >= this.frameCount) return;
-    const known = this.#chunks.get(chunk) ?? { asked: 0, loaded: 0, stale: 1 };
+    const request = this.#chunks.get(chunk) ?? { asked: 0, loaded: 0, stale: 1 };
     this.#chunks.delete(chunk);
-    this.#chunks.set(chunk, known);
-    if (known.asked >= known.stale) return;
+    this.#chunks.set(chunk, request);
+    if (request.asked >= request.stale) return;
     const stamp = ++this.#clock;
-    known.asked = Math.max(stamp, known.stale);
+    request.asked = Math.max(stamp, request.stale);
     const last = Math.min(first + CHUNK, this.frameCount) - 1;
     this.load(first, last).then(
       (answer) => this.#arrive(chunk, stamp, answer),
       (error) => {
-        known.asked = known.loaded;
+        request.asked = request.loaded;
         this.onError(error);
       },
     );
@@ -309,15 +309,15 @@ export class PoseCache {
 
   /** @param {number} chunk @param {number} stamp @param {any} answer */
   #arrive(chunk, stamp, answer) {
-    const known = this.#chunks.get(chunk);
-    if (!known) return;
+    const request = this.#chunks.get(chunk);
+    if (!request) return;
     if (answer.revision < this.#revision) {
       // The answer is older than an edit that the page knows of: ask again.
-      known.asked = known.loaded;
+      request.asked = request.loaded;
       setTimeout(() => this.#fetch(chunk), AGAIN_MS);
       return;
     }
-    known.loaded = Math.max(known.loaded, stamp);
+    request.loaded = Math.max(request.loaded, stamp);
     this.#putAll(answer, () => stamp);
     this.onChange();
   }
@@ -367,8 +367,8 @@ export class PoseCache {
   /** @param {number} first @param {number} last */
   expire(first, last) {
     const stale = ++this.#clock;
-    for (const [chunk, known] of this.#chunks) {
-      if (chunk * CHUNK <= last && (chunk + 1) * CHUNK > first) known.stale = stale;
+    for (const [chunk, request] of this.#chunks) {
+      if (chunk * CHUNK <= last && (chunk + 1) * CHUNK > first) request.stale = stale;
     }
   }
 

@@ -34,9 +34,9 @@ export class SkeletonLayer {
   poses() {
     const { poses, shown, unseen } = this.store.state;
     const { dragged } = this;
-    const known = (poses?.at(shown) ?? []).filter((/** @type {Pose} */ { id }) => !unseen.includes(id));
-    if (!dragged || dragged.frame !== shown) return known;
-    return known.map((/** @type {Pose} */ pose) =>
+    const people = (poses?.at(shown) ?? []).filter((/** @type {Pose} */ { id }) => !unseen.includes(id));
+    if (!dragged || dragged.frame !== shown) return people;
+    return people.map((/** @type {Pose} */ pose) =>
       pose.id === dragged.person ? dragged.pose : pose,
     );
   }
@@ -122,7 +122,7 @@ export class SkeletonLayer {
 
     for (const [from, to] of skeleton.limbs) {
       if (!isPlaced(pose, from) || !isPlaced(pose, to)) continue;
-      const given = sources[from] === 'g' && sources[to] === 'g';
+      const isGiven = sources[from] === 'g' && sources[to] === 'g';
       const occluded = points[from][2] === 1 || points[to][2] === 1;
       const trace = () => {
         context.beginPath();
@@ -132,11 +132,11 @@ export class SkeletonLayer {
       };
       context.setLineDash([]);
       context.strokeStyle = HALO;
-      context.lineWidth = line(given ? 1.1 : 0.8);
+      context.lineWidth = line(isGiven ? 1.1 : 0.8);
       trace();
       context.setLineDash(occluded ? [size, size] : []);
       context.strokeStyle = colourOf(to);
-      context.lineWidth = line(given ? 0.7 : 0.4);
+      context.lineWidth = line(isGiven ? 0.7 : 0.4);
       trace();
     }
     context.setLineDash([]);
@@ -144,13 +144,13 @@ export class SkeletonLayer {
 
     for (const joint of marks) {
       const [x, y] = places[joint];
-      const given = sources[joint] === 'g';
+      const isGiven = sources[joint] === 'g';
       const fill = scores === 'colour' ? scoreColour(points[joint][3]) : colourOf(joint);
       outline(context, shape, x, y, size);
       context.strokeStyle = HALO;
-      context.lineWidth = line(given ? 1 : 0.9);
+      context.lineWidth = line(isGiven ? 1 : 0.9);
       context.stroke();
-      if (given) {
+      if (isGiven) {
         context.strokeStyle = '#fff';
         context.lineWidth = line(0.6);
         context.stroke();
@@ -164,7 +164,7 @@ export class SkeletonLayer {
         context.stroke();
       }
       if (points[joint][2] === 1) {
-        context.strokeStyle = given ? '#000' : '#fff';
+        context.strokeStyle = isGiven ? '#000' : '#fff';
         context.lineWidth = line(0.3);
         context.beginPath();
         context.moveTo(x - size * 0.7, y + size * 0.7);

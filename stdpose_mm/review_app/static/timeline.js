@@ -401,8 +401,8 @@ export class Timeline {
         context.fillRect(LABELS, top + 1, this.#track, row.height - 2);
         if (timeline && lane?.joints) {
           this.#drawHeat(context, timeline, lane.joints[row.joint], top + 1, row.height - 2);
-          const given = lane.joint_runs[row.joint].filter((run) => run[2] === 'given');
-          this.#drawRuns(context, given, top + 2, 6, colour);
+          const givenRuns = lane.joint_runs[row.joint].filter((run) => run[2] === 'given');
+          this.#drawRuns(context, givenRuns, top + 2, 6, colour);
         }
         continue;
       }
