@@ -96,13 +96,6 @@ def test_folders_that_do_not_fit_are_refused(folders, capsys, change, sentence) 
     _assert_refused(folders, capsys, sentence)
 
 
-def test_a_refusal_leaves_earlier_metrics_alone(folders) -> None:
-    folders[2].write_text('earlier')
-    (folders[1] / '020002_mpii_test.json').unlink()
-    assert _run(folders) == 2
-    assert folders[2].read_text() == 'earlier'
-
-
 def test_unknown_values_are_null(folders) -> None:
     def no_ankles(data: dict) -> None:
         for annotation in data['annotations']:

@@ -118,15 +118,6 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
         assert sum(1 for _ in container.decode(video=0)) == 9
 
 
-def test_an_edited_out_is_kept_beside_the_new_one(run, movie, boxes, tmp_path):
-    out = tmp_path / 'poses.json'
-    out.write_text('edited')
-    code, _, notes = run(movie, '--boxes', boxes, '--out', out)
-    assert code == 0
-    assert f'its old version is kept as {out}.bak' in str(notes)
-    assert out.with_name('poses.json.bak').read_text() == 'edited'
-
-
 def test_flow_carries_poses_between_the_frames_that_the_model_sees(run, movie, boxes, tmp_path):
     out = tmp_path / 'poses.json'
     assert run(movie, '--out', out, '--boxes', boxes, '--pose-every', 4)[0] == 0
@@ -351,20 +342,6 @@ def test_times_come_from_the_video(run, movie, boxes, tmp_path):
     assert (last[0], float(last[1])) == ('8', pytest.approx(8 / open_frames(movie).fps, abs=1e-6))
 
 
-def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folder, boxes, tmp_path):
-    data = json.loads(boxes.read_text())
-    for image in data['images']:
-        image['file_name'] = f'{image["frame_index"]:06d}.jpg'
-    boxes.write_text(json.dumps(data))
-    out = tmp_path / 'poses.json'
-    arguments = [folder, '--out', out, '--boxes', boxes]
-    assert 'give --boxes-first-frame-number 0 if' in refusal(run, *arguments)
-    assert run(*arguments, '--boxes-first-frame-number', 0)[0] == 0
-    poses = read_labels(out)
-    for frame in range(NUM_FRAMES):
-        assert poses[frame][0].bbox.tolist() == box_at(0, frame).tolist()
-
-
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
@@ -428,18 +405,6 @@ def test_a_config_counts_by_its_content_under_a_name_too(model_files, movie, tmp
     assert fingerprints[0] != fingerprints[1]
 
 
-def test_a_broken_first_picture_is_a_frame_without_people(run, folder, boxes, tmp_path):
-    (folder / '000001.jpg').write_bytes(b'no picture')
-    out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
-    arguments = ('--out', out, '--boxes', boxes, '--save-video', video)
-    code, _, _ = run(folder, *arguments, '--boxes-first-frame-number', '0')
-    assert code == 0
-    assert json.loads(out.read_text())['inference']['unreadable_frames'] == [0]
-    labels = read_labels(out)
-    assert [len(labels[frame]) for frame in range(9)] == [0] + [2] * 8
-    assert np.median(open_frames(video)[0]) < 10
-
-
 @pytest.fixture
 def several(movie, boxes, tmp_path):
     """``videos/{a,b}.mp4`` and ``boxes/{a,b}.json``."""
@@ -472,16 +437,6 @@ def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, mon
         'infer.py: interrupted, 0 of 2 videos are finished; the same command continues from here'
     )
     assert not list((tmp_path / 'out').glob('[!.]*'))
-
-
-def test_that_nobody_says_where_the_people_are_is_said_once(run, several, tmp_path):
-    line = refusal(run, several, '--out', tmp_path / 'out')
-    assert 'the positions of the people are unknown' in line
-
-
-def test_one_file_of_boxes_does_not_serve_several_videos(run, several, boxes, tmp_path):
-    line = refusal(run, several, '--out', tmp_path / 'out', '--boxes', boxes)
-    assert 'boxes.json is not a folder, but there are several videos' in line
 
 
 HELD = """

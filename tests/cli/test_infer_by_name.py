@@ -132,18 +132,6 @@ def test_a_file_that_the_user_has_put_there_is_not_announced(
     assert not any('files are fetched once' in line for line in errors)
 
 
-def test_a_file_that_is_there_is_not_announced(
-    run_main: Run, tmp_path: Path, published: Publish
-) -> None:
-    clip = write_walk(tmp_path / 'clip.mp4', 1)
-    published('human-s')
-    for name in ('first', 'second'):
-        out = tmp_path / f'{name}.json'
-        code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
-        assert code == 0
-    assert errors == [FOUND]
-
-
 def test_it_needs_neither_pytorch_nor_openmmlab(tmp_path: Path, published: Publish) -> None:
     clip, out = write_walk(tmp_path / 'clip.mp4', 2), tmp_path / 'poses.json'
     published('human')

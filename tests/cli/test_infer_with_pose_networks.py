@@ -18,7 +18,6 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.bare_onnx import simcc_network
 from support.published_files import publish
 from support.refusals import refusal
-from support.without_torch import run_without_torch
 
 pytestmark = pytest.mark.slow
 
@@ -129,13 +128,6 @@ def test_a_network_in_a_file_serves_several_videos(
     assert (code, '2 done, 0 done before' in printed) == (0, True), printed
 
 
-def test_poses_between_frames_are_carried(run: Run, network: Path, tmp_path: Path) -> None:
-    out = tmp_path / 'poses.json'
-    code, _, _ = run('--pose-onnx', network, '--out', out, '--pose-every', 2)
-    assert code == 0
-    require_poses(out, 2)
-
-
 def test_a_model_of_mmpose_by_its_config(run: Run, tmp_path: Path) -> None:
     pytest.importorskip('mmpose')
     from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
@@ -159,16 +151,6 @@ def test_a_tensorflow_lite_file(run: Run, tmp_path: Path) -> None:
     assert run('--pose-tflite', network, '--out', out)[0] == 0
     # A cell holds the mean of 4x4 pixels of the crop, which begin 1.5 pixels before its place.
     require_poses(out, 2)
-
-
-def test_it_needs_neither_pytorch_nor_openmmlab(
-    clip: Path, boxes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / 'poses.json'
-    arguments = [clip, '--pose', 'human', '--boxes', boxes, '--out', out, '--smooth', 'one-euro']
-    with publish(tmp_path, monkeypatch, 'human'):
-        run_without_torch('infer', *arguments)
-    assert len(read_labels(out).persons) == 2 * NUM_FRAMES
 
 
 ONE = 'infer uses one pose network: give --checkpoint, or one of --pose NAME'

@@ -144,7 +144,6 @@ def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path:
         ('{video} {few} --out n.onnx', '2 labelled frames cannot teach a network'),
         ('{video} {labels} --out n.onnx --continue-from no.onnx', 'no.onnx'),
         ('{video} {labels} --out n.onnx --device abacus', "device 'abacus' cannot"),
-        ('{labels} {video} --out n.onnx', 'give the video first and then the labels'),
         ('{video} {video} {labels} --out n.onnx', 'is given twice with the same labels'),
         ('{videos} {labels} --out n.onnx --labels-video one', '--labels-video would have no'),
         (

@@ -78,17 +78,6 @@ def test_propagate_fetches_a_network_once(
     assert poses(outs[0]) == poses(outs[1]) != poses(outs[2])
 
 
-def test_a_network_that_cannot_be_fetched_is_one_line(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / 'dense.json'
-    with publish(tmp_path, monkeypatch, 'hand'):
-        pass
-    line = refusal(run, '--out', out, '--pose', 'human')
-    assert 'human-m cannot be fetched from http://127.0.0.1' in line
-    assert not out.exists()
-
-
 def test_an_unknown_name_is_one_line(run: Run, tmp_path: Path) -> None:
     line = refusal(run, '--out', tmp_path / 'dense.json', '--pose', 'rtmpose-m')
     assert 'there is no rtmpose-m among the published networks' in line

@@ -285,18 +285,6 @@ def boxes_of(path: Path, track_id: int) -> dict[int, list[float]]:
     return {frame_of[a['image_id']]: a['bbox'] for a in people}
 
 
-def test_boxes_from_a_file_are_taken_over(run, folder, label_file, label_fields, tmp_path):
-    box = {**label_fields['annotations'][0], 'id': 77, 'image_id': 3, 'bbox': [1, 2, 30, 40]}
-    label_fields['images'] = [{'id': 3, 'file_name': 'clip/000003.jpg'}]
-    label_fields['annotations'] = [box]
-    (tmp_path / 'boxes.json').write_text(json.dumps(label_fields))
-    out = tmp_path / 'dense.json'
-    boxes = ['--boxes', tmp_path / 'boxes.json', '--method', 'linear']
-    assert run(folder, label_file, '--out', out, *boxes)[0] == 0
-    assert boxes_of(out, 0)[2] == [1, 2, 30, 40]
-    assert boxes_of(out, 1)[2] != [1, 2, 30, 40]
-
-
 @pytest.mark.parametrize(
     ('name', 'line', 'options'),
     [
@@ -424,12 +412,6 @@ def test_outputs_in_folders_are_named_after_the_video(run, movie, label_file, tm
     assert [path.name for path in dense.iterdir()] == ['clip.json']
     assert [path.name for path in overlays.iterdir()] == ['clip.mp4']
     assert [path.name for path in (tmp_path / 'pages').iterdir()] == ['clip.html']
-
-
-def test_an_output_in_a_folder_has_the_suffix_of_its_format(run, movie, label_file, tmp_path):
-    code, _, _ = run(movie, label_file, '--out', f'{tmp_path}/dense/', '--format', 'cvat')
-    assert code == 0
-    assert [path.name for path in (tmp_path / 'dense').iterdir()] == ['clip.xml']
 
 
 def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, label_file, tmp_path):

@@ -32,11 +32,6 @@ def asked(run_main, movie, label_file, tmp_path):
     return out
 
 
-def test_video_and_labels_in_the_wrong_order_are_told(run_main, movie, label_file, tmp_path):
-    line = refusal(run_main, queries.main, label_file, movie, '--out', tmp_path / 'q.npz')
-    assert 'give the video first and then the labels' in line
-
-
 @pytest.fixture
 def tracks(asked):
     """Tracks that are 2 pixels right of straight lines, between the labels."""
@@ -126,13 +121,6 @@ def test_tracks_of_another_video_are_refused_before_work_begins(
     assert (code, len(said)) == (2, 1)
     assert 'are of 9 frames of (640, 480) pixels, but clip has 9 of (96, 80)' in said[0]
     assert 'labels on frames' not in printed
-
-
-def test_tracks_are_not_written_over(run, movie, label_file, tracks):
-    before = tracks.read_bytes()
-    code, _, said = run(movie, label_file, '--out', tracks, '--track-results', tracks)
-    assert (code, len(said)) == (2, 1)
-    assert tracks.read_bytes() == before
 
 
 def test_labels_without_joints_have_no_queries(run_main, movie, label_file, label_fields, tmp_path):
