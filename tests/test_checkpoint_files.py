@@ -10,7 +10,6 @@ import collections
 import io
 import os
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any
@@ -31,7 +30,6 @@ from stdpose_mm.checkpoint_files import (
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import downloads
 from support.malicious_files import MALICIOUS, whole
-from support.small_configs import DETECTOR
 
 
 @pytest.fixture
@@ -265,32 +263,6 @@ def test_mmengine_reads_as_before_after_two_threads() -> None:
     first_is_out.set()
     second.join()
     assert ({**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)) == before
-
-
-def test_functions_of_the_library(
-    tmp_path: Path, marker: Path, model_files: tuple[Path, Path]
-) -> None:
-    from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
-    from stdpose_mm.detection import build_person_detector
-    from stdpose_mm.engine.hooks import HeatmapTeacherHook
-    from stdpose_mm.models.backbones import ViT
-
-    bad, config = str(tmp_path / 'bad.pth'), str(model_files[0])
-    MALICIOUS['state_dict'](Path(bad), marker)
-    (tmp_path / 'det.py').write_text(DETECTOR)
-    pretrained = dict(type='Pretrained', checkpoint=bad)
-    calls: dict[str, Callable[[], object]] = {
-        'inferencer': lambda: STDPoseInferencer(config, bad, device='cpu'),
-        'inferencer without a config': lambda: STDPoseInferencer(None, bad, device='cpu'),
-        'propagator': lambda: VideoPosePropagator(config, bad),
-        'detector': lambda: build_person_detector(tmp_path / 'det.py', bad),
-        'teacher': lambda: HeatmapTeacherHook(config, bad).before_train(None),
-        'init_cfg': lambda: ViT('tiny', img_size=(64, 48), init_cfg=pretrained).init_weights(),
-    }
-    for name, call in calls.items():
-        with pytest.raises(InputError, match='besides weights and plain values'):
-            call()
-        assert not marker.exists(), name
 
 
 @pytest.mark.parametrize(

@@ -136,13 +136,6 @@ def test_life_spans_by_labels(linear, folder):
     assert ''.join(r.source[0][0] for r in run(linear, state)) == 'aagpgaaaa'
 
 
-def test_an_unknown_person_is_one_sentence(linear, state):
-    linear.add_labels(state, 0, 1, POSE)
-    for call in (linear.remove_labels, linear.mark_absent):
-        with pytest.raises(InputError, match='no person 5 in clip, choose one with labels: 1'):
-            call(state, 0, 5)
-
-
 def test_detections_are_made_once(linear, folder, tmp_path):
     seen = []
 

@@ -11,10 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
 from support.paths import ROOT
@@ -24,7 +20,6 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = ROOT
 BASE = REPOSITORY / 'configs' / '_base_'
-SIZES = ('128x96', '256x192')
 
 
 def write_config(
@@ -43,38 +38,6 @@ def write_config(
         f'val_dataloader = dict(dataset=dict({changes}, pipeline=_base_.val_pipeline))\n'
     )
     return path
-
-
-@pytest.mark.parametrize('size', SIZES)
-def test_pipelines_build_at_every_size(size: str) -> None:
-    init_default_scope('mmpose')
-    cfg = Config.fromfile(BASE / 'pipelines' / f'windows_{size}.py')
-    height, width = map(int, size.split('x'))
-    assert cfg.codec.input_size == (width, height)
-    assert cfg.codec.heatmap_size == (width // 4, height // 4)
-    Compose(cfg.train_pipeline)
-    Compose(cfg.val_pipeline)
-
-
-@pytest.mark.parametrize(
-    ('name', 'task'),
-    [
-        ('PoseTrack17', 'propagation'),
-        ('PoseTrack18', 'propagation'),
-        ('PoseTrack21', 'estimation'),
-        ('Generic', 'estimation'),
-    ],
-)
-def test_datasets_of_the_base_configs_give_samples(
-    name: str, task: str, tiny_set: TinySet, tmp_path: Path
-) -> None:
-    init_default_scope('mmpose')
-    cfg = Config.fromfile(write_config(tmp_path / 'config.py', tiny_set, name, task))
-    train = DATASETS.build(cfg.train_dataloader.dataset)
-    val = DATASETS.build(cfg.val_dataloader.dataset)
-    assert train[0]['inputs'].shape == (3, 3, 128, 96)
-    given = val[0]['data_samples'].gt_instance_labels.given_mask.any()
-    assert given == (task == 'propagation')
 
 
 @pytest.fixture(scope='module')

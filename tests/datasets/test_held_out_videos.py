@@ -6,7 +6,6 @@ import pytest
 
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.metrics import VideoPCKMetric
 from support.tiny_set import TinySet
 
 # Video 'b' is held out, 'a' is not, see tests/io/labels/test_label_files.py.
@@ -23,13 +22,6 @@ def test_training_and_validation_have_no_video_in_common(tiny_set: TinySet) -> N
         **tiny_set.args, interval=4, held_out_share=SHARE, held_out='only', test_mode=True
     )
     assert (names(train), names(val)) == ({'a'}, {'b'})
-
-
-def test_the_metric_reads_the_videos_of_validation(tiny_set: TinySet) -> None:
-    metric = VideoPCKMetric(
-        str(tiny_set.root / 'annotations'), held_out_share=SHARE, held_out='only'
-    )
-    assert [video.name for video in metric.truth] == ['b']
 
 
 def test_no_video_left_to_validate_on_is_one_sentence(tiny_set: TinySet) -> None:

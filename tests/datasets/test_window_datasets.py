@@ -67,30 +67,6 @@ def test_box_is_the_labels_own(tiny_set: TinySet) -> None:
     np.testing.assert_array_equal(info['bbox'], [[25, 20, 67, 94]])
 
 
-def test_box_without_annotation_is_the_pose_grown_by_15_per_cent(tiny_set: TinySet) -> None:
-    def drop(data: dict) -> None:
-        for person in data['annotations']:
-            del person['bbox']
-
-    tiny_set.change(drop)
-    info = info_of(PoseTrack18WindowDataset(**tiny_set.args, interval=4), key=5)
-    np.testing.assert_allclose(info['bbox'], [[30 - 4.8, 25 - 9.6, 62 + 4.8, 89 + 9.6]], rtol=1e-6)
-
-
-def test_interpolated_box_lies_between_the_given_labels_boxes(tiny_set: TinySet) -> None:
-    def spoil(data: dict) -> None:
-        for person in data['annotations']:
-            if person['image_id'] == 1005:
-                person['bbox'] = [1, 1, 2, 2]
-            if person['image_id'] == 1008 and person['track_id'] == 0:
-                person['bbox'] = [43, 18, 62, 94]
-
-    tiny_set.change(spoil)
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, boxes='interpolated')
-    # Frame 4 has [23, 19, 42, 74]: a quarter of the way to frame 8.
-    np.testing.assert_allclose(info_of(dataset, key=5)['bbox'], [[28, 18.75, 75, 97.75]])
-
-
 def test_testing_propagation_predicts_every_unlabelled_frame(tiny_set: TinySet) -> None:
     def leave(data: dict) -> None:
         data['annotations'] = [
@@ -525,15 +501,6 @@ def test_contradicting_arguments_are_refused(args: dict, message: str) -> None:
         PoseTrack18WindowDataset(**args, lazy_init=True)
 
 
-def test_metainfo_of_posetrack() -> None:
-    metainfo = PoseTrack18WindowDataset(lazy_init=True).metainfo
-    assert metainfo['dataset_name'] == 'posetrack18'
-    assert metainfo['num_keypoints'] == 17
-    assert metainfo['flip_indices'] == [0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
-    assert metainfo['lower_body_ids'] == list(range(11, 17))
-    assert metainfo['upper_body_ids'] == list(range(11))
-
-
 def test_generic_dataset_takes_the_skeleton_of_the_files(tiny_set: TinySet) -> None:
     def rename(data: dict) -> None:
         data['categories'] = [
@@ -646,16 +613,6 @@ def test_key_frames_of_a_sample_lie_between_the_same_two_labels(tiny_set: TinySe
             assert info['window_position'][number] == pytest.approx((key - left) / (right - left))
 
 
-def test_seed_repeats_the_key_frames(tiny_set: TinySet) -> None:
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, **SEGMENTS)
-    once, again, other = (
-        [dataset.get_data_info(SampleIndex(i, seed=seed))['frame_indices'] for i in range(20)]
-        for seed in (3, 3, 4)
-    )
-    assert once == again
-    assert once != other
-
-
 def test_frames_are_cropped_each_at_its_own_box(tiny_set: TinySet) -> None:
     dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, crops='frame')
     info = info_of(dataset, key=5, track=1)
@@ -698,11 +655,3 @@ def test_testing_shows_no_label_of_further_frames(tiny_set: TinySet) -> None:
     assert info['label_sources'] == ('given', None, 'given', None, 'given')
     assert info['aux_keypoints_visible'].any(axis=1).tolist() == [True, False, False, True]
     assert not info['aux_keypoints'][1:3].any()
-
-
-def test_estimation_of_five_frames_takes_two_neighbours_on_either_side(tiny_set: TinySet) -> None:
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation', num_frames=5)
-    assert info_of(dataset, key=5)['frame_indices'] == (3, 4, 5, 6, 7)
-    info = info_of(dataset, key=0)
-    assert info['frame_indices'] == (0, 0, 0, 1, 2)
-    assert not info['aux_given'].any()

@@ -143,19 +143,6 @@ def test_weights_of_another_model_are_refused(saved: dict[str, str], tmp_path: P
         load({**saved, 'config': config})
 
 
-def test_a_model_of_single_frames_is_refused(saved: dict[str, str], tmp_path: Path) -> None:
-    cfg = tiny_cfg()
-    per_frame = {name: cfg[name] for name in ('backbone', 'head')}
-    per_frame['head'] = {
-        **{name: value for name, value in cfg['frame_head'].items() if name != 'type'},
-        'type': 'HeatmapHead',
-    }
-    path = tmp_path / 'per_frame.py'
-    Config({'model': {'type': 'TopdownPoseEstimator', **per_frame}}).dump(path)
-    with pytest.raises(InputError, match='has no window model'):
-        load({**saved, 'config': str(path)})
-
-
 def test_a_config_without_a_model_is_refused(saved: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / 'runtime.py'
     path.write_text('max_iters = 3')

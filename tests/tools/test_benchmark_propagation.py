@@ -22,14 +22,10 @@ from support.comparison_videos import (
     posetrack_video,
     write_slow_and_fast,
 )
-from support.paths import ROOT
 from support.pose_network_files import write_dot_network
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
-
-CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
-
 
 tool = load_tool('analysis_tools/benchmark_propagation')
 
@@ -245,9 +241,3 @@ def test_missing_pictures_are_found_before_any_computing(run, labels, monkeypatc
     code, _, errors = run(labels, '--methods', 'linear', 'flow')
     assert code == 2
     assert 'are not available' in errors[0]
-
-
-def test_no_labels_at_all(run, tmp_path):
-    code, _, errors = run(tmp_path / 'no.json')
-    assert code == 2
-    assert 'no.json do not exist' in errors[0]

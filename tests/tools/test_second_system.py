@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmpose.apis import MMPoseInferencer
 
-from stdpose_mm.apis import STDPoseInferencer
 from stdpose_mm.inference import window_model
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -155,28 +153,6 @@ def test_auto_takes_it_as_evidence(
 
 
 # Estimation
-
-
-def test_mmposes_inferencer_knows_it(without_labels: Files, pictures: np.ndarray) -> None:
-    config, weights = map(str, without_labels)
-    assert STDPoseInferencer.can_run(config)
-    unified = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device='cpu')
-    alone = STDPoseInferencer(config, weights, device='cpu')
-    assert type(unified.inferencer) is STDPoseInferencer
-    boxes = [np.array([[8.0, 8, 32, 40]])] * 3
-    before = torch.get_rng_state()
-    found = [r['predictions'] for r in unified(list(pictures[:3]), bboxes=boxes)]
-    again = [r['predictions'] for r in alone(list(pictures[:3]), bboxes=boxes)]
-    assert found == again
-    assert torch.equal(torch.get_rng_state(), before)
-    poses = np.array([people[0][0]['keypoints'] for people in found])
-    assert poses.shape == (3, 3, 2)
-    assert not np.array_equal(poses[0], poses[1])
-
-
-@pytest.mark.parametrize('name', ['estimation', 'propagation'])
-def test_a_name_is_enough(name: str) -> None:
-    assert STDPoseInferencer.can_run(f'semantic_motion_tiny_{name}_synthetic')
 
 
 def test_a_video_by_the_checkpoint_and_by_the_exported_network(

@@ -77,21 +77,12 @@ def test_same_seed_gives_the_same_clip_byte_for_byte() -> None:
         np.testing.assert_array_equal(a.visibility, b.visibility)
 
 
-def test_another_seed_gives_another_clip() -> None:
-    assert (generate_clip(1, SMALL).frames != generate_clip(2, SMALL).frames).any()
-
-
 def test_generating_leaves_the_global_random_state_alone() -> None:
     np.random.seed(0)
     before = np.random.random()
     np.random.seed(0)
     generate_clip(0, SMALL)
     assert np.random.random() == before
-
-
-def test_frames_have_the_size_asked_for(clips: list[SyntheticClip]) -> None:
-    assert clips[0].frames.shape == (4, 72, 96, 3)
-    assert clips[0].frames.dtype == np.uint8
 
 
 def test_number_of_people_is_as_asked_for() -> None:
@@ -114,15 +105,6 @@ def test_labelled_joints_lie_inside_the_picture(clips: list[SyntheticClip]) -> N
             assert len(places)
             assert (places >= 0).all()
             assert (places <= (95, 71)).all()
-
-
-def test_joints_outside_the_picture_are_not_labelled(clips: list[SyntheticClip]) -> None:
-    missing = [
-        int((label.visibility[[0, 1, 2, *range(5, 17)]] == 0).sum())
-        for clip in clips
-        for label in clip.labels.persons
-    ]
-    assert any(missing)
 
 
 def test_person_box_holds_the_labelled_joints_and_stays_in_the_picture(

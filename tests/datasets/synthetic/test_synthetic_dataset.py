@@ -244,11 +244,3 @@ def test_command_answers_wrong_input_with_one_line_and_code_2(
     assert message in error
     assert error.count('\n') == 1
     assert not (tmp_path / 'set').exists()
-
-
-def test_command_refuses_a_folder_below_a_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / 'file').write_text('')
-    assert run_tool(tmp_path / 'file' / 'set') == 2
-    assert 'cannot be written' in capsys.readouterr().err

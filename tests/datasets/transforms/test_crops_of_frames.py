@@ -180,30 +180,3 @@ def test_transforms_of_single_pictures_are_refused() -> None:
         crop(segment(bbox_center=CENTRES[:2], bbox_scale=SCALES[:2]))
     with pytest.raises(InputError, match='by 5, 5, 9, 5 degrees, use WindowRandomBBoxTransform'):
         crop(segment(bbox_rotation=np.array([5.0, 5, 9, 5])))
-
-
-def test_five_frames_are_cropped_each_around_its_own_box() -> None:
-    centres = np.float32([[60, 60], [70, 65], [80, 70], [110, 70], [120, 90]])
-    poses = np.repeat(centres[:, None], 2, axis=1)
-    results = segment(
-        img=[np.zeros((150, 200, 3), np.uint8) for _ in range(5)],
-        bbox=np.zeros((5, 4), np.float32),
-        bbox_score=np.linspace(0, 1, 5),
-        bbox_center=centres,
-        bbox_scale=SCALES[[0] * 5],
-        keypoints=poses[2:3],
-        keypoints_visible=np.ones((1, 2), np.float32),
-        aux_keypoints=poses[[0, 1, 3, 4]],
-        aux_keypoints_visible=np.ones((4, 2), np.float32),
-        window_position=0.5,
-    )
-    results = GenerateWindowTarget(encoder=CODEC, test_mode=True).transform(crop(results))
-    middle = np.full((4, 2, 2), [47.5, 63.5])
-    np.testing.assert_allclose(results['transformed_aux_keypoints'], middle, rtol=1e-5)
-    np.testing.assert_allclose(results['transformed_keypoints'], middle[:1], rtol=1e-5)
-    np.testing.assert_array_equal(results['input_center'], centres[2])
-    assert results['bbox_score'].tolist() == [0.5]
-    # In the picture the middle of 60 and 120 is 90, 10 right of the key frame's box.
-    row, column = np.unravel_index(results['prior_heatmaps'][0].argmax(), (32, 24))
-    expected = ([90, 75] - centres[2]) * np.array([95, 127]) / SCALES[0] + [47.5, 63.5]
-    np.testing.assert_allclose([column, row], expected * [23 / 95, 31 / 127], atol=0.51)

@@ -121,16 +121,6 @@ def test_videos_and_pictures_train_a_model_with_a_neck_in_one_batch(tiny_set: Ti
         assert of_picture[name] > 0
 
 
-def test_a_model_of_single_frames_learns_from_pictures(tiny_set: TinySet) -> None:
-    head = {**model_cfg(17)['frame_head'], 'type': 'SingleSourceHead', 'source': 'frame_feature'}
-    model = MODELS.build(model_cfg(17, neck=None, frame_head=None, head=head))
-    dataset = DATASETS.build(pictures(tiny_set.root, pipeline=steps()))
-    data = model.data_preprocessor(pseudo_collate([dataset[0]]), True)
-    model(**data, mode='loss')['loss_kpt'].backward()
-    gradient = model.backbone.patch_embed.projection[0].weight.grad
-    assert gradient.abs().max() > 0
-
-
 def test_a_batch_of_different_numbers_of_frames_is_refused(tiny_set: TinySet) -> None:
     dataset = both(tiny_set.root, num_frames=5)
     batch = pseudo_collate([dataset[0], dataset[len(dataset) - 1]])

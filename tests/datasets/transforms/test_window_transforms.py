@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
@@ -377,26 +377,6 @@ def test_packed_sample_has_the_fields_of_the_model(tiny_set: TinySet) -> None:
         'input_scale',
         'flip_indices',
     } <= set(data.metainfo_keys())
-
-
-def test_packed_frames_are_in_window_order(tiny_set: TinySet) -> None:
-    steps = [*steps_of(), {'type': 'PackWindowInputs'}]
-    packed = PoseTrack18WindowDataset(**tiny_set.args, pipeline=steps)[2]
-    # Frame i is grey 20 i; the window of frame 3 is (0, 3, 7).
-    middle = packed['inputs'][:, 0, 64, 48].tolist()
-    assert packed['data_samples'].frame_indices == (0, 3, 7)
-    np.testing.assert_allclose(middle, [0, 60, 140], atol=2)
-
-
-def test_data_loader_with_workers_gives_every_window_once(tiny_set: TinySet) -> None:
-    dataset = PoseTrack18WindowDataset(
-        **tiny_set.args, interval=4, random_offset=True, pipeline=FULL
-    )
-    loader = torch.utils.data.DataLoader(
-        dataset, batch_size=8, num_workers=2, collate_fn=pseudo_collate
-    )
-    ids = [data.id for batch in loader for data in batch['data_samples']]
-    assert ids == list(range(40))
 
 
 def test_corrupt_frame_is_replaced_by_another_sample_in_training(tiny_set: TinySet) -> None:

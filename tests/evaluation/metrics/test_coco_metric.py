@@ -104,8 +104,3 @@ def test_shifted_predictions_have_the_ap_of_their_similarity(data: Path, shift: 
 
     results = _evaluate(data, lambda keypoints: keypoints + np.array([shift, 0.0]))
     assert results['coco/AP'] == pytest.approx(expected)
-
-
-def test_people_of_frames_without_predictions_are_missed(data: Path) -> None:
-    results = _evaluate(data, lambda keypoints: keypoints, frames=range(1, NUM_FRAMES))
-    assert results['coco/AR'] == pytest.approx(1 - 1 / NUM_FRAMES)

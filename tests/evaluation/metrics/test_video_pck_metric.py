@@ -83,13 +83,6 @@ def test_a_prediction_without_track_id_is_an_error(mouse: VideoLabels, tmp_path:
         _evaluate(tmp_path, samples([nameless]))
 
 
-def test_propagated_labels_are_no_truth(mouse: VideoLabels, tmp_path: Path) -> None:
-    people = [p.with_source('propagated') if p.frame_index % 4 else p for p in mouse.persons]
-    write_posetrack18(mouse.with_persons(people), tmp_path / 'mouse.json')
-    with pytest.raises(InputError, match="6 of the 9 poses of video 'mouse' have propagated"):
-        _evaluate(tmp_path, samples([mouse]))
-
-
 def test_people_who_are_absent_do_not_make_a_frame_given(
     mouse: VideoLabels, tmp_path: Path
 ) -> None:
@@ -99,11 +92,3 @@ def test_people_who_are_absent_do_not_make_a_frame_given(
     write_posetrack18(labels, tmp_path / 'mouse.json')
     predicted = samples([mouse.keep_frames([1, 2, 3, 5, 6])])
     assert _evaluate(tmp_path, predicted, given_interval=4)['video/predicted'] == 100
-
-
-def test_two_label_files_of_one_video_are_refused(mouse: VideoLabels, tmp_path: Path) -> None:
-    (tmp_path / 'more').mkdir()
-    write_posetrack18(mouse, tmp_path / 'more' / 'mouse.json.gz')
-    files = [str(tmp_path / 'mouse.json'), str(tmp_path / 'more' / 'mouse.json.gz')]
-    with pytest.raises(InputError, match=r"mouse\.json and .* both belong to video 'mouse'"):
-        VideoPCKMetric(files)

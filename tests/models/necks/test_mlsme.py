@@ -44,7 +44,6 @@ TKS = {
     'use_prior': True,
 }
 POSE_EMBED = {'type': 'GivenPoseEmbedding', 'num_joints': JOINTS, 'embed_dims': DIMS}
-NO_MASKS = {'tube_ratio': 0, 'masked_frames': 0, 'context_decoder': None, 'pose_decoder': None}
 
 
 @pytest.fixture
