@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ import stdpose_mm  # noqa: F401
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.structures import Skeleton
 
+Files = tuple[Path, Path]
+"""Config and checkpoint."""
+
+JOINTS = ('head', 'left_hand', 'right_hand')
 CODEC = {
     'type': 'BoundedUDPHeatmap',
     'input_size': (48, 64),
@@ -33,16 +38,39 @@ def metainfo_of(skeleton: Skeleton) -> dict[str, Any]:
     return parse_pose_metainfo(skeleton.to_metainfo('tiny'))
 
 
-def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
+def stdpose_cfg(
+    num_joints: int,
+    codec: dict[str, Any],
+    width: int,
+    num_heads: int = 2,
+    num_blocks: int = 1,
+    deconv: tuple[int, int] = (16, 16),
+    loss: str = 'KeypointMSELoss',
+    **backbone: Any,
+) -> dict[str, Any]:
+    """Return the config of an STDPose with all parts of the paper but mutual information.
+
+    Args:
+        num_joints: K.
+        codec: Settings of the encoder of heatmaps.
+        width: D of the features.
+        num_heads: Attention heads of neck and head.
+        num_blocks: Blocks of either.
+        deconv: Channels of the decoders.
+        loss: Class of the losses of both heads.
+        **backbone: Settings of the ViT.
+    """
     shared = {
-        'in_channels': 32,
+        'in_channels': width,
         'out_channels': num_joints,
-        'deconv_out_channels': (16, 16),
+        'deconv_out_channels': deconv,
         'deconv_kernel_sizes': (4, 4),
-        'loss': {'type': 'KeypointMSELoss'},
-        'decoder': CODEC,
+        'loss': {'type': loss},
+        'decoder': codec,
     }
-    cfg = {
+    blocks = {'num_heads': num_heads, 'num_blocks': num_blocks}
+    columns, rows = (side // 16 for side in codec['input_size'])
+    return {
         'type': 'STDPose',
         'data_preprocessor': {
             'type': 'WindowDataPreprocessor',
@@ -52,40 +80,31 @@ def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
         },
         'backbone': {
             'type': 'ViT',
-            'arch': {
-                'embed_dims': 32,
-                'num_layers': 1,
-                'num_heads': 2,
-                'feedforward_channels': 64,
-            },
-            'img_size': (64, 48),
+            'img_size': codec['input_size'][::-1],
             'patch_embed': 'conv_stem',
+            **backbone,
         },
         'frame_head': {'type': 'FrameHead', **shared},
         'neck': {
             'type': 'STRE',
-            'tff': {
-                'type': 'TemporalFeatureFusion',
-                'embed_dims': 32,
-                'num_heads': 2,
-                'num_blocks': 1,
-            },
-            'tks': {
-                'type': 'TemporalKeypointsSynthesis',
-                'num_joints': num_joints,
-                'use_prior': True,
-            },
+            'tff': {'type': 'TemporalFeatureFusion', 'embed_dims': width, **blocks},
+            'tks': {'type': 'TemporalKeypointsSynthesis', 'num_joints': num_joints},
         },
         'head': {
             'type': 'STDAHead',
-            'feature_size': (4, 3),
-            'num_heads': 2,
-            'num_blocks': 1,
+            'feature_size': (rows, columns),
             'mask': {'type': 'DynamicAwareMask', 'num_joints': num_joints},
+            **blocks,
             **shared,
         },
         'test_cfg': {'flip_test': False},
     }
+
+
+def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
+    arch = {'embed_dims': 32, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels': 64}
+    cfg = stdpose_cfg(num_joints, CODEC, 32, arch=arch)
+    cfg['neck']['tks']['use_prior'] = True
     return {**cfg, **changes}
 
 
@@ -199,18 +218,48 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
     }
 
 
-def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
-    """Return the model with weights large enough that its maps show every input."""
+def random_model(cfg: dict[str, Any]) -> torch.nn.Module:
+    """Return a model with weights large enough that its maps show every input."""
     init_default_scope('mmpose')
     torch.manual_seed(0)
-    model = MODELS.build(model_cfg(skeleton.num_keypoints, **changes))
+    model = MODELS.build(cfg)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1:
                 torch.nn.init.xavier_normal_(parameter, gain=1.5)
             elif name.endswith('bias'):
                 torch.nn.init.normal_(parameter, std=0.1)
-    return WindowModel(model.eval(), PIPELINE, metainfo_of(skeleton))
+    return model.eval()
+
+
+def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
+    """Return :func:`random_model` of ``model_cfg`` with what surrounds it."""
+    model = random_model(model_cfg(skeleton.num_keypoints, **changes))
+    return WindowModel(model, PIPELINE, metainfo_of(skeleton))
+
+
+def write_model_files(folder: Path, model: torch.nn.Module | None = None, **changes: Any) -> Files:
+    """Write config and checkpoint of a tiny model for three joints.
+
+    Args:
+        folder: Where ``tiny.py`` and ``tiny.pth`` are written.
+        model: The model, by default as it is initialised.
+        **changes: Changes of ``model_cfg``.
+    """
+    files = folder / 'tiny.py', folder / 'tiny.pth'
+    cfg = model_cfg(3, **{'test_cfg': {'flip_test': True}, **changes})
+    data = {'type': 'GenericWindowDataset', 'task': 'estimation', 'pipeline': PIPELINE}
+    files[0].write_text(
+        "custom_imports = dict(imports=['stdpose_mm'], allow_failed_imports=False)\n"
+        f"default_scope = 'mmpose'\nmodel = {cfg!r}\n"
+        f'test_dataloader = dict(dataset={data!r})\n'
+    )
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg) if model is None else model
+    meta = {'dataset_meta': metainfo_of(Skeleton(JOINTS, ((0, 1), (0, 2))))}
+    torch.save({'meta': meta, 'state_dict': model.state_dict()}, files[1])
+    return files
 
 
 def moving_pictures(num_frames: int, width: int = 96, height: int = 80) -> np.ndarray:

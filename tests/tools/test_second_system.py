@@ -5,82 +5,45 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
 
 from stdpose_mm.inference import window_model
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.tiny_models import (
+    Files,
+    model_cfg,
+    random_model,
+    semantic_motion,
+    write_model_files,
+)
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
 NUM_FRAMES = 9
 
-Files = tuple[Path, Path]
 Run = Callable[..., tuple[int, str, list[str]]]
 
-CONFIG = """
-_base_ = '{base}'
-size = dict(embed_dims=32, num_heads=2)
-model = dict(
-    type='SemanticMotionPose',
-    neck=dict(
-        _delete_=True,
-        type='MLSME',
-        feature_size=(4, 3),
-        tube_ratio=0.4,
-        masked_frames=1,
-        context_decoder=dict(type='ContextDecoder', **size),
-        pose_decoder=dict(type='FrameHead', **_base_.shared),
-        pose_embed={embedding},
-        **size,
-    ),
-    head=dict(
-        _delete_=True,
-        type='SpatialMotionHead',
-        fusion=dict(type='SpatialMotionMutualLearning', num_blocks=1, **size),
-        **_base_.shared,
-    ),
-    frame_head={frame_head},
-)
-"""
-FRAME_HEAD = "dict(type='FrameHead')"
-EMBEDDING = "dict(type='GivenPoseEmbedding', num_joints=3, embed_dims=32, use_prior=True)"
 
-
-def make_files(folder: Path, base: Path, embedding: str, frame_head: str) -> Files:
-    """Config and checkpoint of a tiny model with random weights, for the joints of the first."""
-    from mmpose.registry import MODELS
-
-    config, checkpoint = folder / 'second.py', folder / 'second.pth'
-    config.write_text(CONFIG.format(base=base, embedding=embedding, frame_head=frame_head))
-    torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(config).model)
-    # Large enough that the heatmaps show every input; heads start from empty ones.
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.xavier_normal_(parameter, gain=1.5)
-    meta = torch.load(base.with_suffix('.pth'), weights_only=False)['meta']
-    torch.save({'meta': meta, 'state_dict': model.state_dict()}, checkpoint)
-    return config, checkpoint
+def make_files(folder: Path, **changes: Any) -> Files:
+    return write_model_files(folder, random_model(model_cfg(3, **changes)), **changes)
 
 
 @pytest.fixture(scope='module')
-def with_labels(model_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Files:
+def with_labels(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Made for propagation."""
-    folder = tmp_path_factory.mktemp('labels')
-    return make_files(folder, model_files[0], EMBEDDING, FRAME_HEAD)
+    return make_files(tmp_path_factory.mktemp('labels'), **semantic_motion(3, labels=True))
 
 
 @pytest.fixture(scope='module')
-def without_labels(model_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Files:
+def without_labels(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Made for estimation, without a head for single frames."""
     folder = tmp_path_factory.mktemp('estimation')
-    return make_files(folder, model_files[0], 'None', 'None')
+    return make_files(folder, **semantic_motion(3), frame_head=None)
 
 
 @pytest.fixture
