@@ -22,7 +22,6 @@ from support.tiny_models import light, model_cfg
 pytestmark = pytest.mark.slow
 
 PRUNED = str(ROOT / 'research/configs/light/stdpose_tiny_estimation_synthetic_light_pruned.py')
-SECOND = 'semantic_motion_tiny_estimation_synthetic.py'
 
 
 @pytest.fixture(scope='module')

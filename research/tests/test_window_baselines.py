@@ -130,6 +130,6 @@ class TestDualConsecutive:
         torch.testing.assert_close(half_way, unknown)
 
 
-def test_a_model_says_which_method_it_is_of() -> None:
+def test_a_model_says_which_method_it_is_of():
     for method in NECKS:
         assert method_of(type(model_of(method).neck)) == method

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -398,9 +397,7 @@ def test_accuracy_is_measured_on_hidden_labels(linear, state):
 
 
 @pytest.mark.parametrize(('box', 'error'), [((10, 40), 4 / 40), (None, 4 / 50)])
-def test_accuracy_is_measured_on_a_single_joint(
-    linear: VideoPosePropagator, folder: Path, box: tuple[int, int] | None, error: float
-) -> None:
+def test_accuracy_is_measured_on_a_single_joint(linear, folder, box, error):
     """It stands, but for frame 3, and is not where it is expected there by 4 pixels."""
     people = [
         PersonLabel(n, np.array([[x, 9.0]]), [2], 0, bbox=box and np.array([0, 0, *box]))

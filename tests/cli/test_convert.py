@@ -48,14 +48,14 @@ def labelme_folder(tmp_path: Path) -> Path:
     return tmp_path / 'clip'
 
 
-def test_a_folder_of_pictures_is_one_video(run, labelme_folder: Path, tmp_path: Path):
+def test_a_folder_of_pictures_is_one_video(run, labelme_folder, tmp_path):
     code, _, errors = run(labelme_folder, tmp_path / 'out.json')
 
     assert (code, errors) == (0, [])
     assert [p.frame_index for p in read_labels(tmp_path / 'out.json').persons] == [0, 8]
 
 
-def test_all_frames_and_poses_are_counted(run, folder, label_file, tmp_path: Path):
+def test_all_frames_and_poses_are_counted(run, folder, label_file, tmp_path):
     dense = tmp_path / 'dense.json'
     assert (
         propagate.main([*map(str, [folder, label_file, '--out', dense, '--method', 'flow'])]) == 0
@@ -68,13 +68,13 @@ def test_all_frames_and_poses_are_counted(run, folder, label_file, tmp_path: Pat
     assert files == f'written: {tmp_path / "dense.xml"}'
 
 
-def test_the_label_of_a_cvat_task_is_named_too(run, label_file, tmp_path: Path):
+def test_the_label_of_a_cvat_task_is_named_too(run, label_file, tmp_path):
     out = tmp_path / 'label.json'
     assert run(label_file, out, '--to', 'cvat-labels') == (0, f'written: {out}\n', [])
 
 
 @pytest.mark.parametrize('several', [False, True])
-def test_a_v_of_1_may_be_said_to_be_visible(run, tmp_path: Path, several: bool):
+def test_a_v_of_1_may_be_said_to_be_visible(run, tmp_path, several):
     document = {
         'images': [{'id': 1, 'file_name': 'clip/000000.jpg'}],
         'annotations': [{'id': 1, 'image_id': 1, 'keypoints': [5, 6, 1]}],
@@ -92,7 +92,7 @@ def test_a_v_of_1_may_be_said_to_be_visible(run, tmp_path: Path, several: bool):
 
 
 @pytest.mark.parametrize('number', [1, 2])
-def test_people_who_seem_to_be_labelled_twice_are_told(run, tmp_path: Path, number: int):
+def test_people_who_seem_to_be_labelled_twice_are_told(run, tmp_path, number):
     """As of two jobs of CVAT that overlap."""
     walk = {0: (0, 14, 28), 1: (27, 41)}
     people = [
@@ -113,7 +113,7 @@ def test_people_who_seem_to_be_labelled_twice_are_told(run, tmp_path: Path, numb
     ] * (number - 1)
 
 
-def test_times_follow_the_frame_rate(run, estimates: Path, tmp_path: Path):
+def test_times_follow_the_frame_rate(run, estimates, tmp_path):
     out = tmp_path / 'out.csv'
     assert run(estimates, out, '--to', 'tidy-csv', '--fps', '50')[0] == 0
     rows = [line.split(',') for line in out.read_text().splitlines()]
@@ -121,7 +121,7 @@ def test_times_follow_the_frame_rate(run, estimates: Path, tmp_path: Path):
 
 
 def test_certain_estimates_become_labels_and_the_others_are_to_be_propagated(
-    run, estimates: Path, tmp_path: Path
+    run, estimates, tmp_path
 ):
     out = tmp_path / 'labels.json'
     assert run(estimates, out, '--as-given', '0.25')[0] == 0
@@ -132,7 +132,7 @@ def test_certain_estimates_become_labels_and_the_others_are_to_be_propagated(
     assert second['keypoints'] == [31, 22, 2, 0, 0, 0]
 
 
-def test_only_given_labels_are_converted(run, estimates: Path, tmp_path: Path):
+def test_only_given_labels_are_converted(run, estimates, tmp_path):
     """No joint of the second frame scores enough to be taken for given."""
     out = tmp_path / 'labels.json'
     assert run(estimates, out, '--as-given', '0.5', '--given-only')[0] == 0
@@ -146,7 +146,7 @@ def test_only_given_labels_are_converted(run, estimates: Path, tmp_path: Path):
 
 @pytest.mark.slow
 def test_estimates_are_not_propagated_as_if_a_person_had_given_them(
-    run, run_main, estimates: Path, movie: Path, tmp_path: Path
+    run, run_main, estimates, movie, tmp_path
 ):
     dense, labels = tmp_path / 'dense.json', tmp_path / 'labels.json'
     line = refusal(run_main, propagate.main, movie, estimates, '--method', 'linear', '--out', dense)
@@ -160,7 +160,7 @@ def test_estimates_are_not_propagated_as_if_a_person_had_given_them(
 
 
 @pytest.mark.slow
-def test_fractions_are_those_of_the_video(run_main, movie: Path, tmp_path: Path):
+def test_fractions_are_those_of_the_video(run_main, movie, tmp_path):
     folder = tmp_path / 'yolo'
     folder.mkdir()
     for frame in (0, 8):
@@ -177,7 +177,7 @@ def test_fractions_are_those_of_the_video(run_main, movie: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize('target', ['labelme', 'yolo-pose', 'label-studio'])
-def test_labels_go_to_tools_and_back(run, estimates: Path, tmp_path: Path, target: str):
+def test_labels_go_to_tools_and_back(run, estimates, tmp_path, target):
     out, size = tmp_path / f'out{WRITE_FORMATS[target][0]}', ('--labels-size', '64x48')
     needs_size = target != 'labelme'
     code, _, errors = run(estimates, out, '--to', target, '--as-given', '0')

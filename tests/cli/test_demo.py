@@ -27,9 +27,7 @@ def printed_commands(
     return [shlex.split(line) for line in lines if line.startswith('  ')]
 
 
-def test_a_clip_of_two_seconds_and_labels_of_every_seventh_frame(
-    tmp_path: Path, printed_commands: list[list[str]]
-) -> None:
+def test_a_clip_of_two_seconds_and_labels_of_every_seventh_frame(tmp_path, printed_commands):
     frames = open_frames(tmp_path / 'my example' / 'clip.mp4')
     assert len(frames) / frames.fps == 2
     labels = read_labels(tmp_path / 'my example' / 'labels.json')
@@ -37,9 +35,7 @@ def test_a_clip_of_two_seconds_and_labels_of_every_seventh_frame(
     assert labelled == {(frame, person) for frame in (0, 7, 14, 21, 28) for person in (0, 1)}
 
 
-def test_the_printed_propagation_is_right_for_most_joints(
-    tmp_path: Path, printed_commands: list[list[str]]
-) -> None:
+def test_the_printed_propagation_is_right_for_most_joints(tmp_path, printed_commands):
     command, verb, *arguments = printed_commands[0]
     assert (command, verb) == ('stdpose', 'propagate')
     assert propagate.main(arguments) == 0
@@ -57,9 +53,7 @@ def test_the_printed_propagation_is_right_for_most_joints(
     assert right / joints > 0.9
 
 
-def test_the_printed_review_opens_the_clip_with_its_labels(
-    printed_commands: list[list[str]],
-) -> None:
+def test_the_printed_review_opens_the_clip_with_its_labels(printed_commands):
     command, verb, *arguments = printed_commands[1]
     assert (command, verb) == ('stdpose', 'review')
     (inputs,) = review._list_inputs(review.main.parse(arguments))
@@ -67,9 +61,7 @@ def test_the_printed_review_opens_the_clip_with_its_labels(
     assert (files.video.name, files.labels and files.labels.name) == ('clip.mp4', 'labels.json')
 
 
-def test_the_files_of_a_folder_are_not_replaced(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_files_of_a_folder_are_not_replaced(tmp_path, capsys):
     mine = tmp_path / 'labels.json'
     mine.write_text('mine')
     assert demo.main([str(tmp_path)]) == 2
@@ -77,6 +69,6 @@ def test_the_files_of_a_folder_are_not_replaced(
     assert mine.read_text() == 'mine'
 
 
-def test_the_clip_is_made_without_the_heavy_packages(tmp_path: Path) -> None:
+def test_the_clip_is_made_without_the_heavy_packages(tmp_path):
     run_without_torch('demo', tmp_path / 'example')
     assert (tmp_path / 'example' / 'clip.mp4').is_file()

@@ -40,7 +40,7 @@ def _change(path: Path, change) -> None:
     path.write_text(json.dumps(data))
 
 
-def test_prints_the_table_of_the_paper(folders, capsys) -> None:
+def test_prints_the_table_of_the_paper(folders, capsys):
     assert _run(folders) == 0
     lines = capsys.readouterr().out.splitlines()
     assert ' '.join(lines[1].split()) == 'Head Shoulder Elbow Wrist Hip Knee Ankle Mean'
@@ -50,7 +50,7 @@ def test_prints_the_table_of_the_paper(folders, capsys) -> None:
     assert lines[4].startswith('MOTP 82.4')
 
 
-def test_gzipped_files_pair_with_plain_ones(folders) -> None:
+def test_gzipped_files_pair_with_plain_ones(folders):
     assert _run(folders) == 0
     before = folders[2].read_text()
     for path in [*folders[0].iterdir()]:
@@ -91,12 +91,12 @@ def _remove_people(gt: Path, pred: Path) -> None:
         (_remove_people, 'gt holds a person, expected the ground truth'),
     ],
 )
-def test_folders_that_do_not_fit_are_refused(folders, capsys, change, sentence) -> None:
+def test_folders_that_do_not_fit_are_refused(folders, capsys, change, sentence):
     change(*folders[:2])
     _assert_refused(folders, capsys, sentence)
 
 
-def test_unknown_values_are_null(folders) -> None:
+def test_unknown_values_are_null(folders):
     def no_ankles(data: dict) -> None:
         for annotation in data['annotations']:
             annotation['keypoints'][3 * 15 :] = [0] * 6
@@ -109,7 +109,7 @@ def test_unknown_values_are_null(folders) -> None:
     assert metrics['AP']['mean'] > 0
 
 
-def test_tracking_is_null_without_track_ids_and_a_file_is_named(folders, capsys) -> None:
+def test_tracking_is_null_without_track_ids_and_a_file_is_named(folders, capsys):
     path = max(folders[1].iterdir())
     _change(path, lambda data: data['annotations'][7].pop('track_id'))
     assert _run(folders) == 0
@@ -122,7 +122,7 @@ def test_tracking_is_null_without_track_ids_and_a_file_is_named(folders, capsys)
 
 
 @pytest.mark.parametrize('value', [2, 0.37])
-def test_other_values_of_v_in_predictions_mean_that_the_joint_is_there(folders, value) -> None:
+def test_other_values_of_v_in_predictions_mean_that_the_joint_is_there(folders, value):
     def revalue(data: dict) -> None:
         for annotation in data['annotations']:
             v = annotation['keypoints'][2::3]
@@ -136,7 +136,7 @@ def test_other_values_of_v_in_predictions_mean_that_the_joint_is_there(folders, 
     assert folders[2].read_text() == before
 
 
-def test_truth_that_was_propagated_is_refused(folders, capsys) -> None:
+def test_truth_that_was_propagated_is_refused(folders, capsys):
     def mark(data):
         data['annotations'][0]['source'] = 'propagated'
 
@@ -148,7 +148,7 @@ def test_truth_that_was_propagated_is_refused(folders, capsys) -> None:
     _assert_refused(folders, capsys, 'needs ground truth labelled by hand, but 1 of the ')
 
 
-def test_hidden_files_are_no_videos(folders) -> None:
+def test_hidden_files_are_no_videos(folders):
     """As macOS leaves them beside files on foreign disks."""
     for side in folders[:2]:
         (side / '._clip.json').write_bytes(b'\0\5\26\7')

@@ -45,9 +45,7 @@ NAMES = [f'a_{n:012d}_keypoints.json' for n in range(9)]
     ('out', 'folder'),
     [('a_json', 'a_json'), ('corrected', 'corrected'), ('out/', 'out/a_json'), ('.', 'a_json')],
 )
-def test_a_video_becomes_a_folder(
-    run, data, monkeypatch: pytest.MonkeyPatch, out: str, folder: str
-):
+def test_a_video_becomes_a_folder(run, data, monkeypatch, out, folder):
     monkeypatch.chdir(data)
     assert run('videos/a.mp4', 'labels/a.json', out)[0] == 0
 
@@ -113,9 +111,7 @@ def test_the_name_of_a_file_is_refused(run, data):
         ('yolo-pose', ['data.yaml', *(f'labels/a_{n:012d}.txt' for n in range(9))]),
     ],
 )
-def test_a_propagated_video_becomes_files_of_another_tool(
-    run_main, data, format: str, names: list[str]
-):
+def test_a_propagated_video_becomes_files_of_another_tool(run_main, data, format, names):
     out, options = data / 'out', ('--method', 'linear', '--format', format)
     code, said, errors = run_main(
         propagate.main, data / 'videos/a.mp4', data / 'labels/a.json', *options, '--out', out

@@ -79,7 +79,7 @@ def require_poses(path: Path, track_id: int, most: float = 4) -> None:
     assert min(one.scores.min() for one in persons) > 0.5
 
 
-def test_it_finds_the_subject_in_boxes_of_a_file(run: Run, boxes: Path, tmp_path: Path) -> None:
+def test_it_finds_the_subject_in_boxes_of_a_file(run, boxes, tmp_path):
     out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
     code, printed, errors = run('--boxes', boxes, '--out', out, '--save-video', video)
     assert (code, errors) == (0, [])
@@ -92,9 +92,7 @@ def test_it_finds_the_subject_in_boxes_of_a_file(run: Run, boxes: Path, tmp_path
     assert len(open_frames(video)) == NUM_FRAMES
 
 
-def test_its_poses_are_carried_and_smoothed_as_those_of_other_networks(
-    run: Run, boxes: Path, tmp_path: Path
-) -> None:
+def test_its_poses_are_carried_and_smoothed_as_those_of_other_networks(run, boxes, tmp_path):
     out = tmp_path / 'poses.json'
     more = ['--pose-every', '2', '--smooth', 'savitzky-golay']
     assert run('--boxes', boxes, '--out', out, *more)[0] == 0
@@ -104,7 +102,7 @@ def test_its_poses_are_carried_and_smoothed_as_those_of_other_networks(
     assert inference['smoothing'].startswith('savitzky-golay')
 
 
-def test_it_needs_neither_pytorch_nor_openmmlab(network: Path, tmp_path: Path) -> None:
+def test_it_needs_neither_pytorch_nor_openmmlab(network, tmp_path):
     pictures = tmp_path / 'pictures'
     pictures.mkdir()
     for frame, picture in enumerate(dots_video(NUM_FRAMES)):
@@ -136,9 +134,7 @@ IDLE = 'would have no effect: give a .pth file as --checkpoint, or for'
         ('--checkpoint BROKEN', 'broken.onnx is not a network that onnxruntime can run'),
     ],
 )
-def test_what_cannot_work_is_one_line(
-    run: Run, tmp_path: Path, arguments: str, sentence: str
-) -> None:
+def test_what_cannot_work_is_one_line(run, tmp_path, arguments, sentence):
     from support.pose_network_files import write_described_network
 
     broken = tmp_path / 'broken.onnx'

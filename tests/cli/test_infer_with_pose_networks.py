@@ -90,9 +90,7 @@ def require_poses(path: Path, joints: int) -> None:
         np.testing.assert_allclose(each.keypoints, expected, atol=1.5)
 
 
-def test_a_published_network_estimates_everyone(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_published_network_estimates_everyone(run, tmp_path, monkeypatch):
     out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
     with publish(tmp_path, monkeypatch, 'human-s') as requests:
         code, printed, errors = run('--pose', 'human-s', '--out', out, '--save-video', video)
@@ -108,9 +106,7 @@ def test_a_published_network_estimates_everyone(
     assert len(open_frames(video)) == NUM_FRAMES
 
 
-def test_a_network_in_a_file_serves_several_videos(
-    run_main: Run, clip: Path, boxes: Path, network: Path, tmp_path: Path
-) -> None:
+def test_a_network_in_a_file_serves_several_videos(run_main, clip, boxes, network, tmp_path):
     for name in ('a', 'b'):
         for source, folder in ((clip, 'videos'), (boxes, 'boxes')):
             (tmp_path / folder).mkdir(exist_ok=True)
@@ -128,7 +124,7 @@ def test_a_network_in_a_file_serves_several_videos(
     assert (code, '2 done, 0 done before' in printed) == (0, True), printed
 
 
-def test_a_model_of_mmpose_by_its_config(run: Run, tmp_path: Path) -> None:
+def test_a_model_of_mmpose_by_its_config(run, tmp_path):
     pytest.importorskip('mmpose')
     from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 
@@ -141,7 +137,7 @@ def test_a_model_of_mmpose_by_its_config(run: Run, tmp_path: Path) -> None:
     assert len(labels.persons) == 2 * NUM_FRAMES
 
 
-def test_a_tensorflow_lite_file(run: Run, tmp_path: Path) -> None:
+def test_a_tensorflow_lite_file(run, tmp_path):
     pytest.importorskip('ai_edge_litert')
     from support.tflite_files import Output, write_tflite
 
@@ -178,9 +174,7 @@ IDLE = 'would have no effect: give a .pth file as --checkpoint, or for'
         ('--pose-onnx NETWORK --out SIDECAR', 'net.json'),
     ],
 )
-def test_what_cannot_work_is_one_line(
-    run: Run, network: Path, tmp_path: Path, arguments: str, sentence: str
-) -> None:
+def test_what_cannot_work_is_one_line(run, network, tmp_path, arguments, sentence):
     out, before = tmp_path / 'poses.json', network.with_suffix('.json').read_bytes()
     sidecar = str(network.with_suffix('.json'))
     words = arguments.replace('NETWORK', str(network)).replace('SIDECAR', sidecar).split()

@@ -294,9 +294,7 @@ def boxes_of(path: Path, track_id: int) -> dict[int, list[float]]:
         ('clip.csv', '{1}, {0}, 1, 2, 30, 40\n', []),
     ],
 )
-def test_boxes_of_a_tracker_are_taken_over(
-    run, folder, label_file, tmp_path, name: str, line: str, options: list
-):
+def test_boxes_of_a_tracker_are_taken_over(run, folder, label_file, tmp_path, name, line, options):
     frame, track_id, out = 2, 1, tmp_path / 'dense.json'
     (tmp_path / name).write_text(line.format(track_id, frame + 1, frame))
     boxes = ['--boxes', tmp_path / name, '--method', 'linear']
@@ -315,7 +313,7 @@ def test_boxes_of_a_tracker_are_taken_over(
     ],
 )
 def test_boxes_of_a_tracker_that_do_not_fit_are_refused(
-    run, folder, label_file, tmp_path, line: str, message: str
+    run, folder, label_file, tmp_path, line, message
 ):
     (tmp_path / 'b.txt').write_text(line)
     out = tmp_path / 'dense.json'
@@ -365,9 +363,7 @@ def test_a_label_that_marks_absence_is_no_given_pose(run, folder, label_fields, 
 
 
 @pytest.mark.parametrize(('option', 'flag'), [([], 1), (['--visible-as-1'], 2)])
-def test_a_v_of_1_may_be_said_to_be_visible(
-    run, folder, label_fields, tmp_path, option: list[str], flag: int
-):
+def test_a_v_of_1_may_be_said_to_be_visible(run, folder, label_fields, tmp_path, option, flag):
     for one in label_fields['annotations']:
         one['keypoints'][2::3] = [1] * 3
     (tmp_path / 'labels.json').write_text(json.dumps(label_fields))

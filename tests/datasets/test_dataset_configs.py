@@ -6,7 +6,6 @@ import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -66,7 +65,7 @@ def assert_crops(path: Path, num_frames: int) -> None:
     ]
 
 
-def test_browse_draws_one_picture_per_window(browse, tiny_set: TinySet, tmp_path: Path) -> None:
+def test_browse_draws_one_picture_per_window(browse, tiny_set, tmp_path):
     config = write_config(tmp_path / 'config.py', tiny_set)
     assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--number', '2']) == 0
     pictures = sorted((tmp_path / 'out').iterdir())
@@ -75,9 +74,7 @@ def test_browse_draws_one_picture_per_window(browse, tiny_set: TinySet, tmp_path
 
 
 @pytest.mark.parametrize('options', [{'num_frames': 5}, {'keys_per_sample': 3, 'crops': 'frame'}])
-def test_browse_draws_all_frames_of_a_sample(
-    browse, tiny_set: TinySet, tmp_path: Path, options: dict[str, Any]
-) -> None:
+def test_browse_draws_all_frames_of_a_sample(browse, tiny_set, tmp_path, options):
     config = write_config(tmp_path / 'config.py', tiny_set)
     out = tmp_path / 'out'
     changes = [f'train_dataloader.dataset.{name}={value}' for name, value in options.items()]
@@ -87,9 +84,7 @@ def test_browse_draws_all_frames_of_a_sample(
     assert_crops(picture, 5)
 
 
-def test_browse_reports_missing_data_in_one_line(
-    browse, tiny_set: TinySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_browse_reports_missing_data_in_one_line(browse, tiny_set, tmp_path, capsys):
     config = write_config(tmp_path / 'config.py', tiny_set)
     tiny_set.picture(3, 'b').unlink()
     assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--split', 'val']) == 2

@@ -84,7 +84,7 @@ pages = pytest.mark.parametrize(
 
 
 @pages
-def test_every_block_says_what_it_is(page: Path) -> None:
+def test_every_block_says_what_it_is(page):
     unknown = [
         block for block in blocks_of(page) if block.language not in ('python', 'bash', 'text')
     ]
@@ -142,7 +142,7 @@ def sandbox(
 
 @pytest.mark.slow
 @pages
-def test_blocks_work(page: Path, sandbox: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_blocks_work(page, sandbox, capsys):
     # README labels COCO's joints; the labels of the sandbox have three.
     num_joints = 17 if page.name == 'README.md' else 3
     names = {'keypoints': np.linspace((12.0, 8.0), (28.0, 32.0), num_joints)}

@@ -240,7 +240,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return found
 
 
-def test_two_processes_resume_as_if_they_had_not_been_stopped(runs: Runs, tmp_path: Path) -> None:
+def test_two_processes_resume_as_if_they_had_not_been_stopped(runs, tmp_path):
     folder = runs.config.parent
     stopped = runs.together / f'iter_{NUM_ITERS - 2}.pth'
     options = ('--work-dir', tmp_path, '--resume', stopped, '--launcher', 'pytorch')
@@ -256,9 +256,7 @@ def test_two_processes_resume_as_if_they_had_not_been_stopped(runs: Runs, tmp_pa
         assert resumed == whole
 
 
-def test_gradients_have_the_layout_in_which_processes_exchange_them(
-    runs: Runs, tmp_path: Path
-) -> None:
+def test_gradients_have_the_layout_in_which_processes_exchange_them(runs, tmp_path):
     """PyTorch warns of gradients of 1x1 convolutions in bfloat16, which have another."""
     options = ('--work-dir', tmp_path, '--amp', '--no-validate', '--launcher', 'pytorch')
     folder = runs.config.parent
@@ -289,7 +287,7 @@ def metrics_of_training(work_dir: Path) -> dict[str, float]:
     return {name: value for name, value in validation.items() if name.startswith('video/')}
 
 
-def test_processes_share_the_windows_of_every_step(runs: Runs) -> None:
+def test_processes_share_the_windows_of_every_step(runs):
     together = steps(runs.together)
     assert len(together) == NUM_ITERS
     for (alone,), both in zip(steps(runs.alone), together, strict=True):
@@ -299,13 +297,13 @@ def test_processes_share_the_windows_of_every_step(runs: Runs) -> None:
 
 
 @pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='the system does not list threads')
-def test_no_thread_outlives_the_training(runs: Runs) -> None:
+def test_no_thread_outlives_the_training(runs):
     """One that still drops tensors of the last exchange would abort the process as it ends."""
     left = [int((runs.together / f'threads{rank}').read_text()) for rank in range(2)]
     assert left == [1, 1]
 
 
-def test_losses_of_every_step_are_those_of_one_process(runs: Runs) -> None:
+def test_losses_of_every_step_are_those_of_one_process(runs):
     """The mean over both processes; the weights agree, so the next step's losses do too.
 
     Batch normalisation would spoil this: without ``sync_bn`` each process has the statistics of its
@@ -318,7 +316,7 @@ def test_losses_of_every_step_are_those_of_one_process(runs: Runs) -> None:
             assert mean == pytest.approx(value, rel=1e-4), name
 
 
-def test_weights_after_training_are_those_of_one_process(runs: Runs) -> None:
+def test_weights_after_training_are_those_of_one_process(runs):
     first, alone = weights(runs.alone, 1), weights(runs.alone, NUM_ITERS)
     together = weights(runs.together, NUM_ITERS)
     learnt = (alone - first).abs().max()
@@ -326,7 +324,7 @@ def test_weights_after_training_are_those_of_one_process(runs: Runs) -> None:
     assert (together - alone).abs().max() < 1e-3 * learnt
 
 
-def test_metrics_after_training_are_those_of_one_process(runs: Runs) -> None:
+def test_metrics_after_training_are_those_of_one_process(runs):
     alone, together = metrics_of_training(runs.alone), metrics_of_training(runs.together)
     assert together == pytest.approx(alone, rel=1e-3)
 
@@ -341,9 +339,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures('one_thread')
-def test_metrics_of_one_checkpoint_are_exactly_those_of_one_process(
-    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_metrics_of_one_checkpoint_are_exactly_those_of_one_process(runs, tmp_path, monkeypatch):
     folder = runs.config.parent
     monkeypatch.syspath_prepend(str(folder))
     model = (runs.config, runs.checkpoint)

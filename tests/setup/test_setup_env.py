@@ -174,9 +174,7 @@ def make_compiler(folder: Path, release: str) -> Path:
     return folder
 
 
-def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(
-    setup_env: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(setup_env, tmp_path, monkeypatch):
     monkeypatch.setenv('CUDA_HOME', str(make_compiler(tmp_path / 'cuda', '99.8')))
     with_gpu = setup_env.TorchBuild('2.9.1', '99.1', ('9.0',))
     assert setup_env.choose_toolkit(with_gpu).version == '99.8'
@@ -186,7 +184,7 @@ def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(
     assert setup_env.choose_toolkit(setup_env.TorchBuild('2.9.1', '99.1', ())) is not None
 
 
-def test_requirements_are_pinned_and_name_no_host() -> None:
+def test_requirements_are_pinned_and_name_no_host():
     for path in (ROOT / 'requirements').glob('*.txt'):
         for line in path.read_text().splitlines():
             assert line.startswith('#') or line.count('==') == 1, f'{path.name}: {line}'

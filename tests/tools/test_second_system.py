@@ -62,9 +62,7 @@ def poses_of(path: Path) -> dict[tuple[int, int | None], np.ndarray]:
 # Propagation
 
 
-def test_it_propagates_and_the_labels_count(
-    run: Run, with_labels: Files, folder: Path, label_file: Path, tmp_path: Path
-) -> None:
+def test_it_propagates_and_the_labels_count(run, with_labels, folder, label_file, tmp_path):
     fields = json.loads(label_file.read_text())
     for annotation in fields['annotations']:
         # The middle frame's labels, without the boxes that move with them.
@@ -91,14 +89,7 @@ def test_it_propagates_and_the_labels_count(
 
 
 @pytest.mark.parametrize('kind', ['with_labels', 'without_labels'])
-def test_auto_takes_it_as_evidence(
-    request: pytest.FixtureRequest,
-    run: Run,
-    kind: str,
-    folder: Path,
-    label_file: Path,
-    tmp_path: Path,
-) -> None:
+def test_auto_takes_it_as_evidence(request, run, kind, folder, label_file, tmp_path):
     files = request.getfixturevalue(kind)
     poses = []
     for name, options in (('alone', ()), ('evidence', model_options(files))):
@@ -119,12 +110,8 @@ def test_auto_takes_it_as_evidence(
 
 
 def test_a_video_by_the_checkpoint_and_by_the_exported_network(
-    run: Run,
-    without_labels: Files,
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    run, without_labels, folder, tmp_path, monkeypatch
+):
     monkeypatch.setattr(window_model, 'is_bfloat16_faster', lambda _: True)
     boxes = tmp_path / 'boxes.json'
     write_labels(box_labels(), boxes)

@@ -63,34 +63,34 @@ def crop(results: dict[str, Any]) -> dict[str, Any]:
     return WindowTopdownAffine(input_size=SIZE, use_udp=True).transform(results)
 
 
-def test_every_frame_is_cropped_around_its_own_box() -> None:
+def test_every_frame_is_cropped_around_its_own_box():
     results = crop(segment())
     for picture in results['img']:
         rows, columns = np.nonzero(picture[..., 0] > 128)
         np.testing.assert_allclose([columns.mean(), rows.mean()], [47.5, 63.5], atol=0.6)
 
 
-def test_labels_move_with_the_crops_of_their_frames() -> None:
+def test_labels_move_with_the_crops_of_their_frames():
     results = crop(segment())
     middle = np.full((2, 2, 2), [47.5, 63.5])
     np.testing.assert_allclose(results['transformed_keypoints'], middle, rtol=1e-5)
     np.testing.assert_allclose(results['transformed_aux_keypoints'], middle, rtol=1e-5)
 
 
-def test_boxes_of_the_key_frames_remain() -> None:
+def test_boxes_of_the_key_frames_remain():
     results = crop(segment())
     np.testing.assert_array_equal(results['bbox_score'], np.float32([0.5, 0.6]))
     np.testing.assert_array_equal(results['bbox'], segment()['bbox'][1:3])
     np.testing.assert_array_equal(results['input_center'], CENTRES[1])
 
 
-def test_warps_take_the_picture_to_the_crops() -> None:
+def test_warps_take_the_picture_to_the_crops():
     warps = crop(segment(bbox_rotation=np.full(4, 20.0)))['crop_warps']
     centres = np.einsum('fij,fj->fi', warps[..., :2], CENTRES) + warps[..., 2]
     np.testing.assert_allclose(centres, np.full((4, 2), [47.5, 63.5]), atol=1e-3)
 
 
-def test_one_box_for_all_frames_equals_that_box_for_each() -> None:
+def test_one_box_for_all_frames_equals_that_box_for_each():
     same = {'bbox_center': CENTRES[[1] * 4], 'bbox_scale': SCALES[[1] * 4]}
     each = crop(segment(**same))
     one = {name: values[1:2] for name, values in (segment() | same).items() if 'bbox' in name}
@@ -101,7 +101,7 @@ def test_one_box_for_all_frames_equals_that_box_for_each() -> None:
     )
 
 
-def test_prior_is_interpolated_in_the_picture() -> None:
+def test_prior_is_interpolated_in_the_picture():
     # In the picture the person is at 60, 75, 90 and 120 of x; in each crop at its middle.
     results = GenerateWindowTarget(encoder=CODEC, test_mode=True).transform(crop(segment()))
     priors = results['prior_heatmaps'].reshape(2, 2, 32, 24)
@@ -115,7 +115,7 @@ def test_prior_is_interpolated_in_the_picture() -> None:
         np.testing.assert_allclose([column, row], expected, atol=0.51)
 
 
-def test_auxiliary_weights_and_masks_are_the_same_for_every_key_frame() -> None:
+def test_auxiliary_weights_and_masks_are_the_same_for_every_key_frame():
     results = GenerateWindowTarget(encoder=CODEC, test_mode=True).transform(crop(segment()))
     assert results['heatmaps'].shape == (4, 32, 24)
     assert results['keypoint_weights'].shape == (2, 2)
@@ -128,9 +128,7 @@ def test_auxiliary_weights_and_masks_are_the_same_for_every_key_frame() -> None:
     st.floats(-60, 60),
     st.floats(0.2, 3),
 )
-def test_label_goes_through_the_picture_into_the_key_crop(
-    joints: list[float], shift: float, zoom: float
-) -> None:
+def test_label_goes_through_the_picture_into_the_key_crop(joints, shift, zoom):
     labels = np.reshape(joints, (2, 1, 2))
     angle = 0.7
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -150,7 +148,7 @@ def test_label_goes_through_the_picture_into_the_key_crop(
         np.testing.assert_allclose(moved[side, 0, 0], picture * 2 + [5, 7], atol=1e-6)
 
 
-def test_random_box_change_is_the_same_for_all_frames() -> None:
+def test_random_box_change_is_the_same_for_all_frames():
     transform = WindowRandomBBoxTransform(shift_prob=1.0, rotate_prob=1.0, scale_prob=1.0)
     changed = transform.transform(segment())
     shifts = (changed['bbox_center'] - CENTRES) / SCALES
@@ -160,7 +158,7 @@ def test_random_box_change_is_the_same_for_all_frames() -> None:
     assert abs(shifts).min() > 0
 
 
-def test_half_of_the_body_is_the_same_in_all_frames() -> None:
+def test_half_of_the_body_is_the_same_in_all_frames():
     joints = np.float32([[70, 60], [90, 60], [70, 70], [90, 70], [70, 90], [90, 90]])
     halves = {'upper_body_ids': [0, 1, 2, 3], 'lower_body_ids': [4, 5]}
     transform = WindowRandomHalfBody(
@@ -175,7 +173,7 @@ def test_half_of_the_body_is_the_same_in_all_frames() -> None:
     np.testing.assert_allclose(changed['bbox_scale'] / SCALES, [[40 / 60, 20 / 80]] * 4)
 
 
-def test_transforms_of_single_pictures_are_refused() -> None:
+def test_transforms_of_single_pictures_are_refused():
     with pytest.raises(InputError, match=r'left 2 of the 4 boxes .* use WindowRandomHalfBody'):
         crop(segment(bbox_center=CENTRES[:2], bbox_scale=SCALES[:2]))
     with pytest.raises(InputError, match='by 5, 5, 9, 5 degrees, use WindowRandomBBoxTransform'):

@@ -47,7 +47,7 @@ def evaluate(rank: int, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
+def test_two_processes_give_the_figures_of_one(tmp_path):
     # Spawned processes would import MMPose again, which takes longer than the test.
     context = multiprocessing.get_context('fork')
     processes = [

@@ -40,7 +40,7 @@ def _noisy(labels: VideoLabels) -> VideoLabels:
     )
 
 
-def test_equals_the_function_on_the_same_data(mouse: VideoLabels, tmp_path: Path) -> None:
+def test_equals_the_function_on_the_same_data(mouse, tmp_path):
     predicted = _noisy(mouse)
     results = _evaluate(tmp_path, samples([predicted]))
     expected = keypoint_accuracy([mouse], [predicted]).means()
@@ -48,7 +48,7 @@ def test_equals_the_function_on_the_same_data(mouse: VideoLabels, tmp_path: Path
     assert 0 < results['video/PCK@0.05'] < 100
 
 
-def test_unlabelled_frames_are_the_main_figure(mouse: VideoLabels, tmp_path: Path) -> None:
+def test_unlabelled_frames_are_the_main_figure(mouse, tmp_path):
     # T = 4: frames 0, 4, 8 are given; elsewhere every joint is 30 px off.
     wrong = mouse.with_persons(
         [replace(p, keypoints=p.keypoints + np.array([30.0, 0.0])) for p in mouse.persons]
@@ -64,9 +64,7 @@ def test_unlabelled_frames_are_the_main_figure(mouse: VideoLabels, tmp_path: Pat
     assert results['video/jitter'] == pytest.approx(20)
 
 
-def test_the_table_has_every_joint(
-    mouse: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_has_every_joint(mouse, tmp_path, monkeypatch):
     metric = VideoPCKMetric(str(tmp_path / 'mouse.json'))
     tables: list[str] = []
     monkeypatch.setattr(metric, 'log_table', tables.append)
@@ -77,15 +75,13 @@ def test_the_table_has_every_joint(
     assert [line.split()[0] for line in lines[3:]] == ['tail', 'nose', 'paw', 'Mean']
 
 
-def test_a_prediction_without_track_id_is_an_error(mouse: VideoLabels, tmp_path: Path) -> None:
+def test_a_prediction_without_track_id_is_an_error(mouse, tmp_path):
     nameless = mouse.with_persons([replace(p, track_id=None) for p in mouse.persons])
     with pytest.raises(InputError, match='has no track id'):
         _evaluate(tmp_path, samples([nameless]))
 
 
-def test_people_who_are_absent_do_not_make_a_frame_given(
-    mouse: VideoLabels, tmp_path: Path
-) -> None:
+def test_people_who_are_absent_do_not_make_a_frame_given(mouse, tmp_path):
     # T = 4 on frames 0 to 7 gives 0, 4, 7, as in datasets; on 0 to 8 it would give 0, 4, 8.
     nowhere = PersonLabel(8, np.zeros((3, 2)), np.zeros(3), 0, source='absent')
     labels = mouse.with_persons([*mouse.persons[:8], nowhere])

@@ -72,7 +72,7 @@ def appearance_cfg() -> dict[str, Any]:
     return cfg
 
 
-def test_a_masked_stda_head_reads_the_merged_heatmaps_of_mlsme() -> None:
+def test_a_masked_stda_head_reads_the_merged_heatmaps_of_mlsme():
     cfg = semantic_cfg({'tks': {**TKS, 'merge_heatmaps': True}, 'pose_embed': None})
     cfg['head'] = {**tiny_cfg()['head'], 'merged_channels': 48}
     network = build(cfg)

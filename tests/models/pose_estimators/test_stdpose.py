@@ -450,7 +450,7 @@ class TestLoading:
 
 
 @pytest.mark.slow
-def test_shared_crops_give_the_losses_of_the_windows_one_by_one() -> None:
+def test_shared_crops_give_the_losses_of_the_windows_one_by_one():
     """The same windows, once with their crops encoded once, once each with its own three."""
     network = build(appearance_cfg()).eval()
     shared = prepare(network, segment_batch(2, num_keys=3))
@@ -462,7 +462,7 @@ def test_shared_crops_give_the_losses_of_the_windows_one_by_one() -> None:
     torch.testing.assert_close(together['loss_kpt'], apart['loss_kpt'])
 
 
-def test_frame_head_learns_from_every_frame_of_a_sample_once() -> None:
+def test_frame_head_learns_from_every_frame_of_a_sample_once():
     network = build(tiny_cfg(use_prior=True)).eval()
     data = prepare(network, segment_batch(1, num_keys=3))
     frames = []
@@ -475,7 +475,7 @@ def test_frame_head_learns_from_every_frame_of_a_sample_once() -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_model_has_the_same_losses() -> None:
+def test_a_compiled_model_has_the_same_losses():
     """MMEngine compiles the training step for ``compile=True``."""
     cfg = tiny_cfg()
     cfg['backbone']['arch'] = dict(
