@@ -248,12 +248,6 @@ def test_what_was_learned_of_a_single_joint_is_measured_on_hidden_labels(tmp_pat
     assert 'of 100 joints' in str(outcome)
 
 
-def test_no_time_to_learn_in_is_one_sentence(tmp_path):
-    propagator = VideoPosePropagator()
-    with pytest.raises(InputError, match=r'^minutes must be a number above 0, got 0$'):
-        propagator.learn(opened(propagator), tmp_path / 'n.onnx', 0)
-
-
 @pytest.mark.parametrize(
     ('method', 'sentence'),
     [

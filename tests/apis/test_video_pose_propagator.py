@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 import torch
@@ -273,34 +271,18 @@ def test_flow_is_followed_with_the_network_that_was_given(tmp_path):
         VideoPosePropagator(method='linear', flow_weights=weights)
 
 
-@pytest.mark.parametrize(
-    ('config', 'checkpoint', 'message'),
-    [
-        (None, None, 'needs a config and a checkpoint'),
-        ('good.py', None, 'needs a config and a checkpoint'),
-        ('x.py', 'good.pth', 'x.py does not exist'),
-        ('good.py', 'x.pth', 'x.pth does not exist'),
-        ('good.py', 'cut.pth', 'cut.pth cannot be read'),
-        ('good.py', 'other.pth', 'does not fit the model'),
-        ('no_model.py', 'good.pth', 'has no model'),
-        ('broken.py', 'good.pth', 'broken.py cannot be read'),
-    ],
-)
-def test_mistakes_with_the_model_files_are_one_sentence(
-    model_files, tmp_path, config, checkpoint, message
-):
-    for file in model_files:
-        shutil.copy(file, tmp_path / f'good{file.suffix}')
-    content = torch.load(model_files[1], weights_only=False)
-    (tmp_path / 'cut.pth').write_bytes(model_files[1].read_bytes()[:1000])
-    torch.save(
-        {**content, 'state_dict': {'unknown.weight': torch.zeros(1)}}, tmp_path / 'other.pth'
-    )
-    (tmp_path / 'no_model.py').write_text('a = 1')
-    (tmp_path / 'broken.py').write_text('a = (')
-    files = (None if name is None else tmp_path / name for name in (config, checkpoint))
-    with pytest.raises(InputError, match=message) as caught:
+@pytest.mark.parametrize('files', [(), ('good.py',)])
+def test_a_model_has_a_config_and_a_checkpoint(files):
+    with pytest.raises(InputError, match='needs a config and a checkpoint'):
         VideoPosePropagator(*files, method='stdpose')
+
+
+def test_weights_of_another_model_are_one_sentence(model_files, tmp_path):
+    content = torch.load(model_files[1], weights_only=False)
+    weights = {'unknown.weight': torch.zeros(1)}
+    torch.save({**content, 'state_dict': weights}, tmp_path / 'other.pth')
+    with pytest.raises(InputError, match='does not fit the model') as caught:
+        VideoPosePropagator(model_files[0], tmp_path / 'other.pth', method='stdpose')
     assert '\n' not in str(caught.value)
 
 
@@ -315,18 +297,6 @@ def test_joints_come_from_the_config_where_the_checkpoint_names_none(model_files
     loaded.test_dataloader.dataset.metainfo = Skeleton(names).to_metainfo('mine')
     propagator = VideoPosePropagator(loaded, nameless)
     assert propagator.propagator.skeleton.keypoint_names == names
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ({'device': 'cuda:99'}, "device 'cuda:99' cannot be used"),
-        ({'method': 'stdpose', 'precision': 'float16'}, "one of .*, got 'float16'"),
-    ],
-)
-def test_what_the_model_cannot_run_with_is_refused(model_files, options, message):
-    with pytest.raises(InputError, match=message):
-        VideoPosePropagator(*model_files, **options)
 
 
 @pytest.mark.parametrize(

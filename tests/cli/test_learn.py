@@ -103,16 +103,6 @@ def test_several_videos_have_one_network(run_main, project, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
-def test_a_dataset_file_names_the_videos_and_their_labels(run_main, project, tmp_path):
-    rows = [f'{project}/videos/{name}.mkv,{project}/labels/{name}.json' for name in ('one', 'two')]
-    listed, out = tmp_path / 'listed.csv', tmp_path / 'network.onnx'
-    listed.write_text('\n'.join(['video,labels', *rows]))
-    code, _, errors = run_main(learn.main, listed, '--out', out)
-    assert code == 0, errors
-    assert LearnedNetwork(out).record.num_poses == 20
-
-
-@pytest.mark.slow
 def test_learning_goes_on_from_a_network(run_main, project, tmp_path):
     first, second = tmp_path / 'first.onnx', tmp_path / 'second.onnx'
     inputs = [project / 'videos', project / 'labels']

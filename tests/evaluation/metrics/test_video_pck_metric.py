@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import keypoint_accuracy
 from stdpose_mm.evaluation.metrics import VideoPCKMetric
 from stdpose_mm.io.labels import write_posetrack18
@@ -73,12 +72,6 @@ def test_the_table_has_every_joint(mouse, tmp_path, monkeypatch):
     lines = tables[0].splitlines()
     assert 'ground-truth boxes, no labels given' in lines[0]
     assert [line.split()[0] for line in lines[3:]] == ['tail', 'nose', 'paw', 'Mean']
-
-
-def test_a_prediction_without_track_id_is_an_error(mouse, tmp_path):
-    nameless = mouse.with_persons([replace(p, track_id=None) for p in mouse.persons])
-    with pytest.raises(InputError, match='has no track id'):
-        _evaluate(tmp_path, samples([nameless]))
 
 
 def test_people_who_are_absent_do_not_make_a_frame_given(mouse, tmp_path):
