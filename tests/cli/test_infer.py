@@ -21,11 +21,11 @@ from stdpose_mm.engine import config_files
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import window_model
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
-from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.io.video_list import ListedVideo
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
+from support.input_files import link_for_each, write_boxes
 from support.paths import ROOT
 from support.refusals import refusal
 from support.warm_commands import start_code
@@ -50,21 +50,11 @@ def run(run_main, model_files):
 @pytest.fixture
 def boxes(tmp_path):
     """A label file with the boxes of people 3 and 8."""
-    persons = [
-        PersonLabel(
-            frame,
-            np.zeros((1, 2)),
-            np.zeros(1),
-            track_id=3 if person == 0 else 8,
-            bbox=box_at(person, frame),
-        )
-        for frame in range(NUM_FRAMES)
-        for person in range(2)
-    ]
-    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
-    path = tmp_path / 'boxes.json'
-    write_labels(VideoLabels('clip', Skeleton(('any',)), frames, tuple(persons)), path)
-    return path
+    tracks = {
+        track_id: [box_at(person, frame) for frame in range(NUM_FRAMES)]
+        for person, track_id in enumerate((3, 8))
+    }
+    return write_boxes(tmp_path / 'boxes.json', tracks)
 
 
 @pytest.fixture
@@ -408,11 +398,7 @@ def test_a_config_counts_by_its_content_under_a_name_too(model_files, movie, tmp
 @pytest.fixture
 def several(movie, boxes, tmp_path):
     """``videos/{a,b}.mp4`` and ``boxes/{a,b}.json``."""
-    for name in ('a', 'b'):
-        for source, folder in ((movie, 'videos'), (boxes, 'boxes')):
-            (tmp_path / folder).mkdir(exist_ok=True)
-            shutil.copy(source, tmp_path / folder / f'{name}{source.suffix}')
-    return tmp_path / 'videos'
+    return link_for_each(tmp_path, 'ab', videos=movie, boxes=boxes)[0]
 
 
 def test_a_detector_is_built_once_for_several_videos(run, several, detector, tmp_path, monkeypatch):

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import infer
-from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.pose_networks.learned_network import pose_box
-from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, expand
+from stdpose_mm.structures import expand
 from stdpose_mm.training import network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
+from support.input_files import write_boxes
 from support.refusals import refusal
 from support.without_torch import run_without_torch
 
@@ -54,13 +55,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def boxes(tmp_path: Path) -> Path:
     """A label file with the boxes of subject 4."""
-    persons = tuple(
-        PersonLabel(frame, np.zeros((3, 2)), np.zeros(3), track_id=4, bbox=box_at(frame))
-        for frame in range(NUM_FRAMES)
-    )
-    frames = tuple(map(VideoFrame, range(NUM_FRAMES)))
-    write_labels(VideoLabels('clip', SKELETON, frames, persons), tmp_path / 'boxes.json')
-    return tmp_path / 'boxes.json'
+    return write_boxes(tmp_path / 'boxes.json', {4: map(box_at, range(NUM_FRAMES))})
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import infer
-from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import open_frames, write_video
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.bare_onnx import simcc_network
+from support.input_files import link_for_each, write_boxes
 from support.published_files import publish
 from support.refusals import refusal
 
@@ -52,16 +52,8 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def boxes(tmp_path: Path) -> Path:
     """A label file with the boxes of people 3 and 8."""
-    persons = tuple(
-        PersonLabel(
-            frame, np.zeros((1, 2)), np.zeros(1), track_id=person, bbox=box_at(frame, person)
-        )
-        for frame in range(NUM_FRAMES)
-        for person in (3, 8)
-    )
-    frames = tuple(map(VideoFrame, range(NUM_FRAMES)))
-    write_labels(VideoLabels('clip', Skeleton(('any',)), frames, persons), tmp_path / 'boxes.json')
-    return tmp_path / 'boxes.json'
+    tracks = {n: [box_at(frame, n) for frame in range(NUM_FRAMES)] for n in (3, 8)}
+    return write_boxes(tmp_path / 'boxes.json', tracks)
 
 
 @pytest.fixture
@@ -107,10 +99,7 @@ def test_a_published_network_estimates_everyone(run, tmp_path, monkeypatch):
 
 
 def test_a_network_in_a_file_serves_several_videos(run_main, clip, boxes, network, tmp_path):
-    for name in ('a', 'b'):
-        for source, folder in ((clip, 'videos'), (boxes, 'boxes')):
-            (tmp_path / folder).mkdir(exist_ok=True)
-            (tmp_path / folder / f'{name}{source.suffix}').write_bytes(source.read_bytes())
+    link_for_each(tmp_path, 'ab', videos=clip, boxes=boxes)
     arguments = ['--boxes', tmp_path / 'boxes', '--pose-onnx', network, '--out', tmp_path / 'out']
     assert run_main(infer.main, tmp_path / 'videos', *arguments)[0] == 0
     for name in ('a', 'b'):

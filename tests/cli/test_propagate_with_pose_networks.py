@@ -12,6 +12,7 @@ import pytest
 
 from stdpose_mm.cli import propagate, review
 from support.file_server import serve
+from support.input_files import link_for_each
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.model_zoo import NAME, install_zoo, published_name
 from support.pose_network_files import JOINTS, write_described_network
@@ -176,17 +177,10 @@ def test_poses_without_labelled_frames_cannot_be_compared(
 
 
 @pytest.fixture
-def two_videos(movie, label_file, tmp_path, results) -> tuple[Path, Path, Path]:
+def two_videos(movie, label_file, tmp_path, results) -> list[Path]:
     """Folders of videos a and b, their labels and their estimates."""
-    folders = tuple(tmp_path / name for name in ('videos', 'labels', 'estimates'))
-    for folder in folders:
-        folder.mkdir()
-    videos, labels, estimates = folders
-    for name in 'ab':
-        os.link(movie, videos / f'{name}.mp4')
-        os.link(label_file, labels / f'{name}.json')
-        os.link(results, estimates / f'{name}.json')
-    return videos, labels, estimates
+    files = {'videos': movie, 'labels': label_file, 'estimates': results}
+    return link_for_each(tmp_path, 'ab', **files)
 
 
 def move_poses(path: Path, pixels: float) -> None:

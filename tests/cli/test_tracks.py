@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import partial
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from stdpose_mm.cli import propagate, queries, review
 from stdpose_mm.pose_networks.point_tracks import TrackQueries
+from support.input_files import link_for_each
 from support.refusals import refusal
 
 pytestmark = pytest.mark.slow
@@ -94,11 +94,8 @@ def test_changed_tracks_are_not_taken_from_the_cache(
 
 
 def test_several_videos_have_a_folder(run, movie, label_file, tmp_path, tracks):
-    videos, labels, results = (tmp_path / name for name in ('videos', 'labels', 'tracks'))
-    for folder, file in ((videos, movie), (labels, label_file), (results, tracks)):
-        folder.mkdir()
-        for name in 'ab':
-            os.link(file, folder / f'{name}{file.suffix}')
+    folders = link_for_each(tmp_path, 'ab', videos=movie, labels=label_file, results=tracks)
+    videos, labels, results = folders
     alone, out = tmp_path / 'alone.json', tmp_path / 'out'
     assert run(movie, label_file, '--out', alone, '--track-results', tracks)[0] == 0
     code, _, said = run(videos, labels, '--out', out, '--track-results', results)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from stdpose_mm.inference import window_model
-from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.io.labels import read_labels
+from support.input_files import write_boxes
 from support.tiny_models import (
     Files,
     model_cfg,
@@ -113,8 +113,9 @@ def test_a_video_by_the_checkpoint_and_by_the_exported_network(
     run, without_labels, folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(window_model, 'is_bfloat16_faster', lambda _: True)
-    boxes = tmp_path / 'boxes.json'
-    write_labels(box_labels(), boxes)
+    walking = [np.array([8.0 + 3 * frame, 8, 24, 32]) for frame in range(NUM_FRAMES)]
+    standing = [np.array([50.0, 42, 24, 32])] * NUM_FRAMES
+    boxes = write_boxes(tmp_path / 'boxes.json', {0: walking, 1: standing})
     config, checkpoint = without_labels
     code, printed, errors = run('export_onnx', config, checkpoint, tmp_path / 'onnx', '--int8')
     assert (code, errors) == (0, [])
@@ -139,14 +140,3 @@ def test_a_video_by_the_checkpoint_and_by_the_exported_network(
     assert all(np.array_equal(first[key], again[key]) for key in first)
     assert all(np.allclose(first[key], onnx[key], atol=0.05) for key in first)
     assert set(int8) == set(bfloat16) == set(first)
-
-
-def box_labels() -> VideoLabels:
-    """The boxes of two people, without joints."""
-    people = [
-        PersonLabel(frame, np.zeros((1, 2)), np.zeros(1), person, bbox=box)
-        for frame in range(NUM_FRAMES)
-        for person, box in enumerate(np.array([[8.0 + 3 * frame, 8, 24, 32], [50, 42, 24, 32]]))
-    ]
-    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
-    return VideoLabels('clip', Skeleton(('any',)), frames, tuple(people))
