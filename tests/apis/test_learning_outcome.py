@@ -210,17 +210,6 @@ def test_labels_of_another_subject_do_not_hide_the_network(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_that_does_not_help_leaves_an_earlier_file(tmp_path):
-    out = tmp_path / 'n.onnx'
-    out.write_bytes(b'an earlier network')
-    propagator = VideoPosePropagator(use_stdpose=False)
-    outcome = propagator.learn(opened(propagator), out, 10, steps=1, only_if_helpful=True)
-    assert not outcome.helped
-    assert [*tmp_path.iterdir()] == [out]
-    assert out.read_bytes() == b'an earlier network'
-
-
-@pytest.mark.slow
 def test_a_network_that_was_given_stays_beside_one_that_is_learned(tmp_path, monkeypatch):
     first = VideoPosePropagator(use_stdpose=False)
     given = tmp_path / 'given.onnx'

@@ -50,16 +50,6 @@ def test_prints_the_table_of_the_paper(folders, capsys):
     assert lines[4].startswith('MOTP 82.4')
 
 
-def test_gzipped_files_pair_with_plain_ones(folders):
-    assert _run(folders) == 0
-    before = folders[2].read_text()
-    for path in [*folders[0].iterdir()]:
-        path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))
-        path.unlink()
-    assert _run(folders) == 0
-    assert folders[2].read_text() == before
-
-
 def _zip_one(gt: Path, pred: Path) -> None:
     path = gt / '020001_mpii_test.json'
     path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))

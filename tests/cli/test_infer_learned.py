@@ -87,16 +87,6 @@ def test_it_finds_the_subject_in_boxes_of_a_file(run, boxes, tmp_path):
     assert len(open_frames(video)) == NUM_FRAMES
 
 
-def test_its_poses_are_carried_and_smoothed_as_those_of_other_networks(run, boxes, tmp_path):
-    out = tmp_path / 'poses.json'
-    more = ['--pose-every', '2', '--smooth', 'savitzky-golay']
-    assert run('--boxes', boxes, '--out', out, *more)[0] == 0
-    require_poses(out, track_id=4, most=6)
-    inference = json.loads(out.read_text())['inference']
-    assert inference['frames_predicted'] < NUM_FRAMES
-    assert inference['smoothing'].startswith('savitzky-golay')
-
-
 def test_it_needs_neither_pytorch_nor_openmmlab(network, tmp_path):
     pictures = tmp_path / 'pictures'
     pictures.mkdir()

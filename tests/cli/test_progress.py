@@ -137,14 +137,6 @@ def test_the_bar_is_full_only_after_all_is_written(
 
 
 @pytest.mark.slow
-def test_without_a_terminal_nothing_is_drawn(run_main, folder, label_file, tmp_path):
-    outputs = ['--out', tmp_path / 'dense.json', '--save-video', tmp_path / 'overlay.mp4']
-    code, printed, errors = run_main(propagate.main, folder, label_file, *outputs, '--measure', 2)
-    assert (code, errors) == (0, [])
-    assert '\r' not in printed
-
-
-@pytest.mark.slow
 def test_quiet_prints_only_what_was_asked_for(folder, label_file, tmp_path, open_terminal, capsys):
     terminal = open_terminal()
     command = [

@@ -21,6 +21,7 @@ from stdpose_mm.cli.train import main as run_train
 from support import warm_commands
 from support.paths import CONFIGS, ROOT
 from support.ports import held_port
+from support.tiny_models import CODEC, stdpose_cfg
 from support.tiny_set import HEIGHT, NUM_FRAMES, WIDTH, video_json
 
 pytestmark = pytest.mark.slow
@@ -81,42 +82,8 @@ _base_ = '{configs}/_base_/default_runtime.py'
 # MMEngine names a run to the second and shares state between runs of one name.
 experiment_name = f'parallel_{{time.time_ns()}}'
 custom_imports = dict(imports=['stdpose_mm', 'parallel_parts'])
-codec = dict(type='BoundedUDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
-head = dict(
-    in_channels=16,
-    out_channels=17,
-    deconv_out_channels=(8, 8),
-    deconv_kernel_sizes=(4, 4),
-    loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=100.0),
-    decoder=codec,
-)
-model = dict(
-    type='STDPose',
-    data_preprocessor=dict(
-        type='WindowDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True
-    ),
-    backbone=dict(
-        type='ViT',
-        arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
-        img_size=(64, 48),
-    ),
-    frame_head=dict(type='FrameHead', **head),
-    frame_head_loss_weight=1.0,
-    neck=dict(
-        type='STRE',
-        tff=dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2, num_blocks=1),
-        tks=dict(type='TemporalKeypointsSynthesis', num_joints=17),
-    ),
-    head=dict(
-        type='STDAHead',
-        feature_size=(4, 3),
-        num_heads=2,
-        num_blocks=1,
-        mask=dict(type='DynamicAwareMask', num_joints=17),
-        **head,
-    ),
-    test_cfg=dict(flip_test=False),
-)
+codec = {codec}
+model = {model}
 crop = [
     dict(type='WindowTopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='GenerateWindowTarget', encoder=codec),
@@ -168,6 +135,15 @@ log_level = 'ERROR'
 """
 
 
+MODEL = stdpose_cfg(
+    *(17, CODEC, 16),
+    deconv=(8, 8),
+    loss={'type': 'KeypointMSELoss', 'use_target_weight': True, 'loss_weight': 100.0},
+    arch={'embed_dims': 16, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels': 32},
+)
+MODEL['frame_head_loss_weight'] = 1.0
+
+
 @dataclass(frozen=True)
 class Runs:
     """Work folders of the same training in one process and in two, and the config of the former."""
@@ -197,7 +173,12 @@ def write_config(folder: Path, name: str, batch_size: int) -> Path:
     path = folder / f'{name}.py'
     path.write_text(
         CONFIG.format(
-            configs=CONFIGS, data=folder / 'data', batch_size=batch_size, num_iters=NUM_ITERS
+            codec=CODEC,
+            model=MODEL,
+            configs=CONFIGS,
+            data=folder / 'data',
+            batch_size=batch_size,
+            num_iters=NUM_ITERS,
         )
     )
     return path

@@ -62,8 +62,9 @@ def maps_head(cfg: dict[str, Any]) -> dict[str, Any]:
 def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dict[str, Any]:
     """Return the small recipe: 128x96 crops, 32x24 heatmaps; all parts of the paper but MI."""
     cfg = stdpose_cfg(
-        *(NUM_JOINTS, codec_cfg(), 128, 4, 2, (96, 64), 'ForegroundMSELoss'),
+        *(NUM_JOINTS, codec_cfg(), 128, 4, 2, (96, 64), {'type': 'ForegroundMSELoss'}),
         arch='tiny',
+        patch_embed='conv_stem',
         pos_embed_init='sine_cosine',
     )
     cfg['neck']['tks']['use_prior'] = use_prior

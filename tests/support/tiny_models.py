@@ -45,7 +45,7 @@ def stdpose_cfg(
     num_heads: int = 2,
     num_blocks: int = 1,
     deconv: tuple[int, int] = (16, 16),
-    loss: str = 'KeypointMSELoss',
+    loss: dict[str, Any] | None = None,
     **backbone: Any,
 ) -> dict[str, Any]:
     """Return the config of an STDPose with all parts of the paper but mutual information.
@@ -57,7 +57,7 @@ def stdpose_cfg(
         num_heads: Attention heads of neck and head.
         num_blocks: Blocks of either.
         deconv: Channels of the decoders.
-        loss: Class of the losses of both heads.
+        loss: Settings of the losses of both heads.
         **backbone: Settings of the ViT.
     """
     shared = {
@@ -65,7 +65,7 @@ def stdpose_cfg(
         'out_channels': num_joints,
         'deconv_out_channels': deconv,
         'deconv_kernel_sizes': (4, 4),
-        'loss': {'type': loss},
+        'loss': loss or {'type': 'KeypointMSELoss'},
         'decoder': codec,
     }
     blocks = {'num_heads': num_heads, 'num_blocks': num_blocks}
@@ -81,7 +81,6 @@ def stdpose_cfg(
         'backbone': {
             'type': 'ViT',
             'img_size': codec['input_size'][::-1],
-            'patch_embed': 'conv_stem',
             **backbone,
         },
         'frame_head': {'type': 'FrameHead', **shared},
@@ -103,7 +102,7 @@ def stdpose_cfg(
 
 def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
     arch = {'embed_dims': 32, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels': 64}
-    cfg = stdpose_cfg(num_joints, CODEC, 32, arch=arch)
+    cfg = stdpose_cfg(num_joints, CODEC, 32, arch=arch, patch_embed='conv_stem')
     cfg['neck']['tks']['use_prior'] = True
     return {**cfg, **changes}
 

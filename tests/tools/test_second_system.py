@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stdpose_mm.inference import window_model
 from stdpose_mm.io.labels import read_labels
-from support.input_files import write_boxes
 from support.tiny_models import (
     Files,
     model_cfg,
@@ -107,36 +105,3 @@ def test_auto_takes_it_as_evidence(request, run, kind, folder, label_file, tmp_p
 
 
 # Estimation
-
-
-def test_a_video_by_the_checkpoint_and_by_the_exported_network(
-    run, without_labels, folder, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(window_model, 'is_bfloat16_faster', lambda _: True)
-    walking = [np.array([8.0 + 3 * frame, 8, 24, 32]) for frame in range(NUM_FRAMES)]
-    standing = [np.array([50.0, 42, 24, 32])] * NUM_FRAMES
-    boxes = write_boxes(tmp_path / 'boxes.json', {0: walking, 1: standing})
-    config, checkpoint = without_labels
-    code, printed, errors = run('export_onnx', config, checkpoint, tmp_path / 'onnx', '--int8')
-    assert (code, errors) == (0, [])
-    assert 'largest difference from PyTorch, whole: ' in printed
-    poses = []
-    for weights, precision in (
-        (checkpoint, 'float32'),
-        (checkpoint, 'float32'),
-        (tmp_path / 'onnx', 'float32'),
-        (tmp_path / 'onnx', 'int8'),
-        (checkpoint, 'bfloat16'),
-    ):
-        out = tmp_path / f'poses{len(poses)}.json'
-        options = ('--boxes', boxes, '--precision', precision, '--out', out)
-        code, printed, errors = run(
-            'infer', folder, '--config', config, '--checkpoint', weights, *options
-        )
-        assert (code, errors) == (0, []), errors
-        assert '9 frames, 2 people, 18 poses' in printed
-        poses.append(poses_of(out))
-    first, again, onnx, int8, bfloat16 = poses
-    assert all(np.array_equal(first[key], again[key]) for key in first)
-    assert all(np.allclose(first[key], onnx[key], atol=0.05) for key in first)
-    assert set(int8) == set(bfloat16) == set(first)

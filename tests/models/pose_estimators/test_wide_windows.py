@@ -7,20 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-from mmpose.apis import inference_topdown
 from mmpose.registry import MODELS
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.models.necks.mlsme_parts import GivenPoseEmbedding
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import (
-    PIPELINE,
-    metainfo_of,
     model_cfg,
-    moving_pictures,
     window_model,
     window_systems,
 )
@@ -85,21 +79,6 @@ def test_windows_of_another_length_are_refused_in_one_sentence(model, number):
     message = f'for windows of 5 frames, the data have {number}, set num_frames'
     with pytest.raises(InputError, match=message):
         model.extract_feat(torch.zeros(1, number, 3, 64, 48))
-
-
-@pytest.mark.filterwarnings('ignore:a single picture')
-def test_the_picture_of_mmposes_function_fills_all_five_frames(model):
-    model.cfg = Config({'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
-    model.dataset_meta = metainfo_of(SKELETON)
-    codec = WindowModel(model, PIPELINE, model.dataset_meta)
-    picture, box = moving_pictures(1)[0], np.array([10.0, 8.0, 40.0, 56.0])
-    crop = codec.crop_at(box)
-    window = codec.normalise(np.stack([codec.crop_image(picture, crop)] * 5))[None]
-    with torch.no_grad():
-        heatmaps = model.head.forward(model.extract_feat(window))
-    expected, _ = codec.decode(heatmaps.numpy(), [crop])
-    (person,) = inference_topdown(model, picture, [[10, 8, 50, 64]])
-    np.testing.assert_allclose(person.pred_instances.keypoints, expected, atol=1e-3)
 
 
 def test_frames_after_the_key_are_not_those_before_it():
