@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 from research.comparison import benchmark as benchmark_module
-from research.comparison.benchmark import (
-    BenchmarkEntry,
-    Conditions,
-    benchmark_propagators,
-)
+from research.comparison.benchmark import BenchmarkEntry, Conditions, benchmark_propagators
 from research.comparison.comparison_plots import plot_comparisons
 from research.comparison.comparison_report import comparison_report
 from research.comparison.motion import joint_speeds, mean_motion

@@ -21,10 +21,7 @@ from research.training.gap_fuser import GapFuser
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation.auto.evidence_maps import MAP_STEPS
-from stdpose_mm.propagation.auto.fusion_features import (
-    MAPS,
-    WINDOW_HEATMAPS,
-)
+from stdpose_mm.propagation.auto.fusion_features import MAPS, WINDOW_HEATMAPS
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 

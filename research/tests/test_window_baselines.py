@@ -10,13 +10,7 @@ import torch
 from research.baselines.dcpose import PoseResidualFusion, PoseTemporalMerger
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation.window import method_of
-from support.model_samples import (
-    NUM_JOINTS,
-    build,
-    maps_head,
-    tiny_cfg,
-    window_batch,
-)
+from support.model_samples import NUM_JOINTS, build, maps_head, tiny_cfg, window_batch
 
 NECKS: dict[str, dict[str, Any]] = {
     'posewarper': {

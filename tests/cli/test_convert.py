@@ -11,13 +11,7 @@ from stdpose_mm.cli import convert, propagate
 from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, VideoFrame
-from support.foreign_labels import (
-    MMPOSE_META,
-    labelme,
-    labelme_shape,
-    mmpose_instance,
-    write_json,
-)
+from support.foreign_labels import MMPOSE_META, labelme, labelme_shape, mmpose_instance, write_json
 from support.label_samples import sample
 from support.refusals import refusal
 

@@ -44,10 +44,10 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('review', 'checkpoint'): ['--config', 'model.py'],
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('review', 'det_checkpoint'): [
-        *('--detector', 'det.py', '--pose-onnx', 'pose.onnx=rtmpose-coco'),
+        *('--detector', 'det.py', '--pose-onnx', 'pose.onnx=rtmpose-coco')
     ],
     ('infer', 'det_checkpoint'): [
-        *('--config', 'model.py', '--checkpoint', 'good.pth', '--detector', 'det.py'),
+        *('--config', 'model.py', '--checkpoint', 'good.pth', '--detector', 'det.py')
     ],
     ('infer', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG, '--boxes', 'labels.json'],
     ('infer', 'checkpoint'): ['--config', 'model.py', '--boxes', 'labels.json'],

@@ -124,10 +124,7 @@ def test_learning_goes_on_from_a_network(run_main, project, tmp_path):
         ('{video} {labels} --out n.onnx --device abacus', "device 'abacus' cannot"),
         ('{video} {video} {labels} --out n.onnx', 'is given twice with the same labels'),
         ('{videos} {labels} --out n.onnx --labels-video one', '--labels-video would have no'),
-        (
-            '{videos} {labels} --out n.onnx --loaded-into-cvat {few}',
-            'few.json is not a folder',
-        ),
+        ('{videos} {labels} --out n.onnx --loaded-into-cvat {few}', 'few.json is not a folder'),
     ],
 )
 def test_what_cannot_be_used_is_one_line(

@@ -133,10 +133,7 @@ def test_a_worker_that_is_ended_says_nothing(capfd):
             PermissionError(errno.EACCES, 'Permission denied', 'a/b.json'),
             'a/b.json: Permission denied',
         ),
-        (
-            OSError(errno.ENAMETOOLONG, 'File name too long', b'abc'),
-            'abc: File name too long',
-        ),
+        (OSError(errno.ENAMETOOLONG, 'File name too long', b'abc'), 'abc: File name too long'),
         (
             NO_SPACE,
             'a file or the output of the command cannot be written: No space left on device',

@@ -145,12 +145,7 @@ def test_a_dry_run_knows_what_is_done_and_what_was_changed(run, tmp_path):
     assert code == 2
     assert [
         re.search('to do|done before|would fail', line)[0] for line in printed.splitlines()
-    ] == [
-        'to do',
-        'would fail',
-        'done before',
-        'to do',
-    ]
+    ] == ['to do', 'would fail', 'done before', 'to do']
     assert 'b.json was changed since it was written by this command' in printed
     assert times(out) == before
 

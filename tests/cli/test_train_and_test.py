@@ -213,10 +213,7 @@ WRONG_ARGUMENTS = (
     ('empty.py', r'empty\.py has no model'),
     ('toy.py --resume no.pth', r'checkpoint no\.pth does not exist'),
     ('toy.py --work-dir toy.py', '--work-dir toy.py is also given as CONFIG'),
-    (
-        'toy.py --amp --cfg-options optim_wrapper.type=OptimWrapperDict',
-        r'--amp cannot be combined',
-    ),
+    ('toy.py --amp --cfg-options optim_wrapper.type=OptimWrapperDict', r'--amp cannot be combined'),
 )
 WRONG_SETTINGS = (
     ('load_from=no.pth', r'checkpoint no\.pth does not exist'),

@@ -155,10 +155,7 @@ def test_full_size_model_builds_and_runs(cfg):
 
 @pytest.mark.parametrize(
     ('cfg', 'head_name'),
-    [
-        *((name, 'head') for name in NAMES),
-        *((name, 'frame_head') for name in WITH_FRAME_HEAD),
-    ],
+    [*((name, 'head') for name in NAMES), *((name, 'frame_head') for name in WITH_FRAME_HEAD)],
     indirect=['cfg'],
 )
 def test_decoding_undoes_encoding(cfg, head_name, monkeypatch):

@@ -250,11 +250,7 @@ def test_estimation_takes_each_detection(tiny_set):
     found = [{'image_id': 2003, 'bbox': [26, 21, 42, 74], 'score': 0.9}]
     (tiny_set.root / 'boxes.json').write_text(json.dumps(found))
     dataset = PoseTrack18WindowDataset(
-        **tiny_set.args,
-        task='estimation',
-        test_mode=True,
-        boxes='detected',
-        bbox_file='boxes.json',
+        **tiny_set.args, task='estimation', test_mode=True, boxes='detected', bbox_file='boxes.json'
     )
     assert len(dataset) == 1
     info = info_of(dataset, key=3, video='b', track=-1)

@@ -29,12 +29,7 @@ def test_resume_a_killed_epoch_based_run_from_an_iteration(tmp_path, save_every)
 
 @pytest.mark.parametrize('num_workers', [0, 1])
 def test_resume_a_killed_iteration_based_run(tmp_path, num_workers):
-    options = {
-        'by_epoch': False,
-        'length': 17,
-        'save_every_iters': 4,
-        'num_workers': num_workers,
-    }
+    options = {'by_epoch': False, 'length': 17, 'save_every_iters': 4, 'num_workers': num_workers}
     whole = train(tmp_path / 'whole', **options)
     killed = train(tmp_path / 'parts', **options, die_before=11)
     resumed = train(tmp_path / 'parts', **options, resume=True)

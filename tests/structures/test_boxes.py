@@ -8,14 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stdpose_mm.structures import (
-    FrameBoxes,
-    PersonLabel,
-    box_iou,
-    clip_box,
-    expand,
-    person_box,
-)
+from stdpose_mm.structures import FrameBoxes, PersonLabel, box_iou, clip_box, expand, person_box
 from stdpose_mm.structures.boxes import (
     MIN_BOX_SIDE,
     TrackBoxes,

@@ -81,11 +81,7 @@ class SpyPropagator(BasePropagator):
         for gap in gaps:
             for t in gap.frames:
                 yield PropagatedPose(
-                    gap,
-                    t,
-                    np.zeros((num_joints, 2)),
-                    np.full(num_joints, 2),
-                    np.ones(num_joints),
+                    gap, t, np.zeros((num_joints, 2)), np.full(num_joints, 2), np.ones(num_joints)
                 )
 
 

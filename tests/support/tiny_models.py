@@ -78,11 +78,7 @@ def stdpose_cfg(
             'std': [58.0, 57.0, 56.0],
             'bgr_to_rgb': True,
         },
-        'backbone': {
-            'type': 'ViT',
-            'img_size': codec['input_size'][::-1],
-            **backbone,
-        },
+        'backbone': {'type': 'ViT', 'img_size': codec['input_size'][::-1], **backbone},
         'frame_head': {'type': 'FrameHead', **shared},
         'neck': {
             'type': 'STRE',

@@ -14,12 +14,7 @@ from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
-from support.comparison_videos import (
-    FAST,
-    SLOW,
-    mouse_video,
-    write_slow_and_fast,
-)
+from support.comparison_videos import FAST, SLOW, mouse_video, write_slow_and_fast
 from support.pose_network_files import write_dot_network
 from support.tools import load_tool
 

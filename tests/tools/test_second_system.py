@@ -11,13 +11,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.io.labels import read_labels
-from support.tiny_models import (
-    Files,
-    model_cfg,
-    random_model,
-    semantic_motion,
-    write_model_files,
-)
+from support.tiny_models import Files, model_cfg, random_model, semantic_motion, write_model_files
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow

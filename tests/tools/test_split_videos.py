@@ -30,12 +30,7 @@ def numbers_in(folder: Path) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ('number', 'share', 'expected'),
-    [
-        (3, 0.9, (1, 2)),
-        (3, 0.01, (2, 1)),
-        (2, 0.99, (1, 1)),
-        (10, 0.3, (7, 3)),
-    ],
+    [(3, 0.9, (1, 2)), (3, 0.01, (2, 1)), (2, 0.99, (1, 1)), (10, 0.3, (7, 3))],
 )
 def test_each_side_has_a_group_whatever_the_share(number, share, expected, tmp_path):
     labels, out = labels_of(number, tmp_path), tmp_path / 'out'

@@ -123,11 +123,7 @@ def test_auxiliary_weights_and_masks_are_the_same_for_every_key_frame():
     assert results['given_mask'].all()
 
 
-@given(
-    st.lists(st.floats(-3, 3), min_size=4, max_size=4),
-    st.floats(-60, 60),
-    st.floats(0.2, 3),
-)
+@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.floats(-60, 60), st.floats(0.2, 3))
 def test_label_goes_through_the_picture_into_the_key_crop(joints, shift, zoom):
     labels = np.reshape(joints, (2, 1, 2))
     angle = 0.7

@@ -20,10 +20,7 @@ from support.tiny_set import TinySet
 
 MOVES = dict(shift_factor=0.1, shift_prob=1.0, scale_factor=(0.7, 1.3), rotate_prob=1.0)
 HALF = dict(min_total_keypoints=2, min_upper_keypoints=1, min_lower_keypoints=1, prob=1.0)
-AS_THEY_ARE: dict[str, dict[str, Any]] = {
-    'RandomBBoxTransform': MOVES,
-    'RandomHalfBody': HALF,
-}
+AS_THEY_ARE: dict[str, dict[str, Any]] = {'RandomBBoxTransform': MOVES, 'RandomHalfBody': HALF}
 """Transform that is right where all frames have one crop -> settings that change every sample."""
 
 IN_EVERY_PIPELINE = {'GetBBoxCenterScale'}

@@ -8,10 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import (
-    ScoreCalibrator,
-    pool_probabilities,
-)
+from stdpose_mm.evaluation.functional import ScoreCalibrator, pool_probabilities
 
 
 def test_a_calibrator_of_equal_scores_gives_the_mean_of_what_is_drawn_in():

@@ -116,10 +116,7 @@ def table(rules: Mapping[str, Rule]):
         # Without prediction and without truth, the nose has the official evaluator's 0.
         'joints in an ignore region are removed from both sides': Rule(
             [truth(0, nose=(5, 5), head_top=(50, 50))],
-            [
-                found(0, nose=(5, 5), head_top=(50, 50)),
-                found(0, track=1, score=0.9, nose=(6, 6)),
-            ],
+            [found(0, nose=(5, 5), head_top=(50, 50)), found(0, track=1, score=0.9, nose=(6, 6))],
             {'ap': 0, 'ap of head_top': 100},
             [VideoFrame(0, ignore_regions=(SQUARE,))],
         ),

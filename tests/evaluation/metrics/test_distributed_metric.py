@@ -36,9 +36,7 @@ def evaluate(rank: int, folder: Path) -> None:
     )
     predictions = hidden_predictions()
     metric = PoseTrackMetric(
-        str(GOLDEN / 'dense' / 'gt'),
-        given_interval=INTERVAL,
-        collect_dir=str(folder / 'parts'),
+        str(GOLDEN / 'dense' / 'gt'), given_interval=INTERVAL, collect_dir=str(folder / 'parts')
     )
     metric.process({}, predictions[rank::NUM_PROCESSES])
     metrics = metric.evaluate(len(predictions))

@@ -15,12 +15,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack, mean_of_known
 from stdpose_mm.evaluation.metrics import PoseTrackMetric
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
-from stdpose_mm.structures import (
-    POSETRACK_SKELETON,
-    PersonLabel,
-    VideoFrame,
-    VideoLabels,
-)
+from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, VideoFrame, VideoLabels
 from support.metric_samples import sample, samples
 from support.posetrack_videos import GOLDEN, HEAD_BOX
 

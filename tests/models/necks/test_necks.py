@@ -135,10 +135,7 @@ class TestAppearanceKeypointsSynthesis:
         window['given'] = labels_at(0.5)
         before, _ = synthesis(**window)
         if name == 'given':
-            others = [
-                labels_at(0.1),
-                labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12)),
-            ]
+            others = [labels_at(0.1), labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12))]
         else:
             others = [window[name].roll(1, -1)]
         for other in others:

@@ -13,11 +13,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.models.necks.mlsme_parts import GivenPoseEmbedding
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
-from support.tiny_models import (
-    model_cfg,
-    window_model,
-    window_systems,
-)
+from support.tiny_models import model_cfg, window_model, window_systems
 
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'))
 MAPS = (3, 16, 12)
