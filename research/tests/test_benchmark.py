@@ -11,7 +11,6 @@ import pytest
 
 from research.comparison import benchmark as benchmark_module
 from research.comparison.benchmark import BenchmarkEntry, Conditions, benchmark_propagators
-from research.comparison.comparison_plots import plot_comparisons
 from research.comparison.comparison_report import comparison_report
 from research.comparison.motion import joint_speeds, mean_motion
 from research.comparison.seed_comparison import SeedComparison
@@ -203,18 +202,6 @@ def test_the_report(comparison):
     assert '| 3 | good | 10.0 | - | 0.010 |' in lines
     assert lines[-1].endswith('Remark.')
     assert 'by occlusion' not in comparison_report([comparison])
-
-
-def test_plots_of_a_comparison(entries, tmp_path):
-    comparisons = compare(entries, Runs(), intervals=[3, 7])
-    names = [path.name for path in plot_comparisons(comparisons, tmp_path)]
-    assert names == [
-        'by_interval.png',
-        'by_interval_fast.png',
-        'by_interval_slow.png',
-        'by_distance.png',
-    ]
-    assert set(names) <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_motion_is_displacement_per_frame_in_pose_sizes():

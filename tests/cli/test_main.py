@@ -176,11 +176,10 @@ def test_options_do_not_change_after_they_are_made(verb):
         options.device = 'cuda'
 
 
-@pytest.mark.parametrize('method', ['linear', 'auto'])
-def test_propagates_a_folder_of_pictures(method, folder, label_file, tmp_path):
+def test_propagates_a_folder_of_pictures(folder, label_file, tmp_path):
     out = tmp_path / 'dense.json'
     command = ['-m', 'stdpose_mm', 'propagate', folder, label_file, '--out', out]
-    done = python(*command, '--method', method, cwd=tmp_path)
+    done = python(*command, '--method', 'linear', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(out.read_text())['images']) == 9
 

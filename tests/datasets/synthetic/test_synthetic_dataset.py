@@ -77,31 +77,6 @@ def test_images_have_posetrack18s_fields(dataset):
     assert image['has_labeled_person'] == (image['id'] in labelled)
 
 
-def test_annotations_have_posetrack18s_fields(dataset):
-    data = json.loads((dataset / 'annotations/train/000001_synth_train.json').read_text())
-    annotation = data['annotations'][0]
-    assert {
-        'id',
-        'image_id',
-        'track_id',
-        'person_id',
-        'category_id',
-        'keypoints',
-        'num_keypoints',
-        'bbox',
-        'bbox_head',
-        'scores',
-        'area',
-    } <= set(annotation)
-    keypoints = np.array(annotation['keypoints']).reshape(17, 3)
-    assert not keypoints[3:5].any()
-    assert set(keypoints[:, 2]) <= {0, 1, 2}
-    assert annotation['num_keypoints'] == (keypoints[:, 2] > 0).sum()
-    assert annotation['id'] // 100 == annotation['image_id'] == 90000010000
-    assert annotation['person_id'] == 100 + annotation['track_id']
-    assert len(annotation['bbox_head']) == 4
-
-
 def test_labels_read_back_as_they_were_generated(dataset):
     task = VideoTask(dataset, 'val', 0, 5, SMALL)
     expected, found = task.generate().labels, read_posetrack18(task.label_file)
