@@ -168,8 +168,8 @@ def _warn_of_doubled_people(labels: VideoLabels) -> None:
     """Warn about people who seem to be labelled twice."""
     from stdpose_mm.review import doubled_warnings
 
-    given = labels.with_persons([p for p in labels.persons if p.source == 'given'])
-    for sentence in doubled_warnings(given.tracks(), labels.skeleton):
+    hand_labels = labels.with_persons([p for p in labels.persons if p.source == 'given'])
+    for sentence in doubled_warnings(hand_labels.tracks(), labels.skeleton):
         note(f'{labels.name}: {sentence}')
 
 

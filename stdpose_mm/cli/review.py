@@ -267,7 +267,7 @@ class ReviewJob(VideoJob[ReviewCommandOptions]):
         )
 
 
-def read_skeleton_option(given: str) -> Skeleton:
+def read_skeleton_option(value: str) -> Skeleton:
     """Read the skeleton of ``--skeleton``.
 
     Raises:
@@ -279,20 +279,20 @@ def read_skeleton_option(given: str) -> Skeleton:
     from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
     from stdpose_mm.review_app.edits import read_skeleton
 
-    if given in KNOWN_SKELETONS:
-        return KNOWN_SKELETONS[given]
-    data = read_json(given) if Path(given).suffix == '.json' and Path(given).exists() else None
+    if value in KNOWN_SKELETONS:
+        return KNOWN_SKELETONS[value]
+    data = read_json(value) if Path(value).suffix == '.json' and Path(value).exists() else None
     if isinstance(data, dict) and 'joints' in data:
         try:
             return read_skeleton(data)
         except InputError as error:
-            raise InputError(f'--skeleton {given}: {error}') from None
+            raise InputError(f'--skeleton {value}: {error}') from None
     if isinstance(data, dict) and 'categories' in data and not data.get('annotations'):
-        return read_categories(Record(Path(given), '', data), None, None).skeleton
-    videos = read_all_labels(given) if Path(given).exists() else []
+        return read_categories(Record(Path(value), '', data), None, None).skeleton
+    videos = read_all_labels(value) if Path(value).exists() else []
     if not videos:
         raise InputError(
-            f'--skeleton {given} is not a label file with a video whose joints could be used, give '
+            f'--skeleton {value} is not a label file with a video whose joints could be used, give '
             f'such a file or one of {", ".join(KNOWN_SKELETONS)}'
         )
     return videos[0].skeleton

@@ -77,8 +77,8 @@ def require_start(labels: VideoLabels, file: str) -> None:
     Raises:
         InputError: If there are people, but no label is given, or no given label has a joint.
     """
-    given = [person for person in labels.persons if person.source == 'given']
-    if labels.persons and not given:
+    given_persons = [person for person in labels.persons if person.source == 'given']
+    if labels.persons and not given_persons:
         advice = (
             ', or accept the certain ones with '
             f'`stdpose convert {shlex.quote(file)} labels.json --as-given 0.8`'
@@ -88,11 +88,11 @@ def require_start(labels: VideoLabels, file: str) -> None:
             'this package, but none given by a person, label some frames'
             f'{advice if _has_scores(labels) else ""}'
         )
-    if given and not any(person.given.any() for person in given):
+    if given_persons and not any(person.given.any() for person in given_persons):
         raise InputError(
-            f'none of the {counted(len(given), "given label")} of {file} has a labelled joint, '
-            'expected at least one joint with coordinates and visibility 1 or 2, label the joints '
-            'of a person in a frame'
+            f'none of the {counted(len(given_persons), "given label")} of {file} has a labelled '
+            'joint, expected at least one joint with coordinates and visibility 1 or 2, label the '
+            'joints of a person in a frame'
         )
 
 

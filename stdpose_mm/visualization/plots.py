@@ -51,10 +51,10 @@ def trajectories(
         joint = labels.skeleton.index_of(name)
         style: dict[str, Any] = {**styles[joint]}
         frames, points = _places(track, joint)
-        given = np.array([person.given[joint] for person in track])
+        is_given = np.array([person.given[joint] for person in track])
         for axis, values in zip(axes, points.T, strict=True):
             axis.plot(frames, values, **style, linewidth=1.2, label=_escape_formulas(name))
-            axis.plot(frames[given], values[given], 'o', color=style['color'], markersize=4)
+            axis.plot(frames[is_given], values[is_given], 'o', color=style['color'], markersize=4)
         if truth is not None:
             frames, points = _places([*truth.tracks()[track_id].values()], joint)
             for axis, values in zip(axes, points.T, strict=True):

@@ -88,13 +88,13 @@ def write_report(
     page = Path(path)
     colors: dict[str, str] = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
     with ExitStack() as files:
-        shown = _video(page, frames, labels, video, files)
+        video_html = _video(page, frames, labels, video, files)
         content = {
             'labels': labels,
             'frames': frames,
             'method': method,
             'measured': measured,
-            'video': shown,
+            'video': video_html,
             'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
             'num_checks': len(checks),
             'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
@@ -106,7 +106,7 @@ def write_report(
             'max_rows': MAX_ROWS,
         }
         write_text(files.enter_context(atomic_path(page)), _render(content))
-    return report_video(page) if video is None and shown['source'] is None else None
+    return report_video(page) if video is None and video_html['source'] is None else None
 
 
 def _render(content: dict[str, Any]) -> str:
