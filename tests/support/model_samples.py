@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stdpose_mm.codecs import BoundedUDPHeatmap
 from stdpose_mm.models.layers.blocks import KeyFrameBlock, TransformerBlock
-from support.tiny_models import stdpose_cfg
+from support.tiny_models import appearance_synthesis, stdpose_cfg
 
 NUM_JOINTS = 15
 INPUT_SIZE = (96, 128)
@@ -83,12 +83,7 @@ def appearance_cfg(**overrides: Any) -> dict[str, Any]:
     """Return the small recipe with the parts beyond the paper."""
     cfg = tiny_cfg(**overrides)
     cfg['neck']['tff'].update(num_blocks=1, relative_time=True, residual=True)
-    cfg['neck']['tks'] = {
-        'type': 'AppearanceKeypointsSynthesis',
-        'num_joints': NUM_JOINTS,
-        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 128},
-        'use_prior': True,
-    }
+    cfg['neck']['tks'] = appearance_synthesis(NUM_JOINTS, 128)
     cfg['head'].update(num_blocks=1, merged_channels=48)
     cfg['head']['mask']['normalization'] = 'mean'
     return cfg

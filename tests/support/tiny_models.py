@@ -140,22 +140,42 @@ def pruned(num_joints: int) -> dict[str, Any]:
     }
 
 
-def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[str, Any]:
-    """Return changes of ``model_cfg`` for the second system; it takes labels with ``labels``."""
-    cfg = model_cfg(num_joints)
-    size = {'embed_dims': 32, 'num_heads': 2}
+def appearance_synthesis(num_joints: int, width: int = 32, **changes: Any) -> dict[str, Any]:
+    return {
+        'type': 'AppearanceKeypointsSynthesis',
+        'num_joints': num_joints,
+        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': width},
+        'use_prior': True,
+        **changes,
+    }
+
+
+def semantic_motion(
+    num_joints: int, labels: bool = False, base: dict[str, Any] | None = None, **neck: Any
+) -> dict[str, Any]:
+    """Return changes of a config for the second system.
+
+    Args:
+        num_joints: K.
+        labels: Whether it takes labels.
+        base: The config, by default ``model_cfg``.
+        **neck: Changes of the neck.
+    """
+    cfg = base or model_cfg(num_joints)
+    frame_head, stda = cfg['frame_head'], cfg['head']
+    size = {'embed_dims': frame_head['in_channels'], 'num_heads': stda['num_heads']}
     embedding = {
         'type': 'GivenPoseEmbedding',
         'num_joints': num_joints,
-        'embed_dims': 32,
+        'embed_dims': size['embed_dims'],
         'use_prior': True,
     }
-    frame_head = cfg['frame_head']
+    fusion = {'type': 'SpatialMotionMutualLearning', 'num_blocks': stda['num_blocks'], **size}
     return {
         'type': 'SemanticMotionPose',
         'neck': {
             'type': 'MLSME',
-            'feature_size': (4, 3),
+            'feature_size': stda['feature_size'],
             'tube_ratio': 0.4,
             'tube_length': 2,
             'masked_frames': 1,
@@ -165,23 +185,17 @@ def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[
             **size,
             **neck,
         },
-        'head': {
-            **frame_head,
-            'type': 'SpatialMotionHead',
-            'fusion': {'type': 'SpatialMotionMutualLearning', 'num_blocks': 1, **size},
-        },
+        'head': {**frame_head, 'type': 'SpatialMotionHead', 'fusion': fusion},
     }
 
 
-def semantic_motion_appearance(num_joints: int, **neck: Any) -> dict[str, Any]:
-    """Return changes of ``model_cfg`` for the second system beyond the paper, with labels."""
-    tks = {
-        'type': 'AppearanceKeypointsSynthesis',
-        'num_joints': num_joints,
-        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
-        'use_prior': True,
-    }
-    cfg = semantic_motion(num_joints, tks=tks, residual=True, **neck)
+def semantic_motion_appearance(
+    num_joints: int, base: dict[str, Any] | None = None, **neck: Any
+) -> dict[str, Any]:
+    """Return changes of a config for the second system beyond the paper, with labels."""
+    width = (base or model_cfg(num_joints))['frame_head']['in_channels']
+    tks = appearance_synthesis(num_joints, width)
+    cfg = semantic_motion(num_joints, base=base, **{'tks': tks, 'residual': True, **neck})
     return {**cfg, 'head': {**cfg['head'], 'merged_channels': 48}}
 
 
@@ -191,13 +205,7 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
     stre, stda = cfg['neck'], cfg['head']
     tff, tks = ({**stre[part], 'num_frames': num_frames} for part in ('tff', 'tks'))
     head = {**stda, 'mask': {**stda['mask'], 'num_frames': num_frames}}
-    appearance = {
-        'type': 'AppearanceKeypointsSynthesis',
-        'num_joints': num_joints,
-        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
-        'use_prior': True,
-        'num_frames': num_frames,
-    }
+    appearance = appearance_synthesis(num_joints, num_frames=num_frames)
     return {
         'stdpose': {'neck': {**stre, 'tff': tff, 'tks': tks}, 'head': head},
         'light': light(num_joints, num_frames),

@@ -13,6 +13,7 @@ from stdpose_mm.models.necks import (
 )
 from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build, copy_block
+from support.tiny_models import appearance_synthesis
 
 TFF = dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2)
 TKS = dict(type='TemporalKeypointsSynthesis', num_joints=5)
@@ -101,13 +102,7 @@ def labels_at(position: float, num_joints: int = 5) -> AuxiliaryLabels:
 
 
 class TestAppearanceKeypointsSynthesis:
-    CFG = dict(
-        type='AppearanceKeypointsSynthesis',
-        num_joints=5,
-        correlation=dict(type='AppearanceCorrelation', embed_dims=16),
-        channels=12,
-        use_prior=True,
-    )
+    CFG = appearance_synthesis(5, 16, channels=12)
 
     @pytest.fixture
     def synthesis(self) -> AppearanceKeypointsSynthesis:
