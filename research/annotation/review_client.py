@@ -182,10 +182,7 @@ def serve_in_thread(project: ReviewProject) -> Iterator[ReviewClient]:
 
 @contextmanager
 def serve_video(
-    video: Path,
-    labels: VideoLabels | None,
-    propagator: VideoPosePropagator,
-    options: ReviewOptions,
+    video: Path, labels: VideoLabels | None, propagator: VideoPosePropagator, options: ReviewOptions
 ) -> Iterator[ReviewClient]:
     """Serve a video as :func:`serve_in_thread` does, in a project that is deleted afterwards."""
     with tempfile.TemporaryDirectory() as folder:

@@ -56,9 +56,7 @@ def make_project(tmp_path: Path) -> Callable[[int], ReviewProject]:
     return make
 
 
-def test_it_waits_for_a_video_that_is_being_opened(
-    make_project: Callable[[int], ReviewProject], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_waits_for_a_video_that_is_being_opened(make_project, monkeypatch):
     opened = project_module.open_review
 
     def open_slowly(*arguments: Any) -> Any:

@@ -127,7 +127,7 @@ def write_training_inputs(folder: Path) -> None:
 
     from stdpose_mm.training import learner, network_trainer
     from support.coloured_dots import dots_labels, dots_video, write_losslessly
-    from support.tiny_model_files import write_model_files
+    from support.tiny_models import write_model_files
     from support.toy_command import CONFIG, TOY_PARTS
 
     # Its threads would be missing in the forks.
