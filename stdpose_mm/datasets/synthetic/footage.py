@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.constants import FootageKind
+from stdpose_mm.io.video.video_writer import X264_OPTIONS
 
 from .motion import FRAMES_PER_SECOND
 
@@ -56,7 +57,8 @@ class Coding:
             stream.codec_context.thread_count = 1
             stream.codec_context.gop_size = self.group
             if self.encoder == 'libx264':
-                stream.codec_context.options = {'crf': str(round(self.quality)), 'preset': 'fast'}
+                quality = {'crf': str(round(self.quality)), 'preset': 'fast'}
+                stream.codec_context.options = {**quality, **X264_OPTIONS}
             else:
                 pixels = even.shape[1] * even.shape[2]
                 stream.bit_rate = int(self.quality * pixels * FRAMES_PER_SECOND)

@@ -1,5 +1,7 @@
 import os
 import re
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,14 +19,35 @@ from stdpose_mm.io.video import (
     presentation_times,
     write_video,
 )
+from support.paths import ROOT
 from support.video_files import make_talkie, make_video, number_of
 
 VARYING = [0, 40, 60, 140, 150, 300, 700, 720, 900, 960]
 """Milliseconds."""
 
 
+WRITE = """
+import sys
+import numpy as np
+from stdpose_mm.io.video import write_video
+noise = np.random.default_rng(0).integers(0, 127, (40, 120, 160, 3), np.uint8)
+write_video(sys.argv[1], [np.roll(noise[0], n, 1) + picture for n, picture in enumerate(noise)], 25)
+"""
+
+
 def pictures(count: int, height: int, width: int) -> list[np.ndarray]:
     return [np.full((height, width, 3), 20 * i, np.uint8) for i in range(count)]
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='the variable is of glibc')
+def test_the_same_pictures_give_the_same_bytes_whatever_the_memory_held(tmp_path: Path):
+    contents = set()
+    for byte in ('1', '170'):
+        path = tmp_path / f'{byte}.mp4'
+        environment = {**os.environ, 'MALLOC_PERTURB_': byte, 'PYTHONPATH': str(ROOT)}
+        subprocess.run([sys.executable, '-c', WRITE, path], env=environment, check=True)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
 
 
 def test_frames_come_back_with_their_rate(tmp_path: Path):
