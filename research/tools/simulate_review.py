@@ -13,7 +13,8 @@ largest T that reaches the target. Joint-clicks are joints that were placed; a w
 joints costs K. With ``--drafts first`` the first label of everybody starts from a draft of the
 given pose network in a box around the person; with ``--drafts every`` also each further label for
 which the draft has fewer wrong joints than the propagated pose. In a draft, joints are placed that
-are empty or have an error above 0.05. ``--tolerance`` sets another error than 0.05.
+are empty or have an error above 0.05. With ``--place`` a label starts from the most similar
+label, placed in a box, if that is better. ``--tolerance`` sets another error than 0.05.
 """
 
 from __future__ import annotations

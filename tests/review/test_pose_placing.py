@@ -9,7 +9,7 @@ from stdpose_mm.structures import PersonLabel
 
 POSE = np.array([[60, 40], [60, 60], [80, 70], [45, 75], [50, 90]], float)
 """Joints of an animal of 50 pixels; around each is another pattern."""
-CENTRE, MOVE, SCALE = np.array([60.0, 65.0]), np.array([70.0, 35.0]), 1.25
+CENTRE, MOVE, SCALE = np.array([60.0, 65.0]), np.array([70.0, 35.0]), 1.6
 
 
 class Pictures(list):

@@ -69,6 +69,12 @@ def drafted(page: Page, frame: int = 5) -> list[dict[str, Any]]:
     return page.get('/poses', first=frame, last=frame)['drafts'].get(str(frame), [])
 
 
+def find(page: Page) -> list[dict[str, Any]]:
+    """Draft everybody in a frame."""
+    ask(page, 'find', frame=5)
+    return drafted(page)
+
+
 def accept(page: Page, draft: dict[str, Any], frame: int = 5, **moved: list[float]) -> int:
     """Accept a draft as the page does; return its person."""
     names = SKELETON.keypoint_names
@@ -130,11 +136,9 @@ def test_everybody_in_a_frame_is_drafted(page_with):
 
 def test_finding_again_replaces_the_drafts(page_with):
     page = page_with(None, 0, 40)
-    ask(page, 'find', frame=5)
-    first = drafted(page)
-    ask(page, 'find', frame=5)
-    assert len(drafted(page)) == 2
-    assert drafted(page) != first
+    first, again = find(page), find(page)
+    assert len(again) == 2
+    assert again != first
 
 
 def test_a_box_around_a_draft_replaces_it(page_with):
@@ -147,8 +151,7 @@ def test_a_box_around_a_draft_replaces_it(page_with):
 def test_a_person_with_two_boxes_is_drafted_once(page_with):
     # One pixel is a twentieth of the pose.
     page = page_with(None, 0, 1, 40)
-    ask(page, 'find', frame=5)
-    assert [draft['keypoints'][0][0] for draft in drafted(page)] == [10, 50]
+    assert [draft['keypoints'][0][0] for draft in find(page)] == [10, 50]
 
 
 def test_nobody_is_found(page_with):
@@ -231,8 +234,7 @@ def test_the_page_says_that_the_person_in_a_box_is_labelled(page_with):
 
 def test_accepting_labels_the_person_whose_pose_it_is(page_with, two_people):
     page = page_with(two_people, 1, 41)
-    ask(page, 'find', frame=5)
-    assert [accept(page, draft) for draft in drafted(page)] == [1, 2]
+    assert [accept(page, draft) for draft in find(page)] == [1, 2]
     assert {*page.poses(5)} == {1, 2}
     assert page.poses(5)[2]['source'] == 'given'
     assert page.joint(5, 2) == [51, 4]
@@ -240,8 +242,7 @@ def test_accepting_labels_the_person_whose_pose_it_is(page_with, two_people):
 
 def test_a_box_around_somebody_whose_draft_was_accepted_drafts_nobody(page_with):
     page = page_with(None, 0)
-    ask(page, 'find', frame=5)
-    accept(page, drafted(page)[0])
+    accept(page, find(page)[0])
     answer = ask(page, 'box', frame=5, box=np.add(BOX, [1, 0, 0, 0]).tolist())
     assert (answer['drafts'], answer['message']) == ({}, 'this person is labelled here already')
 
@@ -249,8 +250,7 @@ def test_a_box_around_somebody_whose_draft_was_accepted_drafts_nobody(page_with)
 def test_two_people_side_by_side_keep_their_drafts(page_with):
     # The second draft would fit the label of the first person, too.
     page = page_with(None, 0, 3)
-    ask(page, 'find', frame=5)
-    first, second = drafted(page)
+    first, second = find(page)
     accept(page, first)
     assert [draft['id'] for draft in drafted(page)] == [second['id']]
     assert accept(page, second) == 2
@@ -271,8 +271,7 @@ def test_a_label_hides_the_draft_of_its_person(page_with, two_people):
 
 def test_undo_brings_the_draft_back_and_redo_hides_it(page_with):
     page = page_with(None, 0)
-    ask(page, 'find', frame=5)
-    (draft,) = drafted(page)
+    (draft,) = find(page)
     accept(page, draft)
     assert drafted(page) == []
     page.edit('undo')
@@ -284,8 +283,7 @@ def test_undo_brings_the_draft_back_and_redo_hides_it(page_with):
 
 def test_a_corrected_draft_is_given_as_it_is_and_as_corrected(page_with):
     page = page_with(None, 0)
-    ask(page, 'find', frame=5)
-    accept(page, drafted(page)[0], head=[12, 5, 2])
+    accept(page, find(page)[0], head=[12, 5, 2])
     pose = page.poses(5)[1]
     assert np.array(pose['keypoints'])[:, :2] == pytest.approx(np.array([[12, 5], *POSE[1:]]))
     assert pose['sources'] == 'ggg'
@@ -295,23 +293,21 @@ def test_a_corrected_draft_is_given_as_it_is_and_as_corrected(page_with):
 
 def test_a_draft_that_was_moved_away_is_accepted_too(page_with):
     page = page_with(None, 0)
-    ask(page, 'find', frame=5)
+    (draft,) = find(page)
     away = {'head': [90, 4, 2], 'left_hand': [94, 20, 2], 'right_hand': [98, 24, 2]}
-    accept(page, drafted(page)[0], **away)
+    accept(page, draft, **away)
     assert drafted(page) == []
 
 
 def test_empty_joints_are_propagated_and_not_left_out(page_with, two_people):
     page = page_with(two_people, 0, network=network_of(1, 1, LEFT_OUT))
-    ask(page, 'find', frame=5)
-    accept(page, drafted(page)[0])
+    accept(page, find(page)[0])
     assert page.poses(5)[1]['sources'] == 'ggp'
 
 
 def test_a_draft_is_accepted_only_once(page_with):
     page = page_with(None, 0)
-    ask(page, 'find', frame=5)
-    (draft,) = drafted(page)
+    (draft,) = find(page)
     accept(page, draft)
     joints = {'head': [1, 1, 2]}
     again = page.try_edit('add_person', frame=5, joints=joints, draft=draft['id'])
@@ -333,8 +329,7 @@ def test_an_edit_names_a_draft_by_a_short_text(page, draft: object):
 
 def test_drafts_are_discarded_one_by_one_or_all(page_with):
     page = page_with(None, 0, 40, 60)
-    ask(page, 'find', frame=5)
-    first, second, third = drafted(page)
+    first, second, third = find(page)
     accept(page, first)
     ask(page, 'discard', frame=5, id=second['id'])
     assert [draft['id'] for draft in drafted(page)] == [third['id']]

@@ -285,8 +285,9 @@ class Page:
     def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
         """Open the printed address, then the video at a frame."""
         self.video = video
-        # A page still open would log errors that its server is gone.
-        self.browser.get('about:blank')
+        if not self.browser.current_url.startswith(server.origin):
+            # A page still open would log errors that its server is gone.
+            self.browser.get('about:blank')
         self.complaints()
         # The fragment outlives the redirection to the address without the token.
         self.browser.get(f'{server.address}#video={video}&frame={frame}')
@@ -302,7 +303,7 @@ class Page:
         while time.monotonic() < end:
             if value := condition():
                 return value
-            time.sleep(0.02)
+            time.sleep(0.05)
         said = self.run('return document.body.innerText.slice(0, 500)')
         raise AssertionError(f'waited in vain: {what}; the page says {said!r}')
 

@@ -144,7 +144,7 @@ export function showPeople(store, rename) {
           icon(what),
         ),
       );
-      return make('li', { class: id === person ? 'row chosen' : 'row' }, lane, choose, ...marks);
+      return make('li', { class: id === person ? 'row chosen' : 'row' }, lane, choose, make('span', { class: 'marks' }, ...marks));
     }),
   );
 }

@@ -93,6 +93,7 @@ def test_a_drag_after_the_first_joint_pans_and_places_nothing(page):
         page.pointer((44, 20))
     points = np.array(new_pose(page)['keypoints'])[:, :2]
     assert points == pytest.approx(np.array(PLACES, float), abs=1 / page.scale)
+    page.wait(lambda: page.text('#actions-title').startswith('Person 3'), 'it is chosen')
 
 
 def test_a_drag_that_is_too_small_for_a_box_places_nothing(page):
