@@ -350,8 +350,8 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     for row, index in enumerate(sorted(labels)):
         cells: list[str] = []
         for name, joint in columns:
-            place = poses[key_of[name]][row, joint].tolist() if name in key_of else [math.nan] * 4
-            x, y, flag, _ = place
+            place = poses[key_of[name]][row, joint].tolist() if name in key_of else [math.nan] * 3
+            x, y, flag = place[:3]
             texts = ['', '', '0'] if math.isnan(x) else [repr(x), repr(y), f'{flag:.0f}']
             cells += texts[: len(kinds)]
         if {*cells} - {'', '0'}:
@@ -373,8 +373,8 @@ Individual = tuple[bool, int]
 """(False, track id), or (True, position among the people of a frame without a track id)."""
 
 Poses = dict[Individual, np.ndarray]
-"""Individual -> [F, K, 4] x, y, visibility and score of the joints in ascending frames; NaN for
-joints without a label, and for unknown scores."""
+"""Individual -> [F, K, 5] x, y, visibility, score and whether it is given (0 or 1) of the joints in
+ascending frames; NaN for joints without a label, and for unknown scores."""
 
 
 def poses_by_individual(labels: VideoLabels) -> tuple[Poses, dict[Individual, str]]:
@@ -391,15 +391,16 @@ def poses_by_individual(labels: VideoLabels) -> tuple[Poses, dict[Individual, st
             key = (True, next(unnamed)) if track_id is None else (False, track_id)
             names[key] = names.get(key) or str(person.extra.get(TRACK_NAME) or '')
             if key not in poses:
-                poses[key] = np.full((len(labels), len(joints), 4), np.nan)
+                poses[key] = np.full((len(labels), len(joints), 5), np.nan)
             scores = np.full(len(joints), np.nan) if person.scores is None else person.scores
-            fields = np.column_stack([person.keypoints, person.visibility, scores])
+            flags = (person.visibility, scores, person.given)
+            fields = np.column_stack([person.keypoints, *flags])
             poses[key][row, joints] = fields[joints]
     return poses, names
 
 
 def _labelled_joints(poses: np.ndarray) -> list[int]:
-    """List the joints of all labelled places in poses [F, K, 4]."""
+    """List the joints of all labelled places in poses [F, K, 5]."""
     joints: list[int] = np.nonzero(~np.isnan(poses[..., 0]))[1].tolist()
     return joints
 

@@ -11,7 +11,6 @@ import importlib
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from itertools import count
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -375,24 +374,20 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     named = {key: name or ('' if key[0] else str(key[1])) for key, name in track_names.items()}
     names = {key: name or _UNTRACKED for key, name in name_individuals(named, False).items()}
     objects = dict(zip(names, _object_names(f'{_TRACK}{n}' for n in names.values()), strict=True))
-    given_of = {key: np.zeros((len(labels), len(nodes)), bool) for key in objects}
     training = []
     for row, index in enumerate(sorted(labels)):
-        unnamed, instances = count(), []
-        for person in labels[index]:
-            if person.has_joint:
-                track_id = person.track_id
-                key = (True, next(unnamed)) if track_id is None else (False, track_id)
-                given = given_of[key][row] = person.labelled & person.given
-                if given.any():
-                    instance = ndx_pose.SkeletonInstance(
-                        name=objects[key],
-                        id=None if track_id is None else np.uint64(track_id),
-                        node_locations=np.where(given[:, None], person.keypoints, np.nan),
-                        node_visibility=given & (person.visibility == VISIBLE),
-                        skeleton=skeleton,
-                    )
-                    instances.append(instance)
+        instances = []
+        for key, name in objects.items():
+            xy, flags, given = poses[key][row, :, :2], poses[key][row, :, 2], poses[key][row, :, 4]
+            if (given == 1).any():
+                instance = ndx_pose.SkeletonInstance(
+                    name=name,
+                    id=None if key[0] else np.uint64(key[1]),
+                    node_locations=np.where(given[:, None] == 1, xy, np.nan),
+                    node_visibility=(given == 1) & (flags == VISIBLE),
+                    skeleton=skeleton,
+                )
+                instances.append(instance)
         if instances:
             frame = ndx_pose.TrainingFrame(
                 name=f'frame_{index}',
@@ -429,10 +424,11 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     else:
         nwb.add_acquisition(video)
     for key, name in objects.items():
-        xy, scores, given = poses[key][:, :, :2], poses[key][:, :, 3], given_of[key]
-        if (~np.isnan(xy[:, :, 0]) & ~given).any():
+        scores, given = poses[key][:, :, 3], poses[key][:, :, 4]
+        if (given == 0).any():
             fields = np.full((len(frames), len(nodes), 3), np.nan)
-            fields[sorted(labels)] = np.dstack([xy, np.where(given, 1.0, scores)])
+            confidence = np.where(given == 1, 1.0, scores)
+            fields[sorted(labels)] = np.dstack([poses[key][:, :, :2], confidence])
             series = [
                 ndx_pose.PoseEstimationSeries(
                     name=joint,

@@ -170,7 +170,7 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     names, rows = name_individuals(track_names, has_unique=False), sorted(labels)
     if not names:
         raise InputError(f'{path}: movement needs poses, but {labels.name} has no labelled joint')
-    array = np.stack([poses[key] for key in names], axis=-1)  # [F, K, 4, N]
+    array = np.stack([poses[key] for key in names], axis=-1)  # [F, K, 5, N]
     position, confidence = array[:, :, :2].swapaxes(1, 2), array[:, :, 3]
     times = known_times(rows, time_of)
     texts = {
