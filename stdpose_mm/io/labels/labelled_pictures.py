@@ -164,11 +164,11 @@ def picture_sizes(labels: VideoLabels, path: PathLike) -> dict[int, tuple[int, i
     Raises:
         InputError: If a size is missing and the other pictures do not all have one size.
     """
-    known = {f.index: (f.width, f.height) for f in labels.frames if f.width and f.height}
-    missing, sizes = [index for index in labels if index not in known], {*known.values()}
+    stated = {f.index: (f.width, f.height) for f in labels.frames if f.width and f.height}
+    missing, sizes = [index for index in labels if index not in stated], {*stated.values()}
     if missing and len(sizes) != 1:
         raise InputError(
             f'{path}: its format needs the size of every picture, but {labels.name} does not state '
             f'that of frame {missing[0]}, give --labels-size (stdpose convert)'
         )
-    return {index: known.get(index) or min(sizes) for index in labels}
+    return {index: stated.get(index) or min(sizes) for index in labels}

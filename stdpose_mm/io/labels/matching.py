@@ -267,15 +267,15 @@ class _Matching:
         Raises:
             InputError: If a labelled picture is missing or has no name.
         """
-        known: dict[str, float] = {}
+        by_name: dict[str, float] = {}
         for key in (picture_stem, base_name, str):
-            known |= {key(name): value for name, value in values.items()}
+            by_name |= {key(name): value for name, value in values.items()}
         value_of = {}
         for frame in self.labels.frames:
             name = frame.file_name
-            keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
+            keys = [key for key in (name, base_name(name), picture_stem(name)) if key in by_name]
             if keys:
-                value_of[frame.index] = known[keys[0]]
+                value_of[frame.index] = by_name[keys[0]]
             elif frame.index in self.indices:
                 where = shown(name) if name else f'frame {frame.index} (it has no name)'
                 raise InputError(
@@ -295,11 +295,11 @@ class _Matching:
         """
         from stdpose_mm.io.video import known_times
 
-        known = None if self.source is None else known_times(self.source)
-        if known is None:
+        frame_times = None if self.source is None else known_times(self.source)
+        if frame_times is None:
             what = 'at times of a video, but it is not available or has no times'
             raise InputError(f'the {self.whose} are {what}, give {self.frame_list}')
-        begins = np.array(known, dtype=np.float64)
+        begins = np.array(frame_times, dtype=np.float64)
         interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
         late = float(self.source.start) if self.source else 0.0
         if late > 0.999 * interval > 0:
@@ -457,14 +457,14 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     """Add the missing frames of the video to the labels, with names like the others."""
-    known = {frame.index: frame for frame in labels.frames}
-    names = follow_names({i: frame.file_name for i, frame in known.items()}, range(len(frames)))
+    stated = {frame.index: frame for frame in labels.frames}
+    names = follow_names({i: frame.file_name for i, frame in stated.items()}, range(len(frames)))
     if frames.has_picture_files:
         folders = (PurePosixPath(slashed(name)).parent for name in names.values() if name)
         folder = next(folders, PurePosixPath(frames.name))
         names = {i: str(folder / base_name(frames.path_of(i))) for i in range(len(frames))}
     new = (VideoFrame(i, names[i], None, *frames.size) for i in range(len(frames)))
-    return replace(labels, frames=tuple(known.get(frame.index, frame) for frame in new))
+    return replace(labels, frames=tuple(stated.get(frame.index, frame) for frame in new))
 
 
 def match_labels(

@@ -80,10 +80,10 @@ def read_movement(path: PathLike) -> VideoLabels:
         ) from error
     labelled = ~np.isnan(xy).any(axis=3)
     is_edited = np.isfinite(confidence).any() or attributes.get('source_software') == OWN_SCORER
-    given = labelled & np.isnan(confidence) & is_edited
+    is_given = labelled & np.isnan(confidence) & is_edited
     if all(re.fullmatch('individual[0-9]{1,18}', name) for name in names):
         names = [name.removeprefix('individual') for name in names]
-    people = people_of_tracks(source, names, xy, confidence, given)
+    people = people_of_tracks(source, names, xy, confidence, is_given)
     video = video_of_frames(path, video_name(path), skeleton, zip(indices, people, strict=True))
     if not times:
         return video

@@ -295,24 +295,24 @@ def _label(index: int, identity: Identity, slot: Mapping[bool, tuple[_Poses, int
     poses, row = slot.get(False, slot.get(True))  # type: ignore[misc]
     xy, visibility = poses.xy[row], poses.visibility[row]
     scores = np.full(len(xy), np.nan) if poses.scores is None else poses.scores[row]
-    given = np.zeros(len(xy), bool)
+    is_labelled = np.zeros(len(xy), bool)
     if True in slot:
         labels, place = slot[True]
-        given = labels.visibility[place] > NOT_LABELLED
-        xy = np.where(given[:, None], labels.xy[place], xy)
-        visibility = np.where(given, labels.visibility[place], visibility)
+        is_labelled = labels.visibility[place] > NOT_LABELLED
+        xy = np.where(is_labelled[:, None], labels.xy[place], xy)
+        visibility = np.where(is_labelled, labels.visibility[place], visibility)
     shows = visibility > NOT_LABELLED
-    scores = completed_scores(np.where(given, 1.0, scores), shows & ~given)
+    scores = completed_scores(np.where(is_labelled, 1.0, scores), shows & ~is_labelled)
     sources: Any = None
-    if (shows & ~given).any() and given.any():
-        sources = np.where(given, 'given', np.where(shows, 'propagated', 'absent'))
+    if (shows & ~is_labelled).any() and is_labelled.any():
+        sources = np.where(is_labelled, 'given', np.where(shows, 'propagated', 'absent'))
     return PersonLabel(
         frame_index=index,
         keypoints=np.where(shows[:, None], xy, 0.0),
         visibility=visibility,
         track_id=identity.track_id,
-        scores=None if scores is None or not (shows & ~given).any() else scores * shows,
-        source='given' if given.any() else 'propagated',
+        scores=None if scores is None or not (shows & ~is_labelled).any() else scores * shows,
+        source='given' if is_labelled.any() else 'propagated',
         extra=identity.extra,
         keypoint_sources=sources,
     )
@@ -378,13 +378,14 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     for row, index in enumerate(sorted(labels)):
         instances = []
         for key, name in objects.items():
-            xy, flags, given = poses[key][row, :, :2], poses[key][row, :, 2], poses[key][row, :, 4]
-            if (given == 1).any():
+            pose = poses[key][row]
+            xy, flags, is_given = pose[:, :2], pose[:, 2], pose[:, 4]
+            if (is_given == 1).any():
                 instance = ndx_pose.SkeletonInstance(
                     name=name,
                     id=None if key[0] else np.uint64(key[1]),
-                    node_locations=np.where(given[:, None] == 1, xy, np.nan),
-                    node_visibility=(given == 1) & (flags == VISIBLE),
+                    node_locations=np.where(is_given[:, None] == 1, xy, np.nan),
+                    node_visibility=(is_given == 1) & (flags == VISIBLE),
                     skeleton=skeleton,
                 )
                 instances.append(instance)
@@ -424,10 +425,10 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     else:
         nwb.add_acquisition(video)
     for key, name in objects.items():
-        scores, given = poses[key][:, :, 3], poses[key][:, :, 4]
-        if (given == 0).any():
+        scores, is_given = poses[key][:, :, 3], poses[key][:, :, 4]
+        if (is_given == 0).any():
             fields = np.full((len(frames), len(nodes), 3), np.nan)
-            confidence = np.where(given == 1, 1.0, scores)
+            confidence = np.where(is_given == 1, 1.0, scores)
             fields[sorted(labels)] = np.dstack([poses[key][:, :, :2], confidence])
             series = [
                 ndx_pose.PoseEstimationSeries(
