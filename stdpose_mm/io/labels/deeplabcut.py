@@ -44,7 +44,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import listed
 
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import errors_of, number_in, shown
+from .fields import errors_of, number_in, quote
 from .frame_numbers import base_name, frame_indices
 from .label_source import LabelSource
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -232,7 +232,7 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         raise InputError(
             f'{path} is not a DeepLabCut file: expected header rows scorer, (individuals,) '
             'bodyparts, coords with x, y, or x, y, visible, or x, y, likelihood, once per '
-            f'bodypart, got {shown(sorted(present) if header else first)}'
+            f'bodypart, got {quote(sorted(present) if header else first)}'
         )
     if further:
         note(f'{path}: only the columns {", ".join(kinds)} are read, not {listed(further, 8)}')
@@ -271,7 +271,7 @@ def _read_people(
         texts = ','.join(body[r][column] for column in layout.columns[i, k])
         raise InputError(
             f'{path}: a joint of {names[r]} must be two numbers within +-1e7, or empty, got '
-            f'{shown(texts)}'
+            f'{quote(texts)}'
         )
     is_scored = ~lacks[..., -1] & labelled
     is_scored &= layout.is_prediction and layout.kinds is _PREDICTIONS
@@ -332,7 +332,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     if visible and several:
         note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads only one per file')
     left_out = [
-        f'{names[joint]} of {shown(name)}'
+        f'{names[joint]} of {quote(name)}'
         for name, key in key_of.items()
         for joint in _labelled_joints(poses[key])
         if joint not in joints_of[name]

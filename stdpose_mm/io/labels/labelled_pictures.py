@@ -18,7 +18,7 @@ from stdpose_mm.io.file_names import (
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 
-from .fields import errors_of, require_distinct, shown
+from .fields import errors_of, quote, require_distinct
 from .frame_numbers import base_name, decoded, follow_names, frame_indices, slashed
 from .poses import Person, key_of, located_people, without_repeated
 
@@ -152,7 +152,7 @@ def frame_files(labels: VideoLabels, folder: PathLike, form: str) -> dict[int, s
     if others:
         what = counted(len(others), f'other {suffix[1:].upper()} file')
         raise InputError(
-            f'{folder} holds {what}, such as {shown(others[0])}, which would be read as frames of '
+            f'{folder} holds {what}, such as {quote(others[0])}, which would be read as frames of '
             f'{labels.name}, give another folder'
         )
     return files

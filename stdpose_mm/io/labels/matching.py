@@ -30,7 +30,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import listed
 
-from .fields import shown
+from .fields import quote
 from .frame_numbers import (
     NO_FRAME_OPTIONS,
     FrameOptions,
@@ -149,7 +149,7 @@ class _Matching:
         # Texts for errors.
         self.whose = f'{options.subject} of {labels.name}'
         self.video = 'the video' if source is None else source.name
-        names = [shown(base_name(frame.file_name)) for frame in self.labelled if frame.file_name]
+        names = [quote(base_name(frame.file_name)) for frame in self.labelled if frame.file_name]
         self.pictures = f'{listed(names, 2)} of {labels.name}'.lstrip()
         self.frame_list = f'{options.list_option} FILE, a CSV file of lines picture,frame'
 
@@ -277,7 +277,7 @@ class _Matching:
             if keys:
                 value_of[frame.index] = by_name[keys[0]]
             elif frame.index in self.indices:
-                where = shown(name) if name else f'frame {frame.index} (it has no name)'
+                where = quote(name) if name else f'frame {frame.index} (it has no name)'
                 raise InputError(
                     f'{self.options.list_option} does not list {where}, which has '
                     f'{self.whose}, add a line for it, or give {self.options.number_option} N'
@@ -407,10 +407,10 @@ class _Matching:
         self, frame: VideoFrame, index: int | None, renumbered: Mapping[int, VideoFrame]
     ) -> InputError:
         """Make the error for a labelled frame that the video lacks or that has a duplicate."""
-        name = shown(frame.file_name)
+        name = quote(frame.file_name)
         if index is not None and index in renumbered:
-            other = shown(base_name(renumbered[index].file_name))
-            both = f'{other} and {shown(base_name(frame.file_name))} of {self.labels.name}'
+            other = quote(base_name(renumbered[index].file_name))
+            both = f'{other} and {quote(base_name(frame.file_name))} of {self.labels.name}'
             return InputError(f'{both} are both frame {index}, give each frame one picture')
         where = name if index is None else f'frame {index}{f" ({name})" if frame.file_name else ""}'
         count = '' if self.source is None else f'{len(self.source)} '

@@ -22,7 +22,7 @@ from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
 from stdpose_mm.structures import FrameNumbering, Skeleton, VideoLabels
 
 from .deeplabcut import OWN_SCORER
-from .fields import shown
+from .fields import quote
 from .label_source import LabelSource
 from .poses import people_of_tracks, video_of_frames
 
@@ -76,7 +76,7 @@ def read_movement(path: PathLike) -> VideoLabels:
     except Exception as error:
         # The libraries raise various errors for a damaged file.
         raise InputError(
-            f'{path} is no dataset of poses of movement: {shown(str(error))}'
+            f'{path} is no dataset of poses of movement: {quote(str(error))}'
         ) from error
     labelled = ~np.isnan(xy).any(axis=3)
     is_edited = np.isfinite(confidence).any() or attributes.get('source_software') == OWN_SCORER

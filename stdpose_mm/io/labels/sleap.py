@@ -40,7 +40,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .coco import VIDEO_FIELDS
-from .fields import errors_of, require_distinct, shown
+from .fields import errors_of, quote, require_distinct
 from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order
@@ -95,7 +95,7 @@ def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(
-            f'{path} is not a SLEAP project: {type(error).__name__} {shown(str(error))}'
+            f'{path} is not a SLEAP project: {type(error).__name__} {quote(str(error))}'
         ) from error
     for video in project.videos:
         video.close()
