@@ -494,9 +494,7 @@ def train_network(
         network.load_state_dict(start.state_dict())
     lengths = [len(gap.weights) for gap in dataset.gaps]
     loader = DataLoader(
-        dataset,
-        batch_sampler=SimilarLengths(lengths, _BATCH_SIZE, seed),
-        collate_fn=collate_gaps,
+        dataset, batch_sampler=SimilarLengths(lengths, _BATCH_SIZE, seed), collate_fn=collate_gaps
     )
     train_in_memory(
         network,

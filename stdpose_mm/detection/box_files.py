@@ -43,21 +43,18 @@ from .person_detector import SCORE_THRESHOLD
 
 MOT_SUFFIXES = ('.txt', '.csv')
 
-Boxes = dict[int, dict[int, np.ndarray]]
-"""Track id -> frame -> box [4]."""
-
 
 def read_tracks(
     path: PathLike, frames: FrameSource, options: FrameOptions = NO_BOX_FRAME_OPTIONS
-) -> Boxes:
-    """Read the boxes of tracked people in a video; see :func:`read_boxes`.
+) -> dict[int, dict[int, np.ndarray]]:
+    """Read the boxes of tracked people in a video, by track id and frame; see :func:`read_boxes`.
 
     People without a track id in a label file with others are left out.
 
     Raises:
         InputError: Also if there are boxes without track ids.
     """
-    tracks: Boxes = {}
+    tracks: dict[int, dict[int, np.ndarray]] = {}
     for frame, people in read_boxes(path, frames, options=options, tracked=True).items():
         if not people.is_tracked:
             raise InputError(
@@ -211,11 +208,11 @@ def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]
     return int(frame), (box, score, int(track))
 
 
-def as_boxes(given: Mapping[int, object] | Sequence[object]) -> dict[int, FrameBoxes]:
+def as_boxes(boxes_by_frame: Mapping[int, object] | Sequence[object]) -> dict[int, FrameBoxes]:
     """Convert boxes given as Python objects, in the form of MMPose.
 
     Args:
-        given: One entry per frame, in order, or frame index -> entry. An entry is
+        boxes_by_frame: One entry per frame, in order, or frame index -> entry. An entry is
 
             - an array [N, 4] of x1, y1, x2, y2 in pixels, or [N, 5] with the score last;
             - a dict with such an array as ``bboxes``, and ``bbox_scores`` [N] and ``track_ids`` [N]
@@ -229,7 +226,9 @@ def as_boxes(given: Mapping[int, object] | Sequence[object]) -> dict[int, FrameB
     Raises:
         InputError: If an entry is not as described.
     """
-    entries = given.items() if isinstance(given, Mapping) else enumerate(given)
+    entries = (
+        boxes_by_frame.items() if isinstance(boxes_by_frame, Mapping) else enumerate(boxes_by_frame)
+    )
     boxes = {}
     for frame, entry in entries:
         if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)) or frame < 0:

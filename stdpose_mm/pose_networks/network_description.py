@@ -126,11 +126,13 @@ class NetworkDescription:
         Raises:
             InputError: If the file cannot be read, or has other fields or values.
         """
-        known = [field.name for field in fields(cls)]
+        field_names = [field.name for field in fields(cls)]
         try:
             content = json.loads(path.read_text('utf-8'))
-            if not isinstance(content, Mapping) or not {'joints'} <= {*content} <= {*known}:
-                raise InputError(f'expected an object with {", ".join(known)}, at least joints')
+            if not isinstance(content, Mapping) or not {'joints'} <= {*content} <= {*field_names}:
+                raise InputError(
+                    f'expected an object with {", ".join(field_names)}, at least joints'
+                )
             return cls.from_fields(content)
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(

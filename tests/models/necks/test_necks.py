@@ -13,6 +13,7 @@ from stdpose_mm.models.necks import (
 )
 from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build, copy_block
+from support.tiny_models import appearance_synthesis
 
 TFF = dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2)
 TKS = dict(type='TemporalKeypointsSynthesis', num_joints=5)
@@ -101,13 +102,7 @@ def labels_at(position: float, num_joints: int = 5) -> AuxiliaryLabels:
 
 
 class TestAppearanceKeypointsSynthesis:
-    CFG = dict(
-        type='AppearanceKeypointsSynthesis',
-        num_joints=5,
-        correlation=dict(type='AppearanceCorrelation', embed_dims=16),
-        channels=12,
-        use_prior=True,
-    )
+    CFG = appearance_synthesis(5, 16, channels=12)
 
     @pytest.fixture
     def synthesis(self) -> AppearanceKeypointsSynthesis:
@@ -135,10 +130,7 @@ class TestAppearanceKeypointsSynthesis:
         window['aux_labels'] = labels_at(0.5)
         before, _ = synthesis(**window)
         if name == 'aux_labels':
-            others = [
-                labels_at(0.1),
-                labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12)),
-            ]
+            others = [labels_at(0.1), labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12))]
         else:
             others = [window[name].roll(1, -1)]
         for other in others:
