@@ -190,7 +190,12 @@ def test_cvat_holds_who_is_absent(
     back = read_labels(written(labels, tmp_path_factory.mktemp('labels'), 'cvat'))
 
     absent, expected = (
-        {(p.frame_index, p.track_id, p.source) for p in v.persons if not p.is_located}
+        # Of a propagated pose without a joint, CVAT knows nothing.
+        {
+            (p.frame_index, p.track_id, p.source)
+            for p in v.persons
+            if not p.is_located and p.source != 'propagated'
+        }
         for v in (back, labels)
     )
     written_places = {(p.frame_index, p.track_id) for p in labels.persons if p.has_joint}
