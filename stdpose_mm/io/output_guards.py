@@ -164,17 +164,17 @@ def _label_files_in(folders: Iterable[tuple[str, PathLike]]) -> Iterator[tuple[s
 
 
 def _refuse_overwriting(inputs: Sequence[tuple[str, PathLike]], outputs: Sequence[Output]) -> None:
-    given = {_identity(path): name for name, path in inputs}
+    input_of = {_identity(path): name for name, path in inputs}
     taken: dict[str, str] = {}
     for output in outputs:
         assert output.path is not None
         replaced = [p for pattern in output.files for p in Path(output.path).glob(pattern)]
         for path in (output.path, *replaced):
             identity = _identity(path)
-            if identity in given:
+            if identity in input_of:
                 kind = 'folder' if os.path.isdir(output.path) else 'file'
                 raise InputError(
-                    f'{output.name} {path} is also given as {given[identity]}, which would be '
+                    f'{output.name} {path} is also given as {input_of[identity]}, which would be '
                     f'overwritten, give another {kind}'
                 )
             other = taken.setdefault(identity, output.name)

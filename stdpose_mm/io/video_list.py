@@ -71,32 +71,32 @@ class InputVideo(VideoFiles):
 
     out: PurePosixPath | None = None
 
-    def find_file(self, given: Path | None, listed: Path | None = None) -> Path | None:
+    def find_file(self, path: Path | None, listed: Path | None = None) -> Path | None:
         """Find the label file, or the file with boxes, of the video.
 
         Args:
-            given: One file for all videos, or a folder with one file for each.
+            path: One file for all videos, or a folder with one file for each.
             listed: The file that a dataset file names.
 
         Raises:
             InputError: If the folder has no file for that video, or several.
         """
-        if listed is None and given is not None and given.is_dir():
-            return find_file_of(self.video, given)
-        return listed or given
+        if listed is None and path is not None and path.is_dir():
+            return find_file_of(self.video, path)
+        return listed or path
 
-    def find_labels(self, given: Path | None) -> tuple[Path | None, str | None]:
+    def find_labels(self, path: Path | None) -> tuple[Path | None, str | None]:
         """Find the label file of one of several videos, and the name of the video in that file.
 
         Args:
-            given: One file for all videos, or a folder with one file for each.
+            path: One file for all videos, or a folder with one file for each.
 
         Raises:
             InputError: See :meth:`find_file`.
         """
-        file = self.find_file(given, self.labels)
+        file = self.find_file(path, self.labels)
         # A label file for all videos names the video of each label.
-        is_shared = self.labels is None and file is not None and file == given
+        is_shared = self.labels is None and file is not None and file == path
         return file, self.labels_video or (self.name if is_shared else None)
 
 
@@ -152,28 +152,28 @@ class VideoInputs:
         return VideoFiles(video.video, file, labels_video, boxes, in_cvat)
 
 
-def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
+def read_inputs(arguments: Sequence[str], with_labels: bool = False) -> VideoInputs:
     """Read the positional arguments of a command.
 
     Args:
-        given: The arguments.
+        arguments: The arguments.
         with_labels: Whether LABELS follow the videos, unless a dataset file names them.
 
     Raises:
         InputError: If LABELS are missing, or a dataset file cannot be read.
     """
     labels = None
-    if with_labels and not (len(given) == 1 and is_dataset(given[0])):
-        *given, last = given
+    if with_labels and not (len(arguments) == 1 and is_dataset(arguments[0])):
+        *arguments, last = arguments
         labels = Path(last)
-        if not given:
+        if not arguments:
             raise InputError(
                 f'LABELS are missing after {last}, give a video and then its label file, or a '
                 'dataset file (.csv, .jsonl)'
             )
     videos: list[InputVideo] = []
-    several = len(given) > 1
-    for path in map(Path, given):
+    several = len(arguments) > 1
+    for path in map(Path, arguments):
         if is_dataset(path):
             several, of_path = True, _read_dataset(path)
         else:
@@ -252,18 +252,18 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _listed(path: Path, row: Record) -> InputVideo:
-    given = {field: row.text(field, '').strip() for field in FIELDS}
+    fields = {field: row.text(field, '').strip() for field in FIELDS}
     for field in row.extra():
         raise row.error(field, f'left out (known fields: {", ".join(FIELDS)})')
-    for field, value in given.items():
+    for field, value in fields.items():
         if NO_CHARACTER.search(value):
             raise row.error(field, 'a name')
-    if not given['video']:
+    if not fields['video']:
         raise row.error('video', 'a video file or a folder of pictures')
-    labels, boxes = (path.parent / given[f] if given[f] else None for f in ('labels', 'boxes'))
-    out = PureWindowsPath(given['out'])
-    if given['out'] and (out.anchor or '..' in out.parts or not out.parts):
+    labels, boxes = (path.parent / fields[f] if fields[f] else None for f in ('labels', 'boxes'))
+    out = PureWindowsPath(fields['out'])
+    if fields['out'] and (out.anchor or '..' in out.parts or not out.parts):
         raise row.error('out', 'a path below the output folder such as day1/clip.json')
     place = PurePosixPath(*out.parts) if out.parts else None
-    video = path.parent / given['video']
-    return InputVideo(video, labels, given['labels_video'] or None, boxes, out=place)
+    video = path.parent / fields['video']
+    return InputVideo(video, labels, fields['labels_video'] or None, boxes, out=place)

@@ -212,6 +212,28 @@ def test_without_a_word_on_joints_the_labelled_ones_are_as_the_label(source):
     assert label.keypoint_sources.tolist() == [source, source, 'absent']
 
 
+@pytest.mark.parametrize(
+    ('fields', 'expected'),
+    [
+        ({}, (True, True, True, False)),
+        ({'source': 'propagated'}, (False, True, False, True)),
+        ({'visibility': [0, 0]}, (True, False, False, False)),
+        ({'keypoint_sources': ['given', 'propagated']}, (True, True, True, True)),
+        # A joint that is yet to be propagated has no label.
+        (
+            {'visibility': [2, 0], 'keypoint_sources': ['given', 'propagated']},
+            (True,) * 3 + (False,),
+        ),
+    ],
+)
+def test_what_a_label_has(fields, expected):
+    label = PersonLabel(3, **{'keypoints': np.ones((2, 2)), 'visibility': [2, 2], **fields})
+    has = label.is_given, label.has_joint, label.has_given_joint, label.has_propagated_joint
+    assert has == expected
+    labels = VideoLabels('clip', Skeleton(('a', 'b')), (VideoFrame(3),), (label,))
+    assert labels.given_frame_indices == ((3,) if expected[0] else ())
+
+
 def test_a_given_joint_that_loses_its_label_is_left_out():
     label = replace(person(0), visibility=np.array([2, 0, 2]))
     assert label.keypoint_sources.tolist() == ['given', 'absent', 'given']

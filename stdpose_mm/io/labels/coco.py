@@ -75,12 +75,12 @@ def read_frames(
         InputError: If an image is not as described, or a ``frame_index`` is missing or repeated.
     """
     names = [image.text('file_name', '') for image in images]
-    given = None
+    stated = None
     if any('frame_index' in image for image in images):
-        given = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
+        stated = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
     times, frame_ids = _times_of(images), _frame_ids_of(images)
     indices, numbering = frame_indices(
-        file, names, indices=given, times=times, first_number=first_number, frame_ids=frame_ids
+        file, names, indices=stated, times=times, first_number=first_number, frame_ids=frame_ids
     )
     return [_read_frame(*pair) for pair in zip(images, indices, strict=True)], numbering
 
@@ -251,7 +251,8 @@ def _read_person(
     elif visibility == 'binary':
         flags = flags * VISIBLE
     source = annotation.raw('source', 'given')
-    known = source in SOURCES
+    is_ours = source in SOURCES
+    other_source = {} if is_ours else {'source': source}
     sources = annotation.texts('keypoint_sources') if 'keypoint_sources' in annotation else None
     scores = annotation.numbers('scores', count) if annotation.raw('scores', []) != [] else None
     with errors_of(f'{annotation.file}: {annotation.where}'):
@@ -263,8 +264,8 @@ def _read_person(
             scores=scores,
             bbox=annotation.box('bbox'),
             head_box=annotation.box('bbox_head'),
-            source=source if known else 'given',
-            extra={**annotation.extra(), **identity.extra, **({} if known else {'source': source})},
+            source=source if is_ours else 'given',
+            extra={**annotation.extra(), **identity.extra, **other_source},
             keypoint_sources=sources,  # type: ignore[arg-type]
         )
     return person if order == [*range(count)] else person.reordered(order)

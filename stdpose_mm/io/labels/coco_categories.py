@@ -10,7 +10,7 @@ from typing import Any
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.structures import Skeleton
 
-from .fields import Record, errors_of, shown
+from .fields import Record, errors_of, quote
 from .joints import choose_categories, joint_order, possible_limbs
 
 WHOLE_BODY_FIELDS = {'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts'}
@@ -52,10 +52,10 @@ class Categories:
             if 'category_id' in annotation and _id(annotation, 'category_id') not in ids
         ]
         if ids and unknown:
-            given = shown(unknown[0].peek('category_id'))
+            first = quote(unknown[0].peek('category_id'))
             note(
                 f'{unknown[0].file}: {len(unknown)} of {len(annotations)} annotations have a '
-                f'category_id that no category has ({unknown[0].where} has {given}, the categories '
+                f'category_id that no category has ({unknown[0].where} has {first}, the categories '
                 f'have {", ".join(ids)}); they are read as labels of the category with joints'
             )
         others = [self.left_out.get(_id(a, 'category_id')) for a in annotations]
@@ -88,9 +88,9 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
     others = {k: c.text('name', '') for k, c in categories.items() if k not in with_joints}
     if not with_joints:
         if default is None:
-            known = ', '.join(map(shown, others.values())) or 'none'
+            listing = ', '.join(map(quote, others.values())) or 'none'
             raise InputError(
-                f'{record.file}: no category has keypoint names (categories: {known}), add the '
+                f'{record.file}: no category has keypoint names (categories: {listing}), add the '
                 'list "keypoints" with the names of the joints to the category'
             )
         return Categories(default, {}, dict.fromkeys(others, ''), {}, {})
@@ -141,4 +141,4 @@ def _id(record: Record, field: str) -> str:
 def _as_text(value: Any) -> str:
     """Return an id as text: 1 and 1.0 are one id."""
     is_whole = type(value) is int or (isinstance(value, float) and value.is_integer())
-    return str(int(value)) if is_whole else shown(value)
+    return str(int(value)) if is_whole else quote(value)

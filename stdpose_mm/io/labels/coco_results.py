@@ -102,9 +102,9 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
         if name == 'id' and any(isinstance(result.peek(name), str) for result in results):
             continue
         ids = [result.identity(name, may_be_list=True) for result in results]
-        known = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
-        people, is_shared = {who for who, _ in known}, len({*known}) < len(known)
-        if known and (name == 'track_id' or (len(people) < len(known) and not is_shared)):
+        pairs = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
+        people, is_shared = {who for who, _ in pairs}, len({*pairs}) < len(pairs)
+        if pairs and (name == 'track_id' or (len(people) < len(pairs) and not is_shared)):
             return ids
         if is_shared and len(people) > 1:
             note(f'{results[0].file}: {name} is ignored because two people in a picture share it')

@@ -34,7 +34,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import listed
 
 from .cvat_tracks import FROM_FILE, CvatTrack, fields_of, find_loaded, read_track, whole_number
-from .fields import Record, errors_of, require_distinct, shown
+from .fields import Record, errors_of, quote, require_distinct
 from .joints import choose_categories, joint_order, note_unread
 from .label_source import LabelSource
 
@@ -278,14 +278,14 @@ def _read_skeleton(
         points = (point for track in tracks for point in track.iter('points'))
         joints_of = {name: [*dict.fromkeys(point.get('label') or '' for point in points)]}
     used = {track.get('label') for track in tracks}
-    known = listed([*map(shown, joints_of)], 5)
+    skeleton_names = listed([*map(quote, joints_of)], 5)
     if len(joints_of) > 1:
         joints_of = {name: joints for name, joints in joints_of.items() if name in used}
     if not joints_of:
         raise InputError(f'{path} holds no skeleton, expected a skeleton label or skeleton tracks')
     for i, label in enumerate(track.get('label') for track in tracks):
         if label not in joints_of:
-            what = f'must be one of the skeletons ({known}), got {shown(label)}'
+            what = f'must be one of the skeletons ({skeleton_names}), got {quote(label)}'
             raise InputError(f'{path}: track[{i}].label {what}')
     names = choose_categories(path, joints_of, category)
     joints = joints_of[names[0]]
@@ -321,8 +321,8 @@ def _read_frames(
     names = ('start_frame', 'stop_frame', 'size', 'width', 'height')
     texts = {name: meta.findtext(f'.//{name}') or None for name in names}
     numbers = {name: whole_number(text) for name, text in texts.items()}
-    known = {name: texts[name] if n is None else n for name, n in numbers.items()}
-    record = Record(path, 'meta', known)
+    values = {name: texts[name] if n is None else n for name, n in numbers.items()}
+    record = Record(path, 'meta', values)
     start = record.integer('start_frame', 0, 0, MAX_FRAME_INDEX)
     last = start + (record.integer('size', 0, 0, MAX_FRAME_INDEX + 1) - 1) * step
     of_task = range(start, record.integer('stop_frame', last, 0, MAX_FRAME_INDEX) + 1, step)
@@ -336,5 +336,5 @@ def _frame_step(path: PathLike, meta: ET.Element) -> int:
     text = meta.findtext('.//frame_filter')
     step = re.fullmatch(r'step=([1-9][0-9]{0,6})', text or 'step=1')
     if step is None:
-        raise InputError(f'{path}: frame_filter must be like step=5, got {shown(text)}')
+        raise InputError(f'{path}: frame_filter must be like step=5, got {quote(text)}')
     return int(step.group(1))

@@ -272,10 +272,10 @@ class CvatTrack:
             if 'given' not in sources:
                 # The label only tells which joints are left out.
                 visibility[:] = NOT_LABELLED
-        known = {
+        score_of = {
             joint: shape.score for joint, shape in key_frames.items() if shape.score is not None
         }
-        scores = [known.get(joint, float(s == 'given')) for joint, s in enumerate(sources)]
+        scores = [score_of.get(joint, float(s == 'given')) for joint, s in enumerate(sources)]
         names = self.skeleton.keypoint_names
         attributes = {
             names[j]: shape.attributes for j, shape in key_frames.items() if shape.attributes
@@ -290,7 +290,7 @@ class CvatTrack:
             keypoints=keypoints,
             visibility=visibility,
             track_id=track_id,
-            scores=np.asarray(scores) if known else None,
+            scores=np.asarray(scores) if score_of else None,
             source=source,
             extra={name: value for name, value in extra.items() if value},
             keypoint_sources=np.asarray(sources),

@@ -44,7 +44,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import listed
 
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import errors_of, number_in, shown
+from .fields import errors_of, number_in, quote
 from .frame_numbers import base_name, frame_indices
 from .label_source import LabelSource
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -232,7 +232,7 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         raise InputError(
             f'{path} is not a DeepLabCut file: expected header rows scorer, (individuals,) '
             'bodyparts, coords with x, y, or x, y, visible, or x, y, likelihood, once per '
-            f'bodypart, got {shown(sorted(present) if header else first)}'
+            f'bodypart, got {quote(sorted(present) if header else first)}'
         )
     if further:
         note(f'{path}: only the columns {", ".join(kinds)} are read, not {listed(further, 8)}')
@@ -271,7 +271,7 @@ def _read_people(
         texts = ','.join(body[r][column] for column in layout.columns[i, k])
         raise InputError(
             f'{path}: a joint of {names[r]} must be two numbers within +-1e7, or empty, got '
-            f'{shown(texts)}'
+            f'{quote(texts)}'
         )
     is_scored = ~lacks[..., -1] & labelled
     is_scored &= layout.is_prediction and layout.kinds is _PREDICTIONS
@@ -332,7 +332,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     if visible and several:
         note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads only one per file')
     left_out = [
-        f'{names[joint]} of {shown(name)}'
+        f'{names[joint]} of {quote(name)}'
         for name, key in key_of.items()
         for joint in _labelled_joints(poses[key])
         if joint not in joints_of[name]
@@ -350,8 +350,8 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     for row, index in enumerate(sorted(labels)):
         cells: list[str] = []
         for name, joint in columns:
-            place = poses[key_of[name]][row, joint].tolist() if name in key_of else [math.nan] * 4
-            x, y, flag, _ = place
+            place = poses[key_of[name]][row, joint].tolist() if name in key_of else [math.nan] * 3
+            x, y, flag = place[:3]
             texts = ['', '', '0'] if math.isnan(x) else [repr(x), repr(y), f'{flag:.0f}']
             cells += texts[: len(kinds)]
         if {*cells} - {'', '0'}:
@@ -373,8 +373,8 @@ Individual = tuple[bool, int]
 """(False, track id), or (True, position among the people of a frame without a track id)."""
 
 Poses = dict[Individual, np.ndarray]
-"""Individual -> [F, K, 4] x, y, visibility and score of the joints in ascending frames; NaN for
-joints without a label, and for unknown scores."""
+"""Individual -> [F, K, 5] x, y, visibility, score and whether it is given (0 or 1) of the joints in
+ascending frames; NaN for joints without a label, and for unknown scores."""
 
 
 def poses_by_individual(labels: VideoLabels) -> tuple[Poses, dict[Individual, str]]:
@@ -391,15 +391,16 @@ def poses_by_individual(labels: VideoLabels) -> tuple[Poses, dict[Individual, st
             key = (True, next(unnamed)) if track_id is None else (False, track_id)
             names[key] = names.get(key) or str(person.extra.get(TRACK_NAME) or '')
             if key not in poses:
-                poses[key] = np.full((len(labels), len(joints), 4), np.nan)
+                poses[key] = np.full((len(labels), len(joints), 5), np.nan)
             scores = np.full(len(joints), np.nan) if person.scores is None else person.scores
-            fields = np.column_stack([person.keypoints, person.visibility, scores])
+            flags = (person.visibility, scores, person.given)
+            fields = np.column_stack([person.keypoints, *flags])
             poses[key][row, joints] = fields[joints]
     return poses, names
 
 
 def _labelled_joints(poses: np.ndarray) -> list[int]:
-    """List the joints of all labelled places in poses [F, K, 4]."""
+    """List the joints of all labelled places in poses [F, K, 5]."""
     joints: list[int] = np.nonzero(~np.isnan(poses[..., 0]))[1].tolist()
     return joints
 

@@ -19,7 +19,7 @@ from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.limits import MAX_FRAME_INDEX, MAX_UNZIPPED
 from stdpose_mm.text import listed
 
-from .fields import shown
+from .fields import quote
 from .label_source import LabelSource
 
 _KEY = 'df_with_missing'
@@ -64,7 +64,7 @@ def read_hdf5_rows(source: LabelSource, headers: Sequence[Names]) -> list[list[s
         # h5py, pickle and numpy raise various errors for a damaged file.
         raise InputError(
             f'{source} is HDF5 but not a DeepLabCut table ({type(error).__name__} '
-            f'{shown(str(error))}), expected one, or a SLEAP project (.slp)'
+            f'{quote(str(error))}), expected one, or a SLEAP project (.slp)'
         ) from error
     blank = [''] * (len(index[0]) - 1 if index else 0)
     named = zip(names, zip(*columns, strict=True), strict=True)

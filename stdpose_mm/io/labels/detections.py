@@ -63,13 +63,13 @@ def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]
     if len({*classes}) < 2:
         return records
     numbers = ', '.join(map(str, sorted({*classes} - {None})))
-    known = f'{path} has detections of the categories {numbers}'
+    start = f'{path} has detections of the categories {numbers}'
     if PERSON not in classes or None in classes:
         raise InputError(
-            f'{known}{" and of none" if None in classes else ""}, expected people ({PERSON}) or '
+            f'{start}{" and of none" if None in classes else ""}, expected people ({PERSON}) or '
             'one category, remove the others'
         )
-    note(f'{known}: only {PERSON} (people in COCO) is read')
+    note(f'{start}: only {PERSON} (people in COCO) is read')
     return [
         record for record, class_name in zip(records, classes, strict=True) if class_name == PERSON
     ]

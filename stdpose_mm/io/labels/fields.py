@@ -66,7 +66,7 @@ def parse_json(where: PathLike, text: str) -> Any:
         for string in map(json.loads, strings):
             bad = NO_CHARACTER.search(string)
             if bad:
-                raise ValueError(f'{shown(string)} holds {bad.group()!r}, an invalid character')
+                raise ValueError(f'{quote(string)} holds {bad.group()!r}, an invalid character')
     except json.JSONDecodeError as error:
         raise InputError(
             f'{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
@@ -92,7 +92,7 @@ def _distinct_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f'the field {shown(twice)} occurs twice in one object')
+        raise ValueError(f'the field {quote(twice)} occurs twice in one object')
     return fields
 
 
@@ -102,8 +102,8 @@ _repr.maxlist = _repr.maxdict = 20
 _repr.maxstring = _repr.maxlong = _repr.maxother = 60
 
 
-def shown(value: Any) -> str:
-    """Format ``value`` for an error message, on one line of limited length."""
+def quote(value: Any) -> str:
+    """Quote a value in an error message, on one line of limited length."""
     text = repr(value[:60]) if isinstance(value, str) else _repr.repr(value)
     return text if len(text) <= 60 else f'{text[:57]}...'
 
@@ -127,7 +127,7 @@ class Record:
         self.file = file
         self.where = where
         if not isinstance(data, dict):
-            raise InputError(f'{file}: {where or "the file"} must be an object, got {shown(data)}')
+            raise InputError(f'{file}: {where or "the file"} must be an object, got {quote(data)}')
         self._data = data
         self._read: set[str] = set()
 
@@ -145,7 +145,7 @@ class Record:
         return self._wrong(name, expected, self._data[name])
 
     def _wrong(self, name: str, expected: str, value: Any) -> InputError:
-        return InputError(f'{self.file}: {self._path(name)} must be {expected}, got {shown(value)}')
+        return InputError(f'{self.file}: {self._path(name)} must be {expected}, got {quote(value)}')
 
     def peek(self, name: str) -> Any:
         """Get the field unchecked; :meth:`extra` still counts it as unread."""
@@ -333,5 +333,5 @@ def require_distinct(file: PathLike, what: str, values: Iterable[T]) -> None:
     seen: set[T] = set()
     for value in values:
         if value in seen:
-            raise InputError(f'{file}: {what} {shown(value)} appears twice, expected distinct ones')
+            raise InputError(f'{file}: {what} {quote(value)} appears twice, expected distinct ones')
         seen.add(value)

@@ -10,7 +10,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import has_suffix
 
-from .fields import shown
+from .fields import quote
 from .label_source import LabelSource
 
 _BOX_LINE = rb'[0-9]+(?:[ \t]+-?[0-9.]+(?:[eE][-+]?[0-9]+)?){4}[ \t]*(?:\r?\n|\Z)'
@@ -91,7 +91,7 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
     for what, any_of in _FIELDS.items():
         if any(fields.issuperset(wanted.split()) for wanted in any_of.split(',')):
             return _refusal(path, what)
-    return InputError(f'{path} is not a known label format: got {shown(data)}, expected {_FORMATS}')
+    return InputError(f'{path} is not a known label format: got {quote(data)}, expected {_FORMATS}')
 
 
 def _refusal(path: PathLike, what: str) -> InputError:

@@ -16,7 +16,7 @@ from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import either, listed
 
 from .coco import holds_several_videos, is_coco, parse_coco
-from .fields import shown
+from .fields import quote
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
 from .label_source import LabelSource, read_json, require_files
@@ -80,7 +80,7 @@ def read_labels(
 
 
 def _names(videos: Sequence[VideoLabels]) -> str:
-    names = ', '.join(shown(labels.name) for labels in videos[:5])
+    names = ', '.join(quote(labels.name) for labels in videos[:5])
     return f'{names}{", ..." if len(videos) > 5 else ""}'
 
 

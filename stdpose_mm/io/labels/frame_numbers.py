@@ -30,7 +30,7 @@ from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 from stdpose_mm.text import listed
 
-from .fields import require_distinct, shown
+from .fields import quote, require_distinct
 from .label_source import read_text
 
 # Python refuses to parse several thousand digits.
@@ -403,7 +403,7 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
     pattern = r'[0-9]+(\.[0-9]*)?' if times else r'[0-9]{1,8}'
     for row in rows:
         if len(row) != 2 or not row[0] or not re.fullmatch(pattern, row[1]):
-            line = shown(','.join(row))
+            line = quote(','.join(row))
             raise InputError(f'{path}: every line must be a picture and {expected}, got {line}')
     if times:
         return FrameOptions(time_of={name: float(time) for name, time in rows}, subject=subject)
@@ -422,6 +422,6 @@ def _are_seconds(path: PathLike, word: str) -> bool:
     if _FRAMES_HEADER.search(lower):
         return False
     raise InputError(
-        f'the second column of {path} has the header {shown(word)}, expected one with "time" or '
+        f'the second column of {path} has the header {quote(word)}, expected one with "time" or '
         '"sec" for seconds, or with "frame", "index" or "number" for 0-based frames'
     )

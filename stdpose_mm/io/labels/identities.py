@@ -11,7 +11,7 @@ from stdpose_mm.io.limits import MAX_ID
 from stdpose_mm.structures import CLASS_NAME, TRACK_NAME, unused_track_ids
 from stdpose_mm.text import counted, listed
 
-from .fields import shown
+from .fields import quote
 
 StatedIdentity = int | str | None
 """Identity as :meth:`Record.identity` reads it: a number, a name, or None."""
@@ -62,7 +62,7 @@ def number_identities(
             identities[value, name] = Identity(track_id, as_name, name)
     names = list(dict.fromkeys(value for value in stated if isinstance(value, str)))
     if names:
-        what = f'{counted(len(names), "name")} ({listed([*map(shown, names)], 5)})'
+        what = f'{counted(len(names), "name")} ({listed([*map(quote, names)], 5)})'
         note(f'{path}: people have {what} in place of numbers, and are numbered in this order')
     return [identities[pair] for pair in zip(stated, classes, strict=True)]
 
@@ -85,7 +85,7 @@ def number_tracks(
         frames_of.setdefault(name, []).append(frames)
     meeting = [n for n, of in frames_of.items() if n and sum(map(len, of)) > len(set().union(*of))]
     if meeting:
-        what = listed([*map(shown, meeting)], 5)
+        what = listed([*map(quote, meeting)], 5)
         note(f'{where}: two tracks have the name {what} in one frame, and are read as two people')
     numeric = not meeting and all(
         n.isascii() and n.isdigit() and int(n) <= MAX_ID for n in frames_of

@@ -11,7 +11,7 @@ from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
 from stdpose_mm.text import counted, listed
 
-from .fields import shown
+from .fields import quote
 
 V = TypeVar('V')
 
@@ -47,7 +47,7 @@ def unify_joint_names(path: PathLike, poses: Iterable[Collection[str]]) -> dict[
         k: [*names] for k, names in spellings.items() if len(names) > 1 and k not in distinct
     }
     if several:
-        texts = [' and '.join(map(shown, names)) for names in several.values()]
+        texts = [' and '.join(map(quote, names)) for names in several.values()]
         note(f'{path}: names that differ in spelling are read as one joint: {listed(texts, 5)}')
     return {
         name: several[key][0] if key in several else name
@@ -95,7 +95,7 @@ def choose_categories(
             different joints.
     """
     names = [*joints_of]
-    what = listed([*map(shown, names)], 5)
+    what = listed([*map(quote, names)], 5)
     if category is not None:
         if category not in joints_of:
             raise InputError(f'{path} has no labels of the category {category!r}, only of {what}')
@@ -148,7 +148,7 @@ def note_numbered_people(path: PathLike, names: Iterable[str]) -> None:
     forms = [form for form, of in numbers.items() if counts[frozenset(of)] > 1]
     if forms:
         note(
-            f'{path}: labels that differ in a number ({listed([*map(shown, forms)], 5)}) are read '
+            f'{path}: labels that differ in a number ({listed([*map(quote, forms)], 5)}) are read '
             'as different joints of one person; if they are of several people, group their points'
         )
 

@@ -33,7 +33,7 @@ KNOWN_SKELETONS = {
 
 def with_limbs(skeleton: Skeleton) -> Skeleton:
     """Return the well-known skeleton with the same joints, if this one has no limbs."""
-    joints = {known.keypoint_names: known for known in KNOWN_SKELETONS.values()}
+    joints = {other.keypoint_names: other for other in KNOWN_SKELETONS.values()}
     return skeleton if skeleton.limbs else joints.get(skeleton.keypoint_names, skeleton)
 
 

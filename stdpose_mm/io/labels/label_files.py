@@ -24,7 +24,7 @@ from stdpose_mm.io.file_names import (
 )
 from stdpose_mm.structures import VideoLabels
 
-from .fields import shown
+from .fields import quote
 from .frame_numbers import slashed
 from .label_source import read_text
 
@@ -187,7 +187,7 @@ def frame_sources(
     info = labels.extra.get('info')
     video = info.get('video') if isinstance(info, dict) else None
     if not isinstance(video, str | None):
-        raise InputError(f'info.video of {whose} must be the name of a file, got {shown(video)}')
+        raise InputError(f'info.video of {whose} must be the name of a file, got {quote(video)}')
     frames = sorted(labels.frames, key=lambda frame: frame.index)
     if video and video_root is not None:
         path = str(path_below(video_root, slashed(video), whose))

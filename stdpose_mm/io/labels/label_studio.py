@@ -343,9 +343,9 @@ def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
             ET.SubElement(control, 'Label', value=name)
     tasks = []
     for index, name in picture_names(labels).items():
-        given = [person.only_given() for person in labels[index] if person.is_given]
+        given_people = [person.only_given() for person in labels[index] if person.is_given]
         made = any(person.has_propagated_joint for person in labels[index])
-        regions = [*_regions(given, labels.skeleton, sizes[index])]
+        regions = [*_regions(given_people, labels.skeleton, sizes[index])]
         annotations = [{'result': regions}] if regions or index in looked_at else []
         predictions = [_prediction(labels, index, sizes[index])] if made else []
         data = {_PICTURE: quote(name)}

@@ -18,7 +18,7 @@ from stdpose_mm.io.file_names import (
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 
-from .fields import errors_of, require_distinct, shown
+from .fields import errors_of, quote, require_distinct
 from .frame_numbers import base_name, decoded, follow_names, frame_indices, slashed
 from .poses import Person, key_of, located_people, without_repeated
 
@@ -152,7 +152,7 @@ def frame_files(labels: VideoLabels, folder: PathLike, form: str) -> dict[int, s
     if others:
         what = counted(len(others), f'other {suffix[1:].upper()} file')
         raise InputError(
-            f'{folder} holds {what}, such as {shown(others[0])}, which would be read as frames of '
+            f'{folder} holds {what}, such as {quote(others[0])}, which would be read as frames of '
             f'{labels.name}, give another folder'
         )
     return files
@@ -164,11 +164,11 @@ def picture_sizes(labels: VideoLabels, path: PathLike) -> dict[int, tuple[int, i
     Raises:
         InputError: If a size is missing and the other pictures do not all have one size.
     """
-    known = {f.index: (f.width, f.height) for f in labels.frames if f.width and f.height}
-    missing, sizes = [index for index in labels if index not in known], {*known.values()}
+    stated = {f.index: (f.width, f.height) for f in labels.frames if f.width and f.height}
+    missing, sizes = [index for index in labels if index not in stated], {*stated.values()}
     if missing and len(sizes) != 1:
         raise InputError(
             f'{path}: its format needs the size of every picture, but {labels.name} does not state '
             f'that of frame {missing[0]}, give --labels-size (stdpose convert)'
         )
-    return {index: known.get(index) or min(sizes) for index in labels}
+    return {index: stated.get(index) or min(sizes) for index in labels}

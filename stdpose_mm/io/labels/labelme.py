@@ -26,7 +26,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted
 
-from .fields import Record, errors_of, shown
+from .fields import Record, errors_of, quote
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .identities import StatedIdentity
 from .joints import join_ungrouped, note_numbered_people, note_unread, unify_joint_names
@@ -149,7 +149,7 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
             if (beside is None) != (file.parent / base_name(name)).is_file():
                 raise InputError(
                     f'{file} has the name of one picture and the labels of another '
-                    f'({shown(name)} in imagePath), and {"both are" if beside else "neither is"} '
+                    f'({quote(name)} in imagePath), and {"both are" if beside else "neither is"} '
                     'in its folder: rename it, or keep only the picture that was labelled there'
                 )
             if beside is not None:

@@ -30,7 +30,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import listed
 
-from .fields import shown
+from .fields import quote
 from .frame_numbers import (
     NO_FRAME_OPTIONS,
     FrameOptions,
@@ -149,7 +149,7 @@ class _Matching:
         # Texts for errors.
         self.whose = f'{options.subject} of {labels.name}'
         self.video = 'the video' if source is None else source.name
-        names = [shown(base_name(frame.file_name)) for frame in self.labelled if frame.file_name]
+        names = [quote(base_name(frame.file_name)) for frame in self.labelled if frame.file_name]
         self.pictures = f'{listed(names, 2)} of {labels.name}'.lstrip()
         self.frame_list = f'{options.list_option} FILE, a CSV file of lines picture,frame'
 
@@ -267,17 +267,17 @@ class _Matching:
         Raises:
             InputError: If a labelled picture is missing or has no name.
         """
-        known: dict[str, float] = {}
+        by_name: dict[str, float] = {}
         for key in (picture_stem, base_name, str):
-            known |= {key(name): value for name, value in values.items()}
+            by_name |= {key(name): value for name, value in values.items()}
         value_of = {}
         for frame in self.labels.frames:
             name = frame.file_name
-            keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
+            keys = [key for key in (name, base_name(name), picture_stem(name)) if key in by_name]
             if keys:
-                value_of[frame.index] = known[keys[0]]
+                value_of[frame.index] = by_name[keys[0]]
             elif frame.index in self.indices:
-                where = shown(name) if name else f'frame {frame.index} (it has no name)'
+                where = quote(name) if name else f'frame {frame.index} (it has no name)'
                 raise InputError(
                     f'{self.options.list_option} does not list {where}, which has '
                     f'{self.whose}, add a line for it, or give {self.options.number_option} N'
@@ -295,11 +295,11 @@ class _Matching:
         """
         from stdpose_mm.io.video import known_times
 
-        known = None if self.source is None else known_times(self.source)
-        if known is None:
+        frame_times = None if self.source is None else known_times(self.source)
+        if frame_times is None:
             what = 'at times of a video, but it is not available or has no times'
             raise InputError(f'the {self.whose} are {what}, give {self.frame_list}')
-        begins = np.array(known, dtype=np.float64)
+        begins = np.array(frame_times, dtype=np.float64)
         interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
         late = float(self.source.start) if self.source else 0.0
         if late > 0.999 * interval > 0:
@@ -407,10 +407,10 @@ class _Matching:
         self, frame: VideoFrame, index: int | None, renumbered: Mapping[int, VideoFrame]
     ) -> InputError:
         """Make the error for a labelled frame that the video lacks or that has a duplicate."""
-        name = shown(frame.file_name)
+        name = quote(frame.file_name)
         if index is not None and index in renumbered:
-            other = shown(base_name(renumbered[index].file_name))
-            both = f'{other} and {shown(base_name(frame.file_name))} of {self.labels.name}'
+            other = quote(base_name(renumbered[index].file_name))
+            both = f'{other} and {quote(base_name(frame.file_name))} of {self.labels.name}'
             return InputError(f'{both} are both frame {index}, give each frame one picture')
         where = name if index is None else f'frame {index}{f" ({name})" if frame.file_name else ""}'
         count = '' if self.source is None else f'{len(self.source)} '
@@ -457,14 +457,14 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     """Add the missing frames of the video to the labels, with names like the others."""
-    known = {frame.index: frame for frame in labels.frames}
-    names = follow_names({i: frame.file_name for i, frame in known.items()}, range(len(frames)))
+    stated = {frame.index: frame for frame in labels.frames}
+    names = follow_names({i: frame.file_name for i, frame in stated.items()}, range(len(frames)))
     if frames.has_picture_files:
         folders = (PurePosixPath(slashed(name)).parent for name in names.values() if name)
         folder = next(folders, PurePosixPath(frames.name))
         names = {i: str(folder / base_name(frames.path_of(i))) for i in range(len(frames))}
     new = (VideoFrame(i, names[i], None, *frames.size) for i in range(len(frames)))
-    return replace(labels, frames=tuple(known.get(frame.index, frame) for frame in new))
+    return replace(labels, frames=tuple(stated.get(frame.index, frame) for frame in new))
 
 
 def match_labels(

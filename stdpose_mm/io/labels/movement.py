@@ -22,7 +22,7 @@ from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
 from stdpose_mm.structures import FrameNumbering, Skeleton, VideoLabels
 
 from .deeplabcut import OWN_SCORER
-from .fields import shown
+from .fields import quote
 from .label_source import LabelSource
 from .poses import people_of_tracks, video_of_frames
 
@@ -76,14 +76,14 @@ def read_movement(path: PathLike) -> VideoLabels:
     except Exception as error:
         # The libraries raise various errors for a damaged file.
         raise InputError(
-            f'{path} is no dataset of poses of movement: {shown(str(error))}'
+            f'{path} is no dataset of poses of movement: {quote(str(error))}'
         ) from error
     labelled = ~np.isnan(xy).any(axis=3)
     is_edited = np.isfinite(confidence).any() or attributes.get('source_software') == OWN_SCORER
-    given = labelled & np.isnan(confidence) & is_edited
+    is_given = labelled & np.isnan(confidence) & is_edited
     if all(re.fullmatch('individual[0-9]{1,18}', name) for name in names):
         names = [name.removeprefix('individual') for name in names]
-    people = people_of_tracks(source, names, xy, confidence, given)
+    people = people_of_tracks(source, names, xy, confidence, is_given)
     video = video_of_frames(path, video_name(path), skeleton, zip(indices, people, strict=True))
     if not times:
         return video

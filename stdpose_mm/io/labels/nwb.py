@@ -11,7 +11,6 @@ import importlib
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from itertools import count
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -296,24 +295,24 @@ def _label(index: int, identity: Identity, slot: Mapping[bool, tuple[_Poses, int
     poses, row = slot.get(False, slot.get(True))  # type: ignore[misc]
     xy, visibility = poses.xy[row], poses.visibility[row]
     scores = np.full(len(xy), np.nan) if poses.scores is None else poses.scores[row]
-    given = np.zeros(len(xy), bool)
+    is_labelled = np.zeros(len(xy), bool)
     if True in slot:
         labels, place = slot[True]
-        given = labels.visibility[place] > NOT_LABELLED
-        xy = np.where(given[:, None], labels.xy[place], xy)
-        visibility = np.where(given, labels.visibility[place], visibility)
+        is_labelled = labels.visibility[place] > NOT_LABELLED
+        xy = np.where(is_labelled[:, None], labels.xy[place], xy)
+        visibility = np.where(is_labelled, labels.visibility[place], visibility)
     shows = visibility > NOT_LABELLED
-    scores = completed_scores(np.where(given, 1.0, scores), shows & ~given)
+    scores = completed_scores(np.where(is_labelled, 1.0, scores), shows & ~is_labelled)
     sources: Any = None
-    if (shows & ~given).any() and given.any():
-        sources = np.where(given, 'given', np.where(shows, 'propagated', 'absent'))
+    if (shows & ~is_labelled).any() and is_labelled.any():
+        sources = np.where(is_labelled, 'given', np.where(shows, 'propagated', 'absent'))
     return PersonLabel(
         frame_index=index,
         keypoints=np.where(shows[:, None], xy, 0.0),
         visibility=visibility,
         track_id=identity.track_id,
-        scores=None if scores is None or not (shows & ~given).any() else scores * shows,
-        source='given' if given.any() else 'propagated',
+        scores=None if scores is None or not (shows & ~is_labelled).any() else scores * shows,
+        source='given' if is_labelled.any() else 'propagated',
         extra=identity.extra,
         keypoint_sources=sources,
     )
@@ -375,24 +374,21 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     named = {key: name or ('' if key[0] else str(key[1])) for key, name in track_names.items()}
     names = {key: name or _UNTRACKED for key, name in name_individuals(named, False).items()}
     objects = dict(zip(names, _object_names(f'{_TRACK}{n}' for n in names.values()), strict=True))
-    given_of = {key: np.zeros((len(labels), len(nodes)), bool) for key in objects}
     training = []
     for row, index in enumerate(sorted(labels)):
-        unnamed, instances = count(), []
-        for person in labels[index]:
-            if person.has_joint:
-                track_id = person.track_id
-                key = (True, next(unnamed)) if track_id is None else (False, track_id)
-                given = given_of[key][row] = person.labelled & person.given
-                if given.any():
-                    instance = ndx_pose.SkeletonInstance(
-                        name=objects[key],
-                        id=None if track_id is None else np.uint64(track_id),
-                        node_locations=np.where(given[:, None], person.keypoints, np.nan),
-                        node_visibility=given & (person.visibility == VISIBLE),
-                        skeleton=skeleton,
-                    )
-                    instances.append(instance)
+        instances = []
+        for key, name in objects.items():
+            pose = poses[key][row]
+            xy, flags, is_given = pose[:, :2], pose[:, 2], pose[:, 4]
+            if (is_given == 1).any():
+                instance = ndx_pose.SkeletonInstance(
+                    name=name,
+                    id=None if key[0] else np.uint64(key[1]),
+                    node_locations=np.where(is_given[:, None] == 1, xy, np.nan),
+                    node_visibility=(is_given == 1) & (flags == VISIBLE),
+                    skeleton=skeleton,
+                )
+                instances.append(instance)
         if instances:
             frame = ndx_pose.TrainingFrame(
                 name=f'frame_{index}',
@@ -429,10 +425,11 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     else:
         nwb.add_acquisition(video)
     for key, name in objects.items():
-        xy, scores, given = poses[key][:, :, :2], poses[key][:, :, 3], given_of[key]
-        if (~np.isnan(xy[:, :, 0]) & ~given).any():
+        scores, is_given = poses[key][:, :, 3], poses[key][:, :, 4]
+        if (is_given == 0).any():
             fields = np.full((len(frames), len(nodes), 3), np.nan)
-            fields[sorted(labels)] = np.dstack([xy, np.where(given, 1.0, scores)])
+            confidence = np.where(is_given == 1, 1.0, scores)
+            fields[sorted(labels)] = np.dstack([poses[key][:, :, :2], confidence])
             series = [
                 ndx_pose.PoseEstimationSeries(
                     name=joint,

@@ -107,10 +107,10 @@ def completed_scores(scores: np.ndarray, estimated: np.ndarray) -> np.ndarray | 
         scores: [K], NaN where unknown.
         estimated: [K] bool: the labelled joints that are not corrected.
     """
-    known = np.isfinite(scores)
-    if estimated.any() and not known[estimated].any():
+    is_scored = np.isfinite(scores)
+    if estimated.any() and not is_scored[estimated].any():
         return None
-    return np.where(known, scores, 1.0)
+    return np.where(is_scored, scores, 1.0)
 
 
 def people_of_tracks(
@@ -140,11 +140,11 @@ def people_of_tracks(
         if by_hand.any():
             sources = np.where(by_hand, 'given', np.where(joints, 'propagated', 'absent'))
             fields |= {'source': 'given', 'keypoint_sources': sources}
-        known = completed_scores(scores[i, track], joints & ~by_hand)
-        if known is not None and given is not None:
-            known = None if (by_hand | ~joints).all() else known * joints
+        person_scores = completed_scores(scores[i, track], joints & ~by_hand)
+        if person_scores is not None and given is not None:
+            person_scores = None if (by_hand | ~joints).all() else person_scores * joints
         people[i].append(
-            estimated_person(xy[i, track], known, visibility=VISIBLE * joints, **fields)
+            estimated_person(xy[i, track], person_scores, visibility=VISIBLE * joints, **fields)
         )
     return people
 

@@ -40,7 +40,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .coco import VIDEO_FIELDS
-from .fields import errors_of, require_distinct, shown
+from .fields import errors_of, quote, require_distinct
 from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order
@@ -95,7 +95,7 @@ def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(
-            f'{path} is not a SLEAP project: {type(error).__name__} {shown(str(error))}'
+            f'{path} is not a SLEAP project: {type(error).__name__} {quote(str(error))}'
         ) from error
     for video in project.videos:
         video.close()
@@ -263,9 +263,9 @@ def _is_predicted(instance: Any) -> bool:
 
 
 def _without_corrected(instances: Sequence[Any], identities: Mapping[int, Identity]) -> list[Any]:
-    given = [instance for instance in instances if not _is_predicted(instance)]
-    originals = {id(instance.from_predicted) for instance in given}
-    tracks = {identities[id(instance.track)].track_id for instance in given} - {None}
+    user_instances = [instance for instance in instances if not _is_predicted(instance)]
+    originals = {id(instance.from_predicted) for instance in user_instances}
+    tracks = {identities[id(instance.track)].track_id for instance in user_instances} - {None}
     return [
         instance
         for instance in instances
@@ -309,10 +309,10 @@ def _read_instance(where: str, frame_index: int, instance: Any, identity: Identi
     if is_predicted:
         scores = completed_scores(instance.points['score'], labelled)
     elif instance.from_predicted is not None and (_touched(instance) & labelled).any():
-        given = _touched(instance)
-        sources = np.where(given, 'given', 'propagated')
-        scores = np.where(given & labelled, 1.0, instance.from_predicted.points['score'])
-        scores = completed_scores(scores, labelled & ~given)
+        is_moved = _touched(instance)
+        sources = np.where(is_moved, 'given', 'propagated')
+        scores = np.where(is_moved & labelled, 1.0, instance.from_predicted.points['score'])
+        scores = completed_scores(scores, labelled & ~is_moved)
     return PersonLabel(
         frame_index=frame_index,
         keypoints=points,

@@ -18,7 +18,7 @@ from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
 from stdpose_mm.structures import Skeleton, VideoLabels
 
-from .fields import shown
+from .fields import quote
 from .joints import possible_limbs
 from .label_source import LabelSource
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -64,7 +64,7 @@ def read_sleap_analysis(path: PathLike) -> list[VideoLabels]:
         skeleton = Skeleton(tuple(joints), possible_limbs(str(path), limbs, len(joints)))
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
-        raise InputError(f'{path} is no analysis file of SLEAP: {shown(str(error))}') from error
+        raise InputError(f'{path} is no analysis file of SLEAP: {quote(str(error))}') from error
     people = people_of_tracks(path, tracks, xy, scores)
     if len(files) == len(people) > 1:
         return videos_of_pictures(path, map(LabelledPicture, files, people), skeleton)

@@ -20,7 +20,7 @@ from stdpose_mm.io.atomic import finished_name
 from stdpose_mm.structures import VideoLabels
 
 from .deeplabcut import OWN_SCORER, name_individuals, poses_by_individual
-from .fields import shown
+from .fields import quote
 
 TimeOf = Callable[[int], float | None]
 """Frame -> seconds from the first frame; None if unknown."""
@@ -128,7 +128,7 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     ]
     bad = [name for name in markers if {*name} & {*'\t\n\r'}]
     if bad:
-        raise InputError(f'{path}: TRC allows no tab or line break in {shown(bad[0])}, rename it')
+        raise InputError(f'{path}: TRC allows no tab or line break in {quote(bad[0])}, rename it')
     rate = round((len(seconds) - 1) / (seconds[-1] - seconds[0]), 6)
     values = (rate, rate, len(frames), len(markers), 'px', rate, frames[0] + 1, len(frames))
     lines = [
@@ -170,7 +170,7 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     names, rows = name_individuals(track_names, has_unique=False), sorted(labels)
     if not names:
         raise InputError(f'{path}: movement needs poses, but {labels.name} has no labelled joint')
-    array = np.stack([poses[key] for key in names], axis=-1)  # [F, K, 4, N]
+    array = np.stack([poses[key] for key in names], axis=-1)  # [F, K, 5, N]
     position, confidence = array[:, :, :2].swapaxes(1, 2), array[:, :, 3]
     times = known_times(rows, time_of)
     texts = {

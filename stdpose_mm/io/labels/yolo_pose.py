@@ -33,7 +33,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_EXACT, Record, errors_of, number_in, shown
+from .fields import MAX_EXACT, Record, errors_of, number_in, quote
 from .joints import choose_categories
 from .known_skeletons import unnamed_skeleton
 from .label_source import LabelSource, read_text, require_files
@@ -264,7 +264,7 @@ def _read_lines(file: LabelSource) -> list[_Line]:
             continue
         is_wrong = np.isnan(values[: 1 + _BOX]).any() or (np.abs(values) > MAX_EXACT).any()
         if is_wrong or not values[0].is_integer() or values[0] < 0:
-            raise InputError(f'{where} is {shown(text)}, expected class, box and joints as numbers')
+            raise InputError(f'{where} is {quote(text)}, expected class, box and joints as numbers')
         if len(values) <= 1 + _BOX:
             raise InputError(
                 f'{where} has {len(values)} numbers, a box without joints, expected YOLO-pose'

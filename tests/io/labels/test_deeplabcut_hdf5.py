@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
-from stdpose_mm.structures import VideoLabels
-from support.label_samples import content, for_any_labels, person, sample
+from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
+from support.label_samples import person, sample
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 pandas = pytest.importorskip('pandas', reason='optional, see `make test-sleap`')
@@ -42,25 +41,6 @@ def test_deeplabcut_reads_what_its_own_conversion_of_the_csv_file_makes(tmp_path
         np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy(dtype=float))
     project = (tmp_path / '1_config.yaml').read_text()
     assert 'labeled-data/clip/CollectedData_annotator.h5;\n' in project
-
-
-@for_any_labels
-def test_an_h5_file_holds_what_the_csv_file_holds(
-    tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
-):
-    folder = tmp_path_factory.mktemp('labels')
-    found = []
-    for suffix in ('csv', 'h5'):
-        path = folder / f'labels.{suffix}'
-        write_labels(labels, path, 'deeplabcut' if suffix == 'csv' else 'deeplabcut-h5')
-        found.append(read_all_labels(path))
-
-    csv, h5 = found
-    assert [(v.name, v.skeleton, v.extra) for v in h5] == [
-        (v.name, v.skeleton, v.extra) for v in csv
-    ]
-    assert content([v.persons for v in h5]) == content([v.persons for v in csv])
-    assert content([v.frames for v in h5]) == content([v.frames for v in csv])
 
 
 def table(names: tuple[str, ...], coords: tuple[str, ...], index: Any) -> Any:

@@ -86,14 +86,6 @@ def test_a_stream_writes_what_is_written_at_once(tmp_path, format, num_frames):
         assert found == expected
 
 
-def test_compressed(tmp_path):
-    with streamed(labels_of(3), tmp_path) as stream:
-        for name in ('clip.json.gz', 'again.json.gz'):
-            stream.write(tmp_path / name)
-    assert (tmp_path / 'clip.json.gz').read_bytes() == (tmp_path / 'again.json.gz').read_bytes()
-    assert len(read_labels(tmp_path / 'clip.json.gz').persons) == 4
-
-
 def test_a_stream_goes_on_after_writing(tmp_path):
     labels = labels_of(3)
     with streamed(labels, tmp_path) as stream:

@@ -158,40 +158,23 @@ def test_names_are_numbered_in_the_order_in_which_they_appear(
     path = written(tmp_path_factory.mktemp('names'), labels, format)
     state_identities(path, STATED_IN_JSON[format], {5: names[0], 6: names[1]})
 
-    assert {(p.track_id, p.extra['track_name']) for p in read_labels(path).persons} == {
-        (0, names[0]),
-        (1, names[1]),
-    }
-
-
-def test_names_in_place_of_numbers_are_told(tmp_path: Path):
-    path = written(tmp_path, video(person(0, track_id=5)), 'coco')
-    state_identities(path, 'track_id', {5: 'ann'})
-
-    with pytest.warns(InputWarning, match=r"people have 1 name \('ann'\) in place of numbers"):
-        read_labels(path)
+    with pytest.warns(InputWarning, match=r'people have 2 names \(.*\) in place of numbers'):
+        people = read_labels(path).persons
+    assert {(p.track_id, p.extra['track_name']) for p in people} == {(0, names[0]), (1, names[1])}
 
 
 @pytest.mark.parametrize('format', STATED_IN_JSON)
-@pytest.mark.parametrize('stated', [1.5, True, {'id': 1}, [[1.5]]])
+@pytest.mark.parametrize('stated', [1.5, True, {'id': 1}, [[1.5]], [8, 9]])
 def test_what_is_no_identity_is_refused(tmp_path: Path, format: str, stated: Any):
     path = written(tmp_path, video(person(0, track_id=5)), format)
     state_identities(path, STATED_IN_JSON[format], {5: stated})
 
-    with pytest.raises(InputError, match='must be a whole number or a string'):
-        read_labels(path)
-
-
-@pytest.mark.parametrize('format', STATED_IN_JSON)
-def test_a_list_is_an_identity_only_where_tools_write_lists(tmp_path: Path, format: str):
-    path = written(tmp_path, video(person(0, track_id=5)), format)
-    state_identities(path, STATED_IN_JSON[format], {5: [8, 9]})
-
-    if format in ('openpose', 'coco-results'):
+    if format in ('openpose', 'coco-results') and stated == [8, 9]:
+        # Their tools write lists.
         assert read_labels(path).persons[0].track_id == 8
-    else:
-        with pytest.raises(InputError, match=r'must be a whole number or a string, got \[8, 9\]'):
-            read_labels(path)
+        return
+    with pytest.raises(InputError, match='must be a whole number or a string, got'):
+        read_labels(path)
 
 
 @pytest.mark.parametrize('format', [name for name in FORMATS if name not in ('cvat', 'labelme')])

@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.io.labels import read_all_labels, read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
+from support.foreign_labels import write_json
+from support.label_documents import DOCUMENTS
 from support.label_samples import content, for_placed_labels, person, sample
 
 pytestmark = [
@@ -188,7 +190,12 @@ def test_cvat_holds_who_is_absent(
     back = read_labels(written(labels, tmp_path_factory.mktemp('labels'), 'cvat'))
 
     absent, expected = (
-        {(p.frame_index, p.track_id, p.source) for p in v.persons if not p.is_located}
+        # Of a propagated pose without a joint, CVAT knows nothing.
+        {
+            (p.frame_index, p.track_id, p.source)
+            for p in v.persons
+            if not p.is_located and p.source != 'propagated'
+        }
         for v in (back, labels)
     )
     written_places = {(p.frame_index, p.track_id) for p in labels.persons if p.has_joint}
@@ -318,9 +325,8 @@ def counted_opens(path: Path) -> Any:
         yield counts
 
 
-@pytest.mark.parametrize(
-    'format', [name for name in READ_FORMATS if LABEL_FORMATS[name].write and name != 'sleap']
-)
+# sleap-io opens projects by itself, and only SLEAP writes analysis files.
+@pytest.mark.parametrize('format', [n for n in READ_FORMATS if not n.startswith('sleap')])
 def test_a_label_file_is_opened_at_most_twice(
     tmp_path: Path, movie: Path, capsys: pytest.CaptureFixture[str], format: str
 ) -> None:
@@ -328,7 +334,10 @@ def test_a_label_file_is_opened_at_most_twice(
         pytest.importorskip(LABEL_FORMATS[format].package)
     frames = tuple(replace(frame, width=64, height=48) for frame in sample().frames)
     (tmp_path / 'labels').mkdir()
-    path = written(sample(frames=frames), tmp_path / 'labels', format)
+    if LABEL_FORMATS[format].write:
+        path = written(sample(frames=frames), tmp_path / 'labels', format)
+    else:
+        path = write_json(tmp_path / 'labels' / 'clip.json', DOCUMENTS[format])
     size = ('--labels-size', '64x48') if 'size' in LABEL_FORMATS[format].takes else ()
     commands = {
         'convert': (path, tmp_path / 'coco.json', '--to', 'coco', *size),

@@ -142,28 +142,6 @@ def test_projects_before_format_1_1_count_pixels_from_the_corner(project: Path):
     assert corner.keypoints.tolist() == [[9.5, 19.5], [10.5, 20.5], [11.5, 21.75]]
 
 
-@pytest.mark.parametrize('other', ['coco', 'posetrack18', 'cvat', 'sleap'])
-def test_converted_and_back(monday: VideoLabels, tmp_path: Path, other: str):
-    path = tmp_path / ('monday.slp' if other == 'sleap' else 'monday')
-    write_labels(monday, path, other)
-    back = read_labels(path)
-
-    assert back.name == 'monday'
-    assert back.skeleton.keypoint_names == monday.skeleton.keypoint_names
-    present = [person for person in back.persons if person.source != 'absent']
-    assert len(present) == len(monday.persons)
-    # Frame 9 was labelled and is empty: a CVAT file says of the three people of frame 4, also of
-    # the one to whom it gives a track, that they are gone by then.
-    gone = {(p.frame_index, p.track_id) for p in back.persons if p.source == 'absent'}
-    assert gone == ({(9, 0), (9, 1), (9, 2)} if other == 'cvat' else set())
-    for track_id in (0, 1):
-        for frame_index, label in monday.tracks()[track_id].items():
-            found = back.tracks()[track_id][frame_index]
-            assert found.keypoints.tolist() == label.keypoints.tolist()
-            assert found.visibility.tolist() == label.visibility.tolist()
-            assert found.source == label.source
-
-
 def test_written_projects_keep_poses_tracks_and_sources(tmp_path: Path):
     scores = np.asarray([0.25, 0, 0.5])
     persons = (

@@ -5,7 +5,18 @@ from __future__ import annotations
 from itertools import chain
 
 from stdpose_mm.structures.joint_names import name_distance
-from stdpose_mm.structures.joint_sets import JOINT_SETS
+from stdpose_mm.structures.joint_sets import JOINT_SETS, known_skeleton
+
+
+def test_the_joints_and_limbs_of_coco_are_those_of_its_annotations():
+    """As in ``person_keypoints_val2017.json``, whose limbs count the joints from 1."""
+    parts = ['eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle']
+    names = ['nose', *(f'{side}_{part}' for part in parts for side in ('left', 'right'))]
+    limbs = [(16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8)]
+    limbs += [(7, 9), (8, 10), (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7)]
+    coco = known_skeleton('coco')
+    assert [*coco.keypoint_names] == names
+    assert [(a + 1, b + 1) for a, b in coco.limbs] == limbs
 
 
 def test_the_joints_of_blazepose_are_those_of_mediapipe():
