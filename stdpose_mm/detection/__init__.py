@@ -10,17 +10,3 @@ from .box_sources import (
     build_box_source,
 )
 from .person_detector import PersonDetector, build_person_detector
-
-__all__ = [
-    'BoxSource',
-    'BoxedFrame',
-    'DetectedBoxes',
-    'PersonDetector',
-    'PrecomputedBoxes',
-    'WholePicture',
-    'as_boxes',
-    'build_box_source',
-    'build_person_detector',
-    'read_boxes',
-    'read_tracks',
-]

@@ -20,11 +20,10 @@ from stdpose_mm.propagation.flow.flow_tracks import (
     FlowTracks,
     follow_joints,
     labelled_ends,
-    split_into_chunks,
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
-from stdpose_mm.propagation.gaps import GapKey
+from stdpose_mm.propagation.gaps import GapKey, split_into_chunks
 from stdpose_mm.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
