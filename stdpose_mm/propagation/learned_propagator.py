@@ -171,8 +171,9 @@ class LearnedPropagator(BasePropagator):
         estimates = np.where(seen[..., None], keypoints, np.nan)
         prior[:, mapping.in_model] = estimates[:, mapping.shared]
         boxes = self.network.boxes(frames, keypoints, seen)
+        wanted = zip(indices, range(len(boxes)), strict=True)
         looks = []
-        for rows, pictures in read_batches(frames, zip(indices, range(len(boxes))), BATCH_SIZE):
+        for rows, pictures in read_batches(frames, wanted, BATCH_SIZE):
             batch = list(rows)
             looks.append(self.network.locate(pictures, boxes[batch], self.members, prior[batch]))
         places, probability = (np.concatenate(values) for values in zip(*looks, strict=True))

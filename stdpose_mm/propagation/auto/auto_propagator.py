@@ -31,7 +31,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from .candidates import Candidates, find_candidates
 from .evidence_maps import HeatmapsAround, sample_heatmaps
 from .fusion_features import extract_fusion_features
-from .joint_matching import JointSearch
+from .joint_matching import JointSearch, TrainedMatcher, shipped_matcher
 from .network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
@@ -39,7 +39,6 @@ from .network_heatmaps import (
     shipped_stdpose,
 )
 from .trained_fuser import TrainedFuser, shipped_fuser
-from .trained_matcher import TrainedMatcher, shipped_matcher
 
 if TYPE_CHECKING:
     from stdpose_mm.inference.window_model import WindowModel

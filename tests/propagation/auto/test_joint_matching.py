@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation.auto.trained_matcher import (
+from stdpose_mm.propagation.auto.joint_matching import (
     CROP_SIDE,
     POSE_SIDE,
     SHIPPED_MATCHER,
