@@ -16,11 +16,7 @@ from stdpose_mm.inference.window_backend import WindowBackend, fill_batches
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses, ModelUse
 from stdpose_mm.propagation.base import decayed_score
-from stdpose_mm.propagation.flow.flow_tracks import (
-    FlowTracks,
-    follow_joints,
-    labelled_ends,
-)
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
 from stdpose_mm.propagation.gaps import GapKey, split_into_chunks
