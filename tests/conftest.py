@@ -180,7 +180,7 @@ def label_file(tmp_path: Path, label_fields: dict[str, Any]) -> Path:
 @pytest.fixture(scope='session')
 def model_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Config and checkpoint of a tiny STDPose with random weights for the three joints."""
-    from support.tiny_model_files import write_model_files
+    from support.tiny_models import write_model_files
 
     return write_model_files(tmp_path_factory.mktemp('model'))
 

@@ -18,7 +18,7 @@ def unmeasured() -> Iterator[None]:
     is_bfloat16_faster.cache_clear()
 
 
-def test_processors_without_onednn_are_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processors_without_onednn_are_slower(monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, 'is_available', lambda: False)
     assert not is_bfloat16_faster('cpu')
     assert is_bfloat16_faster('cuda')
@@ -33,9 +33,7 @@ def test_processors_without_onednn_are_slower(monkeypatch: pytest.MonkeyPatch) -
         ([4, 4, 4, 4, 9], [9, 9, 9, 9, 3], True),
     ],
 )
-def test_what_takes_much_longer_is_slower(
-    monkeypatch: pytest.MonkeyPatch, float32: list[int], in_bfloat16: list[int], is_faster: bool
-) -> None:
+def test_what_takes_much_longer_is_slower(monkeypatch, float32, in_bfloat16, is_faster):
     now = 0
     seconds = {False: iter(float32), True: iter(in_bfloat16)}
 
@@ -49,9 +47,7 @@ def test_what_takes_much_longer_is_slower(
 
 @pytest.mark.parametrize('is_faster', [False, True])
 @pytest.mark.parametrize('context', [torch.no_grad, torch.inference_mode])
-def test_training_is_measured_once(
-    monkeypatch: pytest.MonkeyPatch, context: type, is_faster: bool
-) -> None:
+def test_training_is_measured_once(monkeypatch, context, is_faster):
     def measure(compute: Callable[[bool], object]) -> bool:
         compute(False)
         assert torch.get_num_threads() == 1

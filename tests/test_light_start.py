@@ -73,14 +73,14 @@ def start(script: str, *arguments: str) -> tuple[int, str, str, list[str]]:
 
 
 @pytest.mark.parametrize('script', SCRIPTS)
-def test_help_of_a_script_computes_nothing(script: str) -> None:
+def test_help_of_a_script_computes_nothing(script):
     code, out, err, loaded = start(script, '--help')
     assert (code, err, loaded) == (0, '', [])
     assert out.startswith('usage: ')
 
 
 @pytest.mark.parametrize('script', SCRIPTS)
-def test_a_wrong_option_is_one_line_before_anything_is_computed(script: str) -> None:
+def test_a_wrong_option_is_one_line_before_anything_is_computed(script):
     code, out, err, loaded = start(script, '--no-such-option')
     assert (code, out, loaded) == (2, '', [])
     assert err.count('\n') == 1

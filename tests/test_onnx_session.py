@@ -395,8 +395,7 @@ def test_openvino_reports_nothing(code, reports, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('code', 'reports'),
-    [('import onnxruntime', True), ('import stdpose_mm, onnxruntime', False)],
+    ('code', 'reports'), [('import onnxruntime', True), ('import stdpose_mm, onnxruntime', False)]
 )
 def test_onnxruntime_reports_nothing(code, reports, tmp_path):
     """The first case says that it would: it keeps a number of the device for its reports."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +18,12 @@ LIGHT = next(number for number, text in enumerate(TEXTS) if 'mmpose' in text)
 """Number of the cells that `pip install .` is enough for."""
 
 
-def test_no_output_is_kept() -> None:
+def test_no_output_is_kept():
     assert [cell for cell in CODE if cell['outputs'] or cell['execution_count'] is not None] == []
 
 
 @pytest.mark.slow
-def test_cells_run_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cells_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
     names: dict[str, Any] = {'__name__': '__main__'}
     has_mmpose = find_spec('mmpose') is not None

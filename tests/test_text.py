@@ -23,7 +23,7 @@ from stdpose_mm.text import counted, duration, escape_unprintable, listed, plura
         ('\x1b[8mx', r'\x1b[8mx'),
     ],
 )
-def test_what_would_control_a_terminal_is_escaped(text: str, escaped: str):
+def test_what_would_control_a_terminal_is_escaped(text, escaped):
     assert escape_unprintable(text) == escaped
     assert escape_unprintable(escaped) == escaped
 

@@ -73,11 +73,7 @@ class PoseResidualFusion(nn.Module):
     """
 
     def __init__(
-        self,
-        num_joints: int,
-        channels: int,
-        num_blocks: int = 2,
-        num_frames: int = NUM_FRAMES,
+        self, num_joints: int, channels: int, num_blocks: int = 2, num_frames: int = NUM_FRAMES
     ) -> None:
         super().__init__()
         self.fuse = nn.Sequential(

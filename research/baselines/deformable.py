@@ -12,11 +12,7 @@ TAPS = KERNEL_SIZE**2
 
 
 def deformable_convolution(
-    maps: Tensor,
-    offsets: Tensor,
-    weight: Tensor,
-    dilation: int = 1,
-    factors: Tensor | None = None,
+    maps: Tensor, offsets: Tensor, weight: Tensor, dilation: int = 1, factors: Tensor | None = None
 ) -> Tensor:
     """Compute a deformable convolution (Dai et al. 2017; v2 with ``factors``), offsets per channel.
 

@@ -68,14 +68,14 @@ class DualConsecutive(WindowNeck):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
     ) -> SpatioTemporalRepresentation:
         """Merge and correct the heatmaps of a window.
 
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], including given labels.
-            given: Position of the key frame; halfway if ``None``.
+            aux_labels: Position of the key frame; halfway if ``None``.
 
         Returns:
             A representation whose ``merged_heatmaps`` are the corrected ones.
@@ -85,7 +85,7 @@ class DualConsecutive(WindowNeck):
         """
         if frame_heatmaps is None:
             raise InputError('DualConsecutive merges heatmaps but got none; configure a frame_head')
-        nearness = nearness_of(position_of(given, frame_heatmaps), self.num_frames)
+        nearness = nearness_of(position_of(aux_labels, frame_heatmaps), self.num_frames)
         merged = self.merger(frame_heatmaps, nearness)
         residual = self.residual_fusion(frame_heatmaps, nearness)
         return SpatioTemporalRepresentation(

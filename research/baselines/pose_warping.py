@@ -66,7 +66,7 @@ class PoseWarping(WindowNeck):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
     ) -> SpatioTemporalRepresentation:
         """Warp the heatmaps of the auxiliary frames and average them.
 
@@ -74,7 +74,7 @@ class PoseWarping(WindowNeck):
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], including given labels;
                 h = 4 h', w = 4 w'.
-            given: Not read.
+            aux_labels: Not read.
 
         Returns:
             A representation whose ``merged_heatmaps`` are the warped ones.

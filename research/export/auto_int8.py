@@ -9,11 +9,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference.onnx_window_backend import (
-    FRAMES_FILE,
-    WINDOWS_FILE,
-    OnnxWindowBackend,
-)
+from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, OnnxWindowBackend
 from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import propagate_subsampled

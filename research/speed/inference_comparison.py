@@ -30,15 +30,7 @@ from stdpose_mm.onnx_session import is_openvino_bfloat16_faster
 from stdpose_mm.structures import FrameBoxes, person_box
 from stdpose_mm.text import counted
 
-from .inference_speed import (
-    BACKBONE,
-    STAGES,
-    Pipeline,
-    Video,
-    bare_backbone,
-    mmpose,
-    ours,
-)
+from .inference_speed import BACKBONE, STAGES, Pipeline, Video, bare_backbone, mmpose, ours
 from .machine import describe_machine
 from .timing import Stages, peak_memory, random_weights, take_turns
 

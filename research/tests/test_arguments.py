@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from stdpose_mm.pose_networks import PoseNetworkFiles
 
 
 @pytest.mark.parametrize('kind', ['results', 'tracks'])
-def test_files_of_one_video_are_refused_for_several(tmp_path: Path, kind: str) -> None:
+def test_files_of_one_video_are_refused_for_several(tmp_path, kind):
     path = tmp_path / 'clip.json'
     person = {'id': 1, 'name': 'person', 'keypoints': ['nose'], 'skeleton': []}
     image = {'id': 1, 'file_name': 'clip/0.jpg'}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,8 @@ import numpy as np
 import pytest
 
 from research.comparison import benchmark as benchmark_module
-from research.comparison.benchmark import (
-    BenchmarkEntry,
-    Conditions,
-    benchmark_propagators,
-)
-from research.comparison.comparison_plots import plot_comparisons
-from research.comparison.comparison_report import comparison_csv, comparison_report
+from research.comparison.benchmark import BenchmarkEntry, Conditions, benchmark_propagators
+from research.comparison.comparison_report import comparison_report
 from research.comparison.motion import joint_speeds, mean_motion
 from research.comparison.seed_comparison import SeedComparison
 from stdpose_mm.io.video import FrameSource
@@ -123,13 +117,6 @@ def test_differences_are_paired(comparison):
     assert seeded.intervals['error_percent'] == pytest.approx((6, 20))
 
 
-def test_given_frames_count_among_all_frames(comparison):
-    values = comparison.all_frames['good'].values
-    # 10 joints off by 2, 8 by 8, of 2 * (9 + 7).
-    assert values['error_px'] == pytest.approx((10 * 2 + 8 * 8) / 32)
-    assert comparison.all_frames['good'].num_joints == 32
-
-
 def test_groups_of_every_breakdown_sum_to_the_total(comparison):
     for breakdown in comparison.breakdowns.values():
         for method, total in comparison.unlabelled.items():
@@ -214,39 +201,6 @@ def test_the_report(comparison):
     assert '| 3 | good | 10.0 | - | 0.010 |' in lines
     assert lines[-1].endswith('Remark.')
     assert 'by occlusion' not in comparison_report([comparison])
-
-
-def test_the_csv_has_a_row_for_every_method_and_group(comparison):
-    rows = {
-        (row['frames'], row['by'], row['group'], row['method']): row
-        for row in csv.DictReader(comparison_csv([comparison]).splitlines())
-    }
-    # Errors of 6 px in the slow, 15 and 25 px in the fast video; the reference has 2 and 8 px.
-    slow = rows['unlabelled', 'motion of the clip', 'slow', 'seeded']
-    assert (slow['T'], slow['joints']) == ('3', '10')
-    assert (slow['error %'], slow['error % low'], slow['error % high']) == ('6.0000',) * 3
-    assert (slow['error % difference'], slow['error % std']) == ('4.0000', '0.0000')
-    fast = rows['unlabelled', 'motion of the clip', 'fast (> 0.02)', 'seeded']
-    assert fast['error % std'] == f'{10 / np.sqrt(2):.4f}'
-    good = rows['unlabelled', '', '', 'good']
-    assert (good['calibration error'], good['Brier']) == ('10.0000', '0.0100')
-    assert good['error % difference'] == ''
-    assert ('all', '', '', 'seeded') in rows
-    # Over both videos the clips' errors differ, and so do the ends of the interval.
-    both = rows['unlabelled', '', '', 'seeded']
-    assert float(both['error % low']) < float(both['error %']) < float(both['error % high'])
-
-
-def test_plots_of_a_comparison(entries, tmp_path):
-    comparisons = compare(entries, Runs(), intervals=[3, 7])
-    names = [path.name for path in plot_comparisons(comparisons, tmp_path)]
-    assert names == [
-        'by_interval.png',
-        'by_interval_fast.png',
-        'by_interval_slow.png',
-        'by_distance.png',
-    ]
-    assert set(names) <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_motion_is_displacement_per_frame_in_pose_sizes():

@@ -12,17 +12,14 @@ import pytest
 
 from research.speed import inference_comparison as comparison
 from research.speed import timing
-from research.speed.inference_speed import per_frame_model
 from research.speed.timing import Stages, take_turns
 from stdpose_mm.models.layers.blocks import TransformerBlock
 from support.paths import ROOT
 from support.small_configs import write_shallow_config
-from support.tiny_models import light, model_cfg
 
 pytestmark = pytest.mark.slow
 
 PRUNED = str(ROOT / 'research/configs/light/stdpose_tiny_estimation_synthetic_light_pruned.py')
-SECOND = 'semantic_motion_tiny_estimation_synthetic.py'
 
 
 @pytest.fixture(scope='module')
@@ -187,17 +184,3 @@ def test_the_spread_is_the_interval_of_the_median(number, spread):
     assert turns_of(number, *works, clock=clock).speed_ups()[1].spread == pytest.approx(
         spread, nan_ok=True
     )
-
-
-@pytest.mark.parametrize('shuffle_channels', [None, 8])
-def test_mmpose_has_its_own_form_of_the_simple_decoder_and_none_with_sub_pixels(shuffle_channels):
-    model = model_cfg(3, **light(3))
-    model['frame_head']['shuffle_channels'] = shuffle_channels
-    per_frame = per_frame_model(model)
-    if shuffle_channels is None:
-        neck = dict(type='FeatureMapProcessor', scale_factor=4.0, apply_relu=True)
-        assert per_frame['neck'] == neck
-        assert per_frame['head']['final_layer'] == dict(kernel_size=3, padding=1)
-    else:
-        assert 'neck' not in per_frame
-        assert per_frame['head']['deconv_out_channels'] == (256, 256)

@@ -11,13 +11,12 @@ import pytest
 
 from research.comparison.benchmark import BenchmarkEntry
 from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE
-from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation.auto.joint_matching import CROP_SIDE, SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from support.comparison_videos import write_slow_and_fast
-from support.paths import ROOT, SHARED_DATA
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -120,18 +119,3 @@ def test_a_mistake_is_one_line(run, labels, tmp_path, arguments, message):
     code, printed, errors = run(labels, '--methods', 'linear', *arguments)
     assert (code, printed, len(errors)) == (2, '', 1), errors
     assert message in errors[0]
-
-
-@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason='no shared/data beside the repository')
-def test_motion_agrees_with_that_of_the_jhmdb_clips():
-    # The clips' own figure includes joints outside the picture, which are not labelled.
-    from research.comparison.motion import mean_motion
-
-    compared = 0
-    for path in sorted((SHARED_DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))[:60]:
-        labels = read_posetrack18(path)
-        if all(person.labelled.all() for person in labels.persons):
-            expected = labels.extra['info']['mean_motion_per_frame']
-            assert mean_motion(labels) == pytest.approx(expected, abs=6e-5)
-            compared += 1
-    assert compared >= 10

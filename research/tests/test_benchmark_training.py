@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ def tool():
 
 
 @pytest.mark.slow
-def test_it_measures_a_config_on_generated_clips(tool, tmp_path: Path, capsys):
+def test_it_measures_a_config_on_generated_clips(tool, tmp_path, capsys):
     clips = ClipSettings(frames=8, width=128, height=96, people=(1, 1))
     write_dataset(tmp_path, train_videos=1, val_videos=0, settings=clips, workers=1)
     options = ['train_dataloader.batch_size=2', f'train_dataloader.dataset.data_root={tmp_path}']

@@ -18,7 +18,7 @@ def still(warp: DeformableWarp) -> DeformableWarp:
 
 @pytest.mark.parametrize('dilation', [1, 2, 5])
 @pytest.mark.parametrize('modulated', [False, True])
-def test_is_torchvisions_deformable_convolution(dilation: int, modulated: bool) -> None:
+def test_is_torchvisions_deformable_convolution(dilation, modulated):
     torch.manual_seed(0)
     maps = torch.rand(2, JOINTS, 8, 6, dtype=torch.double, requires_grad=True)
     offsets = (3 * torch.randn(2, 18 * JOINTS, 8, 6, dtype=torch.double)).requires_grad_()
@@ -37,13 +37,13 @@ def test_is_torchvisions_deformable_convolution(dilation: int, modulated: bool) 
 
 
 @pytest.mark.parametrize('modulated', [False, True])
-def test_maps_pass_unchanged_with_zero_offsets(modulated: bool) -> None:
+def test_maps_pass_unchanged_with_zero_offsets(modulated):
     warp = still(DeformableWarp(JOINTS, 4, (1, 3), modulated))
     maps = torch.rand(2, JOINTS, 8, 6)
     torch.testing.assert_close(warp(maps, torch.randn(2, 4, 8, 6)), maps)
 
 
-def test_an_offset_says_where_to_look() -> None:
+def test_an_offset_says_where_to_look():
     """All offsets (dy, dx) = (1, -2): what was at (3, 2) comes to (2, 4)."""
     warp = still(DeformableWarp(1, 4, (1,)))
     with torch.no_grad():

@@ -19,7 +19,7 @@ def rows(page: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize('name', ['demo', 'generated', 'jhmdb', 'pilot'])
-def test_the_table_of_a_benchmark_is_that_of_its_csv(name: str) -> None:
+def test_the_table_of_a_benchmark_is_that_of_its_csv(name):
     with (BENCHMARKS / f'{name}.csv').open(encoding='utf-8', newline='') as file:
         figures = {
             (row['method'], f'T = {row["T"]}'): f'{row["PCK@0.1"]} / {row["error %"]}'
@@ -37,7 +37,7 @@ def test_the_table_of_a_benchmark_is_that_of_its_csv(name: str) -> None:
     assert shown == figures
 
 
-def test_commands_and_files_that_the_pages_name_exist() -> None:
+def test_commands_and_files_that_the_pages_name_exist():
     folder = ROOT / 'research'
     pages = [folder / 'README.md', *(folder / 'docs').rglob('*.md')]
     text = '\n'.join(page.read_text(encoding='utf-8') for page in pages)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import pytest
 import torch
 
 from research.export.fuser_export import export_fuser, import_fuser
 from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
-from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.propagation.auto.fusion_features import (
     MAP_SIDE,
@@ -103,17 +101,3 @@ def test_the_fuser_of_the_package_is_the_network_of_the_code():
 def test_the_fuser_of_the_package_was_trained_on_generated_clips_alone():
     learned = CheckpointFuser.load(SHIPPED_WEIGHTS).trained_on.split(', then ')
     assert all('generated clips' in training for training in learned)
-
-
-def test_a_network_for_other_inputs_is_refused(tmp_path):
-    path = tmp_path / 'fuser.onnx'
-    node = onnx.helper.make_node('Identity', ['crops'], ['maps'])
-    ends = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3])
-        for name in ('crops', 'maps')
-    ]
-    graph = onnx.helper.make_graph([node], 'other', ends[:1], ends[1:])
-    opsets = [onnx.helper.make_opsetid('', 17)]
-    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
-    with pytest.raises(InputError, match=r'cannot be used \(it does not take 13 vectors\)'):
-        CheckpointFuser.load(path)

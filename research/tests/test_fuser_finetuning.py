@@ -17,9 +17,7 @@ from research.export.matcher_export import export_matcher
 from research.training import gap_extraction
 from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from research.training.fuser_finetuning import (
-    MARGIN_OF_GENERATED,
     SHARES,
-    SHRINKAGE_OF_GENERATED,
     SURENESS_OF_GENERATED,
     FuserQuality,
     choose_share,
@@ -197,15 +195,6 @@ def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatc
     assert fuser.calibrator.slope == pytest.approx(SURENESS_OF_GENERATED * as_measured.slope)
     assert fuser.calibrator.offset == pytest.approx(SURENESS_OF_GENERATED * as_measured.offset)
     assert fuser.trained_on.endswith(', then 1 generated clip')
-
-
-def test_a_fresh_fuser_of_generated_clips_is_less_sure_and_starts_from_nothing(tmp_path, capsys):
-    out = finetune(tmp_path, '--generated', '--fresh')
-    assert ' before, ' not in capsys.readouterr().out
-    fuser = CheckpointFuser.load(out / 'fuser.pth')
-    assert (fuser.trained_on, fuser.shrinkage) == ('1 generated clip', SHRINKAGE_OF_GENERATED)
-    fitted = calibrate(fuser, held_out_gaps(out)).calibrator
-    assert fuser.calibrator.offset == pytest.approx(fitted.offset - MARGIN_OF_GENERATED, abs=0.01)
 
 
 def test_quality_counts_every_hidden_label_once(finetuned):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,20 +15,13 @@ from research.training.fuser_training import (
     collate_gaps,
     collect_training_gaps,
     judged_joints,
-    load_training_gaps,
-    save_training_gaps,
     train_network,
 )
 from research.training.gap_fuser import GapFuser
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation.auto.evidence_maps import MAP_STEPS
-from stdpose_mm.propagation.auto.fusion_features import (
-    MAPS,
-    VECTORS,
-    WINDOW_HEATMAPS,
-    FusionFeatures,
-)
+from stdpose_mm.propagation.auto.fusion_features import MAPS, WINDOW_HEATMAPS
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -90,19 +83,6 @@ def test_targets_lead_to_the_truth_in_frames_whose_label_was_hidden(segments, cl
             errors = np.abs(truth - positions[row]).max(axis=(1, 2))
             assert errors.min() < 1e-3
         np.testing.assert_allclose(segment.relative_size[evidence.interior], 1, rtol=1e-6)
-
-
-def test_segments_survive_being_written_and_read(segments, tmp_path):
-    save_training_gaps(tmp_path / 'a.npz', segments)
-    read = load_training_gaps(tmp_path / 'a.npz')
-    assert len(read) == len(segments)
-    for written, other in zip(segments, read, strict=True):
-        for field in fields(FusionFeatures):
-            np.testing.assert_array_equal(
-                getattr(written.evidence, field.name), getattr(other.evidence, field.name)
-            )
-        np.testing.assert_array_equal(written.targets, other.targets)
-        np.testing.assert_array_equal(written.weights, other.weights)
 
 
 def test_annotators_leave_a_label_until_the_joint_has_moved_and_click_beside_it():
@@ -199,26 +179,3 @@ def test_calibrated_scores_are_as_high_as_the_share_of_right_joints(broken):
     scores = np.concatenate([scores for scores, _ in pairs])
     errors = np.concatenate([errors for _, errors in pairs])
     assert scores.mean() == pytest.approx((errors <= 0.1).mean(), abs=0.05)
-
-
-def test_calibration_finds_that_slow_joints_are_right(segments):
-    """Truth and evidence agree where joints stand, and are far apart where they move."""
-    gap = segments[0]
-    shape = gap.weights.shape
-    vectors = np.zeros_like(gap.evidence.vectors)
-    vectors[:, 0, VECTORS.index('velocity')] = 0.1
-    evidence = replace(
-        gap.evidence,
-        vectors=vectors,
-        scalars=np.zeros_like(gap.evidence.scalars),
-        maps=np.zeros_like(gap.evidence.maps),
-    )
-    targets = np.zeros((*shape, 2), np.float32)
-    targets[:, 0] = 1
-    torch.manual_seed(0)
-    fresh = CheckpointFuser(build_fuser().eval(), ScoreCalibrator(), '')
-    made = replace(gap, evidence=evidence, targets=targets, weights=np.ones(shape, bool))
-    fuser = calibrate(fresh, [made], simulated=False)
-    assert fuser.calibrator.weight < 0
-    _, scores = fuser.judge(evidence)
-    assert scores[:, 1:].min() > 0.7 > 0.3 > scores[:, 0].max()

@@ -51,14 +51,12 @@ def recorded(recorder: CheckRecorder) -> list[tuple[float, float]]:
         ('[1, 2] == [1, 2]', []),
     ],
 )
-def test_comparisons_of_numbers_are_recorded(
-    recorder: CheckRecorder, explanation: str, expected: list[tuple[float, float]]
-) -> None:
+def test_comparisons_of_numbers_are_recorded(recorder, explanation, expected):
     recorder.record_comparisons('line 1', explanation)
     assert recorded(recorder) == [pytest.approx(pair) for pair in expected]
 
 
-def test_the_share_of_the_tolerance_is_recorded(recorder: CheckRecorder) -> None:
+def test_the_share_of_the_tolerance_is_recorded(recorder):
     compare = recorder.compare_arrays(np.allclose, 1e-5, 1e-8)
     # Of |2 - 1.5| within 0.5 + 0.25 * 1.5, and |3 - 3.1| within 0.5 + 0.25 * 3.1.
     assert compare([2, 3], [1.5, 3.1], atol=0.5, rtol=0.25)
@@ -74,7 +72,7 @@ def entry(run: str, check: str, value: float, bound: float) -> dict[str, Any]:
     return {'run': run, 'test': 't', 'check': check, 'value': value, 'bound': bound}
 
 
-def test_margins_are_distances_in_standard_deviations() -> None:
+def test_margins_are_distances_in_standard_deviations():
     margins = collect_margins(
         [entry(run, '[>]', value, 95.0) for run, value in (('a', 97.0), ('b', 98.0), ('c', 99.0))]
     )
@@ -84,7 +82,7 @@ def test_margins_are_distances_in_standard_deviations() -> None:
     assert above.deviations == pytest.approx(-7 / 2**0.5)
 
 
-def test_repeated_checks_are_compared_turn_by_turn() -> None:
+def test_repeated_checks_are_compared_turn_by_turn():
     loop = [entry(run, '[<]', value, 1) for run in 'ab' for value in (0.1, 0.2)]
     assert collect_margins(loop) == {}
     assert [*collect_margins([*loop, entry('c', '[<]', 0.3, 1)])] == [('t', '[<] #0')]
@@ -92,9 +90,7 @@ def test_repeated_checks_are_compared_turn_by_turn() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('bound', [1.5, 0.4])
-def test_a_bound_that_seeds_reach_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], bound: float
-) -> None:
+def test_a_bound_that_seeds_reach_is_told(tmp_path, capsys, bound):
     tests = tmp_path / 'test_numbers.py'
     tests.write_text(TESTS.replace('BOUND', str(bound)))
     # PyTorch draws 0.4963 with seed 0, 0.3189 with seed 1000.

@@ -64,14 +64,6 @@ def test_joints_of_the_same_place_become_one_joint(run_main, tmp_path):
         assert person.bbox.tolist() == [0, 0, 40, 50]
 
 
-def test_the_video_file_that_labels_name_stays(run_main, tmp_path):
-    file = write_video(tmp_path, 'real', JHMDB, video='videos/real.avi')
-    merge(run_main, tmp_path / 'merged', file)
-    assert read_labels(tmp_path / 'merged' / 'real.json').extra['info'] == {
-        'video': 'videos/real.avi'
-    }
-
-
 @pytest.mark.parametrize(
     ('skeleton', 'message'),
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -161,7 +160,7 @@ def test_heatmaps_are_those_of_the_graph(tmp_path, crops):
 
 
 @pytest.mark.parametrize(('grey', 'value'), [(255, 1), (0, -1)])
-def test_the_file_is_a_pose_network_for_the_joints_of_coco(grey: int, value: int, tmp_path):
+def test_the_file_is_a_pose_network_for_the_joints_of_coco(grey, value, tmp_path):
     graph = Graph()
     export_movenet(graph.write(tmp_path), tmp_path / 'movenet.onnx')
     files = PoseNetworkFiles(str(tmp_path / 'movenet.onnx'), 'movenet')
@@ -202,9 +201,7 @@ def no_graph(content: dict[str, Any], folder: Path) -> None:
         (no_graph, "cannot be read .*'modelTopology'.*, give model.json of a MoveNet"),
     ],
 )
-def test_another_model_is_refused(
-    change: Callable[[dict[str, Any], Path], None], sentence: str, tmp_path
-):
+def test_another_model_is_refused(change, sentence, tmp_path):
     model = Graph().write(tmp_path)
     content = json.loads(model.read_text())
     change(content, tmp_path)

@@ -56,7 +56,7 @@ def row_name(study: str, row: str, literal: bool) -> str:
 @pytest.mark.parametrize(
     ('study', 'row'), [(study, row) for study, rows in ROWS.items() for row in rows]
 )
-def test_a_row_of_the_paper_builds(study: str, row: str, literal: bool) -> None:
+def test_a_row_of_the_paper_builds(study, row, literal):
     init_default_scope('mmpose')
     cfg = entry_config(entry_of(study, row, literal))
     with torch.device('meta'):
@@ -77,7 +77,7 @@ def test_a_row_of_the_paper_builds(study: str, row: str, literal: bool) -> None:
 
 @pytest.mark.parametrize('literal', [False, True], ids=['ours', 'literal'])
 @pytest.mark.parametrize('row', PARTS)
-def test_a_row_of_table_4_has_its_parts(row: str, literal: bool) -> None:
+def test_a_row_of_table_4_has_its_parts(row, literal):
     model = entry_config(entry_of('table4_components_posetrack17', f'({row})', literal)).model
     neck = model.neck or {}
     parts = {
@@ -91,7 +91,7 @@ def test_a_row_of_table_4_has_its_parts(row: str, literal: bool) -> None:
 
 
 @pytest.mark.parametrize('literal', [False, True], ids=['ours', 'literal'])
-def test_the_rows_of_table_5_differ_in_the_mask_alone(literal: bool) -> None:
+def test_the_rows_of_table_5_differ_in_the_mask_alone(literal):
     init_default_scope('mmpose')
     models = []
     for theta in (0, 0.2, 0.5, 0.7):
@@ -103,7 +103,7 @@ def test_the_rows_of_table_5_differ_in_the_mask_alone(literal: bool) -> None:
     assert all(model == models[0] for model in models)
 
 
-def test_the_intervals_of_table_4_are_tested_with_one_checkpoint() -> None:
+def test_the_intervals_of_table_4_are_tested_with_one_checkpoint():
     study = STUDIES['table4_intervals_posetrack17']
     intervals = [options_of({}, test)['test_evaluator.given_interval'] for test in study.tests]
     # The paper's are 15, 9, 7, 5, 3 and 2.

@@ -10,7 +10,7 @@ import pytest
 from research.comparison.reliability import reliability
 
 
-def test_bins_errors_and_ranking_by_hand() -> None:
+def test_bins_errors_and_ranking_by_hand():
     scores = np.array([0.9, 0.2, 0.8, 0.3])
     correct = np.array([True, False, False, True])
     result = reliability(scores, correct, num_bins=2)
@@ -23,7 +23,7 @@ def test_bins_errors_and_ranking_by_hand() -> None:
     assert result.auroc == 0.75
 
 
-def test_bins_hold_equally_many_joints_and_equal_scores_stay_together() -> None:
+def test_bins_hold_equally_many_joints_and_equal_scores_stay_together():
     scores = np.array([0.5] * 6 + [0.9, 0.99])
     correct = np.array([True, False] * 3 + [True, True])
     result = reliability(scores, correct, num_bins=4)
@@ -32,12 +32,12 @@ def test_bins_hold_equally_many_joints_and_equal_scores_stay_together() -> None:
     assert reliability(np.linspace(0, 1, 40), np.ones(40, bool), 5).counts.tolist() == [8] * 5
 
 
-def test_ties_count_half_in_the_ranking() -> None:
+def test_ties_count_half_in_the_ranking():
     assert reliability(np.full(4, 0.5), np.array([1, 0, 1, 0], bool)).auroc == 0.5
     assert np.isnan(reliability(np.array([0.1, 0.2]), np.ones(2, bool)).auroc)
 
 
-def test_honest_scores_have_no_calibration_error() -> None:
+def test_honest_scores_have_no_calibration_error():
     rng = np.random.default_rng(0)
     scores = rng.uniform(0, 1, 40_000)
     correct = rng.uniform(0, 1, 40_000) < scores

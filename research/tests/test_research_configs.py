@@ -63,18 +63,18 @@ ENTRIES = dict(entry_configs())
 
 
 @pytest.mark.parametrize('name', OTHERS)
-def test_config_trains_and_is_tested(name: str) -> None:
+def test_config_trains_and_is_tested(name):
     cfg = read(name).copy()
     assert measure(cfg, train_once(cfg))
 
 
 @pytest.mark.parametrize('name', ENTRIES)
-def test_entry_of_a_study_trains_and_is_tested(name: str) -> None:
+def test_entry_of_a_study_trains_and_is_tested(name):
     assert measure(ENTRIES[name], train_once(ENTRIES[name]))
 
 
 @pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
-def test_options_of_a_study_are_entries_of_its_configs(study: Config) -> None:
+def test_options_of_a_study_are_entries_of_its_configs(study):
     for entry in study.entries:
         cfg = read(f'../{entry.config}')
         for test in study.get('tests', [None]):
@@ -86,14 +86,14 @@ def test_options_of_a_study_are_entries_of_its_configs(study: Config) -> None:
 
 
 @pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
-def test_entries_of_a_study_take_equally_many_steps_of_equally_many_samples(study: Config) -> None:
+def test_entries_of_a_study_take_equally_many_steps_of_equally_many_samples(study):
     configs = [entry_config(entry) for entry in study.entries]
     lengths = {(c.train_cfg.get('max_iters'), c.train_cfg.get('max_epochs')) for c in configs}
     assert len(lengths) == len({c.train_dataloader.batch_size for c in configs}) == 1
 
 
 @pytest.mark.parametrize('name', [n for n in STUDIES if re.match('table(1|4_components)', n)])
-def test_a_row_without_labels_is_trained_and_tested_on_all_frames(name: str) -> None:
+def test_a_row_without_labels_is_trained_and_tested_on_all_frames(name):
     """No frame is given, so none counts as right without a prediction."""
     configs = [entry_config(entry) for entry in STUDIES[name].entries]
     per_frame = [cfg for cfg in configs if cfg.model.neck is None]

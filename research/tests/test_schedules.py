@@ -17,7 +17,7 @@ def schedule(*schedulers: dict, max_iters: int = 1800) -> Config:
     return Config(dict(train_cfg=dict(max_iters=max_iters), param_scheduler=copies))
 
 
-def test_warm_up_stays_and_the_rest_is_stretched() -> None:
+def test_warm_up_stays_and_the_rest_is_stretched():
     cfg = schedule(WARM_UP, COSINE)
     set_iterations(cfg, 7200)
     assert cfg.train_cfg.max_iters == 7200
@@ -26,21 +26,21 @@ def test_warm_up_stays_and_the_rest_is_stretched() -> None:
     assert (cosine.begin, cosine.end, cosine.T_max) == (60, 7200, 7140)
 
 
-def test_warm_up_takes_half_of_a_short_training() -> None:
+def test_warm_up_takes_half_of_a_short_training():
     cfg = schedule(WARM_UP, COSINE)
     set_iterations(cfg, 50)
     warm_up, cosine = cfg.param_scheduler
     assert (warm_up.end, cosine.begin, cosine.end, cosine.T_max) == (25, 25, 50, 25)
 
 
-def test_a_single_step_has_no_warm_up() -> None:
+def test_a_single_step_has_no_warm_up():
     cfg = schedule(WARM_UP, COSINE)
     set_iterations(cfg, 1)
     (cosine,) = cfg.param_scheduler
     assert (cosine.type, cosine.begin, cosine.end) == ('CosineAnnealingLR', 0, 1)
 
 
-def test_milestones_and_phases_move_in_proportion() -> None:
+def test_milestones_and_phases_move_in_proportion():
     drop = dict(type='MultiStepLR', begin=0, end=1000, milestones=[600, 800], by_epoch=False)
     flat = dict(type='ConstantLR', begin=500, end=750, factor=0.5, by_epoch=False)
     cfg = schedule(drop, flat, max_iters=1000)
@@ -56,6 +56,6 @@ def test_milestones_and_phases_move_in_proportion() -> None:
         schedule(dict(type='MultiStepLR', end=20, milestones=[12], by_epoch=True)),
     ],
 )
-def test_epochs_are_refused(cfg: Config) -> None:
+def test_epochs_are_refused(cfg):
     with pytest.raises(InputError, match=r'the config counts epochs, expected one that counts'):
         set_iterations(cfg, 10)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from research.tools.simulate_review import Effort, Truth, draft_person, note_reached
+from research.tools.simulate_review import Effort, Truth, draft_person, note_reached, place_person
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('nose', 'tail', 'wing'))
@@ -27,18 +27,18 @@ def truth() -> Truth:
     return Truth(VideoLabels('clip', SKELETON, frames, persons))
 
 
-def test_errors_are_in_sizes_of_each_persons_pose(truth: Truth) -> None:
+def test_errors_are_in_sizes_of_each_persons_pose(truth):
     errors = truth.errors(truth.points + np.array([3, 4]))
     # Person 1, of 20 pixels, comes first.
     assert errors[0].tolist() == [[0.25] * 3, [0.5] * 3]
     assert np.isnan(errors[1, 0, 2])
 
 
-def test_chosen_joints_are_named_at_their_true_places(truth: Truth) -> None:
+def test_chosen_joints_are_named_at_their_true_places(truth):
     assert truth.joints(0, 1, np.array([False, True, False])) == {'tail': [10.0, 10.0, 2]}
 
 
-def test_the_first_effort_that_reaches_a_target_counts() -> None:
+def test_the_first_effort_that_reaches_a_target_counts():
     reached: dict[float, Effort] = {}
     errors = np.full((100, 1, 1), 0.05)
     errors[:4] = 0.2
@@ -57,14 +57,25 @@ class Client:
         return {'drafts': {'0': [{'id': 'older'}, {'id': 'new', 'keypoints': joints}]}}
 
 
-def test_of_a_draft_only_wrong_and_empty_joints_are_placed(truth: Truth) -> None:
+def test_of_a_draft_only_wrong_and_empty_joints_are_placed(truth):
     fields, placed = draft_person(truth, Client(), 0, 0)  # type: ignore[arg-type]
     assert placed.tolist() == [False, True, True]
     joints = {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
     assert fields == {'joints': joints, 'draft': 'new'}
 
 
-def test_the_tolerance_decides_what_is_placed_in_a_draft(truth: Truth) -> None:
+def test_of_a_placed_pose_only_wrong_joints_are_placed(truth):
+    class Placer:
+        def place_pose(self, frame: int, box: list[float], person: int) -> dict[str, list[float]]:
+            assert (frame, box, person) == (0, [0, 0, 20, 20], 7)
+            return {'nose': [20.5, 0, 2], 'tail': [20, 17, 2]}
+
+    joints, wrong = place_person(truth, Placer(), 0, 0, 7)  # type: ignore[arg-type]
+    assert wrong.tolist() == [False, True, True]
+    assert joints == {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
+
+
+def test_the_tolerance_decides_what_is_placed_in_a_draft(truth):
     # The tail is off by 3 of 20 pixels.
     tolerant = Truth(truth.labels, tolerance=0.15)
     _, placed = draft_person(tolerant, Client(), 0, 0)  # type: ignore[arg-type]

@@ -18,11 +18,7 @@ from research.export.stdpose_export import export_stdpose
 from research.training.joint_matcher import JointMatcher
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference.onnx_window_backend import (
-    FRAMES_FILE,
-    WINDOWS_FILE,
-    OnnxWindowBackend,
-)
+from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, OnnxWindowBackend
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.propagation.auto.joint_matching import (
     CROP_SIDE,

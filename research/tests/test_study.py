@@ -26,9 +26,7 @@ entries = [dict(name='b, TFF', config=
 
 
 @pytest.mark.slow
-def test_a_study_trains_tests_and_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_study_trains_tests_and_goes_on(tmp_path, monkeypatch, capsys):
     data = tmp_path / 'data'
     clips = ClipSettings(frames=8, width=128, height=96, people=(1, 1))
     write_dataset(data, train_videos=2, val_videos=1, settings=clips, workers=1)
@@ -60,7 +58,7 @@ def test_a_study_trains_tests_and_goes_on(
     assert 'is of runs with another config' in capsys.readouterr().err
 
 
-def test_differences_are_those_of_the_same_seed() -> None:
+def test_differences_are_those_of_the_same_seed():
     study = Config(dict(metrics=['x/AP'], reference='a'))
     metrics = {'a': {'': [{'x/AP': 1.0}, {'x/AP': 4.0}]}, 'b': {'': [{'x/AP': 3.0}, {'x/AP': 5.0}]}}
     *_, first, second = tool.table(study, {'a': '9', 'b': '9'}, metrics).splitlines()
@@ -68,6 +66,6 @@ def test_differences_are_those_of_the_same_seed() -> None:
     assert second == '| b |  | 9 | 4.00 ± 1.41 [3.00, 5.00] | +1.50 ± 0.71 [+1.00, +2.00] |'
 
 
-def test_without_given_labels_the_metric_of_all_frames_has_the_plain_name() -> None:
+def test_without_given_labels_the_metric_of_all_frames_has_the_plain_name():
     assert tool.value_of({'x/AP': 1.0, 'x/AP_all': 2.0}, 'x/AP_all') == 2
     assert tool.value_of({'x/AP': 1.0}, 'x/AP_all') == 1

@@ -10,13 +10,7 @@ import torch
 from research.baselines.dcpose import PoseResidualFusion, PoseTemporalMerger
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation.window import method_of
-from support.model_samples import (
-    NUM_JOINTS,
-    build,
-    maps_head,
-    tiny_cfg,
-    window_batch,
-)
+from support.model_samples import NUM_JOINTS, build, maps_head, tiny_cfg, window_batch
 
 NECKS: dict[str, dict[str, Any]] = {
     'posewarper': {
@@ -130,6 +124,6 @@ class TestDualConsecutive:
         torch.testing.assert_close(half_way, unknown)
 
 
-def test_a_model_says_which_method_it_is_of() -> None:
+def test_a_model_says_which_method_it_is_of():
     for method in NECKS:
         assert method_of(type(model_of(method).neck)) == method

@@ -101,8 +101,7 @@ class BenchmarkOptions(LabelledVideoOptions):
     config: str | None = option()
     checkpoint: str | None = option(metavar='W[,W...]')
     model: list[str] = option(
-        [],
-        metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]',
+        [], metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]'
     )
     evidence: list[str] = option([], metavar='NAME=[POSE[,POSE...]][:FUSER]')
     device: str = option('cpu')

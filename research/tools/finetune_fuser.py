@@ -36,12 +36,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import (
-    MatcherOption,
-    TrainingResources,
-    paired_models,
-    require_every_video,
-)
+from research.arguments import MatcherOption, TrainingResources, paired_models, require_every_video
 from research.training.fuser_finetuning import FuserFinetuner
 from research.training.gap_extraction import ExportedSTDPose, GapSource, Roots, TrainedPoseNetwork
 from stdpose_mm.cli.argument_types import positive

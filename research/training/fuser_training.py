@@ -172,7 +172,7 @@ def _training_gap(
     relative_size = np.ones(num_frames, np.float32)
     for row, frame in enumerate(tracks.frames):
         person = true_poses.get((gap.track_id, frame))
-        if person is None or not evidence.interior[row] or not person.labelled.any():
+        if person is None or not evidence.interior[row] or not person.has_joint:
             continue
         weights[row] = person.labelled & evidence.known
         targets[row] = (person.keypoints - evidence.centre[row]) / evidence.size
@@ -493,9 +493,7 @@ def train_network(
         network.load_state_dict(start.state_dict())
     lengths = [len(gap.weights) for gap in dataset.gaps]
     loader = DataLoader(
-        dataset,
-        batch_sampler=SimilarLengths(lengths, _BATCH_SIZE, seed),
-        collate_fn=collate_gaps,
+        dataset, batch_sampler=SimilarLengths(lengths, _BATCH_SIZE, seed), collate_fn=collate_gaps
     )
     train_in_memory(
         network,

@@ -17,11 +17,7 @@ import torch
 from tqdm import tqdm
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference.onnx_window_backend import (
-    FRAMES_FILE,
-    WINDOWS_FILE,
-    OnnxWindowBackend,
-)
+from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, OnnxWindowBackend
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.file_names import distinct_file_names
@@ -183,9 +179,7 @@ def extract_training_gaps(
 
 
 def draw_model(
-    seed: tuple[int, int],
-    models: Sequence[TrainedPoseNetwork],
-    stdpose: ExportedSTDPose | None,
+    seed: tuple[int, int], models: Sequence[TrainedPoseNetwork], stdpose: ExportedSTDPose | None
 ) -> TrainedPoseNetwork | ExportedSTDPose | None:
     """Draw the network that sees the labels of a video.
 

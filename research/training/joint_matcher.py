@@ -35,10 +35,7 @@ class JointMatcher(BaseModel):
     stride = 2
 
     def __init__(
-        self,
-        channels: int = 64,
-        context_channels: int = 96,
-        descriptor_channels: int = 32,
+        self, channels: int = 64, context_channels: int = 96, descriptor_channels: int = 32
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(

@@ -36,10 +36,7 @@ _HARD = 0.1
 
 
 def simulate_network(
-    evidence: FusionFeatures,
-    targets: np.ndarray,
-    weights: np.ndarray,
-    rng: np.random.Generator,
+    evidence: FusionFeatures, targets: np.ndarray, weights: np.ndarray, rng: np.random.Generator
 ) -> FusionFeatures:
     """Give a gap the heatmaps of a simulated single-frame network of random quality.
 

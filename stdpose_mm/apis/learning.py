@@ -135,8 +135,8 @@ class HiddenComparison:
             trained: The calibrator of the training.
         """
         errors = np.linalg.norm(self.other - self.truth, axis=-1) / self.sizes[:, None]
-        known = ~np.isnan(errors) & rows[:, None]
-        fitted = fit_calibrator(self.certainty[known], errors[known] <= CORRECT_WITHIN)
+        is_known = ~np.isnan(errors) & rows[:, None]
+        fitted = fit_calibrator(self.certainty[is_known], errors[is_known] <= CORRECT_WITHIN)
         calibrator = ScoreCalibrator(
             (fitted.slope + trained.slope) / 2, (fitted.offset + trained.offset) / 2
         )
@@ -162,9 +162,11 @@ class HiddenComparison:
             np.linalg.norm(poses - self.truth, axis=-1) / self.sizes[:, None]
             for poses in (self.base, combined, self.in_use)
         )
-        known = ~np.isnan(before)
-        groups = np.broadcast_to(self.groups[:, None], (*known.shape, 2))
-        return LearningOutcome(network, before[known], after[known], groups[known], in_use[known])
+        is_known = ~np.isnan(before)
+        groups = np.broadcast_to(self.groups[:, None], (*is_known.shape, 2))
+        return LearningOutcome(
+            network, before[is_known], after[is_known], groups[is_known], in_use[is_known]
+        )
 
 
 def train_on(
@@ -193,7 +195,7 @@ def train_on(
     finished: dict[str, bytes] = {}
     # Unlike those of gaps, these results depend on the code of training and export.
     code = code_fingerprint(tuple(n for n in NOT_DECIDING if n not in ('export', 'training')))
-    kept = (
+    cache = (
         finished
         if folder is None
         else CacheFolder(folder).open(
@@ -203,23 +205,23 @@ def train_on(
             lambda arrays: arrays['network'].tobytes(),
         )
     )
-    content = kept.get('network')
+    content = cache.get('network')
     if content is not None:
         out.write_bytes(content)
         return LearnedNetwork(out)
-    heard = 0.0
+    progress = 0.0
 
     def listen(done: float, right: float | None) -> None:
-        nonlocal heard
-        heard = done
+        nonlocal progress
+        progress = done
         listener(done, right)
 
     network = learn_network(
         videos, skeleton, out, minutes, earlier, steps, listener=listen, device=device
     )
     # An interrupted training is not cached, since the same call would give another result.
-    if heard == 1:
-        kept['network'] = out.read_bytes()
+    if progress == 1:
+        cache['network'] = out.read_bytes()
     return network
 
 
@@ -336,14 +338,14 @@ def hidden_labels(
 
 
 def _shared_skeleton(states: Sequence[PropagationState]) -> Skeleton:
-    known = [state.skeleton for state in states if state.skeleton is not None]
-    if not known:
+    skeletons = [state.skeleton for state in states if state.skeleton is not None]
+    if not skeletons:
         raise InputError('there are no labels to learn from, label some frames')
     for state in states:
-        names = known[0].keypoint_names
+        names = skeletons[0].keypoint_names
         if state.skeleton is not None and state.skeleton.keypoint_names != names:
             raise InputError(
                 f'{states[0].frames.name} and {state.frames.name} have different joints '
                 f'({len(names)} and {state.skeleton.num_keypoints}), learn from them separately'
             )
-    return known[0]
+    return skeletons[0]

@@ -249,7 +249,7 @@ class STDPoseInferencer(Pose2DInferencer):
             if bbox_thr > 0:
                 people = people[people.bbox_scores > bbox_thr]
             if pose_based_nms and len(people):
-                kept = nearby_joints_nms(
+                indices = nearby_joints_nms(
                     [
                         {'keypoints': keypoints, 'score': score}
                         for keypoints, score in zip(
@@ -258,7 +258,7 @@ class STDPoseInferencer(Pose2DInferencer):
                     ],
                     num_nearby_joints_thr=people.keypoints.shape[1] // 3,
                 )
-                people = people[np.asarray(kept)]
+                people = people[np.asarray(indices)]
             sample.pred_instances = people
         return inputs
 
@@ -405,11 +405,11 @@ class STDPoseInferencer(Pose2DInferencer):
         return super()._init_visualizer(ConfigDict(visualizer=drawn))
 
 
-def _require_entries(given: int, num_frames: int) -> None:
+def _require_entries(num_entries: int, num_frames: int) -> None:
     """Refuse a list of boxes that has not one entry per frame; an empty one means no boxes."""
-    if given not in (0, num_frames):
+    if num_entries not in (0, num_frames):
         raise InputError(
-            f'bboxes have {counted(given, "entry")} and the video has '
+            f'bboxes have {counted(num_entries, "entry")} and the video has '
             f'{counted(num_frames, "frame")}, give one entry for each frame (None without people), '
             'or a dict of frame -> boxes'
         )

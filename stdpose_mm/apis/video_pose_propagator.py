@@ -786,10 +786,10 @@ class VideoPosePropagator:
 
 def _require_person(state: PropagationState, person_id: int) -> None:
     if person_id not in state.tracks:
-        known = ', '.join(map(str, sorted(state.tracks))) or 'none'
+        person_ids = ', '.join(map(str, sorted(state.tracks))) or 'none'
         raise InputError(
             f'there is no person {person_id} in {state.frames.name}, choose one with labels: '
-            f'{known}'
+            f'{person_ids}'
         )
 
 
@@ -824,10 +824,10 @@ def _copied(tracks: Tracks) -> dict[int, dict[int, PersonLabel]]:
     return {person_id: dict(track) for person_id, track in tracks.items()}
 
 
-def _as_numbers(what: str, given: object, shape: str) -> np.ndarray:
+def _as_numbers(what: str, value: object, shape: str) -> np.ndarray:
     """Convert numbers that the user gives to an array of float64."""
     try:
-        return np.asarray(given, dtype=np.float64)
+        return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f'{what}: not an array of numbers, expected {shape}') from error
 

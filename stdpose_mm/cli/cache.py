@@ -47,14 +47,14 @@ def run(options: CacheCommandOptions) -> None:
         print(f'{folder}: {cache.clear()} entries removed')
         return
     usage = cache.usage()
-    total = sum(one.size for one in usage)
+    total = sum(entry.size for entry in usage)
     print(f'{folder}: {_megabytes(total)} of at most {_megabytes(cache.limit)}')
     if usage:
-        width = max(len('video'), *(len(one.video) for one in usage))
+        width = max(len('video'), *(len(entry.video) for entry in usage))
         print(f'{"video":<{width}} {"entries":>8} {"size":>10}  last used')
-        for one in usage:
-            when = datetime.fromtimestamp(one.last_used).strftime('%Y-%m-%d %H:%M')
-            print(f'{one.video:<{width}} {one.entries:>8} {_megabytes(one.size):>10}  {when}')
+        for entry in usage:
+            when = datetime.fromtimestamp(entry.last_used).strftime('%Y-%m-%d %H:%M')
+            print(f'{entry.video:<{width}} {entry.entries:>8} {_megabytes(entry.size):>10}  {when}')
 
 
 def _megabytes(size: int) -> str:

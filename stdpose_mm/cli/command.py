@@ -180,7 +180,7 @@ def _signals_as_ctrl_c() -> Iterator[None]:
     Signals that a caller ignores or handles, such as ``nohup``, stay as they are.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    own = [n for n in _END_SIGNALS if is_main and signal.getsignal(n) is signal.SIG_DFL]
+    default_signals = [n for n in _END_SIGNALS if is_main and signal.getsignal(n) is signal.SIG_DFL]
     process = os.getpid()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -196,14 +196,14 @@ def _signals_as_ctrl_c() -> Iterator[None]:
             raise KeyboardInterrupt
         on_ctrl_c(number, frame)
 
-    if own:
+    if default_signals:
         _received.clear()
     try:
-        for number in own:
+        for number in default_signals:
             signal.signal(number, end)
         yield
     finally:
-        for number in own:
+        for number in default_signals:
             signal.signal(number, signal.SIG_DFL)
 
 

@@ -55,7 +55,7 @@ def make_example(options: DemoOptions) -> None:
     with atomic_folder(folder) as temporary:
         write_video(temporary / 'clip.mp4', clip.frames, FRAMES_PER_SECOND)
         write_labels(labels, temporary / 'labels.json')
-    given = sorted({person.frame_index for person in labels.persons})
+    labelled_frames = sorted({person.frame_index for person in labels.persons})
     video, label_file, dense, overlay, report = (
         str(folder / name)
         for name in ('clip.mp4', 'labels.json', 'dense.json', 'overlay.mp4', 'report.html')
@@ -64,7 +64,7 @@ def make_example(options: DemoOptions) -> None:
     propagate += ['--save-video', overlay, '--report', report]
     print(
         f'{video}: {counted(len(clip.frames), "frame")} of two generated people\n'
-        f'{label_file}: their joints in frames {ranges(given)}\n\n'
+        f'{label_file}: their joints in frames {ranges(labelled_frames)}\n\n'
         'Propagate the labels to all frames, then look at overlay.mp4 and report.html:\n'
         f'  {shlex.join(["stdpose", *propagate])}\n'
         'Look at the poses in the browser, and correct them:\n'

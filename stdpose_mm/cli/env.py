@@ -20,15 +20,15 @@ class EnvOptions:
 
 def show(options: EnvOptions) -> None:
     """Print the system, Python and package versions; MMPose adds those of OpenMMLab and CUDA."""
-    found = {'System': platform.platform(), 'Python': platform.python_version()}
-    for one in distributions():
-        if one.metadata['Name'] in PACKAGES:
-            found[one.metadata['Name']] = one.version
+    versions = {'System': platform.platform(), 'Python': platform.python_version()}
+    for distribution in distributions():
+        if distribution.metadata['Name'] in PACKAGES:
+            versions[distribution.metadata['Name']] = distribution.version
     if find_spec('mmpose') is not None:
         from mmpose.utils import collect_env
 
-        found = {**collect_env(), **found}
-    for name, value in found.items():
+        versions = {**collect_env(), **versions}
+    for name, value in versions.items():
         print(f'{name}: {value}')
 
 

@@ -374,10 +374,10 @@ def infer_video(job: InferJob, models: InferenceModels) -> VideoResult:
         outputs.enter_context(closing(estimates))
         bar = tqdm(estimates, total=len(frames), unit=' frames', disable=hide_bars(options.quiet))
         outputs.callback(bar.close)
-        shown: Iterable[FrameEstimate] = bar
+        estimates_with_bar: Iterable[FrameEstimate] = bar
         if not job.is_listed:
-            shown = outputs.enter_context(_until_interrupted(shown))
-        results = _Results(frames, models, labels, shown)
+            estimates_with_bar = outputs.enter_context(_until_interrupted(estimates_with_bar))
+        results = _Results(frames, models, labels, estimates_with_bar)
         began = time.monotonic()
         problems: dict[str, str] = {}
         # The video gets its final name after the labels are written.

@@ -21,7 +21,7 @@ from stdpose_mm.io.output_guards import (
     refuse_shared_outputs,
 )
 from stdpose_mm.io.outputs import choose_format, means_folder
-from stdpose_mm.io.video_list import ListedVideo, VideoFiles
+from stdpose_mm.io.video_list import InputVideo, VideoFiles
 
 from .argument_types import shard
 from .options import BoxOptions, CvatTolerance, NetworkOptions, folders
@@ -77,7 +77,7 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
             return any(has_suffix(file, WRITE_FORMATS['cvat']) for file in files)
         return self.format == 'cvat'
 
-    def place_outputs(self, video: ListedVideo) -> dict[str, str]:
+    def place_outputs(self, video: InputVideo) -> dict[str, str]:
         """Place the outputs of one of the videos: the field name of each -> its file.
 
         An output in a folder is named after the video, or as the dataset file says.
@@ -85,11 +85,11 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
         suffix = WRITE_FORMATS[self.format][0] if self.format else '.json'
         name = str(video.out or f'{video.name}{suffix}')
         placed: dict[str, str] = {}
-        for field_name, given in self.outputs.items():
-            path = Path(given)
+        for field_name, place in self.outputs.items():
+            path = Path(place)
             format = self.format if field_name == 'out' else None
             # Outputs of several videos are folders, regardless of their names.
-            if self.listed.several or means_folder(given, format):
+            if self.listed.several or means_folder(place, format):
                 path = path / name
                 path = path.with_suffix(SUFFIXES.get(field_name, path.suffix))
             placed[field_name] = str(path)
@@ -114,7 +114,7 @@ class VideoJob(ABC, Generic[Options]):
     """
 
     options: Options
-    listed: ListedVideo
+    listed: InputVideo
 
     @property
     def is_listed(self) -> bool:
@@ -156,13 +156,13 @@ class VideoJob(ABC, Generic[Options]):
             if isinstance(value := getattr(self.options, item.name), (str, Path))
         }
         files = self.files
-        found = {
+        listed_files = {
             'the video': files.video,
             'LABELS': files.labels,
             '--boxes': files.boxes,
             '--loaded-into-cvat': files.loaded_into_cvat,
         }
-        return {**named, **{name: path for name, path in found.items() if path is not None}}
+        return {**named, **{name: path for name, path in listed_files.items() if path is not None}}
 
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
@@ -300,7 +300,7 @@ class DenseJob(VideoJob[DenseOptions]):
             for name, path in self.file_inputs.items()
             if name != 'the video'
         }
-        given = {**named, **contents, '--labels-video': self.files.labels_video}
+        inputs = {**named, **contents, '--labels-video': self.files.labels_video}
         video = self.files.video
         # The options alone do not show these files: they may be a preset or lie beside a network.
         evidence = [
@@ -309,7 +309,7 @@ class DenseJob(VideoJob[DenseOptions]):
         ]
         names = sorted(os.listdir(video)) if video.is_dir() else [video.name]
         suffixes = {name: Path(path).suffix for name, path in self.outputs.items()}
-        return fingerprint(code_fingerprint(()), given, evidence, suffixes, names, frames)
+        return fingerprint(code_fingerprint(()), inputs, evidence, suffixes, names, frames)
 
 
 def _content(value: str | Path, is_config: bool) -> Any:

@@ -23,8 +23,8 @@ VERBS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
-    return with_sentences('stdpose', partial(_run, given or ['help']))
+    words = sys.argv[1:] if arguments is None else arguments
+    return with_sentences('stdpose', partial(_run, words or ['help']))
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -159,7 +159,9 @@ class CliParser(argparse.ArgumentParser):
         Raises:
             InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs`.
         """
-        outputs = [replace(one, path=getattr(args, dest)) for dest, one in self.outputs.items()]
+        outputs = [
+            replace(declared, path=getattr(args, dest)) for dest, declared in self.outputs.items()
+        ]
         inputs: dict[str, list[str]] = {}
         label_sets: dict[str, list[str]] = {}
         for action in self._actions:
@@ -245,28 +247,28 @@ def _examples(documentation: str) -> str | None:
 
 def _documented(options: type) -> dict[str, str]:
     """Read the help of each field from the docstrings of a dataclass and its bases."""
-    found = {}
+    descriptions = {}
     for base in reversed(options.__mro__):
         entries = inspect.cleandoc(vars(base).get('__doc__') or '').partition('Args:\n')[2]
         for name, text in re.findall(r'^ {4}(\w+): (.*(?:\n {8}.*)*)', entries, re.MULTILINE):
-            found[name] = ' '.join(text.split()).removesuffix('.').replace('%', '%%')
-    return found
+            descriptions[name] = ' '.join(text.split()).removesuffix('.').replace('%', '%%')
+    return descriptions
 
 
-def _converter(hint: Any, one: Field) -> dict[str, Any]:
+def _converter(hint: Any, item: Field) -> dict[str, Any]:
     """Derive from the type of a field how its text is converted."""
     if hint is bool:
-        return {'action': 'store_false' if one.default else 'store_true'}
+        return {'action': 'store_false' if item.default else 'store_true'}
     if get_origin(hint) is list:
-        return {} if 'nargs' in one.metadata else {'action': 'append'}
+        return {} if 'nargs' in item.metadata else {'action': 'append'}
     kind = next(iter(get_args(hint)), hint)
     return {'type': kind} if kind in (int, float, Path) else {}
 
 
-def _default(one: Field) -> dict[str, Any]:
-    if one.default_factory is not MISSING:
+def _default(item: Field) -> dict[str, Any]:
+    if item.default_factory is not MISSING:
         return {'default': []}
-    return {'required': True} if one.default is MISSING else {'default': one.default}
+    return {'required': True} if item.default is MISSING else {'default': item.default}
 
 
 def _without_separator(args: Sequence[str] | None) -> list[str]:

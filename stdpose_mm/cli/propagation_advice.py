@@ -17,20 +17,20 @@ GOOD_ENOUGH = 0.95
 """Share of right joints for which the required number of further labels is printed."""
 
 
-def format_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list[str]:
+def format_accuracy(accuracy: LabelAccuracy | None, labels: VideoLabels) -> list[str]:
     """Describe the accuracy on hidden labels, and the expected accuracy between labels.
 
     Args:
         accuracy: The measured accuracy; None if no label could be hidden.
-        judged: The propagated video; its scores are probabilities that agree with the measurement.
+        labels: The propagated video; its scores are probabilities that agree with the measurement.
     """
     if accuracy is None:
         return [
             'accuracy was not measured: no label lies between two others of the same '
-            f'{judged.skeleton.category}, label a third frame'
+            f'{labels.skeleton.category}, label a third frame'
         ]
     lines = [accuracy.describe()]
-    scores = list(_scores_between_labels(judged))
+    scores = list(_scores_between_labels(labels))
     if sum(map(len, scores)):
         lines.append(
             f'with this taken into account, {np.concatenate(scores).mean():.1%} of the propagated '
@@ -42,9 +42,13 @@ def format_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list
 def _scores_between_labels(dense: VideoLabels) -> Iterator[np.ndarray]:
     """Yield the scores of the propagated joints in each pose between two labels of a person."""
     for track in dense.tracks().values():
-        given = [frame for frame, person in track.items() if person.source == 'given']
+        labelled_frames = [frame for frame, person in track.items() if person.is_given]
         for frame, person in track.items():
-            if given and given[0] < frame < given[-1] and person.scores is not None:
+            if (
+                labelled_frames
+                and labelled_frames[0] < frame < labelled_frames[-1]
+                and person.scores is not None
+            ):
                 yield person.scores[person.propagated & person.labelled]
 
 

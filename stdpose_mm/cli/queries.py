@@ -56,11 +56,13 @@ def write_queries(options: QueriesOptions) -> None:
     )
     frames = open_frames(options.video)
     labels = given_labels(options.label_reading.read(files, frames))
-    found = TrackQueries.from_labels(labels, frames)
-    if not len(found.queries):
+    tracking_queries = TrackQueries.from_labels(labels, frames)
+    if not len(tracking_queries.queries):
         raise InputError(f'no joint is labelled in {options.labels}, label some first')
-    found.write(options.out)
-    print(f'{options.out}: {counted(len(found.queries), "labelled joint")} to be tracked')
+    tracking_queries.write(options.out)
+    print(
+        f'{options.out}: {counted(len(tracking_queries.queries), "labelled joint")} to be tracked'
+    )
 
 
 main = Command(QueriesOptions, write_queries, __doc__, 'stdpose queries')

@@ -65,6 +65,8 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
             videos, a folder.
         recover: If a line of the project is damaged, continue with the edits before it; the whole
             project is kept as a copy that ends in .bak.
+        read_only: Show the project, up to a damaged line if there is one, but refuse every edit:
+            its file stays as it is, and may be open elsewhere.
         skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
             openpose-body-25, openpose-coco, or those of a label file, of COCO's categories or of
             JSON with joints, limbs and category (default: the page asks).
@@ -97,6 +99,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
     out: str | None = option(writes=True, is_folder=None)
     project: str | None = option(writes=True, is_folder=None, metavar='FILE')
     recover: bool = option(False)
+    read_only: bool = option(False)
     skeleton: str | None = option(metavar='{NAME,FILE}')
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     as_given: float = option(0.8, type=fraction, metavar='S')
@@ -159,6 +162,7 @@ def review(options: ReviewCommandOptions) -> None:
             as_given=options.as_given,
             reading=options.label_reading,
             recover=options.recover,
+            read_only=options.read_only,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
             drafts=DraftSources.choose(
@@ -267,7 +271,7 @@ class ReviewJob(VideoJob[ReviewCommandOptions]):
         )
 
 
-def read_skeleton_option(given: str) -> Skeleton:
+def read_skeleton_option(value: str) -> Skeleton:
     """Read the skeleton of ``--skeleton``.
 
     Raises:
@@ -279,20 +283,20 @@ def read_skeleton_option(given: str) -> Skeleton:
     from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
     from stdpose_mm.review_app.edits import read_skeleton
 
-    if given in KNOWN_SKELETONS:
-        return KNOWN_SKELETONS[given]
-    data = read_json(given) if Path(given).suffix == '.json' and Path(given).exists() else None
+    if value in KNOWN_SKELETONS:
+        return KNOWN_SKELETONS[value]
+    data = read_json(value) if Path(value).suffix == '.json' and Path(value).exists() else None
     if isinstance(data, dict) and 'joints' in data:
         try:
             return read_skeleton(data)
         except InputError as error:
-            raise InputError(f'--skeleton {given}: {error}') from None
+            raise InputError(f'--skeleton {value}: {error}') from None
     if isinstance(data, dict) and 'categories' in data and not data.get('annotations'):
-        return read_categories(Record(Path(given), '', data), None, None).skeleton
-    videos = read_all_labels(given) if Path(given).exists() else []
+        return read_categories(Record(Path(value), '', data), None, None).skeleton
+    videos = read_all_labels(value) if Path(value).exists() else []
     if not videos:
         raise InputError(
-            f'--skeleton {given} is not a label file with a video whose joints could be used, give '
+            f'--skeleton {value} is not a label file with a video whose joints could be used, give '
             f'such a file or one of {", ".join(KNOWN_SKELETONS)}'
         )
     return videos[0].skeleton

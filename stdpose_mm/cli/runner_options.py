@@ -50,12 +50,12 @@ def parse_config_options(pairs: Sequence[str]) -> dict[str, Any]:
     """
     from mmengine.config import DictAction
 
-    found = argparse.Namespace(parsed={})
+    namespace = argparse.Namespace(parsed={})
     try:
-        DictAction((), 'parsed')(argparse.ArgumentParser(), found, pairs)
+        DictAction((), 'parsed')(argparse.ArgumentParser(), namespace, pairs)
     except AssertionError as error:
         raise InputError(f'--cfg-options {" ".join(pairs)}: {error}, close every bracket') from None
-    return found.parsed
+    return namespace.parsed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,8 +74,11 @@ def test(options: TestOptions) -> None:
         dump.parent.mkdir(parents=True, exist_ok=True)
         partial = dump.with_name(f'.partial.{dump.name}')
         written = {'type': 'DumpResults', 'out_file_path': str(partial)}
-        given = cfg.test_evaluator
-        cfg.test_evaluator = [*(given if isinstance(given, list | tuple) else [given]), written]
+        evaluator = cfg.test_evaluator
+        cfg.test_evaluator = [
+            *(evaluator if isinstance(evaluator, list | tuple) else [evaluator]),
+            written,
+        ]
 
     with safe_mmengine_reader(), training_processes(cfg), config_mistakes(options.config):
         metrics = measure(cfg, flips, own_flip)
@@ -117,12 +120,12 @@ def measure(cfg: Config, flips: Sequence[bool], own_flip: bool) -> dict[str, flo
         if list(flips) != [own_flip]:
             model.test_cfg = {**model.test_cfg, 'flip_test': flip}
         prefix = '' if flip == own_flip else 'flip/' if flip else 'no_flip/'
-        found = {f'{prefix}{name}': value for name, value in runner.test().items()}
-        metrics = found | metrics
+        metrics = {f'{prefix}{name}': value for name, value in runner.test().items()}
+        metrics = metrics | metrics
     return metrics
 
 
-def choose_flips(option: str | None, own: bool) -> list[bool]:
+def choose_flips(option: str | None, evaluator_flips: bool) -> list[bool]:
     """List the settings of ``flip_test`` to test with, the one of the config last.
 
     Files that the last test leaves, such as dumped predictions and pictures, then have the setting
@@ -130,11 +133,11 @@ def choose_flips(option: str | None, own: bool) -> list[bool]:
 
     Args:
         option: ``--flip``; ``None`` means both if the config flips, else no flipping.
-        own: The config's own setting.
+        evaluator_flips: The config's own setting.
     """
     if option is None:
-        option = 'both' if own else 'off'
-    return [not own, own] if option == 'both' else [option == 'on']
+        option = 'both' if evaluator_flips else 'off'
+    return [not evaluator_flips, evaluator_flips] if option == 'both' else [option == 'on']
 
 
 def draw_predictions(cfg: Config, folder: Path) -> None:

@@ -314,10 +314,10 @@ class VideoRecord:
         Raises:
             InputError: If there are others.
         """
-        known = (self._content() or {}).get('outputs', {})
-        changed = [name for name, text in self._written().items() if known.get(name) != text]
+        recorded = (self._content() or {}).get('outputs', {})
+        changed = [name for name, text in self._written().items() if recorded.get(name) != text]
         if changed and (self.read() is not None or not self._path.exists()):
-            how = 'was changed since it was' if changed[0] in known else 'was not'
+            how = 'was changed since it was' if changed[0] in recorded else 'was not'
             raise InputError(
                 f'{self._files[changed[0]]} {how} written by this command, move it away or choose '
                 'another folder'
@@ -340,17 +340,17 @@ class VideoRecord:
                 since, unless an earlier run was killed during this video.
         """
         before, written = self._content(), self._written()
-        known = (before or {}).get('outputs', {})
+        recorded = (before or {}).get('outputs', {})
         changed = self.refuse_changed_outputs()
-        write_json(self._path, {'begun': True, 'outputs': known})
+        write_json(self._path, {'begun': True, 'outputs': recorded})
         try:
             yield self._files['out'] if 'out' in changed else None
         except BaseException:
             after = self._written()
             new = {n: content for n, content in after.items() if written.get(n) != content}
             if new:
-                write_json(self._path, {'begun': True, 'outputs': {**known, **new}})
-            elif after.items() <= known.items():
+                write_json(self._path, {'begun': True, 'outputs': {**recorded, **new}})
+            elif after.items() <= recorded.items():
                 if before is None:
                     self._path.unlink()
                 else:

@@ -205,8 +205,8 @@ def hidden_frames(videos: Sequence[VideoLabels], interval: int) -> list[list[int
             raise InputError(
                 f'video {labels.name!r} has no labelled people to compare with, leave it out'
             )
-        given = subsample_labels(labels, interval).labelled_frame_indices
-        hidden.append(sorted(set(labels.labelled_frame_indices) - set(given)))
+        labelled = subsample_labels(labels, interval).labelled_frame_indices
+        hidden.append(sorted(set(labels.labelled_frame_indices) - set(labelled)))
     if not any(hidden):
         raise InputError(
             f'an interval of {interval} hides no label in any of the {len(videos)} videos, give a '
@@ -288,10 +288,10 @@ def bootstrap_draws(num_videos: int, num_draws: int) -> np.ndarray:
 
 def interval_95(samples: np.ndarray) -> tuple[float, float]:
     """Compute the central interval that holds 95 % of the values [D]; NaN if there are none."""
-    known = samples[~np.isnan(samples)]
-    if not len(known):
+    finite = samples[~np.isnan(samples)]
+    if not len(finite):
         return math.nan, math.nan
-    low, high = np.percentile(known, [2.5, 97.5])
+    low, high = np.percentile(finite, [2.5, 97.5])
     return float(low), float(high)
 
 

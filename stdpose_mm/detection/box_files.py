@@ -19,11 +19,11 @@ from stdpose_mm.io.labels import (
     frame_indices,
     match_frames,
     numbers_with_gaps,
-    read_json,
     read_labels,
 )
 from stdpose_mm.io.labels.detections import parse_detections
-from stdpose_mm.io.labels.fields import MAX_EXACT, errors_of, fields_of, read_bytes, read_text
+from stdpose_mm.io.labels.fields import MAX_EXACT, errors_of, fields_of
+from stdpose_mm.io.labels.label_source import LabelSource
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import (
@@ -95,18 +95,16 @@ def read_boxes(
             on frames that are ambiguous or that the video lacks, or was made at another size than
             the video's.
     """
-    file = Path(path)
-    if file.suffix.lower() in MOT_SUFFIXES and not file.is_dir():
-        text = read_text(path, may_be_empty=True)
+    source = LabelSource.of(path)
+    if Path(path).suffix.lower() in MOT_SUFFIXES and not source.is_folder:
+        text = source.text(may_be_empty=True)
         # DeepLabCut also writes CSV files.
         if not text.startswith('scorer,'):
             return _on_frames(path, _parse_mot(path, text, frames, options), frames, options)
-    elif not file.is_dir() and re.match(rb'(?:\xef\xbb\xbf)?\s*\[', read_bytes(path)[:100]):
-        data = read_json(path)
-        if _are_detections(data):
-            detections = parse_detections(path, data, SCORE_THRESHOLD)
-            return _on_frames(path, detections, frames, options)
-    labels = read_labels(path, size=None if frames is None else frames.size)
+    elif not source.is_folder and source.head.startswith(b'[') and _are_detections(source.json):
+        detections = parse_detections(path, source.json, SCORE_THRESHOLD)
+        return _on_frames(path, detections, frames, options)
+    labels = read_labels(source, size=None if frames is None else frames.size)
     people: dict[int, list[tuple[np.ndarray, float, int]]] = {}
     left_out = tracked and any(person.track_id is not None for person in labels.persons)
     for person in _match(labels, frames, options).persons:

@@ -223,9 +223,11 @@ class _Fusion(nn.Module):
         self.model, self.inputs = model, tuple(inputs)
 
     def forward(self, *encoded: Tensor) -> Tensor:
-        given = dict(zip(self.inputs, encoded, strict=True))
+        tensors = dict(zip(self.inputs, encoded, strict=True))
         representation = self.model.fuse(
-            given['features'], given.get('frame_heatmaps'), projections=given.get('projections')
+            tensors['features'],
+            tensors.get('frame_heatmaps'),
+            projections=tensors.get('projections'),
         )
         return self.model.head.forward(representation)
 

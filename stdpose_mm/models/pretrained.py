@@ -159,21 +159,21 @@ def compare_weights(model: nn.Module, weights: Mapping[str, Tensor], part: str =
         weights: Weights with names relative to ``model``.
         part: Name of that part; empty for the whole model.
     """
-    given = dict(weights)
+    renamed = dict(weights)
     for name, module in model.named_modules():
         for hook in module._load_state_dict_pre_hooks.values():
-            hook(given, f'{name}.' if name else '', {}, True, [], [], [])
+            hook(renamed, f'{name}.' if name else '', {}, True, [], [], [])
     stored = {(value.data_ptr(), value.shape) for value in weights.values()}
     expected = model.state_dict()
-    known = [name for name in expected if name in given]
-    fitting = [name for name in known if given[name].shape == expected[name].shape]
-    loaded = [name for name in fitting if (given[name].data_ptr(), given[name].shape) in stored]
+    common = [name for name in expected if name in renamed]
+    fitting = [name for name in common if renamed[name].shape == expected[name].shape]
+    loaded = [name for name in fitting if (renamed[name].data_ptr(), renamed[name].shape) in stored]
     return FillReport(
         loaded=loaded,
         resized=[name for name in fitting if name not in {*loaded}],
         # Old checkpoints lack a counter that PyTorch and MMEngine do not require, either.
-        missing=[n for n in expected if n not in given and not n.endswith('num_batches_tracked')],
-        other_shape=[name for name in known if name not in {*fitting}],
-        unexpected=[name for name in given if name not in expected],
+        missing=[n for n in expected if n not in renamed and not n.endswith('num_batches_tracked')],
+        other_shape=[name for name in common if name not in {*fitting}],
+        unexpected=[name for name in renamed if name not in expected],
         part=part,
     )

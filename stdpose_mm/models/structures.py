@@ -205,32 +205,32 @@ class AuxiliaryLabels(NamedTuple):
         )
 
 
-def position_of(given: AuxiliaryLabels | None, like: Tensor) -> Tensor:
+def position_of(aux_labels: AuxiliaryLabels | None, like: Tensor) -> Tensor:
     """Return the position of the key frames: half way between the outermost ones without labels.
 
     Args:
-        given: Labels of N windows.
+        aux_labels: Labels of N windows.
         like: A tensor whose type the result has.
 
     Returns:
         [N], or [1] without labels, of the type of ``like``.
     """
-    return like.new_full((1,), 0.5) if given is None else given.position.to(like.dtype)
+    return like.new_full((1,), 0.5) if aux_labels is None else aux_labels.position.to(like.dtype)
 
 
-def append_prior(maps: Tensor, given: AuxiliaryLabels | None) -> Tensor:
+def append_prior(maps: Tensor, aux_labels: AuxiliaryLabels | None) -> Tensor:
     """Append the maps of the interpolated poses as one more frame; they are empty without labels.
 
     Args:
         maps: [N, M, K, h, w].
-        given: Labels of N windows.
+        aux_labels: Labels of N windows.
 
     Returns:
         [N, M + 1, K, h, w].
     """
-    if given is None:
+    if aux_labels is None:
         return F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 1))
-    return torch.cat((maps, given.prior.to(maps.dtype)[:, None]), dim=1)
+    return torch.cat((maps, aux_labels.prior.to(maps.dtype)[:, None]), dim=1)
 
 
 def key_of(frames: Tensor) -> Tensor:

@@ -12,16 +12,14 @@ import yaml
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 
 from .load_pose_network import PoseNetworkFiles
 
 KNOWN_NETWORKS: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name('known_networks.yaml').read_text(encoding='utf-8')
 )
-"""Tables of joints, presets and published networks."""
-
-JOINT_SETS = {name: tuple(joints) for name, joints in KNOWN_NETWORKS['joints'].items()}
-"""The joints of well-known data sets, in the order of the networks that are trained on them."""
+"""Tables of presets and published networks."""
 
 _CHOICES = {
     'output': ('heatmap', 'simcc'),

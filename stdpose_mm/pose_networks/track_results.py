@@ -11,7 +11,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.io.video_list import find_file_of
+from stdpose_mm.io.labels.label_files import find_file_of
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 

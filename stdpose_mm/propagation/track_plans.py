@@ -55,7 +55,7 @@ class TrackPlan:
                 start = inside.start - gap.frames[0]
                 boxes[rows] = gap.bboxes[start : start + len(inside)]
         for frame, label in self.labels.items():
-            if frame in frames and (label.has_box or label.labelled.any()):
+            if frame in frames and (label.has_box or label.has_joint):
                 boxes[frame - frames.start] = person_box(label)
         return boxes
 

@@ -77,7 +77,7 @@ def given_labels(labels: VideoLabels) -> VideoLabels:
     A note tells if labels without identities are read as one person although they lie far apart,
     or as a person with an identity.
     """
-    persons = [person.only_given() for person in labels.persons if person.source == 'given']
+    persons = [person.only_given() for person in labels.persons if person.is_given]
     track_ids, labels = labels.track_ids, assign_track_ids(labels.with_persons(persons))
     pairs = zip(persons, labels.persons, strict=True)
     unnamed = [person for before, person in pairs if before.track_id is None]
@@ -235,7 +235,7 @@ def _person_at(
 def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
     """Complete a given label for output, with scores (1 where labelled) and a box."""
     scores = label.labelled.astype(np.float64) if label.scores is None else label.scores
-    bbox = person_box(label) if label.bbox is None and label.labelled.any() else label.bbox
+    bbox = person_box(label) if label.bbox is None and label.has_joint else label.bbox
     return replace(label, track_id=track_id, scores=scores, bbox=bbox)
 
 

@@ -213,8 +213,8 @@ def find_exchanged_people(tracks: Tracks) -> list[tuple[int, int, int]]:
     pairs = []
     by_frame = sorted(_labels_on_lines(tracks), key=lambda label: label[:2])
     for frame, labels in groupby(by_frame, lambda label: label.frame):
-        _, ids, keypoints, placed, expected, known = zip(*labels, strict=True)
-        means = _mean_distances(keypoints, placed, expected, known)
+        _, ids, keypoints, placed, expected, placed_joints = zip(*labels, strict=True)
+        means = _mean_distances(keypoints, placed, expected, placed_joints)
         before = np.diag(means)
         is_exchanged = means + means.T < MAX_EXCHANGED_RATIO * (before[:, None] + before[None])
         pairs += [(frame, ids[a], ids[b]) for a, b in np.argwhere(np.triu(is_exchanged, 1))]
@@ -307,8 +307,8 @@ def _pose_at(track: Mapping[int, PersonLabel], frames: Sequence[int], frame: int
 
 
 def _on_line(before: PersonLabel, after: PersonLabel, share: float) -> _Pose:
-    shown = np.stack([_placed(before), _placed(after)])
-    return interpolate_pose(np.stack([before.keypoints, after.keypoints]), shown, share)
+    is_placed = np.stack([_placed(before), _placed(after)])
+    return interpolate_pose(np.stack([before.keypoints, after.keypoints]), is_placed, share)
 
 
 def _labels_on_lines(tracks: Tracks) -> Iterator[_LabelOnLine]:

@@ -30,7 +30,7 @@ def decode_gaussians(heatmaps: np.ndarray, kernel_size: int) -> tuple[np.ndarray
     maps = np.maximum(heatmaps, np.finfo(np.float32).eps)
     side = (kernel_size, kernel_size)
     blurred = np.stack(
-        [cv2.GaussianBlur(each, side, 0, borderType=cv2.BORDER_CONSTANT) for each in maps]
+        [cv2.GaussianBlur(heatmap, side, 0, borderType=cv2.BORDER_CONSTANT) for heatmap in maps]
     )
     blurred *= (maps.max((1, 2)) / blurred.max((1, 2)))[:, None, None]
     rows, columns = np.unravel_index(blurred.reshape(len(maps), -1).argmax(1), heatmaps.shape[1:])

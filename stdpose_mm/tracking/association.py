@@ -202,6 +202,6 @@ def average_joints(
 
 def _box(label: PersonLabel) -> np.ndarray:
     """Return the person's box, of zero size where neither a box nor a joint is labelled."""
-    if label.bbox is None and not label.labelled.any():
+    if label.bbox is None and not label.has_joint:
         return np.zeros(4)
     return person_box(label)

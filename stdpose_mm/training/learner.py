@@ -70,7 +70,7 @@ class LabelledVideo:
         """Return the labels with joints of each labelled frame, in order of frames."""
         by_frame: dict[int, list[PersonLabel]] = {}
         for label in chain.from_iterable(track.values() for track in self.tracks.values()):
-            if label.given.any():
+            if label.has_given_joint:
                 by_frame.setdefault(label.frame_index, []).append(label)
         return {frame: by_frame[frame] for frame in sorted(by_frame)}
 

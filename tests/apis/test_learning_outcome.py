@@ -62,9 +62,7 @@ def opened(
         ([], [], False),
     ],
 )
-def test_a_network_is_used_only_if_it_is_certainly_better(
-    before: list[float], after: list[float], helped: bool
-) -> None:
+def test_a_network_is_used_only_if_it_is_certainly_better(before, after, helped):
     assert outcome_of(before, after).helped is helped
 
 
@@ -76,7 +74,7 @@ def test_a_network_is_used_only_if_it_is_certainly_better(
         (0, '100.0 with the network in use (40.0 without); it is not better, so that one stays'),
     ],
 )
-def test_learning_again_is_compared_with_the_network_in_use(in_use: int, verdict: str) -> None:
+def test_learning_again_is_compared_with_the_network_in_use(in_use, verdict):
     network: Any = SimpleNamespace(record=SimpleNamespace(num_poses=20))
     outcome = outcome_of([0.2] * 6 + [0.05] * 4, [0.05] * 9 + [0.2])
     assert outcome.helped
@@ -86,7 +84,7 @@ def test_learning_again_is_compared_with_the_network_in_use(in_use: int, verdict
     assert again.helped is bool(in_use)
 
 
-def test_joints_of_one_frame_are_no_independent_evidence() -> None:
+def test_joints_of_one_frame_are_no_independent_evidence():
     """Twelve joints right instead of wrong, but all in one of three frames."""
     before, after = np.full(36, 0.05), np.full(36, 0.05)
     before[:12] = 0.2
@@ -94,7 +92,7 @@ def test_joints_of_one_frame_are_no_independent_evidence() -> None:
     assert not LearningOutcome(None, before, after, groups).helped  # type: ignore[arg-type]
 
 
-def test_what_is_compared_was_not_chosen_on_the_same_labels() -> None:
+def test_what_is_compared_was_not_chosen_on_the_same_labels():
     """The fit on the labels of member 0 combines the poses of those of member 1."""
     base, other = np.zeros((2, 1, 2)), np.full((2, 1, 2), 50.0)
     scores = np.full((2, 1), 0.6)
@@ -118,7 +116,7 @@ def test_what_is_compared_was_not_chosen_on_the_same_labels() -> None:
 
 
 @pytest.mark.slow
-def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path: Path) -> None:
+def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path):
     propagator = VideoPosePropagator(use_stdpose=False)
     frames = dots_video(96)
     state = opened(propagator, tmp_path / 'cache', frames, 8)
@@ -157,9 +155,7 @@ def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(
-    tmp_path: Path,
-) -> None:
+def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(tmp_path):
     propagator = VideoPosePropagator(use_stdpose=False)
     state = opened(propagator)
 
@@ -179,7 +175,7 @@ def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(
 
 
 @pytest.mark.slow
-def test_a_network_is_judged_by_as_many_labels_of_each_half(tmp_path: Path) -> None:
+def test_a_network_is_judged_by_as_many_labels_of_each_half(tmp_path):
     """Of 40 labels, those in the frames that are spread best belong to one half."""
     frames = dots_video(160)
     propagator = VideoPosePropagator(use_stdpose=False)
@@ -192,7 +188,7 @@ def test_a_network_is_judged_by_as_many_labels_of_each_half(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_labels_of_another_subject_do_not_hide_the_network(tmp_path: Path) -> None:
+def test_labels_of_another_subject_do_not_hide_the_network(tmp_path):
     """Two subjects, labelled by turns: the labels of each frame teach about both."""
     propagator = VideoPosePropagator(use_stdpose=False)
     state = propagator.init_state(FRAMES, skeleton=SKELETON)
@@ -214,20 +210,7 @@ def test_labels_of_another_subject_do_not_hide_the_network(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_network_that_does_not_help_leaves_an_earlier_file(tmp_path: Path) -> None:
-    out = tmp_path / 'n.onnx'
-    out.write_bytes(b'an earlier network')
-    propagator = VideoPosePropagator(use_stdpose=False)
-    outcome = propagator.learn(opened(propagator), out, 10, steps=1, only_if_helpful=True)
-    assert not outcome.helped
-    assert [*tmp_path.iterdir()] == [out]
-    assert out.read_bytes() == b'an earlier network'
-
-
-@pytest.mark.slow
-def test_a_network_that_was_given_stays_beside_one_that_is_learned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_that_was_given_stays_beside_one_that_is_learned(tmp_path, monkeypatch):
     first = VideoPosePropagator(use_stdpose=False)
     given = tmp_path / 'given.onnx'
     first.learn(opened(first), given, 10, steps=1)
@@ -244,7 +227,7 @@ def test_a_network_that_was_given_stays_beside_one_that_is_learned(
 
 
 @pytest.mark.slow
-def test_what_was_learned_of_a_single_joint_is_measured_on_hidden_labels(tmp_path: Path) -> None:
+def test_what_was_learned_of_a_single_joint_is_measured_on_hidden_labels(tmp_path):
     propagator = VideoPosePropagator(use_stdpose=False)
     state = propagator.init_state(FRAMES, skeleton=Skeleton(('head',)))
     for frame in range(0, NUM_FRAMES, 6):
@@ -254,12 +237,6 @@ def test_what_was_learned_of_a_single_joint_is_measured_on_hidden_labels(tmp_pat
     assert 'of 100 joints' in str(outcome)
 
 
-def test_no_time_to_learn_in_is_one_sentence(tmp_path: Path) -> None:
-    propagator = VideoPosePropagator()
-    with pytest.raises(InputError, match=r'^minutes must be a number above 0, got 0$'):
-        propagator.learn(opened(propagator), tmp_path / 'n.onnx', 0)
-
-
 @pytest.mark.parametrize(
     ('method', 'sentence'),
     [
@@ -267,9 +244,7 @@ def test_no_time_to_learn_in_is_one_sentence(tmp_path: Path) -> None:
         ('auto', '1 labelled frame cannot teach'),
     ],
 )
-def test_what_cannot_be_learned_from_is_one_sentence(
-    tmp_path: Path, method: str, sentence: str
-) -> None:
+def test_what_cannot_be_learned_from_is_one_sentence(tmp_path, method, sentence):
     propagator = VideoPosePropagator(method=method)
     state = propagator.init_state(FRAMES, skeleton=SKELETON)
     propagator.add_labels(state, 0, 0, pose_at(0))
@@ -278,7 +253,7 @@ def test_what_cannot_be_learned_from_is_one_sentence(
     assert not (tmp_path / 'n.onnx').exists()
 
 
-def test_videos_of_other_joints_are_refused(tmp_path: Path) -> None:
+def test_videos_of_other_joints_are_refused(tmp_path):
     propagator = VideoPosePropagator()
     other = propagator.init_state(FRAMES)
     propagator.add_labels(other, 0, 0, np.zeros((5, 2)) + 9)

@@ -145,7 +145,7 @@ print('RESULT', json.dumps({{
 """
 
 
-def test_a_model_of_mmpose_is_the_same_with_and_without_this_package(tmp_path: Path) -> None:
+def test_a_model_of_mmpose_is_the_same_with_and_without_this_package(tmp_path):
     """Its checkpoint, its results, and the functions of MMEngine and MMPose that make them."""
     results = []
     for number, first in enumerate(('', 'import stdpose_mm')):
@@ -167,7 +167,7 @@ def test_what_is_no_model_of_this_package_is_left_to_mmpose(model):
     assert not STDPoseInferencer.can_run(model)
 
 
-def test_no_name_in_mmposes_metafiles_means_a_model_of_this_package() -> None:
+def test_no_name_in_mmposes_metafiles_means_a_model_of_this_package():
     folder = Path(mmpose.__file__).parent / '.mim'
     models = [*BaseInferencer._get_models_from_metafile(str(folder))]
     aliases = [model.get('Alias', []) for model in models]
@@ -249,7 +249,7 @@ print_log('another message')
 
 
 @pytest.mark.parametrize(('commands', 'number'), [(0, 2), (1, 1)])
-def test_commands_alone_hide_what_libraries_say_of_themselves(commands: int, number: int):
+def test_commands_alone_hide_what_libraries_say_of_themselves(commands, number):
     lines = run(NOTES.format(commands=commands))
     assert lines[-1] == 'another message'
     assert len([line for line in lines if line]) == number

@@ -205,14 +205,6 @@ def test_a_list_of_boxes_has_an_entry_for_each_frame(inferencer, pictures):
     assert [len(frame) for frame in found] == [2] * 4 + [0] * 5
 
 
-@pytest.mark.parametrize('length', [1, 2])
-def test_short_videos(inferencer, tmp_path, pictures, length):
-    path = tmp_path / 'short.mp4'
-    write_video(path, pictures[:length], fps=10)
-    found = people_of(inferencer(str(path), bboxes=BOXES[:length]))
-    assert [len(frame) for frame in found] == [2] * length
-
-
 def test_grey_and_transparent_pictures(inferencer, pictures):
     grey = [cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in pictures]
     as_bgr = [cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) for picture in grey]
@@ -222,15 +214,6 @@ def test_grey_and_transparent_pictures(inferencer, pictures):
         results = list(inferencer(video, bboxes=BOXES, return_vis=True))
         np.testing.assert_array_equal(people_of(results), expected)
         assert results[0]['visualization'][0].shape == (HEIGHT, WIDTH, 3)
-
-
-def test_odd_sizes(inferencer, tmp_path, pictures):
-    odd = [picture[:79, :95] for picture in pictures]
-    results = list(inferencer(odd, bboxes=BOXES, return_vis=True, vis_out_dir=str(tmp_path)))
-    assert results[0]['visualization'][0].shape == (79, 95, 3)
-    assert len(list(tmp_path.iterdir())) == NUM_FRAMES
-    (tiny,) = people_of(inferencer(odd[0][:1, :1], bboxes=[[[0, 0, 1, 1]]]))
-    assert np.isfinite(tiny).all()
 
 
 def test_nobody_is_no_instance(inferencer, pictures, tmp_path):

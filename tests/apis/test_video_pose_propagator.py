@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -134,13 +131,6 @@ def test_life_spans_by_labels(linear, folder):
     linear.add_labels(state, 2, 1, POSE)
     linear.add_labels(state, 4, 1, POSE)
     assert ''.join(r.source[0][0] for r in run(linear, state)) == 'aagpgaaaa'
-
-
-def test_an_unknown_person_is_one_sentence(linear, state):
-    linear.add_labels(state, 0, 1, POSE)
-    for call in (linear.remove_labels, linear.mark_absent):
-        with pytest.raises(InputError, match='no person 5 in clip, choose one with labels: 1'):
-            call(state, 0, 5)
 
 
 def test_detections_are_made_once(linear, folder, tmp_path):
@@ -281,34 +271,18 @@ def test_flow_is_followed_with_the_network_that_was_given(tmp_path):
         VideoPosePropagator(method='linear', flow_weights=weights)
 
 
-@pytest.mark.parametrize(
-    ('config', 'checkpoint', 'message'),
-    [
-        (None, None, 'needs a config and a checkpoint'),
-        ('good.py', None, 'needs a config and a checkpoint'),
-        ('x.py', 'good.pth', 'x.py does not exist'),
-        ('good.py', 'x.pth', 'x.pth does not exist'),
-        ('good.py', 'cut.pth', 'cut.pth cannot be read'),
-        ('good.py', 'other.pth', 'does not fit the model'),
-        ('no_model.py', 'good.pth', 'has no model'),
-        ('broken.py', 'good.pth', 'broken.py cannot be read'),
-    ],
-)
-def test_mistakes_with_the_model_files_are_one_sentence(
-    model_files, tmp_path, config, checkpoint, message
-):
-    for file in model_files:
-        shutil.copy(file, tmp_path / f'good{file.suffix}')
-    content = torch.load(model_files[1], weights_only=False)
-    (tmp_path / 'cut.pth').write_bytes(model_files[1].read_bytes()[:1000])
-    torch.save(
-        {**content, 'state_dict': {'unknown.weight': torch.zeros(1)}}, tmp_path / 'other.pth'
-    )
-    (tmp_path / 'no_model.py').write_text('a = 1')
-    (tmp_path / 'broken.py').write_text('a = (')
-    files = (None if name is None else tmp_path / name for name in (config, checkpoint))
-    with pytest.raises(InputError, match=message) as caught:
+@pytest.mark.parametrize('files', [(), ('good.py',)])
+def test_a_model_has_a_config_and_a_checkpoint(files):
+    with pytest.raises(InputError, match='needs a config and a checkpoint'):
         VideoPosePropagator(*files, method='stdpose')
+
+
+def test_weights_of_another_model_are_one_sentence(model_files, tmp_path):
+    content = torch.load(model_files[1], weights_only=False)
+    weights = {'unknown.weight': torch.zeros(1)}
+    torch.save({**content, 'state_dict': weights}, tmp_path / 'other.pth')
+    with pytest.raises(InputError, match='does not fit the model') as caught:
+        VideoPosePropagator(model_files[0], tmp_path / 'other.pth', method='stdpose')
     assert '\n' not in str(caught.value)
 
 
@@ -323,18 +297,6 @@ def test_joints_come_from_the_config_where_the_checkpoint_names_none(model_files
     loaded.test_dataloader.dataset.metainfo = Skeleton(names).to_metainfo('mine')
     propagator = VideoPosePropagator(loaded, nameless)
     assert propagator.propagator.skeleton.keypoint_names == names
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ({'device': 'cuda:99'}, "device 'cuda:99' cannot be used"),
-        ({'method': 'stdpose', 'precision': 'float16'}, "one of .*, got 'float16'"),
-    ],
-)
-def test_what_the_model_cannot_run_with_is_refused(model_files, options, message):
-    with pytest.raises(InputError, match=message):
-        VideoPosePropagator(*model_files, **options)
 
 
 @pytest.mark.parametrize(
@@ -405,9 +367,7 @@ def test_accuracy_is_measured_on_hidden_labels(linear, state):
 
 
 @pytest.mark.parametrize(('box', 'error'), [((10, 40), 4 / 40), (None, 4 / 50)])
-def test_accuracy_is_measured_on_a_single_joint(
-    linear: VideoPosePropagator, folder: Path, box: tuple[int, int] | None, error: float
-) -> None:
+def test_accuracy_is_measured_on_a_single_joint(linear, folder, box, error):
     """It stands, but for frame 3, and is not where it is expected there by 4 pixels."""
     people = [
         PersonLabel(n, np.array([[x, 9.0]]), [2], 0, bbox=box and np.array([0, 0, *box]))

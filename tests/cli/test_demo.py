@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shlex
 from pathlib import Path
 
@@ -16,37 +18,39 @@ from support.without_torch import run_without_torch
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+    """The folder of the clip, and the words of each command that is printed when it is made."""
+    folder, printed = tmp_path_factory.mktemp('demo'), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(folder)
+        assert demo.main(['my example']) == 0
+    lines = printed.getvalue().splitlines()
+    return folder, [shlex.split(line) for line in lines if line.startswith('  ')]
+
+
 @pytest.fixture
-def printed_commands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> list[list[str]]:
-    """The words of each command that is printed when the clip is made."""
-    monkeypatch.chdir(tmp_path)
-    assert demo.main(['my example']) == 0
-    lines = capsys.readouterr().out.splitlines()
-    return [shlex.split(line) for line in lines if line.startswith('  ')]
+def printed_commands(written, monkeypatch):
+    monkeypatch.chdir(written[0])
+    return written[1]
 
 
-def test_a_clip_of_two_seconds_and_labels_of_every_seventh_frame(
-    tmp_path: Path, printed_commands: list[list[str]]
-) -> None:
-    frames = open_frames(tmp_path / 'my example' / 'clip.mp4')
+def test_a_clip_of_two_seconds_and_labels_of_every_seventh_frame(printed_commands):
+    frames = open_frames(Path('my example') / 'clip.mp4')
     assert len(frames) / frames.fps == 2
-    labels = read_labels(tmp_path / 'my example' / 'labels.json')
+    labels = read_labels(Path('my example') / 'labels.json')
     labelled = {(person.frame_index, person.track_id) for person in labels.persons}
     assert labelled == {(frame, person) for frame in (0, 7, 14, 21, 28) for person in (0, 1)}
 
 
-def test_the_printed_propagation_is_right_for_most_joints(
-    tmp_path: Path, printed_commands: list[list[str]]
-) -> None:
+def test_the_printed_propagation_is_right_for_most_joints(printed_commands):
     command, verb, *arguments = printed_commands[0]
     assert (command, verb) == ('stdpose', 'propagate')
     assert propagate.main(arguments) == 0
-    written = {path.name for path in (tmp_path / 'my example').iterdir()}
+    written = {path.name for path in (Path('my example')).iterdir()}
     assert written == {'clip.mp4', 'labels.json', 'dense.json', 'overlay.mp4', 'report.html'}
     truth = generate_clip(demo.SEED, ClipSettings(frames=demo.FRAMES, people=(2, 2))).labels
-    dense = read_labels(tmp_path / 'my example' / 'dense.json')
+    dense = read_labels(Path('my example') / 'dense.json')
     right = joints = 0
     for true, filled in zip(truth.persons, dense.persons, strict=True):
         assert (true.frame_index, true.track_id) == (filled.frame_index, filled.track_id)
@@ -57,9 +61,7 @@ def test_the_printed_propagation_is_right_for_most_joints(
     assert right / joints > 0.9
 
 
-def test_the_printed_review_opens_the_clip_with_its_labels(
-    printed_commands: list[list[str]],
-) -> None:
+def test_the_printed_review_opens_the_clip_with_its_labels(printed_commands):
     command, verb, *arguments = printed_commands[1]
     assert (command, verb) == ('stdpose', 'review')
     (inputs,) = review._list_inputs(review.main.parse(arguments))
@@ -67,9 +69,7 @@ def test_the_printed_review_opens_the_clip_with_its_labels(
     assert (files.video.name, files.labels and files.labels.name) == ('clip.mp4', 'labels.json')
 
 
-def test_the_files_of_a_folder_are_not_replaced(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_files_of_a_folder_are_not_replaced(tmp_path, capsys):
     mine = tmp_path / 'labels.json'
     mine.write_text('mine')
     assert demo.main([str(tmp_path)]) == 2
@@ -77,6 +77,6 @@ def test_the_files_of_a_folder_are_not_replaced(
     assert mine.read_text() == 'mine'
 
 
-def test_the_clip_is_made_without_the_heavy_packages(tmp_path: Path) -> None:
+def test_the_clip_is_made_without_the_heavy_packages(tmp_path):
     run_without_torch('demo', tmp_path / 'example')
     assert (tmp_path / 'example' / 'clip.mp4').is_file()

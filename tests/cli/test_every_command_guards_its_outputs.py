@@ -57,7 +57,7 @@ def test_every_tool_is_looked_at():
 
 
 @pytest.mark.parametrize('name', [*VERBS, *sorted(TOOLS)])
-def test_what_is_written_is_declared_as_an_output(name: str):
+def test_what_is_written_is_declared_as_an_output(name):
     parser = parsers()[name]
     written = {action.dest for action in parser._actions if action.dest in WRITES}
     assert written == set(parser.outputs)

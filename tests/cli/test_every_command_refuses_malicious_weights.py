@@ -9,7 +9,6 @@ import ast
 import re
 import shutil
 from argparse import Action
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,10 +44,10 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('review', 'checkpoint'): ['--config', 'model.py'],
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('review', 'det_checkpoint'): [
-        *('--detector', 'det.py', '--pose-onnx', 'pose.onnx=rtmpose-coco'),
+        *('--detector', 'det.py', '--pose-onnx', 'pose.onnx=rtmpose-coco')
     ],
     ('infer', 'det_checkpoint'): [
-        *('--config', 'model.py', '--checkpoint', 'good.pth', '--detector', 'det.py'),
+        *('--config', 'model.py', '--checkpoint', 'good.pth', '--detector', 'det.py')
     ],
     ('infer', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG, '--boxes', 'labels.json'],
     ('infer', 'checkpoint'): ['--config', 'model.py', '--boxes', 'labels.json'],
@@ -68,8 +67,6 @@ OPTIONS = {
 
 FORMS = {'evidence': 'x=:bad.pth'}
 """Name of an argument -> its value, where that is more than the name of the file."""
-
-Run = Callable[..., tuple[int, str, list[str]]]
 
 
 def takes_weights(parser: CliParser, action: Action) -> bool:
@@ -148,9 +145,7 @@ def command_line(name: str, parser: CliParser, dest: str, value: str) -> list[st
 
 
 @pytest.mark.parametrize(('name', 'dest', 'value'), weights_arguments())
-def test_weights_that_a_command_is_given(
-    run_main: Run, marker: Path, name: str, dest: str, value: str
-) -> None:
+def test_weights_that_a_command_is_given(run_main, marker, name, dest, value):
     words = command_line(name, parsers()[name], dest, value)
 
     code, _, lines = run_main(main_of(name), *words)
@@ -183,7 +178,7 @@ def unpickled(path: Path) -> list[str]:
     return places
 
 
-def test_one_place_reads_pickles() -> None:
+def test_one_place_reads_pickles():
     """That holds for what no argument names, too: caches, and what lies in work folders."""
     files = [
         path for room in ('stdpose_mm', 'tools', 'demo') for path in (ROOT / room).rglob('*.py')

@@ -45,9 +45,7 @@ NAMES = [f'a_{n:012d}_keypoints.json' for n in range(9)]
     ('out', 'folder'),
     [('a_json', 'a_json'), ('corrected', 'corrected'), ('out/', 'out/a_json'), ('.', 'a_json')],
 )
-def test_a_video_becomes_a_folder(
-    run, data, monkeypatch: pytest.MonkeyPatch, out: str, folder: str
-):
+def test_a_video_becomes_a_folder(run, data, monkeypatch, out, folder):
     monkeypatch.chdir(data)
     assert run('videos/a.mp4', 'labels/a.json', out)[0] == 0
 
@@ -113,9 +111,7 @@ def test_the_name_of_a_file_is_refused(run, data):
         ('yolo-pose', ['data.yaml', *(f'labels/a_{n:012d}.txt' for n in range(9))]),
     ],
 )
-def test_a_propagated_video_becomes_files_of_another_tool(
-    run_main, data, format: str, names: list[str]
-):
+def test_a_propagated_video_becomes_files_of_another_tool(run_main, data, format, names):
     out, options = data / 'out', ('--method', 'linear', '--format', format)
     code, said, errors = run_main(
         propagate.main, data / 'videos/a.mp4', data / 'labels/a.json', *options, '--out', out
@@ -124,24 +120,6 @@ def test_a_propagated_video_becomes_files_of_another_tool(
     assert code == 0, (said, errors)
     files = [str(f.relative_to(out)) for f in out.rglob('*') if f.is_file()]
     assert sorted(files) == names
-
-
-def test_an_edited_file_below_the_folder_is_kept(run_main, data):
-    out, options = data / 'a_yolo', ('--method', 'linear', '--format', 'yolo-pose')
-    inputs = (data / 'videos/a.mp4', data / 'labels/a.json')
-    command = partial(run_main, propagate.main, *inputs, *options, '--out', out)
-    assert command()[0] == 0
-    # The pictures to train on are no labels.
-    (out / 'images').mkdir()
-    (out / 'images' / 'a_000000000000.jpg').write_bytes(b'one')
-    assert 'already existed' not in str(command()[2])
-
-    file = out / 'labels' / 'a_000000000003.txt'
-    file.write_text('0 0.5 0.5 0.1 0.1\n')
-    code, _, notes = command()
-    assert code == 0
-    assert f'{out} already existed and may have been edited, its old version is kept' in str(notes)
-    assert (data / 'a_yolo.bak' / 'labels' / file.name).read_text() == '0 0.5 0.5 0.1 0.1\n'
 
 
 def test_the_labels_of_a_project_of_deeplabcut_are_found_by_video(run_main, data, label_fields):

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.slow
 
 NUM_FRAMES, SIDE = 20, 160
 FILES = PUBLISHED['human-s'], PUBLISHED_DETECTORS['person']
-Run = Callable[..., tuple[int, str, list[str]]]
 Publish = Callable[..., list[str]]
 
 
@@ -54,8 +53,10 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publi
     """Serve the detector and a pose network; returns the requests for them."""
     with ExitStack() as servers:
 
-        def serve(name: str, detector: bytes = blob_detector(640, 4)) -> list[str]:
-            servers.enter_context(publish(tmp_path, monkeypatch, 'person', content=detector))
+        def serve(
+            name: str, detector: bytes = blob_detector(640, 4), detector_name: str = 'person'
+        ) -> list[str]:
+            servers.enter_context(publish(tmp_path, monkeypatch, detector_name, content=detector))
             return servers.enter_context(publish(tmp_path, monkeypatch, name))
 
         yield serve
@@ -81,9 +82,7 @@ FOUND = 'infer.py: people are found by --detector person, give another one, or -
 
 
 @pytest.mark.parametrize('people', [2, 20])
-def test_from_a_video_to_tracked_poses(
-    run_main: Run, tmp_path: Path, published: Publish, people: int
-) -> None:
+def test_from_a_video_to_tracked_poses(run_main, tmp_path, published, people):
     clip, out = write_walk(tmp_path / 'clip.mp4', people), tmp_path / 'poses.json'
     requests = published('human-s')
     code, printed, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
@@ -99,9 +98,7 @@ def test_from_a_video_to_tracked_poses(
     assert json.loads(out.read_text())['inference']['min_track_frames'] == 10
 
 
-def test_all_files_are_named_before_the_first_download(
-    run_main: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_files_are_named_before_the_first_download(run_main, tmp_path, monkeypatch):
     clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
     with publish(tmp_path, monkeypatch, 'human-s'):
         address = os.environ['STDPOSE_MIRROR']
@@ -118,9 +115,7 @@ def test_all_files_are_named_before_the_first_download(
 
 
 @pytest.mark.parametrize('what', ['path', 'archive'])
-def test_a_file_that_the_user_has_put_there_is_not_announced(
-    run_main: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+def test_a_file_that_the_user_has_put_there_is_not_announced(run_main, tmp_path, monkeypatch, what):
     clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
     with publish(tmp_path, monkeypatch, 'human-s'):
         pass
@@ -132,28 +127,16 @@ def test_a_file_that_the_user_has_put_there_is_not_announced(
     assert not any('files are fetched once' in line for line in errors)
 
 
-def test_a_file_that_is_there_is_not_announced(
-    run_main: Run, tmp_path: Path, published: Publish
-) -> None:
-    clip = write_walk(tmp_path / 'clip.mp4', 1)
-    published('human-s')
-    for name in ('first', 'second'):
-        out = tmp_path / f'{name}.json'
-        code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)
-        assert code == 0
-    assert errors == [FOUND]
-
-
-def test_it_needs_neither_pytorch_nor_openmmlab(tmp_path: Path, published: Publish) -> None:
+def test_it_needs_neither_pytorch_nor_openmmlab(tmp_path, published):
     clip, out = write_walk(tmp_path / 'clip.mp4', 2), tmp_path / 'poses.json'
-    published('human')
-    run_without_torch('infer', clip, '--pose', 'human', '--out', out, '--tracker', 'oks')
+    # Another process expects what was published, if it knows the SHA-256.
+    published('human-t', detector_name='person-l')
+    names = ('--pose', 'human-t', '--detector', 'person-l')
+    run_without_torch('infer', clip, *names, '--out', out, '--tracker', 'oks')
     require_tracks(out, 2)
 
 
-def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
-    run_main: Run, tmp_path: Path, published: Publish
-) -> None:
+def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(run_main, tmp_path, published):
     (tmp_path / 'videos').mkdir()
     for name, people in (('a', 2), ('b', 3)):
         write_walk(tmp_path / 'videos' / f'{name}.mp4', people)
@@ -181,14 +164,7 @@ def test_the_detector_may_run_on_every_fifth_frame_of_several_videos(
         ('human-s', '--detector net.onnx=magic', 'must be one of rtmdet, yolox'),
     ],
 )
-def test_what_cannot_work_is_one_line(
-    run_main: Run,
-    tmp_path: Path,
-    published: Publish,
-    name: str,
-    arguments: str,
-    sentence: str,
-) -> None:
+def test_what_cannot_work_is_one_line(run_main, tmp_path, published, name, arguments, sentence):
     clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
     published(name)
     code, _, errors = run_main(infer.main, clip, '--pose', name, '--out', out, *arguments.split())
@@ -199,9 +175,7 @@ def test_what_cannot_work_is_one_line(
     assert not out.exists()
 
 
-def test_a_published_file_of_another_network_is_one_line(
-    run_main: Run, tmp_path: Path, published: Publish
-) -> None:
+def test_a_published_file_of_another_network_is_one_line(run_main, tmp_path, published):
     clip, out = write_walk(tmp_path / 'clip.mp4', 1), tmp_path / 'poses.json'
     published('human-s', detector=simcc_network(17))
     code, _, errors = run_main(infer.main, clip, '--pose', 'human-s', '--out', out)

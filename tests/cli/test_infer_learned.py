@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm import detection
 from stdpose_mm.cli import infer
-from stdpose_mm.detection import BoxedFrame, PersonDetector, WholePicture, box_sources
-from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.pose_networks.learned_network import pose_box
-from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, expand
+from stdpose_mm.structures import expand
 from stdpose_mm.training import network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
+from support.input_files import write_boxes
 from support.refusals import refusal
 from support.without_torch import run_without_torch
 
@@ -60,13 +55,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def boxes(tmp_path: Path) -> Path:
     """A label file with the boxes of subject 4."""
-    persons = tuple(
-        PersonLabel(frame, np.zeros((3, 2)), np.zeros(3), track_id=4, bbox=box_at(frame))
-        for frame in range(NUM_FRAMES)
-    )
-    frames = tuple(map(VideoFrame, range(NUM_FRAMES)))
-    write_labels(VideoLabels('clip', SKELETON, frames, persons), tmp_path / 'boxes.json')
-    return tmp_path / 'boxes.json'
+    return write_boxes(tmp_path / 'boxes.json', {4: map(box_at, range(NUM_FRAMES))})
 
 
 @pytest.fixture
@@ -85,7 +74,7 @@ def require_poses(path: Path, track_id: int, most: float = 4) -> None:
     assert min(one.scores.min() for one in persons) > 0.5
 
 
-def test_it_finds_the_subject_in_boxes_of_a_file(run: Run, boxes: Path, tmp_path: Path) -> None:
+def test_it_finds_the_subject_in_boxes_of_a_file(run, boxes, tmp_path):
     out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
     code, printed, errors = run('--boxes', boxes, '--out', out, '--save-video', video)
     assert (code, errors) == (0, [])
@@ -98,74 +87,7 @@ def test_it_finds_the_subject_in_boxes_of_a_file(run: Run, boxes: Path, tmp_path
     assert len(open_frames(video)) == NUM_FRAMES
 
 
-def test_it_finds_the_subject_of_a_detector(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class OneSubject(PersonDetector):
-        asked = 0
-
-        def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            x, y, width, height = box_at(self.asked)
-            self.asked += 1
-            return np.array([[x, y, x + width, y + height]]), np.array([0.9])
-
-    monkeypatch.setattr(detection, 'build_person_detector', lambda *_: OneSubject())
-    out = tmp_path / 'poses.json'
-    assert run('--detector', 'x.onnx', '--out', out)[0] == 0
-    require_poses(out, track_id=1)
-
-
-def test_its_poses_are_carried_and_smoothed_as_those_of_other_networks(
-    run: Run, boxes: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / 'poses.json'
-    more = ['--pose-every', '2', '--smooth', 'savitzky-golay']
-    assert run('--boxes', boxes, '--out', out, *more)[0] == 0
-    require_poses(out, track_id=4, most=6)
-    inference = json.loads(out.read_text())['inference']
-    assert inference['frames_predicted'] < NUM_FRAMES
-    assert inference['smoothing'].startswith('savitzky-golay')
-
-
-def test_one_network_serves_several_videos(
-    run_main: Run, network: Path, clip: Path, boxes: Path, tmp_path: Path
-) -> None:
-    for name in ('a', 'b'):
-        for source, folder in ((clip, 'videos'), (boxes, 'boxes')):
-            (tmp_path / folder).mkdir(exist_ok=True)
-            shutil.copy(source, tmp_path / folder / f'{name}{source.suffix}')
-    videos, out = tmp_path / 'videos', tmp_path / 'out'
-    arguments = ['--checkpoint', network, '--boxes', tmp_path / 'boxes', '--out', out]
-    assert run_main(infer.main, videos, *arguments)[0] == 0
-    for name in ('a', 'b'):
-        require_poses(out / f'{name}.json', track_id=4)
-    code, printed, _ = run_main(infer.main, videos, *arguments)
-    assert code == 0
-    assert '0 done, 2 done before' in printed
-
-
-def test_ctrl_c_leaves_what_is_done(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Interrupted(WholePicture):
-        def __call__(self, *arguments: Any) -> Iterator[BoxedFrame]:
-            for frame in super().__call__(*arguments):
-                if frame.frame_index == 12:
-                    os.kill(os.getpid(), signal.SIGINT)
-                yield frame
-
-    monkeypatch.setattr(box_sources, 'WholePicture', Interrupted)
-    out = tmp_path / 'poses.json'
-    code, _, errors = run('--boxes', 'whole-picture', '--out', out, '--batch-size', '2')
-    assert code == 130
-    dense = json.loads(out.read_text())
-    number = len(dense['annotations'])
-    assert 0 < number < NUM_FRAMES
-    assert dense['inference']['complete'] is False
-    assert f'holds the first {number} of {NUM_FRAMES} frames' in errors[-1]
-
-
-def test_it_needs_neither_pytorch_nor_openmmlab(network: Path, tmp_path: Path) -> None:
+def test_it_needs_neither_pytorch_nor_openmmlab(network, tmp_path):
     pictures = tmp_path / 'pictures'
     pictures.mkdir()
     for frame, picture in enumerate(dots_video(NUM_FRAMES)):
@@ -197,9 +119,7 @@ IDLE = 'would have no effect: give a .pth file as --checkpoint, or for'
         ('--checkpoint BROKEN', 'broken.onnx is not a network that onnxruntime can run'),
     ],
 )
-def test_what_cannot_work_is_one_line(
-    run: Run, tmp_path: Path, arguments: str, sentence: str
-) -> None:
+def test_what_cannot_work_is_one_line(run, tmp_path, arguments, sentence):
     from support.pose_network_files import write_described_network
 
     broken = tmp_path / 'broken.onnx'

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import infer
-from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import open_frames, write_video
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.bare_onnx import simcc_network
+from support.input_files import link_for_each, write_boxes
 from support.published_files import publish
 from support.refusals import refusal
-from support.without_torch import run_without_torch
 
 pytestmark = pytest.mark.slow
 
@@ -53,16 +52,8 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def boxes(tmp_path: Path) -> Path:
     """A label file with the boxes of people 3 and 8."""
-    persons = tuple(
-        PersonLabel(
-            frame, np.zeros((1, 2)), np.zeros(1), track_id=person, bbox=box_at(frame, person)
-        )
-        for frame in range(NUM_FRAMES)
-        for person in (3, 8)
-    )
-    frames = tuple(map(VideoFrame, range(NUM_FRAMES)))
-    write_labels(VideoLabels('clip', Skeleton(('any',)), frames, persons), tmp_path / 'boxes.json')
-    return tmp_path / 'boxes.json'
+    tracks = {n: [box_at(frame, n) for frame in range(NUM_FRAMES)] for n in (3, 8)}
+    return write_boxes(tmp_path / 'boxes.json', tracks)
 
 
 @pytest.fixture
@@ -91,9 +82,7 @@ def require_poses(path: Path, joints: int) -> None:
         np.testing.assert_allclose(each.keypoints, expected, atol=1.5)
 
 
-def test_a_published_network_estimates_everyone(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_published_network_estimates_everyone(run, tmp_path, monkeypatch):
     out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
     with publish(tmp_path, monkeypatch, 'human-s') as requests:
         code, printed, errors = run('--pose', 'human-s', '--out', out, '--save-video', video)
@@ -109,13 +98,8 @@ def test_a_published_network_estimates_everyone(
     assert len(open_frames(video)) == NUM_FRAMES
 
 
-def test_a_network_in_a_file_serves_several_videos(
-    run_main: Run, clip: Path, boxes: Path, network: Path, tmp_path: Path
-) -> None:
-    for name in ('a', 'b'):
-        for source, folder in ((clip, 'videos'), (boxes, 'boxes')):
-            (tmp_path / folder).mkdir(exist_ok=True)
-            (tmp_path / folder / f'{name}{source.suffix}').write_bytes(source.read_bytes())
+def test_a_network_in_a_file_serves_several_videos(run_main, clip, boxes, network, tmp_path):
+    link_for_each(tmp_path, 'ab', videos=clip, boxes=boxes)
     arguments = ['--boxes', tmp_path / 'boxes', '--pose-onnx', network, '--out', tmp_path / 'out']
     assert run_main(infer.main, tmp_path / 'videos', *arguments)[0] == 0
     for name in ('a', 'b'):
@@ -129,14 +113,7 @@ def test_a_network_in_a_file_serves_several_videos(
     assert (code, '2 done, 0 done before' in printed) == (0, True), printed
 
 
-def test_poses_between_frames_are_carried(run: Run, network: Path, tmp_path: Path) -> None:
-    out = tmp_path / 'poses.json'
-    code, _, _ = run('--pose-onnx', network, '--out', out, '--pose-every', 2)
-    assert code == 0
-    require_poses(out, 2)
-
-
-def test_a_model_of_mmpose_by_its_config(run: Run, tmp_path: Path) -> None:
+def test_a_model_of_mmpose_by_its_config(run, tmp_path):
     pytest.importorskip('mmpose')
     from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 
@@ -149,7 +126,7 @@ def test_a_model_of_mmpose_by_its_config(run: Run, tmp_path: Path) -> None:
     assert len(labels.persons) == 2 * NUM_FRAMES
 
 
-def test_a_tensorflow_lite_file(run: Run, tmp_path: Path) -> None:
+def test_a_tensorflow_lite_file(run, tmp_path):
     pytest.importorskip('ai_edge_litert')
     from support.tflite_files import Output, write_tflite
 
@@ -159,16 +136,6 @@ def test_a_tensorflow_lite_file(run: Run, tmp_path: Path) -> None:
     assert run('--pose-tflite', network, '--out', out)[0] == 0
     # A cell holds the mean of 4x4 pixels of the crop, which begin 1.5 pixels before its place.
     require_poses(out, 2)
-
-
-def test_it_needs_neither_pytorch_nor_openmmlab(
-    clip: Path, boxes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / 'poses.json'
-    arguments = [clip, '--pose', 'human', '--boxes', boxes, '--out', out, '--smooth', 'one-euro']
-    with publish(tmp_path, monkeypatch, 'human'):
-        run_without_torch('infer', *arguments)
-    assert len(read_labels(out).persons) == 2 * NUM_FRAMES
 
 
 ONE = 'infer uses one pose network: give --checkpoint, or one of --pose NAME'
@@ -196,9 +163,7 @@ IDLE = 'would have no effect: give a .pth file as --checkpoint, or for'
         ('--pose-onnx NETWORK --out SIDECAR', 'net.json'),
     ],
 )
-def test_what_cannot_work_is_one_line(
-    run: Run, network: Path, tmp_path: Path, arguments: str, sentence: str
-) -> None:
+def test_what_cannot_work_is_one_line(run, network, tmp_path, arguments, sentence):
     out, before = tmp_path / 'poses.json', network.with_suffix('.json').read_bytes()
     sidecar = str(network.with_suffix('.json'))
     words = arguments.replace('NETWORK', str(network)).replace('SIDECAR', sidecar).split()

@@ -56,9 +56,7 @@ def propagated(run_main: Any, movie: Path, tmp_path: Path) -> Callable[..., tupl
     return run
 
 
-def test_pictures_without_numbers_need_a_list(
-    write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
-) -> None:
+def test_pictures_without_numbers_need_a_list(write, propagated, run_main, movie, tmp_path):
     labels = write('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
     said = refusal(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
     assert "'shot_a.jpg', 'shot_b.jpg' and 1 more of labels" in said
@@ -67,18 +65,14 @@ def test_pictures_without_numbers_need_a_list(
     assert propagated(labels, '--frame-of', tmp_path / 'frames.csv')[0] == list(FRAMES)
 
 
-def test_the_first_number_can_be_given(
-    write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
-) -> None:
+def test_the_first_number_can_be_given(write, propagated, run_main, movie, tmp_path):
     labels = write('000003.jpg', '000005.jpg', '000007.jpg')
     said = refusal(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
     assert 'give --first-frame-number N' in said
     assert propagated(labels, '--first-frame-number', 1)[0] == [2, 4, 6]
 
 
-def test_both_options_together_are_refused(
-    write: Write, run_main: Any, movie: Path, tmp_path: Path
-) -> None:
+def test_both_options_together_are_refused(write, run_main, movie, tmp_path):
     (tmp_path / 'frames.csv').write_text('a,0\n')
     labels = write('000003.jpg', '000005.jpg', '000007.jpg')
     options = ['--first-frame-number', 1, '--frame-of', tmp_path / 'frames.csv']
@@ -87,8 +81,8 @@ def test_both_options_together_are_refused(
 
 
 def test_labels_of_a_larger_video_are_refused_or_rescaled(
-    write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
-) -> None:
+    write, propagated, run_main, movie, tmp_path
+):
     labels = write('000001.jpg', '000005.jpg', '000009.jpg', scale=2)
     said = refusal(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
     assert 'lie outside the 96x80 pictures' in said
@@ -99,9 +93,7 @@ def test_labels_of_a_larger_video_are_refused_or_rescaled(
 
 
 @pytest.mark.parametrize('size', ['192', '0x5', '12x', '-3x4', 'axb'])
-def test_a_bad_size_is_refused(
-    write: Write, run_main: Any, movie: Path, tmp_path: Path, size: str
-) -> None:
+def test_a_bad_size_is_refused(write, run_main, movie, tmp_path, size):
     labels = write('000001.jpg', '000005.jpg', '000009.jpg')
     arguments = [movie, labels, '--out', tmp_path / 'o.json', f'--labels-size={size}']
     assert 'such as 1280x720' in refusal(run_main, propagate.main, *arguments)
@@ -139,8 +131,8 @@ class TestBoxes:
         return run
 
     def test_the_refusal_names_an_option_that_settles_it(
-        self, boxed_frames: Any, boxes: Path, run_main: Any, folder: Path, label_file: Path
-    ) -> None:
+        self, boxed_frames, boxes, run_main, folder, label_file
+    ):
         arguments = [folder, label_file, '--out', folder.parent / 'dense.json', '--boxes', boxes]
         said = refusal(run_main, propagate.main, *arguments)
         assert 'but the boxes of clip count frames from 0' in said
@@ -149,9 +141,7 @@ class TestBoxes:
         assert boxed_frames(boxes, '--boxes-first-frame-number', 0) == [2]
         assert boxed_frames(boxes, '--boxes-first-frame-number', 1) == [1]
 
-    def test_pictures_without_numbers_need_a_list(
-        self, boxed_frames: Any, boxes: Path, tmp_path: Path
-    ) -> None:
+    def test_pictures_without_numbers_need_a_list(self, boxed_frames, boxes, tmp_path):
         data = json.loads(boxes.read_text())
         data['images'] = [{'id': 3, 'file_name': 'shot_a.jpg'}]
         boxes.write_text(json.dumps(data))
@@ -159,8 +149,8 @@ class TestBoxes:
         assert boxed_frames(boxes, '--boxes-frame-of', tmp_path / 'frames.csv') == [6]
 
     def test_another_size_is_refused_without_the_option_for_labels(
-        self, boxes: Path, run_main: Any, folder: Path, label_file: Path, tmp_path: Path
-    ) -> None:
+        self, boxes, run_main, folder, label_file, tmp_path
+    ):
         data = json.loads(boxes.read_text())
         data['images'][0].update(width=9000, height=7000)
         boxes.write_text(json.dumps(data))
@@ -174,16 +164,16 @@ class TestBoxes:
         'options', [['--boxes-first-frame-number', 0], ['--boxes-frame-of', 'frames.csv']]
     )
     def test_the_options_need_a_file_of_boxes(
-        self, run_main: Any, folder: Path, label_file: Path, tmp_path: Path, options: list[object]
-    ) -> None:
+        self, run_main, folder, label_file, tmp_path, options
+    ):
         arguments = [folder, label_file, '--out', tmp_path / 'dense.json', *options]
         said = refusal(run_main, propagate.main, *arguments)
         assert 'would have no effect: give --boxes FILE' in said
 
 
 def test_labels_behind_the_end_of_a_video_that_is_cut_short_are_refused(
-    run_main: Any, label_fields: dict[str, Any], tmp_path: Path
-) -> None:
+    run_main, label_fields, tmp_path
+):
     path = cut_off(make_video(tmp_path / 'clip.avi', range(30), codec='mpeg4'))
     for number, image in enumerate(label_fields['images']):
         image['frame_index'] = 12 * number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Run = Callable[..., Any]
-
-
 @pytest.fixture(autouse=True)
 def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
@@ -54,9 +50,7 @@ def helpful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('helpful')
-def test_a_network_is_learned_and_used_in_one_command(
-    run_main: Run, project: Path, tmp_path: Path
-) -> None:
+def test_a_network_is_learned_and_used_in_one_command(run_main, project, tmp_path):
     inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     out = tmp_path / 'dense.json'
     code, printed, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
@@ -75,9 +69,7 @@ def test_a_network_is_learned_and_used_in_one_command(
 
 
 @pytest.mark.slow
-def test_a_network_that_does_not_help_is_not_left_beside_the_output(
-    run_main: Run, project: Path, tmp_path: Path
-) -> None:
+def test_a_network_that_does_not_help_is_not_left_beside_the_output(run_main, project, tmp_path):
     inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     out = tmp_path / 'dense.json'
     code, printed, _ = run_main(propagate.main, *inputs, '--out', out, '--learn')
@@ -91,9 +83,7 @@ def test_a_network_that_does_not_help_is_not_left_beside_the_output(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('helpful')
-def test_several_videos_have_one_network(
-    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_videos_have_one_network(run_main, project, tmp_path, monkeypatch):
     loaded = []
 
     def count(*arguments: Any, **options: Any) -> Any:
@@ -113,19 +103,7 @@ def test_several_videos_have_one_network(
 
 
 @pytest.mark.slow
-def test_a_dataset_file_names_the_videos_and_their_labels(
-    run_main: Run, project: Path, tmp_path: Path
-) -> None:
-    rows = [f'{project}/videos/{name}.mkv,{project}/labels/{name}.json' for name in ('one', 'two')]
-    listed, out = tmp_path / 'listed.csv', tmp_path / 'network.onnx'
-    listed.write_text('\n'.join(['video,labels', *rows]))
-    code, _, errors = run_main(learn.main, listed, '--out', out)
-    assert code == 0, errors
-    assert LearnedNetwork(out).record.num_poses == 20
-
-
-@pytest.mark.slow
-def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path: Path) -> None:
+def test_learning_goes_on_from_a_network(run_main, project, tmp_path):
     first, second = tmp_path / 'first.onnx', tmp_path / 'second.onnx'
     inputs = [project / 'videos', project / 'labels']
     assert run_main(learn.main, *inputs, '--out', first)[0] == 0
@@ -144,23 +122,14 @@ def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path:
         ('{video} {few} --out n.onnx', '2 labelled frames cannot teach a network'),
         ('{video} {labels} --out n.onnx --continue-from no.onnx', 'no.onnx'),
         ('{video} {labels} --out n.onnx --device abacus', "device 'abacus' cannot"),
-        ('{labels} {video} --out n.onnx', 'give the video first and then the labels'),
         ('{video} {video} {labels} --out n.onnx', 'is given twice with the same labels'),
         ('{videos} {labels} --out n.onnx --labels-video one', '--labels-video would have no'),
-        (
-            '{videos} {labels} --out n.onnx --loaded-into-cvat {few}',
-            'few.json is not a folder',
-        ),
+        ('{videos} {labels} --out n.onnx --loaded-into-cvat {few}', 'few.json is not a folder'),
     ],
 )
 def test_what_cannot_be_used_is_one_line(
-    run_main: Run,
-    project: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: str,
-    sentence: str,
-) -> None:
+    run_main, project, tmp_path, monkeypatch, arguments, sentence
+):
     monkeypatch.chdir(tmp_path)
     few = tmp_path / 'few.json'
     write_labels(dots_labels(range(0, 12, 6), NUM_FRAMES), few)
@@ -187,9 +156,7 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures('no_torch')
-def test_without_pytorch_one_sentence_names_the_extra(
-    run_main: Run, project: Path, tmp_path: Path
-) -> None:
+def test_without_pytorch_one_sentence_names_the_extra(run_main, project, tmp_path):
     inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     code, _, lines = run_main(learn.main, *inputs, '--out', tmp_path / 'n.onnx')
     assert code == 2
@@ -200,9 +167,7 @@ def test_without_pytorch_one_sentence_names_the_extra(
 
 
 @pytest.mark.usefixtures('no_torch')
-def test_too_few_labels_are_refused_before_a_package_is_asked_for(
-    run_main: Run, project: Path, tmp_path: Path
-) -> None:
+def test_too_few_labels_are_refused_before_a_package_is_asked_for(run_main, project, tmp_path):
     write_labels(dots_labels(range(0, 12, 6), NUM_FRAMES), tmp_path / 'few.json')
     inputs = [project / 'videos' / 'one.mkv', tmp_path / 'few.json']
     code, _, lines = run_main(propagate.main, *inputs, '--out', tmp_path / 'dense.json', '--learn')

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli import convert, evaluate, propagate, review
+from stdpose_mm.cli import convert, evaluate, learn, propagate, queries, review
 from stdpose_mm.io.labels import read_labels
-from support.posetrack_videos import GOLDEN
 from support.refusals import refusal
 
 
@@ -55,9 +54,10 @@ def test_a_folder_of_labels_by_picture_gets_no_other_label_file(run_main, tmp_pa
     assert f'--out {out} would lie among the label files that are read from LABELS' in line
 
 
-def test_swapped_arguments_are_one_sentence(run_main, tmp_path, movie, label_file):
-    out = tmp_path / 'dense.json'
-    line = refusal(run_main, propagate.main, label_file, movie, '--out', out)
+@pytest.mark.parametrize('command', [propagate, learn, queries])
+def test_swapped_arguments_are_one_sentence(run_main, tmp_path, movie, label_file, command):
+    out = tmp_path / {learn: 'n.onnx', queries: 'q.npz'}.get(command, 'dense.json')
+    line = refusal(run_main, command.main, label_file, movie, '--out', out)
     assert 'labels.json is a label file and' in line
     assert 'give the video first and then the labels' in line
 
@@ -115,9 +115,6 @@ def test_an_overlay_that_fails_is_not_named_as_written_and_the_report_has_its_ow
     assert 'data:video/mp4' in report.read_text()
 
 
-LABELS = '{"images": []}'
-
-
 @pytest.mark.parametrize('format', ['posetrack18', 'openpose'])
 def test_hand_labels_that_convert_replaces_are_kept(run_main, tmp_path, label_file, format):
     out = tmp_path / 'out'
@@ -132,15 +129,6 @@ def test_hand_labels_that_convert_replaces_are_kept(run_main, tmp_path, label_fi
         assert (f'{out} already existed and may have been edited' in str(notes)) == is_kept
     (kept,) = tmp_path.glob('*.bak')
     assert (kept / file.name if kept.is_dir() else kept).read_text().endswith(' ')
-
-
-def test_a_file_that_metrics_replace_is_kept(run_main, tmp_path):
-    golden = GOLDEN / 'dense'
-    out = tmp_path / 'labels.json'
-    out.write_text(LABELS)
-    code, *_ = run_main(evaluate.main, golden / 'gt', golden / 'pred', '--out', out)
-    assert code == 0
-    assert (tmp_path / 'labels.json.bak').read_text() == LABELS
 
 
 def test_a_line_break_in_an_argument_makes_no_second_line(run_main, tmp_path, label_file):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
     return replace
 
 
-def test_each_part_has_an_equal_share_of_the_bar(open_terminal: Callable[[], Terminal]) -> None:
+def test_each_part_has_an_equal_share_of_the_bar(open_terminal):
     terminal = open_terminal()
     with FrameProgress(10, 4) as progress:
         with progress.part('boxes'):
@@ -84,9 +83,7 @@ def test_each_part_has_an_equal_share_of_the_bar(open_terminal: Callable[[], Ter
     assert shown(terminal) == 'overlay: 100%'
 
 
-def test_reading_watched_frames_advances_up_to_the_end_of_the_part(
-    open_terminal: Callable[[], Terminal],
-) -> None:
+def test_reading_watched_frames_advances_up_to_the_end_of_the_part(open_terminal):
     terminal = open_terminal()
     frames = ArrayFrames(np.zeros((4, 8, 8, 3), np.uint8))
     with FrameProgress(4, 2) as progress:
@@ -98,7 +95,7 @@ def test_reading_watched_frames_advances_up_to_the_end_of_the_part(
             assert shown(terminal) == 'report:  50%'
 
 
-def test_work_that_fails_leaves_no_full_bar(open_terminal: Callable[[], Terminal]) -> None:
+def test_work_that_fails_leaves_no_full_bar(open_terminal):
     terminal = open_terminal()
 
     def fail() -> None:
@@ -118,12 +115,8 @@ def shown(terminal: Terminal) -> str:
 
 @pytest.mark.slow
 def test_the_bar_is_full_only_after_all_is_written(
-    folder: Path,
-    label_file: Path,
-    tmp_path: Path,
-    open_terminal: Callable[[], Terminal],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    folder, label_file, tmp_path, open_terminal, monkeypatch
+):
     terminal, seen = open_terminal(), []
     # The last step.
     render = report._render
@@ -144,26 +137,7 @@ def test_the_bar_is_full_only_after_all_is_written(
 
 
 @pytest.mark.slow
-def test_without_a_terminal_nothing_is_drawn(
-    run_main: Callable[..., tuple[int, str, list[str]]],
-    folder: Path,
-    label_file: Path,
-    tmp_path: Path,
-) -> None:
-    outputs = ['--out', tmp_path / 'dense.json', '--save-video', tmp_path / 'overlay.mp4']
-    code, printed, errors = run_main(propagate.main, folder, label_file, *outputs, '--measure', 2)
-    assert (code, errors) == (0, [])
-    assert '\r' not in printed
-
-
-@pytest.mark.slow
-def test_quiet_prints_only_what_was_asked_for(
-    folder: Path,
-    label_file: Path,
-    tmp_path: Path,
-    open_terminal: Callable[[], Terminal],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_quiet_prints_only_what_was_asked_for(folder, label_file, tmp_path, open_terminal, capsys):
     terminal = open_terminal()
     command = [
         folder,

@@ -229,20 +229,12 @@ def another_joint(fields):
         ),
         (None, '--method stdpose', "method 'stdpose' needs a config and a checkpoint"),
         (None, '--config no.py --checkpoint no.pth', 'no.py does not exist'),
-        (
-            None,
-            'MODEL --method linear',
-            '--config would have no effect',
-        ),
+        (None, 'MODEL --method linear', '--config would have no effect'),
         (None, '--method linear --checkpoint w.pth', '--checkpoint would have no effect'),
         (None, '--method linear --fuser f.npz', '--fuser would have no effect'),
         (None, '--method spline --flow-weights f.pth', '--flow-weights would have no effect'),
         (None, '--method linear --device cuda', '--device would have no effect'),
-        (
-            None,
-            '--method flow --no-stdpose',
-            '--no-stdpose would have no effect',
-        ),
+        (None, '--method flow --no-stdpose', '--no-stdpose would have no effect'),
         (None, '--precision bfloat16', '--precision would have no effect: give a --config'),
         (None, '--config no.py', "method 'auto' needs a config and a checkpoint"),
         (None, '--save-video dense.json', 'are the same file dense.json'),
@@ -285,18 +277,6 @@ def boxes_of(path: Path, track_id: int) -> dict[int, list[float]]:
     return {frame_of[a['image_id']]: a['bbox'] for a in people}
 
 
-def test_boxes_from_a_file_are_taken_over(run, folder, label_file, label_fields, tmp_path):
-    box = {**label_fields['annotations'][0], 'id': 77, 'image_id': 3, 'bbox': [1, 2, 30, 40]}
-    label_fields['images'] = [{'id': 3, 'file_name': 'clip/000003.jpg'}]
-    label_fields['annotations'] = [box]
-    (tmp_path / 'boxes.json').write_text(json.dumps(label_fields))
-    out = tmp_path / 'dense.json'
-    boxes = ['--boxes', tmp_path / 'boxes.json', '--method', 'linear']
-    assert run(folder, label_file, '--out', out, *boxes)[0] == 0
-    assert boxes_of(out, 0)[2] == [1, 2, 30, 40]
-    assert boxes_of(out, 1)[2] != [1, 2, 30, 40]
-
-
 @pytest.mark.parametrize(
     ('name', 'line', 'options'),
     [
@@ -306,9 +286,7 @@ def test_boxes_from_a_file_are_taken_over(run, folder, label_file, label_fields,
         ('clip.csv', '{1}, {0}, 1, 2, 30, 40\n', []),
     ],
 )
-def test_boxes_of_a_tracker_are_taken_over(
-    run, folder, label_file, tmp_path, name: str, line: str, options: list
-):
+def test_boxes_of_a_tracker_are_taken_over(run, folder, label_file, tmp_path, name, line, options):
     frame, track_id, out = 2, 1, tmp_path / 'dense.json'
     (tmp_path / name).write_text(line.format(track_id, frame + 1, frame))
     boxes = ['--boxes', tmp_path / name, '--method', 'linear']
@@ -327,7 +305,7 @@ def test_boxes_of_a_tracker_are_taken_over(
     ],
 )
 def test_boxes_of_a_tracker_that_do_not_fit_are_refused(
-    run, folder, label_file, tmp_path, line: str, message: str
+    run, folder, label_file, tmp_path, line, message
 ):
     (tmp_path / 'b.txt').write_text(line)
     out = tmp_path / 'dense.json'
@@ -377,9 +355,7 @@ def test_a_label_that_marks_absence_is_no_given_pose(run, folder, label_fields, 
 
 
 @pytest.mark.parametrize(('option', 'flag'), [([], 1), (['--visible-as-1'], 2)])
-def test_a_v_of_1_may_be_said_to_be_visible(
-    run, folder, label_fields, tmp_path, option: list[str], flag: int
-):
+def test_a_v_of_1_may_be_said_to_be_visible(run, folder, label_fields, tmp_path, option, flag):
     for one in label_fields['annotations']:
         one['keypoints'][2::3] = [1] * 3
     (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
@@ -424,12 +400,6 @@ def test_outputs_in_folders_are_named_after_the_video(run, movie, label_file, tm
     assert [path.name for path in dense.iterdir()] == ['clip.json']
     assert [path.name for path in overlays.iterdir()] == ['clip.mp4']
     assert [path.name for path in (tmp_path / 'pages').iterdir()] == ['clip.html']
-
-
-def test_an_output_in_a_folder_has_the_suffix_of_its_format(run, movie, label_file, tmp_path):
-    code, _, _ = run(movie, label_file, '--out', f'{tmp_path}/dense/', '--format', 'cvat')
-    assert code == 0
-    assert [path.name for path in (tmp_path / 'dense').iterdir()] == ['clip.xml']
 
 
 def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, label_file, tmp_path):

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -152,25 +148,6 @@ def test_killed_at_a_certain_moment(runner, arguments, undisturbed, moment):
         assert not out.exists()
     assert stored(arguments) == STORED_AT[moment]
     check_rerun(runner, arguments, undisturbed)
-
-
-def test_killed_at_random_moments(runner, arguments, undisturbed):
-    out = Path(arguments[3])
-    begin = time.monotonic()
-    assert runner.run(arguments) == 0
-    duration = time.monotonic() - begin
-    rng = random.Random(0)
-    for _ in range(3):
-        out.unlink(missing_ok=True)
-        CacheFolder(arguments[-1]).clear()
-        process = runner.start(arguments)
-        time.sleep(duration * rng.random())
-        # It may have ended before.
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        runner.end()
-        assert not out.exists() or out.read_bytes() == undisturbed
-        check_rerun(runner, arguments, undisturbed)
 
 
 @pytest.mark.parametrize('change', ['video', 'broken files'])

@@ -12,11 +12,11 @@ import pytest
 
 from stdpose_mm.cli import propagate, review
 from support.file_server import serve
+from support.input_files import link_for_each
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.model_zoo import NAME, install_zoo, published_name
 from support.pose_network_files import JOINTS, write_described_network
 from support.refusals import refusal
-from support.tflite_files import Output, write_tflite
 
 pytestmark = pytest.mark.slow
 
@@ -101,19 +101,6 @@ def test_networks_add_up_and_change_the_poses(run, movie, label_file, tmp_path, 
     assert poses(plain) != poses(one)
 
 
-def test_a_tensorflow_lite_file(run, movie, label_file, tmp_path):
-    network = write_tflite(tmp_path / 'bright.tflite', [Output((0, 0))])
-    description = {'joints': [JOINTS[2], JOINTS[0]], 'mean': [0, 0, 0], 'std': [255, 255, 255]}
-    network.with_suffix('.json').write_text(json.dumps(description))
-    plain, out = tmp_path / 'plain.json', tmp_path / 'dense.json'
-    assert run(movie, label_file, '--out', plain)[0] == 0
-    code, printed, said = run(movie, label_file, '--out', out, '--pose-tflite', network)
-    assert (code, said) == (0, [])
-    assert 'heatmaps of bright.tflite for 2 of 3 joints' in printed
-    assert 'bright.tflite: used in ' in printed
-    assert poses(plain) != poses(out)
-
-
 def test_a_network_that_knows_no_joint_is_left_out_with_a_sentence(
     run, movie, label_file, tmp_path, network
 ):
@@ -190,17 +177,10 @@ def test_poses_without_labelled_frames_cannot_be_compared(
 
 
 @pytest.fixture
-def two_videos(movie, label_file, tmp_path, results) -> tuple[Path, Path, Path]:
+def two_videos(movie, label_file, tmp_path, results) -> list[Path]:
     """Folders of videos a and b, their labels and their estimates."""
-    folders = tuple(tmp_path / name for name in ('videos', 'labels', 'estimates'))
-    for folder in folders:
-        folder.mkdir()
-    videos, labels, estimates = folders
-    for name in 'ab':
-        os.link(movie, videos / f'{name}.mp4')
-        os.link(label_file, labels / f'{name}.json')
-        os.link(results, estimates / f'{name}.json')
-    return videos, labels, estimates
+    files = {'videos': movie, 'labels': label_file, 'estimates': results}
+    return link_for_each(tmp_path, 'ab', **files)
 
 
 def move_poses(path: Path, pixels: float) -> None:
@@ -263,14 +243,6 @@ def test_poses_that_fit_no_labels_are_doubted_for_each_video(run, tmp_path, two_
     assert 'estimates: used in 0 of 4 gaps' in doubts[0]
 
 
-def test_poses_are_not_written_over(run, movie, label_file, tmp_path, results):
-    before = results.read_bytes()
-    code, _, said = run(movie, label_file, '--out', results, '--pose-results', results)
-    assert code == 2
-    assert len(said) == 1
-    assert results.read_bytes() == before
-
-
 def test_nothing_is_written_among_poses(run, run_main, movie, label_file, tmp_path, results):
     folder = tmp_path / 'estimates'
     folder.mkdir()
@@ -297,15 +269,6 @@ def test_poses_of_a_longer_video_are_refused_before_work_begins(
     assert (code, len(said)) == (2, 1)
     assert 'the estimates of estimates are on frame 9' in said[0]
     assert 'labels on frames' not in printed
-
-
-def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp_path, results):
-    videos = tmp_path / 'videos'
-    videos.mkdir()
-    for name in 'ab':
-        os.link(movie, videos / f'{name}.mp4')
-    line = refusal(run_main, review.main, videos, '--pose-results', results)
-    assert 'is not a folder, but there are several videos' in line
 
 
 @pytest.mark.parametrize(

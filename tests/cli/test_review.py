@@ -131,18 +131,6 @@ def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
     assert given == {0, 4, 8}
 
 
-def test_a_v_of_1_may_be_said_to_be_visible(run, movie, label_file, tmp_path, shown):
-    fields = json.loads(label_file.read_text())
-    for one in fields['annotations']:
-        one['keypoints'][2::3] = [1] * 3
-    (tmp_path / 'ones.json').write_text(json.dumps(fields))
-
-    arguments = [movie, tmp_path / 'ones.json', '--no-browser', '--method', 'linear']
-    assert run(*arguments, '--visible-as-1')[0] == 0
-    given = [person for person in shown[0].persons if person.source == 'given']
-    assert {*given[0].visibility.tolist()} == {2}
-
-
 def test_out_and_project_in_folders_are_named_after_the_video(
     run, movie, label_file, tmp_path, monkeypatch
 ):
@@ -275,19 +263,6 @@ def test_a_second_server_of_a_project_says_where_it_is_open(
     ((code, _, said),) = second
     assert code == 2
     assert [sentence.endswith('use that one or stop it first') for sentence in said] == [True]
-
-
-def test_what_an_earlier_review_saved_is_not_replaced_by_one_that_begins_anew(
-    run, movie, label_file, tmp_path, shown
-):
-    saved = label_file.with_name(f'{label_file.stem}_reviewed.json')
-    saved.write_text('{}')
-    anew = ['--project', tmp_path / 'anew.jsonl', '--no-browser', '--method', 'linear']
-    sentence = refusal(run, movie, label_file, *anew)
-    assert f'{saved} exists' in sentence
-    assert sentence.endswith('give another --out, or move it away')
-    assert saved.read_text() == '{}'
-    assert run(movie, label_file, *anew, '--out', tmp_path / 'anew.json')[0] == 0
 
 
 CATEGORIES = [

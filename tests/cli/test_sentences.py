@@ -133,10 +133,7 @@ def test_a_worker_that_is_ended_says_nothing(capfd):
             PermissionError(errno.EACCES, 'Permission denied', 'a/b.json'),
             'a/b.json: Permission denied',
         ),
-        (
-            OSError(errno.ENAMETOOLONG, 'File name too long', b'abc'),
-            'abc: File name too long',
-        ),
+        (OSError(errno.ENAMETOOLONG, 'File name too long', b'abc'), 'abc: File name too long'),
         (
             NO_SPACE,
             'a file or the output of the command cannot be written: No space left on device',
@@ -203,64 +200,12 @@ def test_stdout_that_is_full_is_an_error(capsys, monkeypatch, arguments):
     assert line.endswith('cannot be written: No space left on device')
 
 
-def test_a_command_whose_stdout_is_full_fails(capsys, tmp_path, movie, label_file, monkeypatch):
-    fill_stdout(monkeypatch)
-    out = tmp_path / 'dense.json'
-    arguments = [str(movie), str(label_file), '--method', 'linear', '--out', str(out)]
-    assert propagate.main(arguments) == 2
-    assert 'No space left on device' in capsys.readouterr().err
-    assert not out.exists()
-
-
 def test_stdout_in_ascii_shows_escapes(monkeypatch, tmp_path, label_file):
     label_file.write_text(label_file.read_text().replace('"clip', '"clíp'))
     data = io.BytesIO()
     monkeypatch.setattr('sys.stdout', io.TextIOWrapper(data, encoding='ascii'))
     assert convert.main([str(label_file), str(tmp_path / 'out.xml')]) == 0
     assert data.getvalue().startswith(b'cl\\xedp: 3 frames, 2 people, 6 given poses; ')
-
-
-@pytest.mark.parametrize('option', ['--out', '--report'])
-def test_a_full_disk_leaves_nothing_half_written(
-    run_main, tmp_path, monkeypatch, movie, label_file, option
-):
-    suffix = {'--out': '.json', '--report': '.html'}[option]
-    full = tmp_path / f'full{suffix}'
-    replace = os.replace
-
-    def refuse(source: Path, target: Path) -> None:
-        if Path(target) == full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source))
-        replace(source, target)
-
-    monkeypatch.setattr(os, 'replace', refuse)
-    given = () if option == '--out' else ('--out', tmp_path / 'dense.json')
-    code, _, (line,) = run_main(
-        propagate.main, movie, label_file, '--method', 'linear', option, full, *given
-    )
-    assert code == 2
-    assert f'{full} cannot be written: No space left on device' in line
-    left = {path.name for path in tmp_path.iterdir()} - {movie.name, label_file.name}
-    assert left == ({'dense.json'} if option == '--report' else set())
-
-
-def test_a_video_that_finds_no_room_leaves_the_labels(
-    run_main, tmp_path, monkeypatch, movie, label_file
-):
-    def refuse(path: Path, *_: object) -> None:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(b'half')
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary))
-
-    monkeypatch.setattr('stdpose_mm.visualization.write_overlay', refuse)
-    full = tmp_path / 'full.mp4'
-    arguments = ['--method', 'linear', '--save-video', full, '--out', tmp_path / 'dense.json']
-    code, _, (line,) = run_main(propagate.main, movie, label_file, *arguments)
-    assert code == 2
-    assert f'dense.json is written, but {full} is not: {full}' in line
-    assert 'No space left on device' in line
-    names = {movie.name, label_file.name, 'dense.json'}
-    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_a_frame_number_in_the_millions_is_refused(skeleton):

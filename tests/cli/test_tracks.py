@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import partial
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from stdpose_mm.cli import propagate, queries, review
 from stdpose_mm.pose_networks.point_tracks import TrackQueries
+from support.input_files import link_for_each
 from support.refusals import refusal
 
 pytestmark = pytest.mark.slow
@@ -30,11 +30,6 @@ def asked(run_main, movie, label_file, tmp_path):
     # Two people, three joints, three labels.
     assert printed == f'{out}: 18 labelled joints to be tracked\n'
     return out
-
-
-def test_video_and_labels_in_the_wrong_order_are_told(run_main, movie, label_file, tmp_path):
-    line = refusal(run_main, queries.main, label_file, movie, '--out', tmp_path / 'q.npz')
-    assert 'give the video first and then the labels' in line
 
 
 @pytest.fixture
@@ -99,11 +94,8 @@ def test_changed_tracks_are_not_taken_from_the_cache(
 
 
 def test_several_videos_have_a_folder(run, movie, label_file, tmp_path, tracks):
-    videos, labels, results = (tmp_path / name for name in ('videos', 'labels', 'tracks'))
-    for folder, file in ((videos, movie), (labels, label_file), (results, tracks)):
-        folder.mkdir()
-        for name in 'ab':
-            os.link(file, folder / f'{name}{file.suffix}')
+    folders = link_for_each(tmp_path, 'ab', videos=movie, labels=label_file, results=tracks)
+    videos, labels, results = folders
     alone, out = tmp_path / 'alone.json', tmp_path / 'out'
     assert run(movie, label_file, '--out', alone, '--track-results', tracks)[0] == 0
     code, _, said = run(videos, labels, '--out', out, '--track-results', results)
@@ -126,13 +118,6 @@ def test_tracks_of_another_video_are_refused_before_work_begins(
     assert (code, len(said)) == (2, 1)
     assert 'are of 9 frames of (640, 480) pixels, but clip has 9 of (96, 80)' in said[0]
     assert 'labels on frames' not in printed
-
-
-def test_tracks_are_not_written_over(run, movie, label_file, tracks):
-    before = tracks.read_bytes()
-    code, _, said = run(movie, label_file, '--out', tracks, '--track-results', tracks)
-    assert (code, len(said)) == (2, 1)
-    assert tracks.read_bytes() == before
 
 
 def test_labels_without_joints_have_no_queries(run_main, movie, label_file, label_fields, tmp_path):

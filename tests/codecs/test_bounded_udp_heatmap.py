@@ -23,7 +23,7 @@ def gaussian(x: float, y: float, height: float = 1.0) -> np.ndarray:
 
 
 @given(x=st.floats(3, 20), y=st.floats(3, 28))
-def test_a_clean_peak_is_found_to_a_tenth_of_a_pixel(x: float, y: float) -> None:
+def test_a_clean_peak_is_found_to_a_tenth_of_a_pixel(x, y):
     keypoints, scores = CODEC.decode(gaussian(x, y)[None])
     np.testing.assert_allclose(keypoints[0, 0] / PIXEL, [x, y], atol=0.1)
     assert scores.shape == (1, 1)
@@ -31,7 +31,7 @@ def test_a_clean_peak_is_found_to_a_tenth_of_a_pixel(x: float, y: float) -> None
 
 @pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
-def test_noise_never_sends_a_joint_away_from_the_maximum_of_the_blurred_map(seed: int) -> None:
+def test_noise_never_sends_a_joint_away_from_the_maximum_of_the_blurred_map(seed):
     maps = np.random.default_rng(seed).random((17, HEATMAP[1], HEATMAP[0]), np.float32)
     blurred = gaussian_blur(maps.copy(), CODEC.blur_kernel_size)
     peaks = np.stack(np.unravel_index(blurred.reshape(17, -1).argmax(1), maps.shape[1:])[::-1], 1)
@@ -39,7 +39,7 @@ def test_noise_never_sends_a_joint_away_from_the_maximum_of_the_blurred_map(seed
     assert np.linalg.norm(keypoints[0] / PIXEL - peaks, axis=1).max() <= 1.5 + 1e-6
 
 
-def test_every_joint_is_decoded_by_itself() -> None:
+def test_every_joint_is_decoded_by_itself():
     # 0.4 pixels from a maximum each, 1.65 together.
     maps = np.stack([gaussian(3.4 + n, 10.4) for n in range(17)])
     keypoints, _ = CODEC.decode(maps)
@@ -47,7 +47,7 @@ def test_every_joint_is_decoded_by_itself() -> None:
     np.testing.assert_allclose(keypoints[0] / PIXEL, expected, atol=0.1)
 
 
-def test_a_spike_beside_a_blob_does_not_win_and_is_the_score() -> None:
+def test_a_spike_beside_a_blob_does_not_win_and_is_the_score():
     spiked = gaussian(15, 20, 0.9)
     spiked[3, 3] = 1.0
     keypoints, scores = CODEC.decode(spiked[None])
@@ -55,13 +55,13 @@ def test_a_spike_beside_a_blob_does_not_win_and_is_the_score() -> None:
     assert scores.item() == 1.0
 
 
-def test_an_empty_map_gives_a_place_inside() -> None:
+def test_an_empty_map_gives_a_place_inside():
     keypoints, scores = CODEC.decode(np.zeros((1, HEATMAP[1], HEATMAP[0]), np.float32))
     assert np.isfinite(keypoints).all()
     assert scores.item() == 0
 
 
-def test_decoding_leaves_the_maps_as_they_are() -> None:
+def test_decoding_leaves_the_maps_as_they_are():
     maps = gaussian(8, 10)[None]
     before = maps.copy()
     CODEC.decode(maps)
@@ -69,13 +69,13 @@ def test_decoding_leaves_the_maps_as_they_are() -> None:
 
 
 @pytest.mark.parametrize('joint', [(1.0, 1.0), (0.0, 20.0), (95.0, 127.0), (50.0, 3.0)])
-def test_peaks_near_the_border_are_at_the_joint(joint: tuple[float, float]) -> None:
+def test_peaks_near_the_border_are_at_the_joint(joint):
     maps = CODEC.encode(np.array([[joint]]))['heatmaps']
     row, column = np.unravel_index(maps[0].argmax(), maps[0].shape)
     expected = np.round(np.array(joint) / (np.array(INPUT) - 1) * (np.array(HEATMAP) - 1))
     assert [column, row] == expected.tolist()
 
 
-def test_sigma_that_shifts_peaks_at_the_border_is_refused() -> None:
+def test_sigma_that_shifts_peaks_at_the_border_is_refused():
     with pytest.raises(ValueError, match=r'sigma=1\.25 was given, expected 3 \* sigma'):
         BoundedUDPHeatmap(INPUT, HEATMAP, sigma=1.25)

@@ -7,12 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stdpose_mm.comparison import (
-    Comparison,
-    MetricSummary,
-    compare_propagators,
-    comparison_csv,
-)
+from stdpose_mm.comparison import Comparison, MetricSummary, compare_propagators, comparison_csv
 from stdpose_mm.comparison.compare_propagators import bootstrap_draws, interval_95
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack

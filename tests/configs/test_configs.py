@@ -121,12 +121,12 @@ def small_model(cfg: Config) -> Any:
 # The tests
 
 
-def test_is_found() -> None:
+def test_is_found():
     assert len(NAMES) > 20
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_name_says_model_size_task_and_data(name: str) -> None:
+def test_name_says_model_size_task_and_data(name):
     model, size, task, *_ = PATTERN.fullmatch(Path(name).name).groups()
     cfg = read(name)
     assert (cfg.model.type == 'SemanticMotionPose') == (model == 'semantic_motion')
@@ -135,7 +135,7 @@ def test_name_says_model_size_task_and_data(name: str) -> None:
 
 
 @pytest.mark.parametrize('alias', ALIASES)
-def test_short_name_is_the_same_config(alias: str) -> None:
+def test_short_name_is_the_same_config(alias):
     assert read(alias).to_dict() == read(ALIASES[alias]).to_dict()
 
 
@@ -148,22 +148,17 @@ def full_size_shape(model_cfg: str, width: int, height: int) -> torch.Size:
     return model(crops, None, mode='tensor').shape
 
 
-def test_full_size_model_builds_and_runs(cfg: Config) -> None:
+def test_full_size_model_builds_and_runs(cfg):
     expected = (1, cfg.model.head.out_channels, *reversed(cfg.codec.heatmap_size))
     assert full_size_shape(repr(cfg.model.to_dict()), *cfg.codec.input_size) == expected
 
 
 @pytest.mark.parametrize(
     ('cfg', 'head_name'),
-    [
-        *((name, 'head') for name in NAMES),
-        *((name, 'frame_head') for name in WITH_FRAME_HEAD),
-    ],
+    [*((name, 'head') for name in NAMES), *((name, 'frame_head') for name in WITH_FRAME_HEAD)],
     indirect=['cfg'],
 )
-def test_decoding_undoes_encoding(
-    cfg: Config, head_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_decoding_undoes_encoding(cfg, head_name, monkeypatch):
     """Heatmaps that equal the target give the label, in pixels of the picture."""
     model = small_model(cfg).eval()
     model.test_cfg = dict(flip_test=False, use_frame_head=head_name == 'frame_head')
@@ -179,7 +174,7 @@ def test_decoding_undoes_encoding(
 
 
 @pytest.mark.parametrize('cfg', [name for name in NAMES if name not in LITERAL], indirect=True)
-def test_labels_are_given_in_testing_and_in_training(cfg: Config) -> None:
+def test_labels_are_given_in_testing_and_in_training(cfg):
     num_joints = cfg.model.head.out_channels
     train = batch(lazy_dataset(cfg.train_dataloader.dataset, num_joints))['data_samples']
     test = batch(lazy_dataset(cfg.test_dataloader.dataset, num_joints))['data_samples']
@@ -189,7 +184,7 @@ def test_labels_are_given_in_testing_and_in_training(cfg: Config) -> None:
 
 
 @pytest.mark.parametrize('cfg', [name for name in NAMES if '/' not in name], indirect=True)
-def test_only_weights_of_layers_decay(cfg: Config) -> None:
+def test_only_weights_of_layers_decay(cfg):
     """Not positions, tokens that stand for hidden ones, biases and factors."""
     model = small_model(cfg)
     groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
@@ -200,7 +195,7 @@ def test_only_weights_of_layers_decay(cfg: Config) -> None:
     }
 
 
-def test_schedules_build(cfg: Config) -> None:
+def test_schedules_build(cfg):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     for scheduler in cfg.param_scheduler:
         PARAM_SCHEDULERS.build(dict(**scheduler), default_args=dict(optimizer=optimizer))
@@ -209,7 +204,7 @@ def test_schedules_build(cfg: Config) -> None:
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_learning_rate_is_for_the_batches_of_the_config(name: str) -> None:
+def test_learning_rate_is_for_the_batches_of_the_config(name):
     """In one process, or in those that docs/reference/configs.md states for the ViTs."""
     cfg = read(name)
     processes = 1 if cfg.model.backbone.arch == 'tiny' else 4
@@ -217,7 +212,7 @@ def test_learning_rate_is_for_the_batches_of_the_config(name: str) -> None:
     assert cfg.auto_scale_lr.base_batch_size == batch_size
 
 
-def test_the_best_checkpoint_is_not_chosen_on_what_is_reported(cfg: Config) -> None:
+def test_the_best_checkpoint_is_not_chosen_on_what_is_reported(cfg):
     """It is chosen on videos that are neither trained on nor tested on, if it is chosen at all."""
     if cfg.default_hooks.checkpoint.get('save_best') is None:
         return
@@ -229,7 +224,7 @@ def test_the_best_checkpoint_is_not_chosen_on_what_is_reported(cfg: Config) -> N
     assert 0 < val.held_out_share == train.held_out_share
 
 
-def test_metrics_read_the_labels_of_their_datasets(cfg: Config) -> None:
+def test_metrics_read_the_labels_of_their_datasets(cfg):
     for name in ('test',) if cfg.val_dataloader is None else ('val', 'test'):
         dataset, metric = cfg[f'{name}_dataloader'].dataset, cfg[f'{name}_evaluator']
         assert metric.ann_file == dataset.data_root + dataset.ann_file
@@ -237,19 +232,19 @@ def test_metrics_read_the_labels_of_their_datasets(cfg: Config) -> None:
             assert metric.get(key) == dataset.get(key)
 
 
-def test_windows_are_cropped_in_testing_as_in_training(cfg: Config) -> None:
+def test_windows_are_cropped_in_testing_as_in_training(cfg):
     # Propagation and inference follow the test set.
     loaders = (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
     assert len({loader.dataset.get('crops', 'window') for loader in loaders if loader}) == 1
 
 
 @pytest.mark.parametrize('cfg', [name for name in NAMES if name != FINETUNED], indirect=True)
-def test_only_tiny_models_start_from_scratch(cfg: Config) -> None:
+def test_only_tiny_models_start_from_scratch(cfg):
     assert (cfg.load_from is None) == (cfg.model.backbone.arch == 'tiny')
 
 
 @pytest.mark.parametrize('cfg', [FINETUNED], indirect=True)
-def test_weights_of_the_demo_fill_the_whole_model(cfg: Config) -> None:
+def test_weights_of_the_demo_fill_the_whole_model(cfg):
     stored = torch.load(cfg.load_from, weights_only=True)['state_dict']
     MODELS.build(cfg.model).load_state_dict(stored, strict=True)
     # None of them is empty or broken, and rounding to half precision is all that was lost.
@@ -263,7 +258,7 @@ def decoder_of(cfg: Config) -> ConfigDict:
 
 
 @pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
-def test_pretrained_weights_are_those_of_the_backbone(cfg: Config) -> None:
+def test_pretrained_weights_are_those_of_the_backbone(cfg):
     listed = Path(mmpose.__file__).parent.joinpath(
         '.mim/configs/body_2d_keypoint/topdown_heatmap/coco/vitpose_coco.yml'
     )
@@ -273,7 +268,7 @@ def test_pretrained_weights_are_those_of_the_backbone(cfg: Config) -> None:
 
 
 @pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
-def test_pretrained_weights_fit_at_every_input_size(cfg: Config) -> None:
+def test_pretrained_weights_fit_at_every_input_size(cfg):
     width = width_of(cfg)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
@@ -298,7 +293,7 @@ def test_pretrained_weights_fit_at_every_input_size(cfg: Config) -> None:
 
 
 @pytest.mark.parametrize('cfg', WITH_OWN_JOINTS, indirect=True)
-def test_metainfo_of_its_dataset_has_the_models_joints(cfg: Config) -> None:
+def test_metainfo_of_its_dataset_has_the_models_joints(cfg):
     metainfo = parse_pose_metainfo(DATASETS.get(cfg.train_dataloader.dataset.type).METAINFO)
     assert metainfo['num_keypoints'] == cfg.model.head.out_channels
 
@@ -317,12 +312,12 @@ PARTS = {
 PAPER_ABLATIONS = [name for name in ABLATIONS if re.search(r'stdpose_\w+_[a-e]_', name)]
 
 
-def test_every_row_of_the_papers_table_is_a_config() -> None:
+def test_every_row_of_the_papers_table_is_a_config():
     assert sorted(re.search(r'_([a-e])_', name).group(1) for name in PAPER_ABLATIONS) == [*PARTS]
 
 
 @pytest.mark.parametrize('name', PAPER_ABLATIONS)
-def test_ablation_has_the_papers_parts_and_no_prior(name: str) -> None:
+def test_ablation_has_the_papers_parts_and_no_prior(name):
     letter = re.search(r'_([a-e])_', name).group(1)
     model = read(name).model
     neck = model.neck or {}
@@ -339,7 +334,7 @@ def test_ablation_has_the_papers_parts_and_no_prior(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', ABLATIONS)
-def test_ablations_differ_in_the_model_alone(name: str) -> None:
+def test_ablations_differ_in_the_model_alone(name):
     (base,) = (base for base in NAMES if name.startswith(f'ablations/{base.removesuffix(".py")}_'))
     whole, ablated = read(base).to_dict(), read(name).to_dict()
     changed = {key for key in whole.keys() | ablated if whole.get(key) != ablated.get(key)}
@@ -357,7 +352,7 @@ SEMANTIC_PARTS = {
 
 
 @pytest.mark.parametrize('ending', SEMANTIC_PARTS)
-def test_semantic_motion_ablation_leaves_out_what_it_names(ending: str) -> None:
+def test_semantic_motion_ablation_leaves_out_what_it_names(ending):
     ablated = read(f'ablations/semantic_motion_base_estimation_posetrack17_{ending}.py').model
     parts = {
         'tubes': ablated.neck.tube_ratio,
@@ -402,7 +397,7 @@ def test_semantic_motion_ablation_leaves_out_what_it_names(ending: str) -> None:
         ('val_dataloader.dataset.held_out', None, 'only'),
     ],
 )
-def test_literal_config_beside_the_flagship(key: str, literal: Any, flagship: Any) -> None:
+def test_literal_config_beside_the_flagship(key, literal, flagship):
     """The table of docs/reference/method.md; what a config leaves out has its class's default."""
     defaults = dict(
         aux_label_prob=1, crops='window', loss_weight=1, estimator='variational', per_pixel=True,
@@ -424,7 +419,7 @@ def test_literal_config_beside_the_flagship(key: str, literal: Any, flagship: An
 
 
 @pytest.mark.parametrize('cfg', LITERAL, indirect=True)
-def test_literal_config_has_the_squared_norm_of_eq_4(cfg: Config) -> None:
+def test_literal_config_has_the_squared_norm_of_eq_4(cfg):
     """Two joints of one window are off by 0.5 in 3 and 5 pixels, a third one has no label."""
     loss = MODELS.build(cfg.model.head.loss)
     output, target = torch.zeros(2, 1, 3, *reversed(cfg.codec.heatmap_size))
@@ -441,7 +436,7 @@ def test_literal_config_has_the_squared_norm_of_eq_4(cfg: Config) -> None:
     indirect=['cfg'],
     ids=['flagship', 'literal'],
 )
-def test_the_flagships_mask_changes_the_heatmaps(cfg: Config, acts: bool, uniform: bool) -> None:
+def test_the_flagships_mask_changes_the_heatmaps(cfg, acts, uniform):
     """A pose moves by ten heatmap pixels per frame; the mask is left out, or the same everywhere.
 
     In the paper's form, this changes nothing beyond rounding.

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('in_real_layouts')]
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_config_trains_and_is_tested(name: str) -> None:
+def test_config_trains_and_is_tested(name):
     cfg = read(name).copy()
     model = train_once(cfg)
     assert not [name for name, value in model.named_parameters() if value.grad is None]

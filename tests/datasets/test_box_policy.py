@@ -33,14 +33,12 @@ FAR = FrameBoxes(np.array([[200, 0, 40, 80]]), np.array([0.9]))
     ],
     ids=['given labels', 'one given label', 'no given label', 'near detection', 'far detection'],
 )
-def test_box_of_the_key_frame(
-    window: Window, detections: FrameBoxes, expected: tuple[list[float], float]
-) -> None:
+def test_box_of_the_key_frame(window, detections, expected):
     box, score = BoxPolicy('interpolated').find_box(TRACK, window, detections)
     assert (box.tolist(), score) == expected
 
 
-def test_person_without_any_label_in_the_window_has_no_box() -> None:
+def test_person_without_any_label_in_the_window_has_no_box():
     with pytest.raises(ValueError, match='known box, got none'):
         BoxPolicy('interpolated').find_box(TRACK, Window(0, 2, 4))
 
@@ -53,10 +51,10 @@ def test_person_without_any_label_in_the_window_has_no_box() -> None:
         ('estimation', True, 'gt'),
     ],
 )
-def test_default(task: str, test_mode: bool, boxes: str) -> None:
+def test_default(task, test_mode, boxes):
     assert BoxPolicy(task=task, test_mode=test_mode).boxes == boxes
 
 
-def test_unknown_box_policy_is_refused() -> None:
+def test_unknown_box_policy_is_refused():
     with pytest.raises(InputError, match=r"boxes must be one of .*, got 'best'"):
         BoxPolicy('best')

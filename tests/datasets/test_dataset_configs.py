@@ -6,15 +6,10 @@ import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
 from support.paths import ROOT
@@ -24,7 +19,6 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = ROOT
 BASE = REPOSITORY / 'configs' / '_base_'
-SIZES = ('128x96', '256x192')
 
 
 def write_config(
@@ -43,38 +37,6 @@ def write_config(
         f'val_dataloader = dict(dataset=dict({changes}, pipeline=_base_.val_pipeline))\n'
     )
     return path
-
-
-@pytest.mark.parametrize('size', SIZES)
-def test_pipelines_build_at_every_size(size: str) -> None:
-    init_default_scope('mmpose')
-    cfg = Config.fromfile(BASE / 'pipelines' / f'windows_{size}.py')
-    height, width = map(int, size.split('x'))
-    assert cfg.codec.input_size == (width, height)
-    assert cfg.codec.heatmap_size == (width // 4, height // 4)
-    Compose(cfg.train_pipeline)
-    Compose(cfg.val_pipeline)
-
-
-@pytest.mark.parametrize(
-    ('name', 'task'),
-    [
-        ('PoseTrack17', 'propagation'),
-        ('PoseTrack18', 'propagation'),
-        ('PoseTrack21', 'estimation'),
-        ('Generic', 'estimation'),
-    ],
-)
-def test_datasets_of_the_base_configs_give_samples(
-    name: str, task: str, tiny_set: TinySet, tmp_path: Path
-) -> None:
-    init_default_scope('mmpose')
-    cfg = Config.fromfile(write_config(tmp_path / 'config.py', tiny_set, name, task))
-    train = DATASETS.build(cfg.train_dataloader.dataset)
-    val = DATASETS.build(cfg.val_dataloader.dataset)
-    assert train[0]['inputs'].shape == (3, 3, 128, 96)
-    given = val[0]['data_samples'].gt_instance_labels.given_mask.any()
-    assert given == (task == 'propagation')
 
 
 @pytest.fixture(scope='module')
@@ -103,7 +65,7 @@ def assert_crops(path: Path, num_frames: int) -> None:
     ]
 
 
-def test_browse_draws_one_picture_per_window(browse, tiny_set: TinySet, tmp_path: Path) -> None:
+def test_browse_draws_one_picture_per_window(browse, tiny_set, tmp_path):
     config = write_config(tmp_path / 'config.py', tiny_set)
     assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--number', '2']) == 0
     pictures = sorted((tmp_path / 'out').iterdir())
@@ -112,9 +74,7 @@ def test_browse_draws_one_picture_per_window(browse, tiny_set: TinySet, tmp_path
 
 
 @pytest.mark.parametrize('options', [{'num_frames': 5}, {'keys_per_sample': 3, 'crops': 'frame'}])
-def test_browse_draws_all_frames_of_a_sample(
-    browse, tiny_set: TinySet, tmp_path: Path, options: dict[str, Any]
-) -> None:
+def test_browse_draws_all_frames_of_a_sample(browse, tiny_set, tmp_path, options):
     config = write_config(tmp_path / 'config.py', tiny_set)
     out = tmp_path / 'out'
     changes = [f'train_dataloader.dataset.{name}={value}' for name, value in options.items()]
@@ -124,9 +84,7 @@ def test_browse_draws_all_frames_of_a_sample(
     assert_crops(picture, 5)
 
 
-def test_browse_reports_missing_data_in_one_line(
-    browse, tiny_set: TinySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_browse_reports_missing_data_in_one_line(browse, tiny_set, tmp_path, capsys):
     config = write_config(tmp_path / 'config.py', tiny_set)
     tiny_set.picture(3, 'b').unlink()
     assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--split', 'val']) == 2

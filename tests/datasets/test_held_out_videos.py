@@ -6,8 +6,6 @@ import pytest
 
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.metrics import VideoPCKMetric
-from support.tiny_set import TinySet
 
 # Video 'b' is held out, 'a' is not, see tests/io/labels/test_label_files.py.
 SHARE = 0.25
@@ -17,7 +15,7 @@ def names(dataset: PoseTrack18WindowDataset) -> set[str]:
     return {video.name for video in dataset.videos}
 
 
-def test_training_and_validation_have_no_video_in_common(tiny_set: TinySet) -> None:
+def test_training_and_validation_have_no_video_in_common(tiny_set):
     train = PoseTrack18WindowDataset(**tiny_set.args, interval=4, held_out_share=SHARE)
     val = PoseTrack18WindowDataset(
         **tiny_set.args, interval=4, held_out_share=SHARE, held_out='only', test_mode=True
@@ -25,14 +23,7 @@ def test_training_and_validation_have_no_video_in_common(tiny_set: TinySet) -> N
     assert (names(train), names(val)) == ({'a'}, {'b'})
 
 
-def test_the_metric_reads_the_videos_of_validation(tiny_set: TinySet) -> None:
-    metric = VideoPCKMetric(
-        str(tiny_set.root / 'annotations'), held_out_share=SHARE, held_out='only'
-    )
-    assert [video.name for video in metric.truth] == ['b']
-
-
-def test_no_video_left_to_validate_on_is_one_sentence(tiny_set: TinySet) -> None:
+def test_no_video_left_to_validate_on_is_one_sentence(tiny_set):
     with pytest.raises(
         InputError, match='leaves none of the 2 videos of PoseTrack18WindowDataset, give more'
     ):

@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_annolist_frames_are_counted_from_one_in_names_only(root: Path) -> None:
+def test_annolist_frames_are_counted_from_one_in_names_only(root):
     dataset = PoseTrack17WindowDataset(
         data_root=str(root), ann_file='annolist.json', task='estimation'
     )
@@ -58,7 +58,7 @@ def test_annolist_frames_are_counted_from_one_in_names_only(root: Path) -> None:
     )
 
 
-def test_converted_labels_give_the_same_pictures_and_poses(root: Path) -> None:
+def test_converted_labels_give_the_same_pictures_and_poses(root):
     write_posetrack18(read_labels(root / 'annolist.json'), root / 'converted.json', official=True)
     args = {'data_root': str(root), 'interval': 3}
     original = PoseTrack17WindowDataset(ann_file='annolist.json', **args)

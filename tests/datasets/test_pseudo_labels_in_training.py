@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,9 +52,7 @@ def infos(dataset: Any, video: str = 'a', track: int = 0) -> dict[int, dict[str,
 
 
 @pytest.mark.parametrize('random_offset', [False, True])
-def test_propagated_labels_are_targets_and_only_hand_made_ones_are_shown(
-    filled: TinySet, random_offset: bool
-) -> None:
+def test_propagated_labels_are_targets_and_only_hand_made_ones_are_shown(filled, random_offset):
     dataset = PoseTrack18WindowDataset(
         **filled.args, interval=3, random_offset=random_offset, propagated_weight=0.25
     )
@@ -72,14 +69,14 @@ def test_propagated_labels_are_targets_and_only_hand_made_ones_are_shown(
     np.testing.assert_array_equal(samples[4]['keypoints'][0, 5:], pose(4, 0)[5:])
 
 
-def test_a_video_labelled_by_hand_alone_is_used_as_ever(filled: TinySet) -> None:
+def test_a_video_labelled_by_hand_alone_is_used_as_ever(filled):
     dataset = PoseTrack18WindowDataset(**filled.args, interval=4)
     # T = 4 on ten frames gives 0, 4, 8.
     assert sorted(infos(dataset, video='b')) == [1, 2, 3, 5, 6, 7, 9]
     assert infos(dataset, video='b')[5]['label_sources'] == ('given',) * 3
 
 
-def test_samples_of_several_key_frames_have_them_in_all_videos(filled: TinySet) -> None:
+def test_samples_of_several_key_frames_have_them_in_all_videos(filled):
     dataset = PoseTrack18WindowDataset(
         **filled.args, interval=4, random_offset=True, keys_per_sample=3, crops='frame'
     )
@@ -95,9 +92,7 @@ def test_samples_of_several_key_frames_have_them_in_all_videos(filled: TinySet) 
         np.testing.assert_array_equal(points[5:], pose(key, between['track_id'])[5:])
 
 
-def test_a_person_propagated_on_a_frame_given_for_another_is_not_shown_there(
-    filled: TinySet,
-) -> None:
+def test_a_person_propagated_on_a_frame_given_for_another_is_not_shown_there(filled):
     def fill(data: dict[str, Any]) -> None:
         for person in data['annotations']:
             if (person['image_id'], person['track_id']) == (1004, 1):
@@ -109,7 +104,7 @@ def test_a_person_propagated_on_a_frame_given_for_another_is_not_shown_there(
     assert infos(PoseTrack18WindowDataset(**filled.args), track=0)[6]['frame_indices'] == (4, 6, 9)
 
 
-def test_uncertain_joints_count_as_unlabelled_given_ones_never(filled: TinySet) -> None:
+def test_uncertain_joints_count_as_unlabelled_given_ones_never(filled):
     def doubt(data: dict[str, Any]) -> None:
         for person in data['annotations']:
             if person['image_id'] == 1004:
@@ -126,7 +121,7 @@ def test_uncertain_joints_count_as_unlabelled_given_ones_never(filled: TinySet) 
     )
 
 
-def test_weight_zero_is_the_set_without_propagated_labels(filled: TinySet) -> None:
+def test_weight_zero_is_the_set_without_propagated_labels(filled):
     ignored = infos(PoseTrack18WindowDataset(**filled.args, label_interval=1, propagated_weight=0))
 
     def remove(data: dict[str, Any]) -> None:
@@ -140,7 +135,7 @@ def test_weight_zero_is_the_set_without_propagated_labels(filled: TinySet) -> No
         np.testing.assert_array_equal(ignored[key]['keypoints'], sample['keypoints'])
 
 
-def test_of_a_label_of_some_joints_only_the_given_ones_are_shown(filled: TinySet) -> None:
+def test_of_a_label_of_some_joints_only_the_given_ones_are_shown(filled):
     def mix(data: dict[str, Any]) -> None:
         for person in data['annotations']:
             if person['image_id'] % 1000 == 4:
@@ -159,7 +154,7 @@ def test_of_a_label_of_some_joints_only_the_given_ones_are_shown(filled: TinySet
     assert key['label_weights'][1, 8:11].tolist() == [1, 0.25, 1]
 
 
-def test_estimation_trains_on_propagated_labels(filled: TinySet) -> None:
+def test_estimation_trains_on_propagated_labels(filled):
     dataset = PoseTrack18WindowDataset(**filled.args, task='estimation', propagated_weight=0.5)
     sample = infos(dataset)[6]
     assert sample['frame_indices'] == (5, 6, 7)
@@ -167,7 +162,7 @@ def test_estimation_trains_on_propagated_labels(filled: TinySet) -> None:
 
 
 @pytest.mark.parametrize('task', ['propagation', 'estimation'])
-def test_testing_refuses_propagated_labels(filled: TinySet, task: str) -> None:
+def test_testing_refuses_propagated_labels(filled, task):
     with pytest.raises(InputError, match="14 of the 20 poses of video 'a' have propagated joints"):
         PoseTrack18WindowDataset(**filled.args, task=task, test_mode=True)
 
@@ -180,14 +175,12 @@ def test_testing_refuses_propagated_labels(filled: TinySet, task: str) -> None:
         ({'label_interval': 3}, 'a.json holds propagated labels, which label_interval=3 does not'),
     ],
 )
-def test_wrong_options_are_one_sentence(
-    filled: TinySet, arguments: dict[str, Any], sentence: str
-) -> None:
+def test_wrong_options_are_one_sentence(filled, arguments, sentence):
     with pytest.raises(InputError, match=sentence):
         PoseTrack18WindowDataset(**filled.args, **arguments)
 
 
-def test_weights_reach_the_loss_as_joint_weights() -> None:
+def test_weights_reach_the_loss_as_joint_weights():
     points = np.full((1, 3, 2), 40.0, np.float32)
     results = {
         'transformed_keypoints': points,
@@ -207,7 +200,7 @@ def test_weights_reach_the_loss_as_joint_weights() -> None:
     np.testing.assert_array_equal(weighed['given_mask'], plain['given_mask'])
 
 
-def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
+def test_from_a_thinned_set_to_training_targets(tmp_path):
     settings = ClipSettings(frames=15, width=128, height=96, people=(1, 2))
     write_dataset(tmp_path, train_videos=2, val_videos=0, settings=settings, workers=1)
     files = find_label_files(tmp_path / 'annotations' / 'train')

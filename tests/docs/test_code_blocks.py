@@ -84,7 +84,7 @@ pages = pytest.mark.parametrize(
 
 
 @pages
-def test_every_block_says_what_it_is(page: Path) -> None:
+def test_every_block_says_what_it_is(page):
     unknown = [
         block for block in blocks_of(page) if block.language not in ('python', 'bash', 'text')
     ]
@@ -122,10 +122,7 @@ def link_or_copy(source: str, target: str) -> None:
 
 @pytest.fixture
 def sandbox(
-    page: Path,
-    template: Callable[[int], Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    page: Path, template: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.engine import config_files
@@ -142,7 +139,7 @@ def sandbox(
 
 @pytest.mark.slow
 @pages
-def test_blocks_work(page: Path, sandbox: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_blocks_work(page, sandbox, capsys):
     # README labels COCO's joints; the labels of the sandbox have three.
     num_joints = 17 if page.name == 'README.md' else 3
     names = {'keypoints': np.linspace((12.0, 8.0), (28.0, 32.0), num_joints)}

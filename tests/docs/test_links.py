@@ -53,7 +53,7 @@ def alternatives(path: str) -> Iterator[str]:
 
 
 @pages
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_lead_somewhere(page):
     broken = []
     for target in LINK.findall(prose(page)):
         if re.match(r'https?://|mailto:', target):
@@ -66,7 +66,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pages
-def test_docs_link_to_docs_only(page: Path) -> None:
+def test_docs_link_to_docs_only(page):
     """Other files are not part of the site."""
     docs = ROOT / 'docs'
     links = [link.partition('#')[0] for link in LINK.findall(prose(page)) if '://' not in link]
@@ -75,7 +75,7 @@ def test_docs_link_to_docs_only(page: Path) -> None:
 
 
 @pages
-def test_named_files_exist(page: Path) -> None:
+def test_named_files_exist(page):
     named = {
         path for text in code(page) for found in FILE.findall(text) for path in alternatives(found)
     }
@@ -83,7 +83,7 @@ def test_named_files_exist(page: Path) -> None:
 
 
 @pages
-def test_named_modules_and_attributes_exist(page: Path) -> None:
+def test_named_modules_and_attributes_exist(page):
     named = {name for text in code(page) for name in DOTTED.findall(text)}
     named -= {name for name in named if (ROOT / name).exists()}
     for module, names in IMPORT.findall(page.read_text(encoding='utf-8')):
@@ -94,7 +94,7 @@ def test_named_modules_and_attributes_exist(page: Path) -> None:
 @pytest.mark.parametrize(
     'form', [r'(?<![/\w])docs/[\w/]+\.md', r'\bresearch/docs/[\w/]+\.md', r'\bconfigs/[\w/]+\.py']
 )
-def test_pages_and_configs_that_sources_name_exist(form: str) -> None:
+def test_pages_and_configs_that_sources_name_exist(form):
     sources = [
         path
         for folder in ('stdpose_mm', 'configs', 'tools', 'demo')

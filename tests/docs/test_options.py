@@ -14,7 +14,7 @@ WORDS = {word for page in PAGES for word in re.findall(r'--[a-z][\w-]*', page.re
 
 
 @pytest.mark.parametrize('verb', VERBS)
-def test_every_option_is_documented(verb: str) -> None:
+def test_every_option_is_documented(verb):
     parser = load_verb(verb).main.make_parser()
     names = {
         action.option_strings[-1]

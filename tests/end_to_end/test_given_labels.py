@@ -140,7 +140,7 @@ def median_error(predicted: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize('given', [BOTH, LEFT, RIGHT])
-def test_given_labels_tell_where_the_joints_are(trained: TrainedModel, given: Given) -> None:
+def test_given_labels_tell_where_the_joints_are(trained, given):
     # Without labels the pictures say nothing: the error is that of a guess.
     assert median_error(trained.predict(NONE)) > 8
     assert median_error(trained.predict(given)) < 6
@@ -148,14 +148,12 @@ def test_given_labels_tell_where_the_joints_are(trained: TrainedModel, given: Gi
 
 @pytest.mark.parametrize('given', [BOTH, LEFT, RIGHT])
 @pytest.mark.parametrize('shift', [8.0, -8.0])
-def test_the_prediction_moves_with_the_given_labels(
-    trained: TrainedModel, given: Given, shift: float
-) -> None:
+def test_the_prediction_moves_with_the_given_labels(trained, given, shift):
     moved = trained.predict(given, (shift, shift)) - trained.predict(given)
     np.testing.assert_allclose(np.median(moved, axis=(0, 1)), (shift, 0.0), atol=3.0)
 
 
-def test_labels_that_are_not_given_move_nothing(trained: TrainedModel) -> None:
+def test_labels_that_are_not_given_move_nothing(trained):
     np.testing.assert_array_equal(trained.predict(LEFT, (0.0, 8.0)), trained.predict(LEFT))
     np.testing.assert_array_equal(trained.predict(NONE, (8.0, 8.0)), trained.predict(NONE))
 
@@ -167,7 +165,7 @@ def without_labels(sample: PoseDataSample) -> PoseDataSample:
     return bare
 
 
-def test_without_labels_poses_are_finite_and_inside_the_crop(trained: TrainedModel) -> None:
+def test_without_labels_poses_are_finite_and_inside_the_crop(trained):
     batch = trained.pack(held_out(NONE))
     batch['data_samples'] = [without_labels(sample) for sample in batch['data_samples']]
     keypoints = trained.keypoints(batch)
@@ -178,7 +176,7 @@ def test_without_labels_poses_are_finite_and_inside_the_crop(trained: TrainedMod
     assert (keypoints < np.array([WIDTH + 3, HEIGHT + 3])).all()
 
 
-def test_no_fields_and_empty_fields_are_the_same(trained: TrainedModel) -> None:
+def test_no_fields_and_empty_fields_are_the_same(trained):
     batch = trained.pack(held_out(NONE))
     empty = trained.keypoints(copy.deepcopy(batch))
     batch['data_samples'] = [without_labels(sample) for sample in batch['data_samples']]

@@ -194,13 +194,13 @@ def people(file: Path) -> dict[tuple[int, int], dict[str, Any]]:
 # Training
 
 
-def test_losses_fall(job: Job) -> None:
+def test_losses_fall(job):
     total = [values[0] for values in losses(job.training).values()]
     # Of one and the same model the mean of some windows may be lower by chance.
     assert max(total[-3:]) < min(total[:3])
 
 
-def test_the_best_checkpoint_is_that_of_the_best_validation(job: Job) -> None:
+def test_the_best_checkpoint_is_that_of_the_best_validation(job):
     ap = {step: metrics['posetrack/AP'] for step, metrics in validations(job.training).items()}
     assert list(ap) == [VAL_INTERVAL, MAX_ITERS]
     (best,) = job.training.glob('best_posetrack_AP_iter_*.pth')
@@ -210,7 +210,7 @@ def test_the_best_checkpoint_is_that_of_the_best_validation(job: Job) -> None:
 # Test and propagation
 
 
-def test_testing_a_checkpoint_repeats_its_validation(job: Job, tmp_path: Path) -> None:
+def test_testing_a_checkpoint_repeats_its_validation(job, tmp_path):
     held_out = [f'test_evaluator.ann_file={job.data}/annotations/train']
     held_out += [f'test_{setting}' for setting in HELD_OUT]
     warm_commands.run(
@@ -224,21 +224,21 @@ def test_testing_a_checkpoint_repeats_its_validation(job: Job, tmp_path: Path) -
     assert metrics == pytest.approx(expected, abs=1e-4)
 
 
-def test_every_person_is_in_every_frame(job: Job) -> None:
+def test_every_person_is_in_every_frame(job):
     tracks = {track for _, track in people(job.truth)}
     assert len(tracks) == 2
     expected = {(frame, track) for frame in range(NUM_FRAMES) for track in tracks}
     assert set(people(job.dense)) == expected
 
 
-def test_given_labels_come_back_unchanged(job: Job) -> None:
+def test_given_labels_come_back_unchanged(job):
     dense = people(job.dense)
     for place, label in people(job.labels).items():
         assert dense[place]['keypoints'] == label['keypoints']
         assert dense[place]['bbox'] == label['bbox']
 
 
-def test_propagated_poses_are_whole(job: Job) -> None:
+def test_propagated_poses_are_whole(job):
     for person in people(job.dense).values():
         if person['source'] == 'given':
             continue
@@ -251,7 +251,7 @@ def test_propagated_poses_are_whole(job: Job) -> None:
         assert ((scores >= 0) & (scores <= 1)).all()
 
 
-def test_the_evaluation_agrees_with_the_test(job: Job) -> None:
+def test_the_evaluation_agrees_with_the_test(job):
     """Propagating a video and testing on it are the same task: same windows, boxes and crops."""
     scores = json.loads(job.scores.read_text())
     metrics = json.loads(job.metrics.read_text())
@@ -264,7 +264,7 @@ def test_the_evaluation_agrees_with_the_test(job: Job) -> None:
 # Without data
 
 
-def test_missing_data_is_one_line_that_says_what_and_where(tmp_path: Path) -> None:
+def test_missing_data_is_one_line_that_says_what_and_where(tmp_path):
     # An attempt to load the pretrained weights first would fail at the proxy, with a traceback.
     nowhere = dict.fromkeys(('http_proxy', 'https_proxy'), 'http://127.0.0.1:9')
     variables = {**nowhere, 'TORCH_HOME': str(tmp_path / 'weights')}
@@ -305,7 +305,7 @@ def mean_error(found: VideoLabels, truth: VideoLabels) -> float:
     return float(np.concatenate(distances).mean())
 
 
-def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
+def test_the_demo_leaves_its_report(tmp_path):
     out = tmp_path / 'demo'
     # Of this seed there are two people in the held-out clip.
     numbers = ['--train-videos', 2, '--val-videos', 1, '--iterations', 3, '--seed', 4]

@@ -47,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_mmposes_training_tool_trains_and_validates(data: Path, tmp_path: Path) -> None:
+def test_mmposes_training_tool_trains_and_validates(data, tmp_path):
     work_dir = tmp_path / 'training'
     words = [
         *(CONFIG, '--work-dir', work_dir, '--amp', '--cfg-options'),
@@ -74,7 +74,7 @@ def test_mmposes_training_tool_trains_and_validates(data: Path, tmp_path: Path) 
     assert (work_dir / f'iter_{MAX_ITERS}.pth').is_file()
 
 
-def test_mmposes_browser_draws_key_frames_above_heatmaps(data: Path, tmp_path: Path) -> None:
+def test_mmposes_browser_draws_key_frames_above_heatmaps(data, tmp_path):
     options = ('--output-dir', 'out', '--not-show', '--max-item-per-dataset', 2)
     changes = ('--cfg-options', f'train_dataloader.dataset.data_root={data}')
     run_tool('misc/browse_dataset.py', CONFIG, *options, *changes, cwd=tmp_path)
@@ -82,7 +82,7 @@ def test_mmposes_browser_draws_key_frames_above_heatmaps(data: Path, tmp_path: P
     assert shapes == [(2 * 128, 96, 3)] * 2
 
 
-def test_mmposes_counter_counts_both_heads(tmp_path: Path) -> None:
+def test_mmposes_counter_counts_both_heads(tmp_path):
     printed = run_tool(
         'analysis_tools/get_flops.py', CONFIG, '--input-shape', 128, 96, cwd=tmp_path
     )

@@ -104,7 +104,7 @@ def learn(config: Config, batch: Batch, name: str) -> tuple[Any, list[float], se
         ('semantic_motion_tiny_estimation_synthetic', 'loss_kpt'),
     ],
 )
-def test_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Batch) -> None:
+def test_windows_are_learnt_by_heart(name, loss, data, batch):
     model, losses, unchanged = learn(Config.fromfile(CONFIGS / f'{name}.py'), batch, loss)
     # It takes 45 to 105 steps.
     assert len(losses) < MAX_STEPS, losses[::10]

@@ -54,7 +54,7 @@ def pictures(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures('_parts')
-def test_the_example_of_the_docs_trains(pictures: dict[str, Any]) -> None:
+def test_the_example_of_the_docs_trains(pictures):
     cfg = copy.deepcopy(read('stdpose_tiny_propagation_synthetic.py'))
     pipeline = cfg.train_dataloader.dataset.pipeline
     noise = [step.type for step in pipeline].index('WindowPhotometric')

@@ -21,6 +21,7 @@ from stdpose_mm.cli.train import main as run_train
 from support import warm_commands
 from support.paths import CONFIGS, ROOT
 from support.ports import held_port
+from support.tiny_models import CODEC, stdpose_cfg
 from support.tiny_set import HEIGHT, NUM_FRAMES, WIDTH, video_json
 
 pytestmark = pytest.mark.slow
@@ -81,42 +82,8 @@ _base_ = '{configs}/_base_/default_runtime.py'
 # MMEngine names a run to the second and shares state between runs of one name.
 experiment_name = f'parallel_{{time.time_ns()}}'
 custom_imports = dict(imports=['stdpose_mm', 'parallel_parts'])
-codec = dict(type='BoundedUDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
-head = dict(
-    in_channels=16,
-    out_channels=17,
-    deconv_out_channels=(8, 8),
-    deconv_kernel_sizes=(4, 4),
-    loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=100.0),
-    decoder=codec,
-)
-model = dict(
-    type='STDPose',
-    data_preprocessor=dict(
-        type='WindowDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True
-    ),
-    backbone=dict(
-        type='ViT',
-        arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
-        img_size=(64, 48),
-    ),
-    frame_head=dict(type='FrameHead', **head),
-    frame_head_loss_weight=1.0,
-    neck=dict(
-        type='STRE',
-        tff=dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2, num_blocks=1),
-        tks=dict(type='TemporalKeypointsSynthesis', num_joints=17),
-    ),
-    head=dict(
-        type='STDAHead',
-        feature_size=(4, 3),
-        num_heads=2,
-        num_blocks=1,
-        mask=dict(type='DynamicAwareMask', num_joints=17),
-        **head,
-    ),
-    test_cfg=dict(flip_test=False),
-)
+codec = {codec}
+model = {model}
 crop = [
     dict(type='WindowTopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='GenerateWindowTarget', encoder=codec),
@@ -168,6 +135,15 @@ log_level = 'ERROR'
 """
 
 
+MODEL = stdpose_cfg(
+    *(17, CODEC, 16),
+    deconv=(8, 8),
+    loss={'type': 'KeypointMSELoss', 'use_target_weight': True, 'loss_weight': 100.0},
+    arch={'embed_dims': 16, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels': 32},
+)
+MODEL['frame_head_loss_weight'] = 1.0
+
+
 @dataclass(frozen=True)
 class Runs:
     """Work folders of the same training in one process and in two, and the config of the former."""
@@ -197,7 +173,12 @@ def write_config(folder: Path, name: str, batch_size: int) -> Path:
     path = folder / f'{name}.py'
     path.write_text(
         CONFIG.format(
-            configs=CONFIGS, data=folder / 'data', batch_size=batch_size, num_iters=NUM_ITERS
+            codec=CODEC,
+            model=MODEL,
+            configs=CONFIGS,
+            data=folder / 'data',
+            batch_size=batch_size,
+            num_iters=NUM_ITERS,
         )
     )
     return path
@@ -240,7 +221,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return found
 
 
-def test_two_processes_resume_as_if_they_had_not_been_stopped(runs: Runs, tmp_path: Path) -> None:
+def test_two_processes_resume_as_if_they_had_not_been_stopped(runs, tmp_path):
     folder = runs.config.parent
     stopped = runs.together / f'iter_{NUM_ITERS - 2}.pth'
     options = ('--work-dir', tmp_path, '--resume', stopped, '--launcher', 'pytorch')
@@ -256,9 +237,7 @@ def test_two_processes_resume_as_if_they_had_not_been_stopped(runs: Runs, tmp_pa
         assert resumed == whole
 
 
-def test_gradients_have_the_layout_in_which_processes_exchange_them(
-    runs: Runs, tmp_path: Path
-) -> None:
+def test_gradients_have_the_layout_in_which_processes_exchange_them(runs, tmp_path):
     """PyTorch warns of gradients of 1x1 convolutions in bfloat16, which have another."""
     options = ('--work-dir', tmp_path, '--amp', '--no-validate', '--launcher', 'pytorch')
     folder = runs.config.parent
@@ -289,7 +268,7 @@ def metrics_of_training(work_dir: Path) -> dict[str, float]:
     return {name: value for name, value in validation.items() if name.startswith('video/')}
 
 
-def test_processes_share_the_windows_of_every_step(runs: Runs) -> None:
+def test_processes_share_the_windows_of_every_step(runs):
     together = steps(runs.together)
     assert len(together) == NUM_ITERS
     for (alone,), both in zip(steps(runs.alone), together, strict=True):
@@ -299,13 +278,13 @@ def test_processes_share_the_windows_of_every_step(runs: Runs) -> None:
 
 
 @pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='the system does not list threads')
-def test_no_thread_outlives_the_training(runs: Runs) -> None:
+def test_no_thread_outlives_the_training(runs):
     """One that still drops tensors of the last exchange would abort the process as it ends."""
     left = [int((runs.together / f'threads{rank}').read_text()) for rank in range(2)]
     assert left == [1, 1]
 
 
-def test_losses_of_every_step_are_those_of_one_process(runs: Runs) -> None:
+def test_losses_of_every_step_are_those_of_one_process(runs):
     """The mean over both processes; the weights agree, so the next step's losses do too.
 
     Batch normalisation would spoil this: without ``sync_bn`` each process has the statistics of its
@@ -318,7 +297,7 @@ def test_losses_of_every_step_are_those_of_one_process(runs: Runs) -> None:
             assert mean == pytest.approx(value, rel=1e-4), name
 
 
-def test_weights_after_training_are_those_of_one_process(runs: Runs) -> None:
+def test_weights_after_training_are_those_of_one_process(runs):
     first, alone = weights(runs.alone, 1), weights(runs.alone, NUM_ITERS)
     together = weights(runs.together, NUM_ITERS)
     learnt = (alone - first).abs().max()
@@ -326,7 +305,7 @@ def test_weights_after_training_are_those_of_one_process(runs: Runs) -> None:
     assert (together - alone).abs().max() < 1e-3 * learnt
 
 
-def test_metrics_after_training_are_those_of_one_process(runs: Runs) -> None:
+def test_metrics_after_training_are_those_of_one_process(runs):
     alone, together = metrics_of_training(runs.alone), metrics_of_training(runs.together)
     assert together == pytest.approx(alone, rel=1e-3)
 
@@ -341,9 +320,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures('one_thread')
-def test_metrics_of_one_checkpoint_are_exactly_those_of_one_process(
-    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_metrics_of_one_checkpoint_are_exactly_those_of_one_process(runs, tmp_path, monkeypatch):
     folder = runs.config.parent
     monkeypatch.syspath_prepend(str(folder))
     model = (runs.config, runs.checkpoint)

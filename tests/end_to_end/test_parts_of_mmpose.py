@@ -128,13 +128,7 @@ def config_of(root: Path, backbone: str, metainfo_file: str) -> Config:
         ('swin-t-p4-w7_8xb32', 'coco_wholebody_hand.py', 21),
     ],
 )
-def test_trains_tests_and_predicts(
-    backbone: str,
-    metainfo_file: str,
-    num_joints: int,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_trains_tests_and_predicts(backbone, metainfo_file, num_joints, tmp_path, capsys):
     config = str(tmp_path / 'config.py')
     parts = config_of(tmp_path, backbone, metainfo_file)
     # MMEngine keeps its visualizer by this name and the second of the start.

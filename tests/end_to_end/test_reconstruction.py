@@ -31,7 +31,7 @@ def still_windows(number: int, seed: int) -> torch.Tensor:
     return torch.randn(number, 1, DIMS, *GRID, generator=generator).expand(-1, 3, -1, -1, -1)
 
 
-def test_features_are_read_from_where_they_are_not_hidden() -> None:
+def test_features_are_read_from_where_they_are_not_hidden():
     init_default_scope('mmpose')
     torch.manual_seed(0)
     decoder = {'type': 'ContextDecoder', 'embed_dims': DIMS, 'num_heads': 2}
@@ -82,7 +82,7 @@ def windows(config: Config, data: Path, part: str, number: int) -> list[dict[str
     return [dataset[int(index)] for index in chosen]
 
 
-def test_poses_of_hidden_frames_get_better_on_held_out_clips(tmp_path: Path) -> None:
+def test_poses_of_hidden_frames_get_better_on_held_out_clips(tmp_path):
     init_default_scope('mmpose')
     config = Config.fromfile(CONFIG)
     write_dataset(tmp_path, 4, 2, ClipSettings(15, 192, 144, (1, 1)), workers=1)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from mmengine.optim import OptimWrapper, build_optim_wrapper
@@ -18,8 +16,8 @@ def _wrapper(model: nn.Module, **kwargs) -> AutocastOptimWrapper:
 
 @pytest.mark.parametrize(('is_there', 'dtype'), [(True, torch.bfloat16), (False, torch.float32)])
 def test_forward_runs_in_bfloat16_where_the_processor_has_it_and_weights_stay_float32(
-    monkeypatch: pytest.MonkeyPatch, is_there: bool, dtype: torch.dtype
-) -> None:
+    monkeypatch, is_there, dtype
+):
     monkeypatch.setattr(optim_wrappers, 'is_bfloat16_faster', lambda _: is_there)
     model = nn.Linear(3, 1)
     wrapper = _wrapper(model)
@@ -30,7 +28,7 @@ def test_forward_runs_in_bfloat16_where_the_processor_has_it_and_weights_stay_fl
     assert model.weight.dtype == torch.float32
 
 
-def test_gradients_accumulate_before_one_update() -> None:
+def test_gradients_accumulate_before_one_update():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1.0)
     wrapper = _wrapper(model, accumulative_counts=2)
@@ -53,7 +51,7 @@ def test_gradients_accumulate_before_one_update() -> None:
         ({'type': 'OptimWrapper'}, OptimWrapper),
     ],
 )
-def test_mixed_precision_on_a_cpu_is_in_bfloat16(settings: dict[str, Any], kind: type) -> None:
+def test_mixed_precision_on_a_cpu_is_in_bfloat16(settings, kind):
     init_default_scope('mmpose')
     cfg = {
         'constructor': 'ViTOptimWrapperConstructor',

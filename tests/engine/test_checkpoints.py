@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,9 +14,7 @@ from stdpose_mm.engine.runner import CheckedRunner, last_checkpoint
 
 
 @pytest.mark.parametrize('record', [None, '', 'iter_30.pth'], ids=['none', 'empty', 'removed'])
-def test_without_a_record_that_holds_the_checkpoint_of_the_highest_step_is_taken(
-    tmp_path: Path, record: str | None
-) -> None:
+def test_without_a_record_that_holds_the_checkpoint_of_the_highest_step_is_taken(tmp_path, record):
     for name in ('iter_9.pth', 'iter_20.pth', 'best_AP_iter_40.pth'):
         (tmp_path / name).write_bytes(b'')
     if record is not None:
@@ -25,14 +22,14 @@ def test_without_a_record_that_holds_the_checkpoint_of_the_highest_step_is_taken
     assert last_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_20.pth')
 
 
-def test_the_recorded_checkpoint_is_taken_where_the_folder_is_now(tmp_path: Path) -> None:
+def test_the_recorded_checkpoint_is_taken_where_the_folder_is_now(tmp_path):
     for name in ('iter_9.pth', 'iter_20.pth'):
         (tmp_path / name).write_bytes(b'')
     (tmp_path / 'last_checkpoint').write_text('/elsewhere/iter_9.pth')
     assert last_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_9.pth')
 
 
-def test_without_checkpoints_there_is_none(tmp_path: Path) -> None:
+def test_without_checkpoints_there_is_none(tmp_path):
     assert last_checkpoint(str(tmp_path)) is None
     assert last_checkpoint(str(tmp_path / 'nowhere')) is None
 
@@ -48,7 +45,7 @@ class Network(nn.Module):
         return {'loss': self.weight}
 
 
-def test_what_a_run_killed_while_saving_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_what_a_run_killed_while_saving_left_is_removed_by_the_next(tmp_path):
     abandoned, of_another_run = (tmp_path / f'.{n}.partial.iter_{n}.pth' for n in (0, 3))
     for file, age in ((abandoned, 60), (of_another_run, -60)):
         file.write_bytes(b'half')

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -18,14 +17,12 @@ def build_with(backbone: str | dict) -> None:
         MODELS.build(dict(type='STDPose', backbone=backbone, head=None))
 
 
-def test_a_text_in_place_of_a_part_is_named() -> None:
+def test_a_text_in_place_of_a_part_is_named():
     with pytest.raises(InputError, match=r"mine\.py: .* but got <class 'str'>"):
         build_with('ResNet')
 
 
-def test_a_backend_whose_package_is_not_installed_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backend_whose_package_is_not_installed_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'wandb', None)
     visualizer = dict(type='Visualizer', vis_backends=[dict(type='WandbVisBackend')])
     cfg = Config(

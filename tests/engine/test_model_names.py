@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mmengine.config import Config
@@ -47,7 +45,7 @@ def test_names_aliases_and_files():
 @pytest.mark.parametrize(
     'read', [find_model, STDPoseInferencer.can_run, lambda name: MMPoseInferencer(pose2d=name)]
 )
-def test_a_misspelled_name(read: Callable[[str], Any], name: str, meant: str) -> None:
+def test_a_misspelled_name(read, name, meant):
     with pytest.raises(InputError, match=f'config {name} does not exist, did you mean {meant}'):
         read(name)
 

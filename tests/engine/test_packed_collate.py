@@ -42,7 +42,7 @@ def _assert_equal(batch: dict[str, Any], samples: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_batches_arrive_as_they_were_collated(workers: int) -> None:
+def test_batches_arrive_as_they_were_collated(workers):
     samples = [_sample(index) for index in range(5)]
     loader = DataLoader(samples, batch_size=2, num_workers=workers, collate_fn=packed_collate)
     batches = list(loader)
@@ -51,7 +51,7 @@ def test_batches_arrive_as_they_were_collated(workers: int) -> None:
         _assert_equal(dict(batch), samples[start : start + 2])
 
 
-def test_a_batch_becomes_a_plain_dict_of_tensors_in_one_piece_a_data_type() -> None:
+def test_a_batch_becomes_a_plain_dict_of_tensors_in_one_piece_a_data_type():
     samples = [_sample(index) for index in range(4)]
     batch = pickle.loads(bytes(ForkingPickler.dumps(packed_collate(samples))))
     _assert_equal(batch, samples)
@@ -68,7 +68,7 @@ def test_a_batch_becomes_a_plain_dict_of_tensors_in_one_piece_a_data_type() -> N
     assert len(heatmaps) == 1
 
 
-def test_a_sample_that_is_written_to_leaves_the_others_as_they_are() -> None:
+def test_a_sample_that_is_written_to_leaves_the_others_as_they_are():
     samples = [_sample(index) for index in range(2)]
     batch = pickle.loads(bytes(ForkingPickler.dumps(packed_collate(samples))))
     batch['inputs'][0].zero_()
@@ -78,6 +78,6 @@ def test_a_sample_that_is_written_to_leaves_the_others_as_they_are() -> None:
     assert torch.equal(found, samples[1]['data_samples'].gt_fields.heatmaps)
 
 
-def test_a_batch_without_tensors_arrives() -> None:
+def test_a_batch_without_tensors_arrives():
     batch = packed_collate([{'name': 'a'}, {'name': 'b'}])
     assert pickle.loads(pickle.dumps(batch)) == {'name': ['a', 'b']}

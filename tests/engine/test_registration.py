@@ -16,7 +16,7 @@ REGISTRIES = [
 
 
 @pytest.mark.parametrize('name', REGISTRIES)
-def test_names_in_mmposes_registries_say_whose_they_are(name: str) -> None:
+def test_names_in_mmposes_registries_say_whose_they_are(name):
     classes = getattr(registry, name)
     classes.get('anything')
     names = [
@@ -38,7 +38,7 @@ def test_names_in_mmposes_registries_say_whose_they_are(name: str) -> None:
         ('TRANSFORMS', 'SeedSample'),
     ],
 )
-def test_names_of_earlier_versions_mean_the_same_classes(name: str, key: str) -> None:
+def test_names_of_earlier_versions_mean_the_same_classes(name, key):
     classes = getattr(registry, name)
     assert classes.get(key) is classes.get(f'STDPose{key}') is not None
 
@@ -67,7 +67,7 @@ print('RESULT', MODELS.get('ViT') is ViT, type(loss).__name__, ours.__module__)
     [('', "MODELS.get('STDPose')"), ("MODELS.get('STDPose')", '')],
     ids=['before ours', 'after ours'],
 )
-def test_a_class_of_the_users_with_the_name_of_ours_is_his(before: str, after: str) -> None:
+def test_a_class_of_the_users_with_the_name_of_ours_is_his(before, after):
     printed = run_before_openmmlab(USERS_CLASS.format(before=before, after=after), cwd=ROOT).stdout
     (line,) = (line for line in printed.splitlines() if line.startswith('RESULT'))
     assert line == 'RESULT True KeypointMSELoss stdpose_mm.models.backbones.vit'

@@ -58,9 +58,7 @@ def drawn(folder: Path) -> dict[str, int]:
     return {path.name: number_of(cv2.imread(str(path))) for path in sorted(folder.iterdir())}
 
 
-def test_a_test_draws_the_key_frames_of_videos_and_pictures(
-    runner: Any, tmp_path: Path, video: Path
-) -> None:
+def test_a_test_draws_the_key_frames_of_videos_and_pictures(runner, tmp_path, video):
     picture = tmp_path / '000009.png'
     cv2.imwrite(str(picture), numbered_picture(9))
     samples = [sample(video, 7), sample(video, 7, person=1), sample(video, 3)]
@@ -76,7 +74,7 @@ def test_a_test_draws_the_key_frames_of_videos_and_pictures(
     assert [one.img_path for one in samples[:3]] == [str(video)] * 3
 
 
-def test_videos_of_the_same_name_are_told_apart(runner: Any, tmp_path: Path) -> None:
+def test_videos_of_the_same_name_are_told_apart(runner, tmp_path):
     videos = [tmp_path / folder / 'clip.mp4' for folder in ('mornings', 'evenings')]
     for video, first in zip(videos, (0, 10), strict=True):
         video.parent.mkdir()
@@ -88,9 +86,7 @@ def test_videos_of_the_same_name_are_told_apart(runner: Any, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(('batch', 'frames'), [(2, {'val_img_6.png': 5}), (1, {})])
-def test_validation_draws_the_first_sample_of_some_batches(
-    runner: Any, tmp_path: Path, video: Path, batch: int, frames: dict[str, int]
-) -> None:
+def test_validation_draws_the_first_sample_of_some_batches(runner, tmp_path, video, batch, frames):
     samples = [sample(video, 5), sample(video, 6)]
     hook = WindowVisualizationHook(enable=True, interval=2)
     hook.after_val_iter(runner, batch, {'data_samples': samples}, samples)
@@ -98,7 +94,7 @@ def test_validation_draws_the_first_sample_of_some_batches(
     assert (drawn(folder) if folder.exists() else {}) == frames
 
 
-def test_nothing_is_read_unless_it_is_enabled(runner: Any, tmp_path: Path) -> None:
+def test_nothing_is_read_unless_it_is_enabled(runner, tmp_path):
     samples = [sample(tmp_path / 'missing.mp4', 5)]
     hook = WindowVisualizationHook()
     hook.after_val_iter(runner, 0, {'data_samples': samples}, samples)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import math
 import warnings
 
@@ -80,25 +79,6 @@ def test_a_model_that_does_not_normalise_is_exported_as_it_is(tmp_path):
     assert max(written.differences.values()) < 1e-3
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {'whole.onnx', 'encoder.onnx', 'network.json', 'mine.onnx'}
-
-
-def test_mistakes_are_one_line(tool, config, checkpoint, tmp_path, capsys, monkeypatch):
-    (tmp_path / 'file').touch()
-    for arguments, message in (
-        (['no.py', checkpoint, 'onnx'], r'config no.py does not exist'),
-        ([config, 'no.pth', 'onnx'], 'checkpoint no.pth does not exist'),
-        ([config, checkpoint, str(tmp_path / 'file' / 'onnx')], 'cannot be written'),
-    ):
-        assert tool.main(arguments) == 2
-        error = capsys.readouterr().err
-        assert message in error
-        assert error.count('\n') == 1
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        'importlib.util.find_spec', lambda name: None if name == 'onnx' else find(name)
-    )
-    assert tool.main([config, checkpoint, str(tmp_path / 'onnx')]) == 2
-    assert 'needs onnx, which is not installed' in capsys.readouterr().err
 
 
 def test_a_layer_that_onnx_does_not_know_is_one_sentence(tmp_path):

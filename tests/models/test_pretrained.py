@@ -185,7 +185,7 @@ def test_a_backbone_not_filled_is_one_sentence(model, checkpoint, filled):
 
 
 @pytest.mark.parametrize('origin', [dino, vitpose_original])
-def test_weights_without_pruning_fill_a_backbone_that_prunes(origin, tmp_path: Path):
+def test_weights_without_pruning_fill_a_backbone_that_prunes(origin, tmp_path):
     backbone = {**BACKBONE, 'pruning': {'after': 2, 'keep': 0.5}}
     run = runner(build(tiny_cfg(backbone=backbone)))
     CheckpointReportHook().after_load_checkpoint(run, origin())
@@ -203,7 +203,7 @@ def test_a_resumed_run_is_not_reported(model):
 
 
 @pytest.mark.parametrize('origin', [dino, vitpose_original])
-def test_pretrained_backbone_is_filled_through_init_cfg(origin, tmp_path: Path):
+def test_pretrained_backbone_is_filled_through_init_cfg(origin, tmp_path):
     checkpoint = origin()
     torch.save(checkpoint, tmp_path / 'weights.pth')
     backbone = build({**BACKBONE, 'init_cfg': init_cfg(tmp_path / 'weights.pth')})
@@ -221,14 +221,14 @@ def test_pretrained_backbone_is_filled_through_init_cfg(origin, tmp_path: Path):
         (None, 'weights.pth does not exist'),
     ],
 )
-def test_init_cfg_that_fills_nothing_is_one_sentence(weights, message, tmp_path: Path):
+def test_init_cfg_that_fills_nothing_is_one_sentence(weights, message, tmp_path):
     if weights is not None:
         torch.save(weights, tmp_path / 'weights.pth')
     with pytest.raises(InputError, match=message):
         build({**BACKBONE, 'init_cfg': init_cfg(tmp_path / 'weights.pth')}).init_weights()
 
 
-def test_prefix_of_init_cfg_chooses_a_network(tmp_path: Path):
+def test_prefix_of_init_cfg_chooses_a_network(tmp_path):
     student, teacher = vit(), vit()
     both = {'state_dict': under('a.', student) | under('b.', teacher)}
     torch.save(both, tmp_path / 'weights.pth')

@@ -7,8 +7,9 @@ from itertools import chain
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.pose_networks.network_description import JOINT_SETS, PRESETS, NetworkDescription
+from stdpose_mm.pose_networks.network_description import PRESETS, NetworkDescription
 from stdpose_mm.structures.joint_names import name_distance
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.paths import ROOT
 
 

@@ -94,7 +94,7 @@ def assert_same(back: VideoLabels, labels: VideoLabels, within: float, **options
         np.testing.assert_allclose(found[key][order], points, rtol=0, atol=within)
 
 
-def test_label_studio_exports_the_labels_that_it_imported(tmp_path: Path):
+def test_label_studio_exports_the_labels_that_it_imported(tmp_path):
     labels = two_people('clip/')
     write_labels(labels, tmp_path / 'tasks.json', 'label-studio')
 
@@ -107,7 +107,7 @@ def test_label_studio_exports_the_labels_that_it_imported(tmp_path: Path):
     assert_same(back, labels, 1e-6, given=True)
 
 
-def test_x_anylabeling_saves_the_labels_that_it_opened(tmp_path: Path):
+def test_x_anylabeling_saves_the_labels_that_it_opened(tmp_path):
     labels = two_people('')
     write_labels(labels, tmp_path / 'clip_labelme', 'labelme')
     write_pictures(labels, tmp_path / 'clip_labelme')
@@ -119,7 +119,7 @@ def test_x_anylabeling_saves_the_labels_that_it_opened(tmp_path: Path):
     assert tracks == [(p.frame_index, p.track_id, p.source) for p in labels.persons]
 
 
-def test_napari_deeplabcut_saves_the_labels_that_it_opened(tmp_path: Path):
+def test_napari_deeplabcut_saves_the_labels_that_it_opened(tmp_path):
     require('h5py')
     labels, folder = two_people('', estimated=False), tmp_path / 'labeled-data/clip'
     write_pictures(labels, folder)
@@ -133,7 +133,7 @@ def test_napari_deeplabcut_saves_the_labels_that_it_opened(tmp_path: Path):
     assert_same(read_labels(table), labels, 0)
 
 
-def test_ultralytics_trains_on_the_joints_that_were_written(tmp_path: Path):
+def test_ultralytics_trains_on_the_joints_that_were_written(tmp_path):
     labels = two_people('', estimated=False)
     write_labels(labels, tmp_path / 'clip_yolo', 'yolo-pose')
     write_pictures(labels, tmp_path / 'clip_yolo/images')
@@ -155,7 +155,7 @@ def test_ultralytics_trains_on_the_joints_that_were_written(tmp_path: Path):
         np.testing.assert_allclose(found, np.reshape(joints, (-1, 3, 3)), rtol=0, atol=1e-4)
 
 
-def test_pycocotools_scores_results_on_the_labels_they_were_made_of(tmp_path: Path):
+def test_pycocotools_scores_results_on_the_labels_they_were_made_of(tmp_path):
     coco, scoring = import_module('pycocotools.coco'), import_module('pycocotools.cocoeval')
     labels = two_people('clip/', estimated=False)
     write_labels(labels, tmp_path / 'labels.json', 'coco')
@@ -171,7 +171,7 @@ def test_pycocotools_scores_results_on_the_labels_they_were_made_of(tmp_path: Pa
     assert evaluation.stats[0] == evaluation.stats[5] == 1
 
 
-def test_movement_saves_the_poses_that_it_opened(tmp_path: Path):
+def test_movement_saves_the_poses_that_it_opened(tmp_path):
     save, xarray = require('movement.io.save_poses'), require('xarray')
     labels = two_people('')
     write_labels(labels, tmp_path / 'a.nc', None, lambda index: index / 25)
@@ -183,7 +183,7 @@ def test_movement_saves_the_poses_that_it_opened(tmp_path: Path):
     assert_same(read_labels(tmp_path / 'c.csv'), labels, 1e-6)
 
 
-def test_sleap_io_reads_a_table_of_deeplabcut(tmp_path: Path):
+def test_sleap_io_reads_a_table_of_deeplabcut(tmp_path):
     sio = require('sleap_io')
     labels, folder = two_people('', estimated=False), tmp_path / 'labeled-data/clip'
     write_pictures(labels, folder)
@@ -194,7 +194,7 @@ def test_sleap_io_reads_a_table_of_deeplabcut(tmp_path: Path):
     assert_same(read_labels(tmp_path / 'a.slp'), labels, 0)
 
 
-def test_sleap_io_saves_the_project_that_it_opened(tmp_path: Path):
+def test_sleap_io_saves_the_project_that_it_opened(tmp_path):
     sio = require('sleap_io')
     labels = two_people('')
     write_labels(labels, tmp_path / 'a.slp')

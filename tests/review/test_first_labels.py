@@ -116,6 +116,8 @@ def test_a_long_video_is_planned_chunk_by_chunk() -> None:
     (frames,) = found.frames
     assert set(video.fixed) < set(frames)
     assert found.expected_right >= 0.95
+    # The frames between the chunks are some of the labels that it may have.
+    assert choose_first_labels([video], max_labels=9).number == 9
     # As many a frame as a short one takes, but for the ends.
     short = UnlabelledVideo([walking([0.03] * 99)], 100, 'flow')
     assert len(frames) == pytest.approx(5 * choose_first_labels([short], 0.95).number, rel=0.2)

@@ -34,11 +34,11 @@ class _BrokenDataset:
     ],
     ids=['plain', 'two lines', 'another error', 'the cause', 'raised again'],
 )
-def test_the_sentence_of_an_error(error: Exception, sentence: str | None) -> None:
+def test_the_sentence_of_an_error(error, sentence):
     assert find_input_error(error) == sentence
 
 
-def test_error_in_a_data_loaders_worker() -> None:
+def test_error_in_a_data_loaders_worker():
     batches = iter(DataLoader(_BrokenDataset(), num_workers=1))
     with pytest.raises(InputError) as caught:
         next(batches)

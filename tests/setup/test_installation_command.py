@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -34,7 +33,7 @@ def install(monkeypatch: pytest.MonkeyPatch):
     return install
 
 
-def test_from_a_clone_it_names_the_clone(install, tmp_path: Path) -> None:
+def test_from_a_clone_it_names_the_clone(install, tmp_path):
     clone = tmp_path / 'my clone'
     clone.mkdir()
     (clone / 'pyproject.toml').touch()
@@ -45,14 +44,12 @@ def test_from_a_clone_it_names_the_clone(install, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     'origin', [None, 'git+https://example.org/stdpose_mm', 'file:///gone/stdpose_mm']
 )
-def test_otherwise_it_names_the_packages(install, origin: str | None) -> None:
+def test_otherwise_it_names_the_packages(install, origin):
     install(origin)
     assert installation_command('learn') == 'pip install "onnx" "torch>=2.5"'
 
 
-def test_a_clone_that_is_not_installed_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clone_that_is_not_installed_is_named(tmp_path, monkeypatch):
     def distribution(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 

@@ -36,7 +36,7 @@ def wheel(tree: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_wheel_holds_the_mim_extension(wheel: zipfile.ZipFile) -> None:
+def test_wheel_holds_the_mim_extension(wheel):
     names = set(wheel.namelist())
     config = next((ROOT / 'configs').rglob('*.py')).relative_to(ROOT)
     assert f'stdpose_mm/.mim/{config}' in names
@@ -47,7 +47,7 @@ def test_wheel_holds_the_mim_extension(wheel: zipfile.ZipFile) -> None:
     assert not any(name.startswith(('tests/', 'research/')) for name in names)
 
 
-def test_building_leaves_nothing_in_the_package(tree: Path) -> None:
+def test_building_leaves_nothing_in_the_package(tree):
     assert not (tree / 'stdpose_mm' / '.mim').exists()
 
 
@@ -56,7 +56,7 @@ def metadata(wheel: zipfile.ZipFile, file: str) -> list[str]:
     return wheel.read(path).decode().splitlines()
 
 
-def test_wheel_holds_the_data_of_the_package(wheel: zipfile.ZipFile) -> None:
+def test_wheel_holds_the_data_of_the_package(wheel):
     names = set(wheel.namelist())
     assert 'stdpose_mm/py.typed' in names
     for folder in ('propagation/auto/weights', 'review_app/static', 'visualization/templates'):
@@ -64,11 +64,11 @@ def test_wheel_holds_the_data_of_the_package(wheel: zipfile.ZipFile) -> None:
             assert path.relative_to(ROOT).as_posix() in names
 
 
-def test_wheel_is_smaller_than_25_megabytes(wheel: zipfile.ZipFile) -> None:
+def test_wheel_is_smaller_than_25_megabytes(wheel):
     assert sum(entry.compress_size for entry in wheel.infolist()) < 25e6
 
 
-def test_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
+def test_wheel_brings_the_command(wheel):
     assert 'stdpose = stdpose_mm.cli.main:main' in metadata(wheel, 'entry_points.txt')
 
 
@@ -80,7 +80,7 @@ def required_packages(wheel: zipfile.ZipFile) -> tuple[set[str], set[str]]:
     return {name for name, line in zip(names, lines, strict=True) if 'extra' not in line}, extra
 
 
-def test_dependencies_need_no_compiler_and_force_no_provider(wheel: zipfile.ZipFile) -> None:
+def test_dependencies_need_no_compiler_and_force_no_provider(wheel):
     base, extra = required_packages(wheel)
     assert {'torch', 'torchvision'} <= extra - base
     choices = ('mm', 'onedl', 'xtcocotools')
@@ -90,6 +90,6 @@ def test_dependencies_need_no_compiler_and_force_no_provider(wheel: zipfile.ZipF
     assert {line.rpartition('extra == ')[2].strip('"') for line in chosen} == {'mim'}
 
 
-def test_light_requirements_pin_every_dependency(wheel: zipfile.ZipFile) -> None:
+def test_light_requirements_pin_every_dependency(wheel):
     lines = (ROOT / 'requirements' / 'light.txt').read_text().splitlines()
     assert required_packages(wheel)[0] <= {line.split('==')[0] for line in lines}

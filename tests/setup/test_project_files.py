@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +30,11 @@ def light_tests() -> list[str]:
 
 
 @pytest.mark.parametrize('path', light_tests())
-def test_light_tests_exist(path: str) -> None:
+def test_light_tests_exist(path):
     assert (ROOT / path).exists()
 
 
-def test_the_workflow_runs_what_there_is() -> None:
+def test_the_workflow_runs_what_there_is():
     for command in COMMANDS:
         if command.startswith('make '):
             assert command.split()[1] in targets()
@@ -45,7 +44,7 @@ def test_the_workflow_runs_what_there_is() -> None:
             assert (ROOT / file).is_file()
 
 
-def test_one_target_is_what_a_change_must_pass() -> None:
+def test_one_target_is_what_a_change_must_pass():
     makefile = (ROOT / 'Makefile').read_text('utf-8')
     assert re.findall(r'^make .*$', (ROOT / '.ci' / 'run').read_text('utf-8'), re.MULTILINE) == [
         'make ci'
@@ -61,7 +60,7 @@ def test_one_target_is_what_a_change_must_pass() -> None:
     assert 'LIGHT_TESTS := @tests/light_tests.txt' in makefile
 
 
-def test_the_workflow_asks_for_a_coverage_that_the_makefile_states() -> None:
+def test_the_workflow_asks_for_a_coverage_that_the_makefile_states():
     makefile = (ROOT / 'Makefile').read_text('utf-8')
     (step,) = [step for step in WORKFLOW['jobs']['full']['steps'] if step.get('run') == 'make ci']
     (asked,) = step['env']
@@ -70,7 +69,7 @@ def test_the_workflow_asks_for_a_coverage_that_the_makefile_states() -> None:
     assert 0 < int(floor) <= 100
 
 
-def test_the_image_is_built_by_a_target() -> None:
+def test_the_image_is_built_by_a_target():
     text = (ROOT / 'docker' / 'Dockerfile').read_text('utf-8')
     (target,) = re.findall(r'^\s+make (\S+) ', text, re.MULTILINE)
     assert target in targets()
@@ -85,7 +84,7 @@ def recipe() -> dict[str, Any]:
     return yaml.safe_load(filled)
 
 
-def test_the_conda_recipe_is_the_light_installation_with_the_review_page() -> None:
+def test_the_conda_recipe_is_the_light_installation_with_the_review_page():
     built = recipe()
     assert built['package'] == {'name': PROJECT['name'], 'version': __version__}
     wanted = [f'python {PROJECT["requires-python"]}']
@@ -98,7 +97,7 @@ def test_the_conda_recipe_is_the_light_installation_with_the_review_page() -> No
     assert built['build']['python']['entry_points'] == commands
 
 
-def test_the_citation_has_the_version() -> None:
+def test_the_citation_has_the_version():
     citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text('utf-8'))
     assert citation['version'] == __version__
     assert citation['license'] == PROJECT['license']
@@ -107,13 +106,13 @@ def test_the_citation_has_the_version() -> None:
 @pytest.mark.parametrize(
     'form', sorted((ROOT / '.github' / 'ISSUE_TEMPLATE').glob('[!c]*.yml')), ids=lambda p: p.stem
 )
-def test_issue_forms_have_what_is_needed(form: Path) -> None:
+def test_issue_forms_have_what_is_needed(form):
     content = yaml.safe_load(form.read_text('utf-8'))
     assert {'name', 'description', 'body'} <= {*content}
     assert all(field['attributes']['label'] for field in content['body'])
 
 
-def test_the_model_card_names_every_network() -> None:
+def test_the_model_card_names_every_network():
     folder = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights'
     card = (folder / 'README.md').read_text('utf-8')
     assert {*re.findall(r'`(\w+\.onnx)`', card)} == {file.name for file in folder.glob('*.onnx')}
@@ -122,7 +121,7 @@ def test_the_model_card_names_every_network() -> None:
         assert re.search(rf'^#+ {re.escape(heading)}$', notebook, re.MULTILINE), (name, heading)
 
 
-def test_mim_run_finds_one_script_of_each_name() -> None:
+def test_mim_run_finds_one_script_of_each_name():
     """``mim run stdpose_mm NAME`` looks for NAME.py anywhere below ``.mim/tools``."""
     names = [path.stem for path in (ROOT / 'tools').rglob('*.py')]
     assert len({*names}) == len(names)

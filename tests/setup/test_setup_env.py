@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import re
-import shlex
+import operator
 import shutil
-import subprocess
 import sys
-import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from subprocess import CompletedProcess
+from types import ModuleType
+from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -46,11 +49,121 @@ def setup_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def finish(setup_env: ModuleType) -> None:
-    """Leave behind what a successful set-up leaves."""
-    setup_env.PYTHON.parent.mkdir(parents=True)
-    setup_env.PYTHON.symlink_to(sys.executable)
-    setup_env.STAMP.write_text(setup_env.fingerprint(setup_env.ROOT))
+@dataclass
+class Machine:
+    """Stands for the programs that a set-up runs, and notes what pip was asked for."""
+
+    source: str
+    has_network: bool = True
+    asked: list[list[str]] = field(default_factory=list)
+
+    def run(self, command: Sequence[str | Path], **options: Any) -> CompletedProcess[str]:
+        words = [*map(str, command)]
+        answer = ''
+        works = self.has_network
+        if 'venv' in words:
+            python = Path(words[-1]) / 'bin' / 'python'
+            python.parent.mkdir(parents=True)
+            python.symlink_to(sys.executable)
+            (Path(words[-1]) / 'lib/python3.11/site-packages/torch/include').mkdir(parents=True)
+        elif words[1:3] == ['-m', 'pip']:
+            self.asked.append(words[3:])
+            if words[3] in ('wheel', 'download'):
+                works = words[3] == 'wheel' or self.source != 'built'
+                option = '--dest' if words[3] == 'download' else '--wheel-dir'
+                if works:
+                    wheel = Path(words[words.index(option) + 1], 'mmcv.whl')
+                    with ZipFile(wheel, 'w') as archive:
+                        archive.writestr(f'{words[3]}.py', options.get('env', {}).get('CFLAGS', ''))
+        elif 'torch.__version__' in words[-1]:
+            answer = '["2.9.1", "12.8", []]'
+        elif 'sys, pip' in words[-1]:
+            answer = f'{sys.version_info.major} {sys.version_info.minor}'
+        elif words[-1] == 'import mmcv.ops':
+            works = self.source != 'of another PyTorch'
+        return CompletedProcess(words, 0 if works else 1, answer)
+
+    @property
+    def steps(self) -> list[str]:
+        """What pip did: the files of requirements that it installed, or its verb."""
+        files = [[Path(w).stem for w in words if w.endswith('.txt')] for words in self.asked]
+        return [' '.join(names) or words[0] for names, words in zip(files, self.asked, strict=True)]
+
+
+REQUIREMENTS = (
+    'light build runtime onnx tflite review test dev',
+    'mmpose openvino',
+    'install',  # this package
+)
+
+
+@pytest.mark.parametrize(
+    ('source', 'mmcv', 'kept'),
+    [
+        ('built', ['download', 'wheel', 'install'], 'wheel.py'),
+        ('downloaded', ['download', 'install', 'install'], 'download.py'),
+        ('of another PyTorch', ['download', 'install', 'wheel', 'install'], 'wheel.py'),
+    ],
+)
+def test_set_up(setup_env, tmp_path, monkeypatch, capsys, source, mmcv, kept):
+    """Without a network, then with one, once more, and after a change of the requirements."""
+    machine = Machine(source, has_network=False)
+    monkeypatch.setattr(setup_env.subprocess, 'run', machine.run)
+    monkeypatch.setattr(setup_env.time, 'sleep', lambda seconds: None)
+    monkeypatch.setattr(setup_env, 'check_machine', lambda: None)
+    monkeypatch.setattr(setup_env, 'fingerprint', partial(setup_env.fingerprint, setup_env.ROOT))
+    assert setup_env.main([]) == 1
+    assert machine.steps == ['light build torch'] * 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith('remove the cause, then `make setup` continues from here')
+    assert not setup_env.STAMP.exists()
+
+    machine.has_network = True
+    machine.asked.clear()
+    assert setup_env.main([]) == 0
+    assert machine.steps == ['light build torch', *mmcv, *REQUIREMENTS]
+    (wheel,) = (tmp_path / 'cache' / 'stdpose_mm' / 'wheels').glob('*torch-2.9.1*_cpu_*/*.whl')
+    with ZipFile(wheel) as archive:
+        assert archive.namelist() == [kept]
+        assert kept != 'wheel.py' or b'torch_types.h' in archive.read(kept)
+
+    machine.asked.clear()
+    assert setup_env.main([]) == 0
+    assert machine.steps == []
+    assert capsys.readouterr().out.endswith('.venv is up to date\n')
+
+    with (setup_env.REQUIREMENTS / 'dev.txt').open('a') as file:
+        file.write('more==1.0\n')
+    assert setup_env.main([]) == 0
+    # mmcv comes from the wheel that is kept.
+    assert machine.steps == ['light build torch', 'install', *REQUIREMENTS]
+    wheel.write_bytes(b'PK half a download')
+    assert setup_env.cached_wheel(wheel.parent) is None
+
+
+@pytest.mark.parametrize(
+    ('place', 'value', 'sentence'),
+    [
+        ('sys.platform', 'darwin', 'versions are for Linux: elsewhere use `pip install .`'),
+        ('SUPPORTED', ((3, 9),), 'the pinned versions need Python 3.9: install it'),
+        ('importlib.util.find_spec', lambda name: None, 'install its venv package'),
+        ('shutil.which', lambda name: None, 'gcc is missing, which builds mmcv: install'),
+        ('sysconfig.get_paths', lambda: {'include': '/none'}, 'are missing (/none/Python.h)'),
+        ('VENV_SIZE', 1e6, 'free disk space, the installation needs 10000'),
+        ('DOWNLOADS_SIZE', 1e6, 'free disk space, the installation needs 10000'),
+    ],
+)
+def test_a_machine_that_lacks_something_is_told_what(
+    setup_env, monkeypatch, capsys, place, value, sentence
+):
+    monkeypatch.setattr(setup_env.subprocess, 'run', lambda *_, **__: pytest.fail('began'))
+    module, _, name = place.rpartition('.')
+    owner = operator.attrgetter(module)(setup_env) if module else setup_env
+    monkeypatch.setattr(owner, name, value)
+    assert setup_env.main([]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line
+    assert not setup_env.VENV.exists()
 
 
 def make_compiler(folder: Path, release: str) -> Path:
@@ -61,229 +174,7 @@ def make_compiler(folder: Path, release: str) -> Path:
     return folder
 
 
-def test_fingerprint_changes_with_any_requirement(setup_env: ModuleType) -> None:
-    before = setup_env.fingerprint(setup_env.ROOT)
-    assert setup_env.fingerprint(setup_env.ROOT) == before
-    with (setup_env.REQUIREMENTS / 'dev.txt').open('a') as file:
-        file.write('more==1.0\n')
-    assert setup_env.fingerprint(setup_env.ROOT) != before
-
-
-def test_finished_set_up_does_nothing(
-    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    finish(setup_env)
-    monkeypatch.setattr(setup_env, 'fingerprint', lambda: setup_env.STAMP.read_text())
-    monkeypatch.setattr(setup_env, 'check_machine', lambda: pytest.fail('started a set-up'))
-    assert setup_env.main([]) == 0
-    assert 'up to date' in capsys.readouterr().out
-
-
-def test_interrupted_set_up_starts_again(
-    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    finish(setup_env)
-    setup_env.STAMP.write_text('of other requirements')
-
-    def fail(*arguments: str, **options: object) -> None:
-        assert not setup_env.STAMP.exists()  # else the failure would pass for a success next time
-        raise setup_env.SetupError('no network')
-
-    monkeypatch.setattr(setup_env, 'pip', fail)
-    assert setup_env.main([]) == 1
-    assert capsys.readouterr().err == 'set-up: no network\n'
-
-
-def test_missing_compiler_is_one_line(
-    setup_env: ModuleType,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv('PATH', str(tmp_path))
-    assert setup_env.main([]) == 1
-    assert capsys.readouterr().err.startswith('set-up: gcc is missing, which builds mmcv: install')
-    assert not setup_env.VENV.exists()
-
-
-@pytest.mark.parametrize('module', ['venv', 'ensurepip'])
-def test_missing_venv_is_reported(
-    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch, module: str
-) -> None:
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        setup_env.importlib.util, 'find_spec', lambda name: name != module and find_spec(name)
-    )
-    with pytest.raises(setup_env.SetupError, match='install its venv package'):
-        setup_env.check_machine()
-
-
-def test_missing_headers_are_reported(
-    setup_env: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(setup_env.sysconfig, 'get_paths', lambda: {'include': str(tmp_path)})
-    with pytest.raises(setup_env.SetupError, match=r'headers of .* are missing'):
-        setup_env.check_machine()
-
-
-def test_another_system_is_told_what_to_install(
-    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, 'platform', 'darwin')
-    with pytest.raises(
-        setup_env.SetupError, match=r'versions are for Linux: elsewhere use `pip install \.`'
-    ):
-        setup_env.check_machine()
-
-
-@pytest.mark.parametrize(
-    ('free', 'same_disk', 'refused'),
-    [
-        (11.9, True, 'repository has 11.9 GB of free disk space, the installation needs 12.0 GB'),
-        (12.1, True, ''),
-        (8.8, False, 'repository has 8.8 GB of free disk space, the installation needs 8.9 GB'),
-        (9.0, False, ''),
-    ],
-)
-def test_a_disk_that_is_too_full_is_reported(
-    setup_env: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    free: float,
-    same_disk: bool,
-    refused: str,
-) -> None:
-    """The downloads need room beside `.venv` where both are on one disk."""
-    temporary = Path('/dev/shm') if not same_disk else setup_env.ROOT.parent
-    monkeypatch.setattr(setup_env.tempfile, 'gettempdir', lambda: str(temporary))
-    monkeypatch.setattr(
-        setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=free * 1e9)
-    )
-    monkeypatch.setattr(setup_env.subprocess, 'run', lambda *_, **__: None)
-    if not refused:
-        setup_env.create_venv()
-        return
-    with pytest.raises(setup_env.SetupError, match=re.escape(refused)):
-        setup_env.create_venv()
-
-
-def test_pip_is_tried_again(setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = iter([1, 1, 0])
-    commands = []
-
-    def run(command: list[str], **options: object) -> object:
-        commands.append(command)
-        return type('Result', (), {'returncode': next(codes)})
-
-    monkeypatch.setattr(setup_env.subprocess, 'run', run)
-    monkeypatch.setattr(setup_env.time, 'sleep', lambda seconds: None)
-    setup_env.install('torch')
-    assert len(commands) == 3
-    assert commands[0][-2:] == ['-r', str(setup_env.REQUIREMENTS / 'torch.txt')]
-
-
-def test_wheel_is_kept_by_what_its_binary_depends_on(setup_env: ModuleType, tmp_path: Path) -> None:
-    old, new = setup_env.TorchBuild('2.9.1', None, ()), setup_env.TorchBuild('2.9.2', None, ())
-    gpu = setup_env.TorchBuild('2.9.1', '12.8', ('9.0',))
-    toolkit = setup_env.CudaToolkit(tmp_path, '12.8')
-    folders = {
-        setup_env.wheel_folder(old, None),
-        setup_env.wheel_folder(new, None),
-        setup_env.wheel_folder(gpu, toolkit),
-    }
-    assert len(folders) == 3
-    assert {folder.parent for folder in folders} == {tmp_path / 'cache' / 'stdpose_mm' / 'wheels'}
-
-
-def test_damaged_wheel_is_not_used(setup_env: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / 'a.whl').write_bytes(b'PK half a download')
-    assert setup_env.cached_wheel(tmp_path) is None
-    with zipfile.ZipFile(tmp_path / 'b.whl', 'w') as archive:
-        archive.writestr('mmcv/__init__.py', '')
-    assert setup_env.cached_wheel(tmp_path) == tmp_path / 'b.whl'
-
-
-def test_mmcv_is_built_once(setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[dict[str, str]] = []
-    installed: list[str] = []
-
-    def pip(*arguments: str | Path, env: dict[str, str] | None = None, attempts: int = 1) -> None:
-        if arguments[0] == 'wheel':
-            folder = Path(arguments[arguments.index('--wheel-dir') + 1])
-            with zipfile.ZipFile(folder / 'onedl_mmcv-2.3.6-cp311-none.whl', 'w') as archive:
-                archive.writestr('mmcv/__init__.py', '')
-            built.append(dict(env or {}))
-        else:
-            installed.append(Path(arguments[-1]).name)
-
-    monkeypatch.setattr(setup_env, 'pip', pip)
-    monkeypatch.setattr(setup_env, 'download_mmcv_wheel', lambda folder: None)
-    monkeypatch.setattr(setup_env, 'precompile_header', lambda folder: '-include torch_types.h')
-    monkeypatch.setattr(
-        setup_env, 'inspect_torch', lambda: setup_env.TorchBuild('2.9.1', '12.8', ())
-    )
-    setup_env.install_mmcv()
-    setup_env.install_mmcv()
-    assert installed == ['onedl_mmcv-2.3.6-cp311-none.whl'] * 2
-    assert len(built) == 1
-    assert built[0]['MMCV_WITH_OPS'] == '1'
-    assert built[0]['CUDA_VISIBLE_DEVICES'] == ''
-    assert built[0]['CFLAGS'] == '-include torch_types.h'
-
-
-@pytest.mark.parametrize(
-    ('is_there', 'fits', 'is_used'),
-    [(True, True, True), (True, False, False), (False, True, False)],
-)
-def test_a_wheel_is_downloaded_if_its_operators_fit(
-    setup_env: ModuleType,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    is_there: bool,
-    fits: bool,
-    is_used: bool,
-) -> None:
-    installed: list[Path] = []
-
-    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[bytes]:
-        if 'download' not in command:
-            assert command[1:] == ['-c', 'import mmcv.ops']
-            return subprocess.CompletedProcess(command, int(not fits))
-        assert command[command.index('--only-binary') + 1] == ':all:'
-        if is_there:
-            Path(command[command.index('--dest') + 1], 'mmcv.whl').write_text('operators')
-        return subprocess.CompletedProcess(command, int(not is_there))
-
-    monkeypatch.setattr(setup_env.subprocess, 'run', run)
-    monkeypatch.setattr(setup_env, 'install_wheel', installed.append)
-    wheel = setup_env.download_mmcv_wheel(tmp_path)
-    assert wheel == (tmp_path / 'mmcv.whl' if is_used else None)
-    assert len(installed) == is_there
-    assert [path.name for path in tmp_path.glob('**/*.whl')] == ['mmcv.whl'] * is_used
-
-
-def test_the_compiler_uses_the_precompiled_header(
-    setup_env: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv('CFLAGS', raising=False)
-    include = setup_env.VENV / 'lib' / 'python3.11' / 'site-packages' / 'torch' / 'include'
-    header = include / 'torch' / 'csrc' / 'api' / 'include' / 'torch' / 'types.h'
-    header.parent.mkdir(parents=True)
-    header.write_text('#pragma once\nstruct Tensor {};\n')
-    flags = setup_env.precompile_header(tmp_path)
-    source = tmp_path / 'op.cpp'
-    source.write_text('#include <torch/types.h>\nTensor twice(Tensor given) { return given; }\n')
-    # The flags of a build as setuptools and PyTorch put them together; -H lists what is read.
-    command = f'c++ -H {flags} -fPIC -I{header.parents[1]} -c {source} -std=c++17 -DNAME=_ext'
-    options = ['-Winvalid-pch', '-Werror', '-o', tmp_path / 'op.o']
-    built = subprocess.run([*shlex.split(command), *options], capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    assert '! ' + str(tmp_path / 'torch_types.h.gch') in built.stderr
-    assert 'torch/types.h' not in built.stderr
-
-
-def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(
-    setup_env: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(setup_env, tmp_path, monkeypatch):
     monkeypatch.setenv('CUDA_HOME', str(make_compiler(tmp_path / 'cuda', '99.8')))
     with_gpu = setup_env.TorchBuild('2.9.1', '99.1', ('9.0',))
     assert setup_env.choose_toolkit(with_gpu).version == '99.8'
@@ -293,7 +184,7 @@ def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(
     assert setup_env.choose_toolkit(setup_env.TorchBuild('2.9.1', '99.1', ())) is not None
 
 
-def test_requirements_are_pinned_and_name_no_host() -> None:
+def test_requirements_are_pinned_and_name_no_host():
     for path in (ROOT / 'requirements').glob('*.txt'):
         for line in path.read_text().splitlines():
             assert line.startswith('#') or line.count('==') == 1, f'{path.name}: {line}'

@@ -25,11 +25,11 @@ FINGERS = tuple((4, finger) for finger in range(5, 10))
     ],
     ids=['ring', 'hand', 'no ring', 'two parts', 'no limb'],
 )
-def test_what_moves_with_a_joint(count: int, limbs: tuple, parents: tuple[int, ...]) -> None:
+def test_what_moves_with_a_joint(count, limbs, parents):
     assert Skeleton(tuple('abcdefghij'[:count]), limbs).parents == parents
 
 
-def test_a_joint_is_found_by_its_name() -> None:
+def test_a_joint_is_found_by_its_name():
     skeleton = Skeleton(('head', 'tail'))
     assert skeleton.index_of('tail') == 1
     with pytest.raises(ValueError, match="no keypoint 'ear' in"):

@@ -166,7 +166,7 @@ def test_pose_extent_looks_at_labelled_joints_only():
     assert pose_extent(keypoints, np.zeros((1, 3), bool)).tolist() == [[0, 0, 0, 0]]
 
 
-def test_labels_are_a_mapping_of_frames_to_people_in_file_order() -> None:
+def test_labels_are_a_mapping_of_frames_to_people_in_file_order():
     labels = video(person(2, 1), person(0, 0), person(2, 0), person(3, None), person(3, None))
     assert [p.track_id for p in labels[2]] == [1, 0]
     assert labels[1] == ()
@@ -177,7 +177,7 @@ def test_labels_are_a_mapping_of_frames_to_people_in_file_order() -> None:
         labels[4]
 
 
-def test_array_holds_tracks_by_frame_with_nan_where_nothing_is_labelled() -> None:
+def test_array_holds_tracks_by_frame_with_nan_where_nothing_is_labelled():
     points = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     partly = PersonLabel(0, points, np.array([2, 0, 1]), track_id=7)
     whole = PersonLabel(3, points + 10, np.array([2, 2, 2]), track_id=4)
@@ -272,7 +272,7 @@ def test_a_correction_changes_its_joints_only():
         ([10, -40], None),
     ],
 )
-def test_a_box_stays_unless_a_joint_is_moved_out_of_it(place: list[float], box: list[float] | None):
+def test_a_box_stays_unless_a_joint_is_moved_out_of_it(place, box):
     points = np.array([[5, 5], [50, 50], [15, 15]])
     earlier = PersonLabel(3, points, [2, 2, 0], bbox=[0, 0, 20, 20])
     # The second joint was outside before, and is not moved.

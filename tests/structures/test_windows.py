@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -24,7 +23,7 @@ from stdpose_mm.structures import (
 @pytest.mark.parametrize(
     ('interval', 'count'), [(15, 3), (9, 4), (7, 5), (5, 7), (4, 8), (3, 11), (2, 15)]
 )
-def test_labelled_ratios_of_the_paper(interval: int, count: int) -> None:
+def test_labelled_ratios_of_the_paper(interval, count):
     assert len(given_frames(range(100, 130), interval)) == count
 
 
@@ -43,7 +42,7 @@ def test_labelled_ratios_of_the_paper(interval: int, count: int) -> None:
         ([], 7, 0, []),
     ],
 )
-def test_given_frames(frames, interval: int, offset: int, given: list[int]) -> None:
+def test_given_frames(frames, interval, offset, given):
     assert given_frames(frames, interval, offset) == given
 
 
@@ -59,7 +58,7 @@ def test_given_frames(frames, interval: int, offset: int, given: list[int]) -> N
         (2, [14], Window(0, 2, 14, (False, True))),
     ],
 )
-def test_propagation_window(key: int, given: list[int], window: Window) -> None:
+def test_propagation_window(key, given, window):
     assert propagation_window(key, given, 0, 29) == window
 
 
@@ -73,11 +72,11 @@ def test_propagation_window(key: int, given: list[int], window: Window) -> None:
         (9, 5, (7, 8, 9, 9, 9)),
     ],
 )
-def test_estimation_window(key: int, number: int, frames: tuple[int, ...]) -> None:
+def test_estimation_window(key, number, frames):
     assert estimation_window(key, 0, 9, num_frames=number).frames == frames
 
 
-def test_given_frames_refuses_an_interval_of_nothing() -> None:
+def test_given_frames_refuses_an_interval_of_nothing():
     with pytest.raises(InputError, match='at least 1, got 0'):
         given_frames(range(5), 0)
 
@@ -101,7 +100,7 @@ NO_MIDDLE = 'num_frames must be odd and at least 3, .* got'
         (lambda: Window(0, 4, 8, further=(2, 9)), PAIRS),
     ],
 )
-def test_windows_that_are_none_are_refused(make: Callable[[], object], message: str) -> None:
+def test_windows_that_are_none_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -121,13 +120,11 @@ def test_windows_that_are_none_are_refused(make: Callable[[], object], message: 
         (9, [0], [0], 10, Window(0, 9, 9, (True, False))),
     ],
 )
-def test_person_window(
-    key: int, own: list[int], given: list[int], count: int, window: Window
-) -> None:
+def test_person_window(key, own, given, count, window):
     assert person_window(key, own, given, range(count)) == window
 
 
-def test_person_window_avoids_frames_that_do_not_exist() -> None:
+def test_person_window_avoids_frames_that_do_not_exist():
     known = [f for f in range(30) if f not in (20, 19)]
     assert person_window(17, [14], [14], known) == Window(14, 17, 18, (True, False))
 
@@ -137,7 +134,7 @@ ranges = st.lists(st.integers(0, 200), min_size=1, max_size=60, unique=True).map
 
 @settings(max_examples=200, deadline=None)
 @given(ranges, st.integers(1, 20), st.data())
-def test_no_frame_is_far_from_a_given_one(frames: list[int], interval: int, data) -> None:
+def test_no_frame_is_far_from_a_given_one(frames, interval, data):
     offset = data.draw(st.integers(0, interval - 1))
     chosen = given_frames(frames, interval, offset)
     assert set(chosen) <= set(frames)
@@ -153,7 +150,7 @@ def test_no_frame_is_far_from_a_given_one(frames: list[int], interval: int, data
 
 @settings(max_examples=200, deadline=None)
 @given(ranges, st.data())
-def test_window_properties(given_indices: list[int], data) -> None:
+def test_window_properties(given_indices, data):
     first, last = 0, 200
     key = data.draw(st.integers(first, last))
     window = propagation_window(key, given_indices, first, last)
@@ -185,11 +182,11 @@ def test_window_properties(given_indices: list[int], data) -> None:
         ((0, 3, 12), (0, 3, 12)),
     ],
 )
-def test_further_frames(window: tuple[int, int, int], frames: tuple[int, ...]) -> None:
+def test_further_frames(window, frames):
     assert fill_window(Window(*window), len(frames)).frames == frames
 
 
-def test_further_frames_leave_labels_and_position_as_they_are() -> None:
+def test_further_frames_leave_labels_and_position_as_they_are():
     filled = fill_window(Window(0, 3, 12, (True, False)), 5)
     assert filled.given == (True, False)
     assert filled.position == 0.25
@@ -197,7 +194,7 @@ def test_further_frames_leave_labels_and_position_as_they_are() -> None:
     assert (filled.before, filled.after) == ((0, 2), (7, 12))
 
 
-def test_window_of_a_person_has_further_frames_with_and_without_labels() -> None:
+def test_window_of_a_person_has_further_frames_with_and_without_labels():
     frames = range(30)
     assert person_window(5, [0, 10], [0, 10], frames, num_frames=5).frames == (0, 3, 5, 7, 10)
     others = person_window(5, [], [0, 10], frames, num_frames=5)
@@ -205,13 +202,13 @@ def test_window_of_a_person_has_further_frames_with_and_without_labels() -> None
     assert person_window(5, [], [], frames, num_frames=5).frames == (3, 4, 5, 6, 7)
 
 
-def test_further_frames_that_do_not_exist_give_way_towards_the_key() -> None:
+def test_further_frames_that_do_not_exist_give_way_towards_the_key():
     window = snap_window(Window(0, 4, 8, further=(2, 6)), [0, 3, 4, 5, 8])
     assert window.frames == (0, 3, 4, 5, 8)
 
 
 @given(st.data())
-def test_windows_of_any_length_stay_within_their_three_frames(data: st.DataObject) -> None:
+def test_windows_of_any_length_stay_within_their_three_frames(data):
     left, key, right = sorted(data.draw(st.tuples(*[st.integers(0, 60)] * 3)))
     number = data.draw(st.sampled_from([3, 5, 7, 9]))
     frames = fill_window(Window(left, key, right), number).frames

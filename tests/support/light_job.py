@@ -22,10 +22,7 @@ ROOMS = (
     *('pose_networks', 'detection', 'inference.frame_pose_estimator'),
     *('visualization', 'apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_patches'),
 )
-NEED_MORE = (
-    'stdpose_mm.pose_networks.mmpose_network',
-    'stdpose_mm.propagation.window',
-)
+NEED_MORE = ('stdpose_mm.pose_networks.mmpose_network', 'stdpose_mm.propagation.window')
 """Modules of these rooms that nothing imports without a pose network."""
 
 METHODS = ('linear', 'spline', 'flow', 'auto')

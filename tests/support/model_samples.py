@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stdpose_mm.codecs import BoundedUDPHeatmap
 from stdpose_mm.models.layers.blocks import KeyFrameBlock, TransformerBlock
+from support.tiny_models import appearance_synthesis, stdpose_cfg
 
 NUM_JOINTS = 15
 INPUT_SIZE = (96, 128)
@@ -60,55 +61,14 @@ def maps_head(cfg: dict[str, Any]) -> dict[str, Any]:
 
 def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dict[str, Any]:
     """Return the small recipe: 128x96 crops, 32x24 heatmaps; all parts of the paper but MI."""
-    deconv = {'deconv_out_channels': (96, 64), 'deconv_kernel_sizes': (4, 4)}
-    shared = {
-        'in_channels': 128,
-        'out_channels': NUM_JOINTS,
-        'loss': {'type': 'ForegroundMSELoss'},
-        'decoder': codec_cfg(),
-    }
-    cfg: dict[str, Any] = {
-        'type': 'STDPose',
-        'data_preprocessor': {
-            'type': 'WindowDataPreprocessor',
-            'mean': [123.675, 116.28, 103.53],
-            'std': [58.395, 57.12, 57.375],
-            'bgr_to_rgb': True,
-        },
-        'backbone': {
-            'type': 'ViT',
-            'arch': 'tiny',
-            'img_size': (128, 96),
-            'patch_embed': 'conv_stem',
-            'pos_embed_init': 'sine_cosine',
-        },
-        'frame_head': {'type': 'FrameHead', **shared, **deconv},
-        'neck': {
-            'type': 'STRE',
-            'tff': {
-                'type': 'TemporalFeatureFusion',
-                'embed_dims': 128,
-                'num_heads': 4,
-                'num_blocks': 2,
-            },
-            'tks': {
-                'type': 'TemporalKeypointsSynthesis',
-                'num_joints': NUM_JOINTS,
-                'use_prior': use_prior,
-            },
-        },
-        'head': {
-            'type': 'STDAHead',
-            'feature_size': (8, 6),
-            'num_heads': 4,
-            'num_blocks': 2,
-            'mask': {'type': 'DynamicAwareMask', 'num_joints': NUM_JOINTS},
-            **shared,
-            **deconv,
-        },
-        'frame_head_loss_weight': 1.0,
-        'test_cfg': {'flip_test': False},
-    }
+    cfg = stdpose_cfg(
+        *(NUM_JOINTS, codec_cfg(), 128, 4, 2, (96, 64), {'type': 'ForegroundMSELoss'}),
+        arch='tiny',
+        patch_embed='conv_stem',
+        pos_embed_init='sine_cosine',
+    )
+    cfg['neck']['tks']['use_prior'] = use_prior
+    cfg['frame_head_loss_weight'] = 1.0
     if mi:
         cfg['mi_loss'] = {
             'type': 'MutualInformationLoss',
@@ -123,12 +83,7 @@ def appearance_cfg(**overrides: Any) -> dict[str, Any]:
     """Return the small recipe with the parts beyond the paper."""
     cfg = tiny_cfg(**overrides)
     cfg['neck']['tff'].update(num_blocks=1, relative_time=True, residual=True)
-    cfg['neck']['tks'] = {
-        'type': 'AppearanceKeypointsSynthesis',
-        'num_joints': NUM_JOINTS,
-        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 128},
-        'use_prior': True,
-    }
+    cfg['neck']['tks'] = appearance_synthesis(NUM_JOINTS, 128)
     cfg['head'].update(num_blocks=1, merged_channels=48)
     cfg['head']['mask']['normalization'] = 'mean'
     return cfg

@@ -15,13 +15,7 @@ from stdpose_mm.io.labels import read_labels, write_label_list, write_labels
 from stdpose_mm.io.labels.detections import write_detections
 from stdpose_mm.io.labels.posetrack17 import JOINTS
 from stdpose_mm.io.video import open_frames, write_video
-from stdpose_mm.structures import (
-    POSETRACK_SKELETON,
-    FrameBoxes,
-    PersonLabel,
-    Skeleton,
-    VideoLabels,
-)
+from stdpose_mm.structures import POSETRACK_SKELETON, FrameBoxes, PersonLabel, Skeleton, VideoLabels
 
 SPLITS = ('train', 'val')
 CLIPS = ClipSettings(frames=18, width=128, height=96, people=(1, 1))

@@ -88,10 +88,7 @@ def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
     # Tokens are pruned before the last layer.
     pruning = model.backbone.get('pruning') or {'after': 0}
     model.backbone.arch = dict(
-        embed_dims=width,
-        num_layers=pruning['after'] + 1,
-        num_heads=2,
-        feedforward_channels=width,
+        embed_dims=width, num_layers=pruning['after'] + 1, num_heads=2, feedforward_channels=width
     )
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ import stdpose_mm  # noqa: F401
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.structures import Skeleton
 
+Files = tuple[Path, Path]
+"""Config and checkpoint."""
+
+JOINTS = ('head', 'left_hand', 'right_hand')
 CODEC = {
     'type': 'BoundedUDPHeatmap',
     'input_size': (48, 64),
@@ -33,16 +38,39 @@ def metainfo_of(skeleton: Skeleton) -> dict[str, Any]:
     return parse_pose_metainfo(skeleton.to_metainfo('tiny'))
 
 
-def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
+def stdpose_cfg(
+    num_joints: int,
+    codec: dict[str, Any],
+    width: int,
+    num_heads: int = 2,
+    num_blocks: int = 1,
+    deconv: tuple[int, int] = (16, 16),
+    loss: dict[str, Any] | None = None,
+    **backbone: Any,
+) -> dict[str, Any]:
+    """Return the config of an STDPose with all parts of the paper but mutual information.
+
+    Args:
+        num_joints: K.
+        codec: Settings of the encoder of heatmaps.
+        width: D of the features.
+        num_heads: Attention heads of neck and head.
+        num_blocks: Blocks of either.
+        deconv: Channels of the decoders.
+        loss: Settings of the losses of both heads.
+        **backbone: Settings of the ViT.
+    """
     shared = {
-        'in_channels': 32,
+        'in_channels': width,
         'out_channels': num_joints,
-        'deconv_out_channels': (16, 16),
+        'deconv_out_channels': deconv,
         'deconv_kernel_sizes': (4, 4),
-        'loss': {'type': 'KeypointMSELoss'},
-        'decoder': CODEC,
+        'loss': loss or {'type': 'KeypointMSELoss'},
+        'decoder': codec,
     }
-    cfg = {
+    blocks = {'num_heads': num_heads, 'num_blocks': num_blocks}
+    columns, rows = (side // 16 for side in codec['input_size'])
+    return {
         'type': 'STDPose',
         'data_preprocessor': {
             'type': 'WindowDataPreprocessor',
@@ -50,42 +78,28 @@ def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
             'std': [58.0, 57.0, 56.0],
             'bgr_to_rgb': True,
         },
-        'backbone': {
-            'type': 'ViT',
-            'arch': {
-                'embed_dims': 32,
-                'num_layers': 1,
-                'num_heads': 2,
-                'feedforward_channels': 64,
-            },
-            'img_size': (64, 48),
-            'patch_embed': 'conv_stem',
-        },
+        'backbone': {'type': 'ViT', 'img_size': codec['input_size'][::-1], **backbone},
         'frame_head': {'type': 'FrameHead', **shared},
         'neck': {
             'type': 'STRE',
-            'tff': {
-                'type': 'TemporalFeatureFusion',
-                'embed_dims': 32,
-                'num_heads': 2,
-                'num_blocks': 1,
-            },
-            'tks': {
-                'type': 'TemporalKeypointsSynthesis',
-                'num_joints': num_joints,
-                'use_prior': True,
-            },
+            'tff': {'type': 'TemporalFeatureFusion', 'embed_dims': width, **blocks},
+            'tks': {'type': 'TemporalKeypointsSynthesis', 'num_joints': num_joints},
         },
         'head': {
             'type': 'STDAHead',
-            'feature_size': (4, 3),
-            'num_heads': 2,
-            'num_blocks': 1,
+            'feature_size': (rows, columns),
             'mask': {'type': 'DynamicAwareMask', 'num_joints': num_joints},
+            **blocks,
             **shared,
         },
         'test_cfg': {'flip_test': False},
     }
+
+
+def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
+    arch = {'embed_dims': 32, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels': 64}
+    cfg = stdpose_cfg(num_joints, CODEC, 32, arch=arch, patch_embed='conv_stem')
+    cfg['neck']['tks']['use_prior'] = True
     return {**cfg, **changes}
 
 
@@ -126,22 +140,42 @@ def pruned(num_joints: int) -> dict[str, Any]:
     }
 
 
-def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[str, Any]:
-    """Return changes of ``model_cfg`` for the second system; it takes labels with ``labels``."""
-    cfg = model_cfg(num_joints)
-    size = {'embed_dims': 32, 'num_heads': 2}
+def appearance_synthesis(num_joints: int, width: int = 32, **changes: Any) -> dict[str, Any]:
+    return {
+        'type': 'AppearanceKeypointsSynthesis',
+        'num_joints': num_joints,
+        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': width},
+        'use_prior': True,
+        **changes,
+    }
+
+
+def semantic_motion(
+    num_joints: int, labels: bool = False, base: dict[str, Any] | None = None, **neck: Any
+) -> dict[str, Any]:
+    """Return changes of a config for the second system.
+
+    Args:
+        num_joints: K.
+        labels: Whether it takes labels.
+        base: The config, by default ``model_cfg``.
+        **neck: Changes of the neck.
+    """
+    cfg = base or model_cfg(num_joints)
+    frame_head, stda = cfg['frame_head'], cfg['head']
+    size = {'embed_dims': frame_head['in_channels'], 'num_heads': stda['num_heads']}
     embedding = {
         'type': 'GivenPoseEmbedding',
         'num_joints': num_joints,
-        'embed_dims': 32,
+        'embed_dims': size['embed_dims'],
         'use_prior': True,
     }
-    frame_head = cfg['frame_head']
+    fusion = {'type': 'SpatialMotionMutualLearning', 'num_blocks': stda['num_blocks'], **size}
     return {
         'type': 'SemanticMotionPose',
         'neck': {
             'type': 'MLSME',
-            'feature_size': (4, 3),
+            'feature_size': stda['feature_size'],
             'tube_ratio': 0.4,
             'tube_length': 2,
             'masked_frames': 1,
@@ -151,23 +185,17 @@ def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[
             **size,
             **neck,
         },
-        'head': {
-            **frame_head,
-            'type': 'SpatialMotionHead',
-            'fusion': {'type': 'SpatialMotionMutualLearning', 'num_blocks': 1, **size},
-        },
+        'head': {**frame_head, 'type': 'SpatialMotionHead', 'fusion': fusion},
     }
 
 
-def semantic_motion_appearance(num_joints: int, **neck: Any) -> dict[str, Any]:
-    """Return changes of ``model_cfg`` for the second system beyond the paper, with labels."""
-    tks = {
-        'type': 'AppearanceKeypointsSynthesis',
-        'num_joints': num_joints,
-        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
-        'use_prior': True,
-    }
-    cfg = semantic_motion(num_joints, tks=tks, residual=True, **neck)
+def semantic_motion_appearance(
+    num_joints: int, base: dict[str, Any] | None = None, **neck: Any
+) -> dict[str, Any]:
+    """Return changes of a config for the second system beyond the paper, with labels."""
+    width = (base or model_cfg(num_joints))['frame_head']['in_channels']
+    tks = appearance_synthesis(num_joints, width)
+    cfg = semantic_motion(num_joints, base=base, **{'tks': tks, 'residual': True, **neck})
     return {**cfg, 'head': {**cfg['head'], 'merged_channels': 48}}
 
 
@@ -177,13 +205,7 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
     stre, stda = cfg['neck'], cfg['head']
     tff, tks = ({**stre[part], 'num_frames': num_frames} for part in ('tff', 'tks'))
     head = {**stda, 'mask': {**stda['mask'], 'num_frames': num_frames}}
-    appearance = {
-        'type': 'AppearanceKeypointsSynthesis',
-        'num_joints': num_joints,
-        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
-        'use_prior': True,
-        'num_frames': num_frames,
-    }
+    appearance = appearance_synthesis(num_joints, num_frames=num_frames)
     return {
         'stdpose': {'neck': {**stre, 'tff': tff, 'tks': tks}, 'head': head},
         'light': light(num_joints, num_frames),
@@ -199,18 +221,48 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
     }
 
 
-def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
-    """Return the model with weights large enough that its maps show every input."""
+def random_model(cfg: dict[str, Any]) -> torch.nn.Module:
+    """Return a model with weights large enough that its maps show every input."""
     init_default_scope('mmpose')
     torch.manual_seed(0)
-    model = MODELS.build(model_cfg(skeleton.num_keypoints, **changes))
+    model = MODELS.build(cfg)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1:
                 torch.nn.init.xavier_normal_(parameter, gain=1.5)
             elif name.endswith('bias'):
                 torch.nn.init.normal_(parameter, std=0.1)
-    return WindowModel(model.eval(), PIPELINE, metainfo_of(skeleton))
+    return model.eval()
+
+
+def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
+    """Return :func:`random_model` of ``model_cfg`` with what surrounds it."""
+    model = random_model(model_cfg(skeleton.num_keypoints, **changes))
+    return WindowModel(model, PIPELINE, metainfo_of(skeleton))
+
+
+def write_model_files(folder: Path, model: torch.nn.Module | None = None, **changes: Any) -> Files:
+    """Write config and checkpoint of a tiny model for three joints.
+
+    Args:
+        folder: Where ``tiny.py`` and ``tiny.pth`` are written.
+        model: The model, by default as it is initialised.
+        **changes: Changes of ``model_cfg``.
+    """
+    files = folder / 'tiny.py', folder / 'tiny.pth'
+    cfg = model_cfg(3, **{'test_cfg': {'flip_test': True}, **changes})
+    data = {'type': 'GenericWindowDataset', 'task': 'estimation', 'pipeline': PIPELINE}
+    files[0].write_text(
+        "custom_imports = dict(imports=['stdpose_mm'], allow_failed_imports=False)\n"
+        f"default_scope = 'mmpose'\nmodel = {cfg!r}\n"
+        f'test_dataloader = dict(dataset={data!r})\n'
+    )
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg) if model is None else model
+    meta = {'dataset_meta': metainfo_of(Skeleton(JOINTS, ((0, 1), (0, 2))))}
+    torch.save({'meta': meta, 'state_dict': model.state_dict()}, files[1])
+    return files
 
 
 def moving_pictures(num_frames: int, width: int = 96, height: int = 80) -> np.ndarray:

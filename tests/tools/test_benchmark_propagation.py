@@ -14,22 +14,11 @@ from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
-from support.comparison_videos import (
-    FAST,
-    SLOW,
-    KnowingPropagator,
-    mouse_video,
-    posetrack_video,
-    write_slow_and_fast,
-)
-from support.paths import ROOT
+from support.comparison_videos import FAST, SLOW, mouse_video, write_slow_and_fast
 from support.pose_network_files import write_dot_network
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
-
-CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
-
 
 tool = load_tool('analysis_tools/benchmark_propagation')
 
@@ -105,31 +94,6 @@ def test_a_video_file(run, tmp_path):
     code, _, errors = run(*arguments, '--video-root', tmp_path / 'labels')
     assert code == 2
     assert 'clip.mp4 does not exist' in errors[0]
-
-
-def test_predictions_can_be_evaluated(run, labels, tmp_path, monkeypatch, capsys):
-    class Perfect(KnowingPropagator):
-        reads_pictures = False
-
-        def __init__(self) -> None:
-            super().__init__(SLOW, posetrack_video('fast', range(9), acceleration=4.0))
-
-    monkeypatch.setitem(PROPAGATORS, 'flow', Perfect)
-    out = tmp_path / 'out'
-    arguments = ('--methods', 'flow', 'linear', '--interval', 7, '--out-dir', out)
-    assert run(labels, *arguments)[0] == 0
-    from stdpose_mm.cli import evaluate
-
-    metrics = tmp_path / 'metrics.json'
-    assert evaluate.main([str(labels), str(out / 'flow_T7'), '--out', str(metrics)]) == 0
-    scores = json.loads(metrics.read_text())
-    assert scores['AP']['mean'] == 100
-    assert scores['MOTA']['mean'] == 100
-    assert evaluate.main([str(labels), str(out / 'linear_T7'), '--out', str(metrics)]) == 0
-    evaluated = json.loads(metrics.read_text())['AP']['mean']
-    compared = json.loads((out / 'comparison.json').read_text())['comparisons'][0]
-    assert evaluated < 100
-    assert compared['all_frames']['linear']['AP'] == pytest.approx(evaluated, abs=1e-4)
 
 
 def test_predictions_have_the_official_form_and_the_frames_of_the_truth(run, labels, tmp_path):
@@ -245,9 +209,3 @@ def test_missing_pictures_are_found_before_any_computing(run, labels, monkeypatc
     code, _, errors = run(labels, '--methods', 'linear', 'flow')
     assert code == 2
     assert 'are not available' in errors[0]
-
-
-def test_no_labels_at_all(run, tmp_path):
-    code, _, errors = run(tmp_path / 'no.json')
-    assert code == 2
-    assert 'no.json do not exist' in errors[0]

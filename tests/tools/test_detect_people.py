@@ -50,7 +50,7 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_people_of_labelled_frames_by_the_id_of_the_picture(pictures: Path) -> None:
+def test_people_of_labelled_frames_by_the_id_of_the_picture(pictures):
     found = detect_people([video('a', 100), video('b', 200)], FindsBrightness(), pictures)
     boxes = {image_id: one.boxes.tolist() for image_id, one in found.items()}
     assert boxes == {
@@ -61,13 +61,13 @@ def test_people_of_labelled_frames_by_the_id_of_the_picture(pictures: Path) -> N
     }
 
 
-def test_ids_of_two_videos_must_differ(pictures: Path) -> None:
+def test_ids_of_two_videos_must_differ(pictures):
     videos = [video('a', 100), video('b', 101, labelled=(1, 2))]
     with pytest.raises(InputError, match="'a' and 'b' both have a picture with id 102"):
         detect_people(videos, FindsBrightness(), pictures)
 
 
-def test_a_missing_picture_is_named(pictures: Path) -> None:
+def test_a_missing_picture_is_named(pictures):
     (pictures / 'a' / '000001.png').unlink()
     remedy = r'as --image-root \(pictures\) or --video-root \(video files\)$'
     with pytest.raises(
@@ -76,7 +76,7 @@ def test_a_missing_picture_is_named(pictures: Path) -> None:
         detect_people([video('a', 100)], FindsBrightness(), pictures)
 
 
-def test_a_written_file_is_read_back_and_in_cocos_form(pictures: Path, tmp_path: Path) -> None:
+def test_a_written_file_is_read_back_and_in_cocos_form(pictures, tmp_path):
     found = detect_people([video('a', 100)], FindsBrightness(), pictures)
     path = tmp_path / 'detections' / 'val.json'
     write_detections(found, path)

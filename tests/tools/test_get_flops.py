@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from support.paths import CONFIGS
@@ -23,9 +21,7 @@ at 32x24 places, and a 1x1 convolution to 17 joints at 64x48 pixels."""
         ('stdpose_base_propagation_posetrack17', 'frame_head', 3 * CLASSIC_HEAD),
     ],
 )
-def test_heads_are_counted(
-    config: str, part: str, multiply_adds: int, run_main: Callable[..., tuple[int, str, list[str]]]
-) -> None:
+def test_heads_are_counted(config, part, multiply_adds, run_main):
     tool = load_tool('analysis_tools/get_flops')
     code, printed, errors = run_main(tool.main, CONFIGS / f'{config}.py')
     assert (code, errors) == (0, [])

@@ -48,13 +48,7 @@ def asked_of(program: str, words: list[str], folder: Path, variables: dict[str, 
         ({'GRES': '', 'SRUN_ARGS': '--gpus-per-task=1 -t 9'}, ['--gpus-per-task=1', '9'], ['gres']),
     ],
 )
-def test_resources_of_slurm(
-    script: str,
-    environment: dict[str, str],
-    present: list[str],
-    absent: list[str],
-    tmp_path: Path,
-) -> None:
+def test_resources_of_slurm(script, environment, present, absent, tmp_path):
     words = [str(ROOT / f'tools/slurm_{script}.sh'), 'part', 'job', *ARGUMENTS[script]]
     asked = asked_of('srun', words, tmp_path, environment)
     assert set(present) <= set(asked)
@@ -88,14 +82,7 @@ def test_resources_of_slurm(
     ],
 )
 @pytest.mark.parametrize('port', [{}, {'PORT': '29777'}], ids=['port as usual', 'own port'])
-def test_processes_of_torchrun(
-    script: str,
-    arguments: list[str],
-    started: list[str],
-    port: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_processes_of_torchrun(script, arguments, started, port, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'c.py').touch()
     asked = asked_of('python', [str(ROOT / f'tools/dist_{script}.sh'), *arguments], tmp_path, port)
@@ -108,7 +95,7 @@ def test_processes_of_torchrun(
 
 
 @pytest.mark.parametrize('arguments', [['train', 'no.py', '2'], ['test', 'no.py', 'last.pth', '2']])
-def test_a_missing_config_starts_no_processes(arguments: list[str], tmp_path: Path) -> None:
+def test_a_missing_config_starts_no_processes(arguments, tmp_path):
     script, *words = arguments
     done = subprocess.run(
         ['bash', str(ROOT / f'tools/dist_{script}.sh'), *words],

@@ -28,7 +28,7 @@ def plotted(folder: Path, records: list[dict]) -> list[dict[str, tuple[list, lis
     ]
 
 
-def test_training_curves_show_losses_learning_rate_and_metrics(tmp_path: Path) -> None:
+def test_training_curves_show_losses_learning_rate_and_metrics(tmp_path):
     assert plotted(tmp_path, RECORDS) == [
         {'loss': ([50, 100], [2.0, 1.0]), 'loss_kpt': ([50, 100], [1.5, 0.5])},
         {'lr': ([50, 100], [0.1, 0.05])},
@@ -36,14 +36,12 @@ def test_training_curves_show_losses_learning_rate_and_metrics(tmp_path: Path) -
     ]
 
 
-def test_training_curves_without_a_validation_have_no_panel_for_it(tmp_path: Path) -> None:
+def test_training_curves_without_a_validation_have_no_panel_for_it(tmp_path):
     assert len(plotted(tmp_path, RECORDS[:2])) == 2
 
 
 @pytest.mark.parametrize(('iterations', 'warm_up'), [(3, 1), (50, 25), (7200, 60)])
-def test_a_demo_of_another_length_warms_up_for_at_most_half_of_it(
-    tmp_path: Path, iterations: int, warm_up: int
-) -> None:
+def test_a_demo_of_another_length_warms_up_for_at_most_half_of_it(tmp_path, iterations, warm_up):
     config = demo.demo_config(demo.DemoOptions(iterations=iterations), tmp_path, tmp_path)
     rise, decay = config.param_scheduler
     assert config.train_cfg.max_iters == config.train_cfg.val_interval == iterations

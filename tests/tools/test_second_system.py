@@ -5,84 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from mmpose.apis import MMPoseInferencer
 
-from stdpose_mm.apis import STDPoseInferencer
-from stdpose_mm.inference import window_model
-from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.io.labels import read_labels
+from support.tiny_models import Files, model_cfg, random_model, semantic_motion, write_model_files
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
 NUM_FRAMES = 9
 
-Files = tuple[Path, Path]
 Run = Callable[..., tuple[int, str, list[str]]]
 
-CONFIG = """
-_base_ = '{base}'
-size = dict(embed_dims=32, num_heads=2)
-model = dict(
-    type='SemanticMotionPose',
-    neck=dict(
-        _delete_=True,
-        type='MLSME',
-        feature_size=(4, 3),
-        tube_ratio=0.4,
-        masked_frames=1,
-        context_decoder=dict(type='ContextDecoder', **size),
-        pose_decoder=dict(type='FrameHead', **_base_.shared),
-        pose_embed={embedding},
-        **size,
-    ),
-    head=dict(
-        _delete_=True,
-        type='SpatialMotionHead',
-        fusion=dict(type='SpatialMotionMutualLearning', num_blocks=1, **size),
-        **_base_.shared,
-    ),
-    frame_head={frame_head},
-)
-"""
-FRAME_HEAD = "dict(type='FrameHead')"
-EMBEDDING = "dict(type='GivenPoseEmbedding', num_joints=3, embed_dims=32, use_prior=True)"
 
-
-def make_files(folder: Path, base: Path, embedding: str, frame_head: str) -> Files:
-    """Config and checkpoint of a tiny model with random weights, for the joints of the first."""
-    from mmpose.registry import MODELS
-
-    config, checkpoint = folder / 'second.py', folder / 'second.pth'
-    config.write_text(CONFIG.format(base=base, embedding=embedding, frame_head=frame_head))
-    torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(config).model)
-    # Large enough that the heatmaps show every input; heads start from empty ones.
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.xavier_normal_(parameter, gain=1.5)
-    meta = torch.load(base.with_suffix('.pth'), weights_only=False)['meta']
-    torch.save({'meta': meta, 'state_dict': model.state_dict()}, checkpoint)
-    return config, checkpoint
+def make_files(folder: Path, **changes: Any) -> Files:
+    return write_model_files(folder, random_model(model_cfg(3, **changes)), **changes)
 
 
 @pytest.fixture(scope='module')
-def with_labels(model_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Files:
+def with_labels(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Made for propagation."""
-    folder = tmp_path_factory.mktemp('labels')
-    return make_files(folder, model_files[0], EMBEDDING, FRAME_HEAD)
+    return make_files(tmp_path_factory.mktemp('labels'), **semantic_motion(3, labels=True))
 
 
 @pytest.fixture(scope='module')
-def without_labels(model_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Files:
+def without_labels(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Made for estimation, without a head for single frames."""
     folder = tmp_path_factory.mktemp('estimation')
-    return make_files(folder, model_files[0], 'None', 'None')
+    return make_files(folder, **semantic_motion(3), frame_head=None)
 
 
 @pytest.fixture
@@ -101,9 +54,7 @@ def poses_of(path: Path) -> dict[tuple[int, int | None], np.ndarray]:
 # Propagation
 
 
-def test_it_propagates_and_the_labels_count(
-    run: Run, with_labels: Files, folder: Path, label_file: Path, tmp_path: Path
-) -> None:
+def test_it_propagates_and_the_labels_count(run, with_labels, folder, label_file, tmp_path):
     fields = json.loads(label_file.read_text())
     for annotation in fields['annotations']:
         # The middle frame's labels, without the boxes that move with them.
@@ -130,14 +81,7 @@ def test_it_propagates_and_the_labels_count(
 
 
 @pytest.mark.parametrize('kind', ['with_labels', 'without_labels'])
-def test_auto_takes_it_as_evidence(
-    request: pytest.FixtureRequest,
-    run: Run,
-    kind: str,
-    folder: Path,
-    label_file: Path,
-    tmp_path: Path,
-) -> None:
+def test_auto_takes_it_as_evidence(request, run, kind, folder, label_file, tmp_path):
     files = request.getfixturevalue(kind)
     poses = []
     for name, options in (('alone', ()), ('evidence', model_options(files))):
@@ -155,72 +99,3 @@ def test_auto_takes_it_as_evidence(
 
 
 # Estimation
-
-
-def test_mmposes_inferencer_knows_it(without_labels: Files, pictures: np.ndarray) -> None:
-    config, weights = map(str, without_labels)
-    assert STDPoseInferencer.can_run(config)
-    unified = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device='cpu')
-    alone = STDPoseInferencer(config, weights, device='cpu')
-    assert type(unified.inferencer) is STDPoseInferencer
-    boxes = [np.array([[8.0, 8, 32, 40]])] * 3
-    before = torch.get_rng_state()
-    found = [r['predictions'] for r in unified(list(pictures[:3]), bboxes=boxes)]
-    again = [r['predictions'] for r in alone(list(pictures[:3]), bboxes=boxes)]
-    assert found == again
-    assert torch.equal(torch.get_rng_state(), before)
-    poses = np.array([people[0][0]['keypoints'] for people in found])
-    assert poses.shape == (3, 3, 2)
-    assert not np.array_equal(poses[0], poses[1])
-
-
-@pytest.mark.parametrize('name', ['estimation', 'propagation'])
-def test_a_name_is_enough(name: str) -> None:
-    assert STDPoseInferencer.can_run(f'semantic_motion_tiny_{name}_synthetic')
-
-
-def test_a_video_by_the_checkpoint_and_by_the_exported_network(
-    run: Run,
-    without_labels: Files,
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(window_model, 'is_bfloat16_faster', lambda _: True)
-    boxes = tmp_path / 'boxes.json'
-    write_labels(box_labels(), boxes)
-    config, checkpoint = without_labels
-    code, printed, errors = run('export_onnx', config, checkpoint, tmp_path / 'onnx', '--int8')
-    assert (code, errors) == (0, [])
-    assert 'largest difference from PyTorch, whole: ' in printed
-    poses = []
-    for weights, precision in (
-        (checkpoint, 'float32'),
-        (checkpoint, 'float32'),
-        (tmp_path / 'onnx', 'float32'),
-        (tmp_path / 'onnx', 'int8'),
-        (checkpoint, 'bfloat16'),
-    ):
-        out = tmp_path / f'poses{len(poses)}.json'
-        options = ('--boxes', boxes, '--precision', precision, '--out', out)
-        code, printed, errors = run(
-            'infer', folder, '--config', config, '--checkpoint', weights, *options
-        )
-        assert (code, errors) == (0, []), errors
-        assert '9 frames, 2 people, 18 poses' in printed
-        poses.append(poses_of(out))
-    first, again, onnx, int8, bfloat16 = poses
-    assert all(np.array_equal(first[key], again[key]) for key in first)
-    assert all(np.allclose(first[key], onnx[key], atol=0.05) for key in first)
-    assert set(int8) == set(bfloat16) == set(first)
-
-
-def box_labels() -> VideoLabels:
-    """The boxes of two people, without joints."""
-    people = [
-        PersonLabel(frame, np.zeros((1, 2)), np.zeros(1), person, bbox=box)
-        for frame in range(NUM_FRAMES)
-        for person, box in enumerate(np.array([[8.0 + 3 * frame, 8, 24, 32], [50, 42, 24, 32]]))
-    ]
-    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
-    return VideoLabels('clip', Skeleton(('any',)), frames, tuple(people))

@@ -30,22 +30,15 @@ def numbers_in(folder: Path) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ('number', 'share', 'expected'),
-    [
-        (3, 0.9, (1, 2)),
-        (3, 0.01, (2, 1)),
-        (2, 0.99, (1, 1)),
-        (10, 0.3, (7, 3)),
-    ],
+    [(3, 0.9, (1, 2)), (3, 0.01, (2, 1)), (2, 0.99, (1, 1)), (10, 0.3, (7, 3))],
 )
-def test_each_side_has_a_group_whatever_the_share(
-    number: int, share: float, expected: tuple[int, int], tmp_path: Path
-) -> None:
+def test_each_side_has_a_group_whatever_the_share(number, share, expected, tmp_path):
     labels, out = labels_of(number, tmp_path), tmp_path / 'out'
     assert main([str(labels), str(out), '--val-share', str(share)]) == 0
     assert numbers_in(out) == expected
 
 
-def test_a_single_group_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_single_group_is_refused(tmp_path, capsys):
     labels = labels_of(1, tmp_path)
     assert main([str(labels), str(tmp_path / 'out')]) == 2
     assert capsys.readouterr().err == (

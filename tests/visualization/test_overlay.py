@@ -12,13 +12,7 @@ from stdpose_mm.io.video import open_frames, presentation_times, write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import draw_people, track_color, write_overlay
 from stdpose_mm.visualization import overlay as overlay_module
-from stdpose_mm.visualization.colors import (
-    DARK_COLOR,
-    DOUBT_COLOR,
-    GIVEN_COLOR,
-    SIDE_COLORS,
-    bgr,
-)
+from stdpose_mm.visualization.colors import DARK_COLOR, DOUBT_COLOR, GIVEN_COLOR, SIDE_COLORS, bgr
 from support.video_files import make_talkie
 
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
@@ -202,10 +196,7 @@ def test_where_there_is_no_room_the_larger_person_is_named(monkeypatch):
 
 @pytest.mark.parametrize(
     ('skeleton', 'texts'),
-    [
-        (SKELETON, ['frame 12', 'left', 'right']),
-        (Skeleton(('head', 'tail')), ['frame 12']),
-    ],
+    [(SKELETON, ['frame 12', 'left', 'right']), (Skeleton(('head', 'tail')), ['frame 12'])],
 )
 def test_the_corner_says_which_colour_is_which_side(monkeypatch, skeleton, texts):
     tags = tags_of(monkeypatch, [], skeleton, LARGE, frame_index=12)

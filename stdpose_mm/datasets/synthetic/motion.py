@@ -51,9 +51,9 @@ class Action:
         fields = ACTIONS[name]
         angles = fields['angles']
         sides, sign = {'both': 'left'}, 1.0
-        if any(each['angle'].startswith('one ') for each in angles):
+        if any(angle['angle'].startswith('one ') for angle in angles):
             sides['one'], sides['other'] = rng.permutation(['left', 'right'])
-        if any('mirrored' in each for each in angles):
+        if any('mirrored' in angle for angle in angles):
             sign = rng.choice([-1.0, 1.0])
         given = [fields.get(key, 0.0) for key in ('tempo', 'travel', 'hop')]
         tempo, travel, hop = (rng.uniform(*v) if isinstance(v, list) else v for v in given)
@@ -64,20 +64,20 @@ class Action:
             mean[ANGLE_INDEX[angle]] = degrees
             waves.extend((ANGLE_INDEX[angle], *wave) for wave in of_angle)
 
-        for each in angles:
-            side, _, joint = each['angle'].rpartition(' ')
-            of_angle = [tuple(wave) for wave in each.get('waves', ())]
-            if 'mirrored' in each:
-                order, size, phase = each['mirrored']
+        for angle in angles:
+            side, _, joint = angle['angle'].rpartition(' ')
+            of_angle = [tuple(wave) for wave in angle.get('waves', ())]
+            if 'mirrored' in angle:
+                order, size, phase = angle['mirrored']
                 of_angle.insert(0, (order, size * sign, phase))
-            if 'spread' in each:
-                first, second = rng.uniform(0.3, 1.0, 2) * each['spread'] * (0.85, 0.45)
+            if 'spread' in angle:
+                first, second = rng.uniform(0.3, 1.0, 2) * angle['spread'] * (0.85, 0.45)
                 of_angle = [(1, first, rng.random()), (2, second, rng.random())]
-            add(f'{sides[side]}_{joint}' if side else joint, each['mean'], of_angle)
+            add(f'{sides[side]}_{joint}' if side else joint, angle['mean'], of_angle)
             if side == 'both':
-                lag = each.get('lag', 0.0)
+                lag = angle.get('lag', 0.0)
                 later = [(order, size, phase + lag * order) for order, size, phase in of_angle]
-                add(f'right_{joint}', each['mean'], later)
+                add(f'right_{joint}', angle['mean'], later)
         tempo *= rng.uniform(1.0, 1.33)
         mean = mean + rng.normal(0, 4, len(ANGLES))
         amplitude = rng.uniform(0.8, 1.25)

@@ -147,9 +147,9 @@ def build_geometry(
     centre = points[:, POINT_INDEX['head']]
     up = _direction(head[:, :2, 1] * (1, -1))
     across = np.stack([-up[:, 1], up[:, 0]], axis=1)
-    shown = np.linalg.norm(head[:, :2, 1], axis=1)
+    visible_length = np.linalg.norm(head[:, :2, 1], axis=1)
     wide = shape.head_half_width
-    tall = np.sqrt(wide**2 + (shape.head_half_height**2 - wide**2) * shown**2)
+    tall = np.sqrt(wide**2 + (shape.head_half_height**2 - wide**2) * visible_length**2)
     half = np.stack([wide * scale, tall * scale], axis=1)
     angles = np.arange(24) / 24 * 2 * np.pi
     across, up = across * half[:, :1], up * half[:, 1:]

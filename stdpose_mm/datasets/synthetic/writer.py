@@ -214,11 +214,11 @@ def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[V
     except ValueError as error:
         raise InputError(f'{stamp} is not valid JSON ({error}); give a new folder') from error
     if stored != wanted:
-        known = stored if isinstance(stored, dict) else {}
+        settings_before = stored if isinstance(stored, dict) else {}
         different = ', '.join(
-            f'{name} {known.get(name)} instead of {value}'
+            f'{name} {settings_before.get(name)} instead of {value}'
             for name, value in wanted.items()
-            if known.get(name) != value
+            if settings_before.get(name) != value
         )
         raise InputError(
             f'{folder} holds videos of other settings ({different}); '

@@ -93,19 +93,19 @@ class GenerateWindowTarget(BaseTransform):
         aux_visible = results['aux_keypoints_visible'] > 0
 
         outermost = [0, -1]
-        shown = aux_visible[outermost] & np.asarray(results['aux_given'], dtype=bool)[:, None]
+        is_shown = aux_visible[outermost] & np.asarray(results['aux_given'], dtype=bool)[:, None]
         labels = aux[outermost]
         if not self.test_mode:
-            shown &= self._draw_shown(num_keypoints)
+            is_shown &= self._draw_shown(num_keypoints)
             labels = self._jitter(labels)
         positions = np.atleast_1d(results['window_position'])
         per_key = labels_in_key_crops(labels, num_keys, results.get('crop_warps'))
-        priors, prior_shown = interpolate_pose(per_key, shown, positions[:, None, None])
+        priors, prior_shown = interpolate_pose(per_key, is_shown, positions[:, None, None])
 
         # One call of the codec: poses of key and auxiliary frames, left and right labels, priors.
         poses = np.concatenate([keys, aux, labels, priors])
         visible = np.concatenate(
-            [keys_visible, aux_visible, shown, np.tile(prior_shown, (num_keys, 1))]
+            [keys_visible, aux_visible, is_shown, np.tile(prior_shown, (num_keys, 1))]
         )
         encoded = self.encoder.encode(
             poses.reshape(1, -1, 2), visible.reshape(1, -1).astype(np.float32)
@@ -124,7 +124,7 @@ class GenerateWindowTarget(BaseTransform):
         aux_weights = weights[num_keys : num_keys + num_aux] * np.concatenate([before, after])
         results['keypoint_weights'] = weights[:num_keys] * of_keys
         results['aux_keypoint_weights'] = np.tile(aux_weights, (num_keys, 1, 1))
-        results['given_mask'] = np.tile(shown.astype(np.float32), (num_keys, 1, 1))
+        results['given_mask'] = np.tile(is_shown.astype(np.float32), (num_keys, 1, 1))
         return results
 
     def _draw_shown(self, num_keypoints: int) -> np.ndarray:

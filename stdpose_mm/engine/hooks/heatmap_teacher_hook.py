@@ -85,8 +85,8 @@ class HeatmapTeacherHook(Hook):
         model = self.model
         windows = [window for sample in data_samples for window in split_windows(sample)]
         num_keys = len(windows) // len(data_samples)
-        given = AuxiliaryLabels.from_data_samples(windows)
-        encoded = model.encode_samples(inputs, given, num_keys, model.fuse)
+        aux_labels = AuxiliaryLabels.from_data_samples(windows)
+        encoded = model.encode_samples(inputs, aux_labels, num_keys, model.fuse)
         final = model.head.forward(encoded.representation).unflatten(0, (-1, num_keys))
         for index, sample in enumerate(data_samples):
             fields = sample.gt_fields

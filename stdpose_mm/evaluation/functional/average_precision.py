@@ -91,10 +91,10 @@ def match_poses(gt_exists: np.ndarray, match: np.ndarray) -> np.ndarray:
     is_best = np.arange(share.shape[1])[:, None] == best_gt[:, None, :]
     share = np.where(is_best, share, 0.0)
 
-    taken = share.argmax(axis=2)
+    best = share.argmax(axis=2)
     frames, people = np.nonzero(share.max(axis=2) > 0)
     assigned = np.zeros(best_gt.shape, dtype=bool)
-    assigned[frames, taken[frames, people]] = True
+    assigned[frames, best[frames, people]] = True
     at_best = np.take_along_axis(match, best_gt[:, None, None, :], axis=2)[:, :, 0]
     return at_best & assigned[:, None, :]
 

@@ -166,8 +166,8 @@ def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:
     lines = [' '.join([' ' * width, *(f'{name:>13}' for name in rows)])]
     columns = [[*values, mean_of_known(values)] for values in rows.values()]
     for label, cells in zip(labels, zip(*columns, strict=True), strict=True):
-        shown = ['-' if np.isnan(cell) else f'{cell:.2f}' for cell in cells]
-        lines.append(' '.join([f'{label:<{width}}', *(f'{cell:>13}' for cell in shown)]))
+        texts = ['-' if np.isnan(cell) else f'{cell:.2f}' for cell in cells]
+        lines.append(' '.join([f'{label:<{width}}', *(f'{cell:>13}' for cell in texts)]))
     return '\n'.join([title, *lines] if title else lines)
 
 
@@ -198,8 +198,8 @@ def label_sizes(labels: Sequence[PersonLabel]) -> np.ndarray:
     extents = pose_sizes(np.stack(keypoints), np.stack(labelled))
     boxes = np.array([0.0 if p.bbox is None else p.bbox[2:].max() for p in labels])
     sizes = np.where(extents > 0, extents, np.where(boxes > MIN_BOX_SIDE, boxes, 0.0))
-    known = sizes[sizes > 0]
-    return np.where(sizes > 0, sizes, np.median(known) if len(known) else POINT_SIZE)
+    known_sizes = sizes[sizes > 0]
+    return np.where(sizes > 0, sizes, np.median(known_sizes) if len(known_sizes) else POINT_SIZE)
 
 
 def relative_distances(distance: np.ndarray, sizes: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -297,7 +297,7 @@ def pair_tracks(
     scores = [
         np.where(p.labelled, np.nan if p.scores is None else p.scores, np.nan) for p in counterparts
     ]
-    given = [(p.source == 'given') & ~p.propagated for p in counterparts]
+    given = [(p.is_given) & ~p.propagated for p in counterparts]
     tracks = np.array([p.track_id for p in people], dtype=np.int64)
     indices = np.array([p.frame_index for p in people], dtype=np.int64)
     follows = (np.diff(tracks) == 0) & (np.diff(indices) == 1)

@@ -140,8 +140,8 @@ def group_means(values: np.ndarray) -> dict[str, float]:
 
 def mean_of_known(values: np.ndarray) -> float:
     """Average the values that are not NaN; NaN if there are none."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float('nan')
+    known_values = values[~np.isnan(values)]
+    return float(known_values.mean()) if len(known_values) else float('nan')
 
 
 def format_table(rows: dict[str, np.ndarray], title: str = '') -> str:

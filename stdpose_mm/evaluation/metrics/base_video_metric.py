@@ -151,7 +151,7 @@ class BaseVideoMetric(BaseMetric):
         by_frame: dict[str, dict[int, list[PersonLabel]]] = {
             video.name: {frame.index: [] for frame in video.frames} for video in self.truth
         }
-        shown: dict[str, set[int]] = {name: set() for name in by_frame}
+        shown_frames: dict[str, set[int]] = {name: set() for name in by_frame}
         for result in results:
             name, index = result['video_name'], result['frame_index']
             if name not in by_frame or index not in by_frame[name]:
@@ -169,9 +169,9 @@ class BaseVideoMetric(BaseMetric):
                     "'estimation'"
                 )
             by_frame[name][index].append(self._person(result))
-            shown[name].update(result['shown'])
+            shown_frames[name].update(result['shown'])
         for video in self.truth:
-            not_given = sorted(shown[video.name] - set(self.given(video)))
+            not_given = sorted(shown_frames[video.name] - set(self.given(video)))
             if not_given:
                 raise InputError(
                     f'the label of frame {not_given[0]} of video {video.name!r} was shown to the '
@@ -239,8 +239,8 @@ class BaseVideoMetric(BaseMetric):
     def _predicted_video(
         self, video: VideoLabels, by_frame: dict[int, list[PersonLabel]]
     ) -> VideoLabels:
-        given = set(self.given(video))
-        num_on_given = sum(len(by_frame[index]) for index in given)
+        given_frames = set(self.given(video))
+        num_on_given = sum(len(by_frame[index]) for index in given_frames)
         if num_on_given:
             raise InputError(
                 f'{num_on_given} predictions of video {video.name!r} are on frames that were given '
@@ -249,7 +249,7 @@ class BaseVideoMetric(BaseMetric):
         people = [
             replace(person, scores=np.ones(len(person.keypoints)))
             for person in video.persons
-            if person.frame_index in given
+            if person.frame_index in given_frames
         ]
         for predicted in by_frame.values():
             people += self.select_people(predicted)
@@ -262,8 +262,8 @@ def _frames_with_labels(sample: dict) -> list[int]:
     if 'given_mask' not in labels:
         return []
     outermost = sample['frame_indices'][0], sample['frame_indices'][-1]
-    given = _to_numpy(labels['given_mask'])[0].any(axis=-1)
-    return [frame for frame, is_given in zip(outermost, given, strict=True) if is_given]
+    mask = _to_numpy(labels['given_mask'])[0].any(axis=-1)
+    return [frame for frame, is_given in zip(outermost, mask, strict=True) if is_given]
 
 
 def _hidden_frames(sample: dict) -> list[int]:
@@ -271,8 +271,10 @@ def _hidden_frames(sample: dict) -> list[int]:
     if 'aux_given' not in sample:
         return []
     outermost = sample['frame_indices'][0], sample['frame_indices'][-1]
-    given = [f for f, is_given in zip(outermost, sample['aux_given'], strict=True) if is_given]
-    return sorted({*given} - {*_frames_with_labels(sample)})
+    given_frames = [
+        f for f, is_given in zip(outermost, sample['aux_given'], strict=True) if is_given
+    ]
+    return sorted({*given_frames} - {*_frames_with_labels(sample)})
 
 
 def _to_numpy(array: Any) -> np.ndarray:

@@ -135,7 +135,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
     def forward(
         self,
         frame_heatmaps: Tensor,
-        given: AuxiliaryLabels | None,
+        aux_labels: AuxiliaryLabels | None,
         features: Tensor,
         fused_feature: Tensor | None,
     ) -> tuple[Tensor | None, Tensor | None]:
@@ -143,8 +143,8 @@ class AppearanceKeypointsSynthesis(BaseModule):
 
         Args:
             frame_heatmaps: Maps of the frames [N, T, K, h, w].
-            given: Labels. Their prior map is read with ``use_prior`` (empty if ``None``), and the
-                key frame's position (half way if ``None``).
+            aux_labels: Labels. Their prior map is read with ``use_prior`` (empty if ``None``), and
+                the key frame's position (half way if ``None``).
             features: Features of the frames [N, T, D, h', w'].
             fused_feature: F~ [N, D, h', w'].
 
@@ -161,9 +161,9 @@ class AppearanceKeypointsSynthesis(BaseModule):
             auxiliary_of(features), fused_feature, auxiliary_of(frame_heatmaps)
         )
         maps = torch.cat((frame_heatmaps, similarity.to(frame_heatmaps.dtype)), dim=1)
-        nearness = nearness_of(position_of(given, frame_heatmaps), frame_heatmaps.shape[1])
+        nearness = nearness_of(position_of(aux_labels, frame_heatmaps), frame_heatmaps.shape[1])
         if self.use_prior:
-            maps = append_prior(maps, given)
+            maps = append_prior(maps, aux_labels)
         by_joint = maps.transpose(1, 2).flatten(1, 2)
         read = self.read_maps(by_joint) + self.read_appearance(appearance)
         read = read + self.read_time(nearness)[..., None, None]

@@ -172,7 +172,7 @@ class MLSME(WindowNeck):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
         masks: SpaceTimeMasks | None = None,
     ) -> SpatioTemporalRepresentation:
         """Encode windows.
@@ -182,7 +182,7 @@ class MLSME(WindowNeck):
             frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels instead of predictions. Only
                 ``tks`` reads them, after the encoder, because the masks hide what they are computed
                 from.
-            given: Labels that ``pose_embed`` embeds; ``tks`` may read the interpolated pose.
+            aux_labels: Labels that ``pose_embed`` embeds; ``tks`` may read the interpolated pose.
             masks: See :meth:`sample_masks`; ``None``, as in inference, masks nothing.
 
         Returns:
@@ -199,14 +199,14 @@ class MLSME(WindowNeck):
             )
         target = features.flatten(3).transpose(2, 3)
         labels = None
-        if self.pose_embed is not None and given is not None:
-            labels = self.pose_embed(given, self.num_frames)
+        if self.pose_embed is not None and aux_labels is not None:
+            labels = self.pose_embed(aux_labels, self.num_frames)
         by_patches, by_frames = self.encode(target, masks, labels)
         by_content = by_frames - self.place_embed - self.frame_embed
         start = key_of(by_content) if self.residual else by_content.mean(dim=1)
         motion = start + self.aggregate(self.norm(by_frames))
         fused = motion.transpose(1, 2).unflatten(2, self.grid)
-        merged = self.merge_heatmaps(features, frame_heatmaps, given, fused)
+        merged = self.merge_heatmaps(features, frame_heatmaps, aux_labels, fused)
         if masks is None:
             return merged
         reconstruction = self._reconstruct(by_patches, by_frames, target, masks)

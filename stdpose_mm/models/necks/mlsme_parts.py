@@ -117,21 +117,21 @@ class GivenPoseEmbedding(BaseModule):
                 if embedding is not None:
                     normal_init(embedding, std=init_std)
 
-    def forward(self, given: AuxiliaryLabels, num_frames: int = NUM_FRAMES) -> Tensor:
+    def forward(self, aux_labels: AuxiliaryLabels, num_frames: int = NUM_FRAMES) -> Tensor:
         """Embed the given labels of N windows.
 
         Args:
-            given: Labels with heatmaps [N, 2, K, h, w].
+            aux_labels: Labels with heatmaps [N, 2, K, h, w].
             num_frames: Number T of frames in a window.
 
         Returns:
             Tokens [N, T, L, D]; zeros for the frames between the left and the right frame, except
             for the key frame with a prior.
         """
-        shown = given.heatmaps * given.mask[..., None, None]
+        shown = aux_labels.heatmaps * aux_labels.mask[..., None, None]
         left, right = self.label(shown.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
         empty = torch.zeros_like(left)
-        key = empty if self.prior is None else self.prior(given.prior)
+        key = empty if self.prior is None else self.prior(aux_labels.prior)
         further = (empty,) * (key_index(num_frames) - 1)
         tokens = torch.stack((left, *further, key, *further, right), dim=1)
         return tokens.flatten(3).transpose(2, 3)

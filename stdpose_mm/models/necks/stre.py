@@ -47,7 +47,7 @@ class STRE(WindowNeck):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
         projections: Tensor | None = None,
     ) -> SpatioTemporalRepresentation:
         """Encode a window.
@@ -55,12 +55,12 @@ class STRE(WindowNeck):
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w]; needed by ``tks``.
-            given: Given labels. ``tks`` may read the interpolated pose, and both parts the key
+            aux_labels: Given labels. ``tks`` may read the interpolated pose, and both parts the key
                 frame's position; the labels themselves are already in ``frame_heatmaps``.
             projections: :meth:`project_frames` of these frames [N, T, ...], if already computed.
 
         Raises:
             InputError: If ``tks`` has no heatmaps to merge.
         """
-        fused = None if self.tff is None else self.tff(features, given, projections)
-        return self.merge_heatmaps(features, frame_heatmaps, given, fused)
+        fused = None if self.tff is None else self.tff(features, aux_labels, projections)
+        return self.merge_heatmaps(features, frame_heatmaps, aux_labels, fused)

@@ -77,14 +77,14 @@ class TemporalFeatureFusion(BaseModule):
     def forward(
         self,
         features: Tensor,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
         projections: Tensor | None = None,
     ) -> Tensor:
         """Fuse the features of a window.
 
         Args:
             features: F_l, F_t, F_r and the frames between, with shape [N, T, D, h', w'].
-            given: Labels; with ``relative_time`` the key frame's position is read, half way if
+            aux_labels: Labels; with ``relative_time`` the key frame's position is read, half way if
                 ``None``.
             projections: Not used; :class:`KeyFrameFusion` has the same interface.
 
@@ -94,7 +94,7 @@ class TemporalFeatureFusion(BaseModule):
         num_frames, grid = features.shape[1], features.shape[-2:]
         tokens = features.flatten(3).transpose(2, 3) + self.frame_embed
         if self.time_embed is not None:
-            times = relative_times(position_of(given, features), num_frames)
+            times = relative_times(position_of(aux_labels, features), num_frames)
             tokens = tokens + self.time_embed(times[..., None])[:, :, None]
         tokens = tokens.flatten(1, 2)
         for block in self.blocks:
@@ -154,14 +154,14 @@ class KeyFrameFusion(BaseModule):
     def forward(
         self,
         features: Tensor,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
         projections: Tensor | None = None,
     ) -> Tensor:
         """Fuse the features of a window.
 
         Args:
             features: F_l, F_t, F_r and the frames between, with shape [N, T, D, h', w'].
-            given: Labels; with ``relative_time`` the key frame's position is read, half way if
+            aux_labels: Labels; with ``relative_time`` the key frame's position is read, half way if
                 ``None``.
             projections: :meth:`project_frames` of ``features`` [N, T, h' w', 2 D], if already
                 computed.
@@ -174,7 +174,7 @@ class KeyFrameFusion(BaseModule):
             projections = self.project_frames(features)
         embedding = self.frame_embed
         if self.time_embed is not None:
-            times = relative_times(position_of(given, features), num_frames)
+            times = relative_times(position_of(aux_labels, features), num_frames)
             embedding = embedding + self.time_embed(times[..., None])[:, :, None]
         placed = projections + embedding.to(projections.dtype)
         tokens = key_of(features).flatten(2).transpose(1, 2)

@@ -56,7 +56,7 @@ class TemporalKeypointsSynthesis(BaseModule):
     def forward(
         self,
         frame_heatmaps: Tensor,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
         features: Tensor | None = None,
         fused_feature: Tensor | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
@@ -64,7 +64,7 @@ class TemporalKeypointsSynthesis(BaseModule):
 
         Args:
             frame_heatmaps: Maps of the frames [N, T, K, h, w].
-            given: Labels; their prior map is read with ``use_prior``, empty if ``None``.
+            aux_labels: Labels; their prior map is read with ``use_prior``, empty if ``None``.
             features: Not used, like ``fused_feature``; :class:`AppearanceKeypointsSynthesis` has
                 the same interface.
             fused_feature: See ``features``.
@@ -74,7 +74,7 @@ class TemporalKeypointsSynthesis(BaseModule):
             like heatmaps, and ``None``, since there is no feature for the head.
         """
         if self.use_prior:
-            frame_heatmaps = append_prior(frame_heatmaps, given)
+            frame_heatmaps = append_prior(frame_heatmaps, aux_labels)
         by_joint = frame_heatmaps.transpose(1, 2).flatten(1, 2)
         merged = self.merge_joints(self.merge_time(by_joint))
         return self.synthesize(torch.cat((merged, by_joint.to(merged.dtype)), dim=1)), None

@@ -42,7 +42,7 @@ class WindowNeck(BaseModule):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None,
-        given: AuxiliaryLabels | None,
+        aux_labels: AuxiliaryLabels | None,
         fused: Tensor | None,
     ) -> SpatioTemporalRepresentation:
         """Merge the heatmaps of windows, if there is a ``tks``, and build the representation.
@@ -50,7 +50,7 @@ class WindowNeck(BaseModule):
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w].
-            given: Given labels.
+            aux_labels: Given labels.
             fused: F~_t with shape [N, D, h', w'].
 
         Raises:
@@ -60,7 +60,7 @@ class WindowNeck(BaseModule):
         if self.tks is not None:
             if frame_heatmaps is None:
                 raise InputError('tks needs the heatmaps of a frame_head, configure one')
-            merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)
+            merged, merged_feature = self.tks(frame_heatmaps, aux_labels, features, fused)
         return SpatioTemporalRepresentation(
             key_of(features), fused, frame_heatmaps, merged, merged_feature
         )

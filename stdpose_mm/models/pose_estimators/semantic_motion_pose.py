@@ -56,10 +56,10 @@ class SemanticMotionPose(WindowPoseEstimator):
         self.neck.context_decoder = self.neck.pose_decoder = None
 
     def fuse_in_training(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
+        self, features: Tensor, frame_heatmaps: Tensor | None, aux_labels: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
         masks = self.neck.sample_masks(len(features))
-        return self.neck(features, show_labels(frame_heatmaps, given), given, masks)
+        return self.neck(features, show_labels(frame_heatmaps, aux_labels), aux_labels, masks)
 
     def representation_losses(
         self,

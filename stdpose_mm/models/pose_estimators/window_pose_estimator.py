@@ -133,7 +133,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None,
-        given: AuxiliaryLabels | None = None,
+        aux_labels: AuxiliaryLabels | None = None,
         projections: Tensor | None = None,
     ) -> SpatioTemporalRepresentation:
         """Replace predictions by given labels and encode the window.
@@ -141,21 +141,21 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: Predicted H_l, H_t, H_r [N, T, K, h, w].
-            given: Labels of the auxiliary frames.
+            aux_labels: Labels of the auxiliary frames.
             projections: :meth:`project_frames` of these frames [N, T, ...], if already computed.
         """
         shared = {} if projections is None else {'projections': projections}
-        return self.neck(features, show_labels(frame_heatmaps, given), given, **shared)
+        return self.neck(features, show_labels(frame_heatmaps, aux_labels), aux_labels, **shared)
 
     def extract_feat(
-        self, inputs: Tensor, given: AuxiliaryLabels | None = None
+        self, inputs: Tensor, aux_labels: AuxiliaryLabels | None = None
     ) -> SpatioTemporalRepresentation:
         """Encode windows for prediction.
 
         Args:
             inputs: Normalised crops [N, T, 3, H, W] in order of time, the key frame in the middle;
                 or single pictures [N, 1, 3, H, W] or [N, 3, H, W], which fill all frames.
-            given: Labels of the auxiliary frames.
+            aux_labels: Labels of the auxiliary frames.
 
         Raises:
             InputError: If the number of frames in a window differs from the neck's.
@@ -163,12 +163,12 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         if inputs.ndim == 4 or inputs.shape[1] == 1:
             pictures = inputs.reshape(-1, 1, *inputs.shape[-3:])
             inputs = pictures.expand(-1, self.num_frames, -1, -1, -1)
-        return self.encode_samples(inputs, given, 1, self.fuse, self.reads_frame_heatmaps)[0]
+        return self.encode_samples(inputs, aux_labels, 1, self.fuse, self.reads_frame_heatmaps)[0]
 
     def encode_samples(
         self,
         inputs: Tensor,
-        given: AuxiliaryLabels | None,
+        aux_labels: AuxiliaryLabels | None,
         num_keys: int,
         fuse: Callable[..., SpatioTemporalRepresentation],
         predict_heatmaps: bool = True,
@@ -177,7 +177,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
         Args:
             inputs: Normalised crops [N, F, 3, H, W] of W = F - T + 1 key frames, see :meth:`loss`.
-            given: Labels of the auxiliary frames of the N * W windows.
+            aux_labels: Labels of the auxiliary frames of the N * W windows.
             num_keys: Number W of key frames in a sample.
             fuse: :meth:`fuse` or :meth:`fuse_in_training`.
             predict_heatmaps: Whether to run the frame head, if there is one.
@@ -200,7 +200,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         representation = fuse(
             gather_windows(features, num_keys),
             None if heatmaps is None else gather_windows(heatmaps, num_keys),
-            given,
+            aux_labels,
         )
         return EncodedSamples(representation, outputs, heatmaps)
 
@@ -222,8 +222,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """
         windows = [window for sample in data_samples for window in split_windows(sample)]
         num_keys = len(windows) // len(data_samples)
-        given = AuxiliaryLabels.from_data_samples(windows)
-        encoded = self.encode_samples(inputs, given, num_keys, self.fuse_in_training)
+        aux_labels = AuxiliaryLabels.from_data_samples(windows)
+        encoded = self.encode_samples(inputs, aux_labels, num_keys, self.fuse_in_training)
         losses = self.head.loss(encoded.representation, windows, train_cfg=self.train_cfg)
         if self.frame_head_loss_weight and encoded.frame_heatmaps is not None:
             target, weights = window_targets(data_samples)
@@ -241,10 +241,10 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return losses
 
     def fuse_in_training(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
+        self, features: Tensor, frame_heatmaps: Tensor | None, aux_labels: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
         """Encode the window of a training step, by default with :meth:`fuse`."""
-        return self.fuse(features, frame_heatmaps, given)
+        return self.fuse(features, frame_heatmaps, aux_labels)
 
     def representation_losses(
         self,
@@ -276,12 +276,12 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 return (self.encode_frames(key_of(crops)),)
             return self.extract_feat(crops, labels)
 
-        given = AuxiliaryLabels.from_data_samples(data_samples)
-        feats = features(inputs, given)
+        aux_labels = AuxiliaryLabels.from_data_samples(data_samples)
+        feats = features(inputs, aux_labels)
         if self.test_cfg.get('flip_test', False):
-            if given is not None:
-                given = given.flip(data_samples[0].metainfo['flip_indices'])
-            feats = [feats, features(inputs.flip(-1), given)]
+            if aux_labels is not None:
+                aux_labels = aux_labels.flip(data_samples[0].metainfo['flip_indices'])
+            feats = [feats, features(inputs.flip(-1), aux_labels)]
         predictions = head.predict(feats, data_samples, test_cfg=self.test_cfg)
         instances, fields = predictions if isinstance(predictions, tuple) else (predictions, None)
         return self.add_pred_to_datasample(instances, fields, data_samples)
@@ -336,11 +336,11 @@ def _is_of_mmpose(module: nn.Module | None) -> bool:
     return type(module).__module__.startswith('mmpose.')
 
 
-def show_labels(frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None) -> Tensor | None:
+def show_labels(frame_heatmaps: Tensor | None, aux_labels: AuxiliaryLabels | None) -> Tensor | None:
     """Replace predicted maps [N, T, K, h, w] by given labels, if there are both."""
-    if given is None or frame_heatmaps is None:
+    if aux_labels is None or frame_heatmaps is None:
         return frame_heatmaps
-    return given.substitute(frame_heatmaps)
+    return aux_labels.substitute(frame_heatmaps)
 
 
 def gather_windows(frames: Tensor, num_keys: int) -> Tensor:

@@ -103,7 +103,7 @@ def pose_size(gap: Gap) -> float:
     The person box is used instead for a pose of a single joint, which has no extent, and for a
     label that gives only some joints.
     """
-    labels = [label for label in (gap.left, gap.right) if label and label.labelled.any()]
+    labels = [label for label in (gap.left, gap.right) if label and label.has_joint]
     sizes = [
         pose_extent(label.keypoints, label.labelled)[2:].max()
         for label in labels

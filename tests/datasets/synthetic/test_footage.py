@@ -56,16 +56,6 @@ def test_coding_keeps_pictures_of_odd_size_about_the_same(coding):
     assert (coded != frames).any()
 
 
-def test_coarser_coding_loses_more():
-    frames = np.random.default_rng(0).integers(0, 255, (6, 40, 50, 3)).astype(np.uint8)
-
-    def lost(coding: Coding) -> float:
-        return float(np.abs(coding.apply(frames).astype(int) - frames).mean())
-
-    assert lost(Coding('libx264', 40, 12)) > lost(Coding('libx264', 18, 12))
-    assert lost(Coding('mpeg4', 0.05, 12)) > lost(Coding('mpeg4', 2.0, 12))
-
-
 def test_interlaced_frames_take_odd_lines_from_the_second_exposure():
     footage = Footage(interlaced=True)
     exposures = np.stack([np.zeros((6, 4, 3), np.float32), np.ones((6, 4, 3), np.float32)])

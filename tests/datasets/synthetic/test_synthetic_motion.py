@@ -14,7 +14,7 @@ def action(**fields) -> Action:
     return Action(**{**still, 'mean': np.zeros(len(ANGLES)), **fields})
 
 
-def test_action_is_a_fourier_series_of_its_tempo() -> None:
+def test_action_is_a_fourier_series_of_its_tempo():
     knee = ANGLE_INDEX['left_knee']
     waves = [(knee, 1, 10, 0.25), (knee, 2, 4, 0.0)]
     moving = action(tempo=2.0, waves=waves).angles(np.array([0.0, 0.125, 0.25]))
@@ -22,7 +22,7 @@ def test_action_is_a_fourier_series_of_its_tempo() -> None:
     assert np.degrees(moving[:, knee]) == pytest.approx([10, 0, -10])
 
 
-def test_right_side_lags_in_a_walk() -> None:
+def test_right_side_lags_in_a_walk():
     waves = {
         i: phase for i, order, _, phase in Action.sample(np.random.default_rng(0), 'walk').waves
     }
@@ -30,20 +30,20 @@ def test_right_side_lags_in_a_walk() -> None:
     assert right - left == pytest.approx(0.5, abs=0.2)
 
 
-def test_hop_never_goes_below_the_ground() -> None:
+def test_hop_never_goes_below_the_ground():
     heights = action(hop=0.3).height(np.linspace(0, 1, 101))
     assert heights.min() == 0
     assert heights.max() == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize('name', ACTIONS)
-def test_every_action_moves_joints(name: str) -> None:
+def test_every_action_moves_joints(name):
     angles = Action.sample(np.random.default_rng(0), name).angles(np.linspace(0, 2, 60))
     assert np.ptp(np.degrees(angles), axis=0).max() > 20
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_no_joint_jumps(seed: int) -> None:
+def test_no_joint_jumps(seed):
     rng = np.random.default_rng(seed)
     fine = 20
     times = np.arange(30 * fine) / FRAMES_PER_SECOND / fine
@@ -56,7 +56,7 @@ def test_no_joint_jumps(seed: int) -> None:
     assert travel.max() < 4
 
 
-def test_trajectory_does_not_depend_on_where_it_is_sampled() -> None:
+def test_trajectory_does_not_depend_on_where_it_is_sampled():
     coarse, fine = np.linspace(0, 2, 21), np.linspace(0, 2, 201)
     first = sample_movement(np.random.default_rng(5), coarse, 2.0)
     second = sample_movement(np.random.default_rng(5), fine, 2.0)

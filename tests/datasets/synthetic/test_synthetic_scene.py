@@ -50,12 +50,12 @@ def expose(
     return scene.expose(0)
 
 
-def test_unhidden_person_is_all_visible() -> None:
+def test_unhidden_person_is_all_visible():
     _, visibility = expose([person()], [0.5], [])
     assert (visibility == VISIBLE).all()
 
 
-def test_object_in_front_hides_exactly_the_joints_it_covers() -> None:
+def test_object_in_front_hides_exactly_the_joints_it_covers():
     someone = person()
     places = someone.points[SUBFRAMES // 2, JOINT_POINTS]
     knee = places[JOINTS.index('left_knee')]
@@ -66,7 +66,7 @@ def test_object_in_front_hides_exactly_the_joints_it_covers() -> None:
     np.testing.assert_array_equal(visibility[0] == OCCLUDED, inside)
 
 
-def test_joints_are_looked_up_where_they_are_at_mid_exposure() -> None:
+def test_joints_are_looked_up_where_they_are_at_mid_exposure():
     someone = person()
     # The person jumps in from the left in the middle of the exposure, behind a board.
     points = someone.points.copy()
@@ -76,31 +76,31 @@ def test_joints_are_looked_up_where_they_are_at_mid_exposure() -> None:
     assert (visibility == OCCLUDED).all()
 
 
-def test_object_behind_hides_nothing() -> None:
+def test_object_behind_hides_nothing():
     _, visibility = expose([person()], [0.5], [board(0, 0, WIDTH, HEIGHT, depth=0.9)])
     assert (visibility == VISIBLE).all()
 
 
 @pytest.mark.parametrize(('depths', 'hidden'), [([0.2, 0.8], 1), ([0.8, 0.2], 0)])
-def test_nearer_person_hides_the_further_one(depths: list[float], hidden: int) -> None:
+def test_nearer_person_hides_the_further_one(depths, hidden):
     _, visibility = expose([person(80), person(82)], depths, [])
     assert (visibility[1 - hidden] == VISIBLE).all()
     assert (visibility[hidden] == OCCLUDED).mean() > 0.7
 
 
-def test_object_is_painted_at_its_place_and_the_person_behind_it_is_gone() -> None:
+def test_object_is_painted_at_its_place_and_the_person_behind_it_is_gone():
     picture, _ = expose([person()], [0.5], [board(0, 0, WIDTH, HEIGHT, depth=0.1)])
     assert picture[1:-1, 1:-1].min() == pytest.approx(255)
 
 
-def test_camera_maps_scene_points_by_its_matrix() -> None:
+def test_camera_maps_scene_points_by_its_matrix():
     matrices = np.array([[[2.0, 0, 5], [0, 2, -3]]])
     camera = CameraPath(matrices, np.full(1, 2.0), 0.0)
     assert camera.project(np.array([[[10.0, 20.0]]])).tolist() == [[[25.0, 37.0]]]
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_camera_moves_smoothly_and_its_zoom_is_the_scale_of_its_matrix(seed: int) -> None:
+def test_camera_moves_smoothly_and_its_zoom_is_the_scale_of_its_matrix(seed):
     times = np.linspace(0, 2, 301)
     camera = sample_camera(np.random.default_rng(seed), times, 2.0, 320, 240)
     determinant = np.linalg.det(camera.matrices[:, :, :2])

@@ -40,23 +40,23 @@ def _scope() -> None:
     init_default_scope('mmpose')
 
 
-def test_every_registered_codec_has_an_answer() -> None:
+def test_every_registered_codec_has_an_answer():
     KEYPOINT_CODECS.get('UDPHeatmap')
     assert {*KEYPOINT_CODECS.module_dict} == {*HEATMAPS, *REFUSED}
 
 
 @pytest.mark.parametrize('name', HEATMAPS)
-def test_codecs_of_heatmaps_are_taken(name: str) -> None:
+def test_codecs_of_heatmaps_are_taken(name):
     GenerateWindowTarget(dict(type=name, **HEATMAPS[name]))
 
 
 @pytest.mark.parametrize('name', REFUSED)
-def test_other_codecs_are_refused_by_name(name: str) -> None:
+def test_other_codecs_are_refused_by_name(name):
     with pytest.raises(InputError, match=f'per joint, which {name} with these .* use BoundedUDPHe'):
         GenerateWindowTarget(dict(type=name, **REFUSED[name]))
 
 
-def test_maps_with_offsets_are_refused() -> None:
+def test_maps_with_offsets_are_refused():
     encoder = dict(type='UDPHeatmap', **SIZES, sigma=1, heatmap_type='combined')
     with pytest.raises(InputError, match='per joint, which UDPHeatmap with these settings does no'):
         GenerateWindowTarget(encoder)

@@ -63,34 +63,34 @@ def crop(results: dict[str, Any]) -> dict[str, Any]:
     return WindowTopdownAffine(input_size=SIZE, use_udp=True).transform(results)
 
 
-def test_every_frame_is_cropped_around_its_own_box() -> None:
+def test_every_frame_is_cropped_around_its_own_box():
     results = crop(segment())
     for picture in results['img']:
         rows, columns = np.nonzero(picture[..., 0] > 128)
         np.testing.assert_allclose([columns.mean(), rows.mean()], [47.5, 63.5], atol=0.6)
 
 
-def test_labels_move_with_the_crops_of_their_frames() -> None:
+def test_labels_move_with_the_crops_of_their_frames():
     results = crop(segment())
     middle = np.full((2, 2, 2), [47.5, 63.5])
     np.testing.assert_allclose(results['transformed_keypoints'], middle, rtol=1e-5)
     np.testing.assert_allclose(results['transformed_aux_keypoints'], middle, rtol=1e-5)
 
 
-def test_boxes_of_the_key_frames_remain() -> None:
+def test_boxes_of_the_key_frames_remain():
     results = crop(segment())
     np.testing.assert_array_equal(results['bbox_score'], np.float32([0.5, 0.6]))
     np.testing.assert_array_equal(results['bbox'], segment()['bbox'][1:3])
     np.testing.assert_array_equal(results['input_center'], CENTRES[1])
 
 
-def test_warps_take_the_picture_to_the_crops() -> None:
+def test_warps_take_the_picture_to_the_crops():
     warps = crop(segment(bbox_rotation=np.full(4, 20.0)))['crop_warps']
     centres = np.einsum('fij,fj->fi', warps[..., :2], CENTRES) + warps[..., 2]
     np.testing.assert_allclose(centres, np.full((4, 2), [47.5, 63.5]), atol=1e-3)
 
 
-def test_one_box_for_all_frames_equals_that_box_for_each() -> None:
+def test_one_box_for_all_frames_equals_that_box_for_each():
     same = {'bbox_center': CENTRES[[1] * 4], 'bbox_scale': SCALES[[1] * 4]}
     each = crop(segment(**same))
     one = {name: values[1:2] for name, values in (segment() | same).items() if 'bbox' in name}
@@ -101,7 +101,7 @@ def test_one_box_for_all_frames_equals_that_box_for_each() -> None:
     )
 
 
-def test_prior_is_interpolated_in_the_picture() -> None:
+def test_prior_is_interpolated_in_the_picture():
     # In the picture the person is at 60, 75, 90 and 120 of x; in each crop at its middle.
     results = GenerateWindowTarget(encoder=CODEC, test_mode=True).transform(crop(segment()))
     priors = results['prior_heatmaps'].reshape(2, 2, 32, 24)
@@ -115,7 +115,7 @@ def test_prior_is_interpolated_in_the_picture() -> None:
         np.testing.assert_allclose([column, row], expected, atol=0.51)
 
 
-def test_auxiliary_weights_and_masks_are_the_same_for_every_key_frame() -> None:
+def test_auxiliary_weights_and_masks_are_the_same_for_every_key_frame():
     results = GenerateWindowTarget(encoder=CODEC, test_mode=True).transform(crop(segment()))
     assert results['heatmaps'].shape == (4, 32, 24)
     assert results['keypoint_weights'].shape == (2, 2)
@@ -123,14 +123,8 @@ def test_auxiliary_weights_and_masks_are_the_same_for_every_key_frame() -> None:
     assert results['given_mask'].all()
 
 
-@given(
-    st.lists(st.floats(-3, 3), min_size=4, max_size=4),
-    st.floats(-60, 60),
-    st.floats(0.2, 3),
-)
-def test_label_goes_through_the_picture_into_the_key_crop(
-    joints: list[float], shift: float, zoom: float
-) -> None:
+@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.floats(-60, 60), st.floats(0.2, 3))
+def test_label_goes_through_the_picture_into_the_key_crop(joints, shift, zoom):
     labels = np.reshape(joints, (2, 1, 2))
     angle = 0.7
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -150,7 +144,7 @@ def test_label_goes_through_the_picture_into_the_key_crop(
         np.testing.assert_allclose(moved[side, 0, 0], picture * 2 + [5, 7], atol=1e-6)
 
 
-def test_random_box_change_is_the_same_for_all_frames() -> None:
+def test_random_box_change_is_the_same_for_all_frames():
     transform = WindowRandomBBoxTransform(shift_prob=1.0, rotate_prob=1.0, scale_prob=1.0)
     changed = transform.transform(segment())
     shifts = (changed['bbox_center'] - CENTRES) / SCALES
@@ -160,7 +154,7 @@ def test_random_box_change_is_the_same_for_all_frames() -> None:
     assert abs(shifts).min() > 0
 
 
-def test_half_of_the_body_is_the_same_in_all_frames() -> None:
+def test_half_of_the_body_is_the_same_in_all_frames():
     joints = np.float32([[70, 60], [90, 60], [70, 70], [90, 70], [70, 90], [90, 90]])
     halves = {'upper_body_ids': [0, 1, 2, 3], 'lower_body_ids': [4, 5]}
     transform = WindowRandomHalfBody(
@@ -175,35 +169,8 @@ def test_half_of_the_body_is_the_same_in_all_frames() -> None:
     np.testing.assert_allclose(changed['bbox_scale'] / SCALES, [[40 / 60, 20 / 80]] * 4)
 
 
-def test_transforms_of_single_pictures_are_refused() -> None:
+def test_transforms_of_single_pictures_are_refused():
     with pytest.raises(InputError, match=r'left 2 of the 4 boxes .* use WindowRandomHalfBody'):
         crop(segment(bbox_center=CENTRES[:2], bbox_scale=SCALES[:2]))
     with pytest.raises(InputError, match='by 5, 5, 9, 5 degrees, use WindowRandomBBoxTransform'):
         crop(segment(bbox_rotation=np.array([5.0, 5, 9, 5])))
-
-
-def test_five_frames_are_cropped_each_around_its_own_box() -> None:
-    centres = np.float32([[60, 60], [70, 65], [80, 70], [110, 70], [120, 90]])
-    poses = np.repeat(centres[:, None], 2, axis=1)
-    results = segment(
-        img=[np.zeros((150, 200, 3), np.uint8) for _ in range(5)],
-        bbox=np.zeros((5, 4), np.float32),
-        bbox_score=np.linspace(0, 1, 5),
-        bbox_center=centres,
-        bbox_scale=SCALES[[0] * 5],
-        keypoints=poses[2:3],
-        keypoints_visible=np.ones((1, 2), np.float32),
-        aux_keypoints=poses[[0, 1, 3, 4]],
-        aux_keypoints_visible=np.ones((4, 2), np.float32),
-        window_position=0.5,
-    )
-    results = GenerateWindowTarget(encoder=CODEC, test_mode=True).transform(crop(results))
-    middle = np.full((4, 2, 2), [47.5, 63.5])
-    np.testing.assert_allclose(results['transformed_aux_keypoints'], middle, rtol=1e-5)
-    np.testing.assert_allclose(results['transformed_keypoints'], middle[:1], rtol=1e-5)
-    np.testing.assert_array_equal(results['input_center'], centres[2])
-    assert results['bbox_score'].tolist() == [0.5]
-    # In the picture the middle of 60 and 120 is 90, 10 right of the key frame's box.
-    row, column = np.unravel_index(results['prior_heatmaps'][0].argmax(), (32, 24))
-    expected = ([90, 75] - centres[2]) * np.array([95, 127]) / SCALES[0] + [47.5, 63.5]
-    np.testing.assert_allclose([column, row], expected * [23 / 95, 31 / 127], atol=0.51)

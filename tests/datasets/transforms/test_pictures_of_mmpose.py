@@ -14,7 +14,7 @@ from mmpose.registry import DATASETS, MODELS
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.errors import InputError
 from support.tiny_models import CODEC, model_cfg
-from support.tiny_set import NUM_FRAMES, TinySet, pose
+from support.tiny_set import NUM_FRAMES, pose
 
 METAINFO = PoseTrack18WindowDataset.METAINFO
 # The ear, which is the fourth joint, is not labelled.
@@ -74,7 +74,7 @@ def heatmaps_of(sample: Any) -> np.ndarray:
     return np.stack([before, fields.heatmaps.numpy(), after])
 
 
-def test_a_labelled_picture_is_the_target_in_all_frames_and_is_not_shown(tiny_set: TinySet) -> None:
+def test_a_labelled_picture_is_the_target_in_all_frames_and_is_not_shown(tiny_set):
     dataset = DATASETS.build(pictures(tiny_set.root, pipeline=steps()))
     sample = dataset[0]
     labels = sample['data_samples'].gt_instance_labels
@@ -94,14 +94,12 @@ def test_a_labelled_picture_is_the_target_in_all_frames_and_is_not_shown(tiny_se
 
 
 @pytest.mark.parametrize('num_frames', [3, 5])
-def test_a_picture_fills_the_frames_of_the_window(tiny_set: TinySet, num_frames: int) -> None:
+def test_a_picture_fills_the_frames_of_the_window(tiny_set, num_frames):
     dataset = DATASETS.build(pictures(tiny_set.root, pipeline=steps(num_frames=num_frames)))
     assert dataset[0]['inputs'].shape == (num_frames, 3, 64, 48)
 
 
-def test_joints_that_mmpose_converts_have_labels_where_they_have_a_source(
-    tiny_set: TinySet,
-) -> None:
+def test_joints_that_mmpose_converts_have_labels_where_they_have_a_source(tiny_set):
     convert = dict(type='KeypointConverter', num_keypoints=17, mapping=TO_POSETRACK)
     part = pictures(tiny_set.root, pipeline=[convert])
     dataset = DATASETS.build(combined([part], steps()))
@@ -109,7 +107,7 @@ def test_joints_that_mmpose_converts_have_labels_where_they_have_a_source(
     np.testing.assert_array_equal(labelled, [0, 5, 6, 15])
 
 
-def test_videos_and_pictures_train_a_model_with_a_neck_in_one_batch(tiny_set: TinySet) -> None:
+def test_videos_and_pictures_train_a_model_with_a_neck_in_one_batch(tiny_set):
     dataset = both(tiny_set.root)
     batch = pseudo_collate([dataset[0], dataset[len(dataset) - 1]])
     model = MODELS.build(model_cfg(17, frame_head_loss_weight=1.0))
@@ -121,17 +119,7 @@ def test_videos_and_pictures_train_a_model_with_a_neck_in_one_batch(tiny_set: Ti
         assert of_picture[name] > 0
 
 
-def test_a_model_of_single_frames_learns_from_pictures(tiny_set: TinySet) -> None:
-    head = {**model_cfg(17)['frame_head'], 'type': 'SingleSourceHead', 'source': 'frame_feature'}
-    model = MODELS.build(model_cfg(17, neck=None, frame_head=None, head=head))
-    dataset = DATASETS.build(pictures(tiny_set.root, pipeline=steps()))
-    data = model.data_preprocessor(pseudo_collate([dataset[0]]), True)
-    model(**data, mode='loss')['loss_kpt'].backward()
-    gradient = model.backbone.patch_embed.projection[0].weight.grad
-    assert gradient.abs().max() > 0
-
-
-def test_a_batch_of_different_numbers_of_frames_is_refused(tiny_set: TinySet) -> None:
+def test_a_batch_of_different_numbers_of_frames_is_refused(tiny_set):
     dataset = both(tiny_set.root, num_frames=5)
     batch = pseudo_collate([dataset[0], dataset[len(dataset) - 1]])
     model = MODELS.build(model_cfg(17))
@@ -147,7 +135,7 @@ def with_frames(results: dict[str, Any], count: int) -> dict[str, Any]:
     return {**results, 'frames': [(str(root / f'{n:06d}.jpg'), None) for n in range(count)]}
 
 
-def test_a_dataset_of_mmpose_may_name_the_frames_of_its_windows(tiny_set: TinySet) -> None:
+def test_a_dataset_of_mmpose_may_name_the_frames_of_its_windows(tiny_set):
     picture = DATASETS.build(pictures(tiny_set.root))[0]
     packed = Compose(steps())(with_frames(picture, 3))
     labels = packed['data_samples'].gt_instance_labels
@@ -158,7 +146,7 @@ def test_a_dataset_of_mmpose_may_name_the_frames_of_its_windows(tiny_set: TinySe
     np.testing.assert_allclose(packed['inputs'].float().amax((1, 2, 3)), [0, 20, 40], atol=1)
 
 
-def test_frames_without_a_middle_are_refused(tiny_set: TinySet) -> None:
+def test_frames_without_a_middle_are_refused(tiny_set):
     picture = DATASETS.build(pictures(tiny_set.root))[0]
     assert NUM_FRAMES > 4
     with pytest.raises(
@@ -167,13 +155,13 @@ def test_frames_without_a_middle_are_refused(tiny_set: TinySet) -> None:
         Compose(steps())(with_frames(picture, 4))
 
 
-def test_several_people_in_a_sample_are_refused(tiny_set: TinySet) -> None:
+def test_several_people_in_a_sample_are_refused(tiny_set):
     dataset = DATASETS.build(pictures(tiny_set.root, data_mode='bottomup'))
     with pytest.raises(InputError, match=r"has 2 people, a window shows one, set data_mode='topd"):
         Compose(steps())(dataset[0])
 
 
-def test_several_paths_in_a_sample_are_refused(tiny_set: TinySet) -> None:
+def test_several_paths_in_a_sample_are_refused(tiny_set):
     picture = DATASETS.build(pictures(tiny_set.root))[0]
     with pytest.raises(InputError, match=r'several paths in img_path.* PoseTrack18WindowDataset'):
         Compose(steps())({**picture, 'img_path': [picture['img_path']] * 3})

@@ -20,10 +20,7 @@ from support.tiny_set import TinySet
 
 MOVES = dict(shift_factor=0.1, shift_prob=1.0, scale_factor=(0.7, 1.3), rotate_prob=1.0)
 HALF = dict(min_total_keypoints=2, min_upper_keypoints=1, min_lower_keypoints=1, prob=1.0)
-AS_THEY_ARE: dict[str, dict[str, Any]] = {
-    'RandomBBoxTransform': MOVES,
-    'RandomHalfBody': HALF,
-}
+AS_THEY_ARE: dict[str, dict[str, Any]] = {'RandomBBoxTransform': MOVES, 'RandomHalfBody': HALF}
 """Transform that is right where all frames have one crop -> settings that change every sample."""
 
 IN_EVERY_PIPELINE = {'GetBBoxCenterScale'}
@@ -46,7 +43,7 @@ def steps_with(*steps: Any) -> list:
     return [load, box, *steps, crop, target]
 
 
-def test_every_transform_of_mmpose_and_mmcv_has_an_answer() -> None:
+def test_every_transform_of_mmpose_and_mmcv_has_an_answer():
     TRANSFORMS.get('LoadImage')
     registered = {
         name
@@ -63,7 +60,7 @@ def class_of(name: str) -> type:
 
 
 @pytest.mark.parametrize('name', REPLACEMENTS)
-def test_what_knows_one_picture_only_is_refused_by_name(tiny_set: TinySet, name: str) -> None:
+def test_what_knows_one_picture_only_is_refused_by_name(tiny_set, name):
     kind = class_of(name)
     # Some need settings or packages to be built.
     transform = kind.__new__(kind)
@@ -84,12 +81,12 @@ def test_what_knows_one_picture_only_is_refused_by_name(tiny_set: TinySet, name:
     ],
     ids=['RandomApply', 'RandomChoice', 'KeyMapper'],
 )
-def test_it_is_refused_inside_of_other_transforms(tiny_set: TinySet, wrap: Any) -> None:
+def test_it_is_refused_inside_of_other_transforms(tiny_set, wrap):
     with pytest.raises(InputError, match=r'the transform RandomFlip is .* use WindowRandomFlip'):
         dataset(tiny_set, steps_with(wrap(dict(type='RandomFlip', prob=1.0))))
 
 
-def test_it_is_refused_in_the_pipeline_of_combined_datasets(tiny_set: TinySet) -> None:
+def test_it_is_refused_in_the_pipeline_of_combined_datasets(tiny_set):
     combined = DATASETS.build(
         dict(
             type='CombinedDataset',
@@ -102,7 +99,7 @@ def test_it_is_refused_in_the_pipeline_of_combined_datasets(tiny_set: TinySet) -
         combined[0]
 
 
-def test_frames_that_were_loaded_as_one_picture_are_refused(tiny_set: TinySet) -> None:
+def test_frames_that_were_loaded_as_one_picture_are_refused(tiny_set):
     combined = DATASETS.build(
         dict(
             type='CombinedDataset',
@@ -116,7 +113,7 @@ def test_frames_that_were_loaded_as_one_picture_are_refused(tiny_set: TinySet) -
 
 
 @pytest.mark.parametrize('name', AS_THEY_ARE)
-def test_what_moves_the_box_of_all_frames_is_right(tiny_set: TinySet, name: str) -> None:
+def test_what_moves_the_box_of_all_frames_is_right(tiny_set, name):
     results = []
     for prefix in ('', 'Window'):
         np.random.seed(0)
@@ -129,7 +126,7 @@ def test_what_moves_the_box_of_all_frames_is_right(tiny_set: TinySet, name: str)
 
 
 @pytest.mark.parametrize('name', ['RandomBBoxTransform', 'RandomHalfBody'])
-def test_what_moves_the_box_of_one_frame_is_refused_by_name(tiny_set: TinySet, name: str) -> None:
+def test_what_moves_the_box_of_one_frame_is_refused_by_name(tiny_set, name):
     np.random.seed(0)
     step = dict(type=name, **AS_THEY_ARE[name])
     with pytest.raises(InputError, match=f'use Window{name} instead of {name}'):
@@ -137,7 +134,7 @@ def test_what_moves_the_box_of_one_frame_is_refused_by_name(tiny_set: TinySet, n
 
 
 @pytest.mark.parametrize('name', ['PhotometricDistortion', 'YOLOXHSVRandomAug'])
-def test_colours_are_changed_frame_by_frame_in_a_broadcaster(tiny_set: TinySet, name: str) -> None:
+def test_colours_are_changed_frame_by_frame_in_a_broadcaster(tiny_set, name):
     np.random.seed(1)
     broadcaster = dict(
         type='TransformBroadcaster',
@@ -152,7 +149,7 @@ def test_colours_are_changed_frame_by_frame_in_a_broadcaster(tiny_set: TinySet, 
     np.testing.assert_array_equal(plain['heatmaps'], changed['heatmaps'])
 
 
-def test_a_transform_of_the_users_own_may_extend_one_for_pictures(tiny_set: TinySet) -> None:
+def test_a_transform_of_the_users_own_may_extend_one_for_pictures(tiny_set):
     class MyFlip(mmpose_transforms.RandomFlip):
         def transform(self, results: dict) -> dict:
             return {**results, 'is_mine': True}
@@ -160,7 +157,7 @@ def test_a_transform_of_the_users_own_may_extend_one_for_pictures(tiny_set: Tiny
     assert dataset(tiny_set, steps_with(MyFlip()))[0]['is_mine']
 
 
-def test_what_changes_a_picture_before_it_fills_a_window_is_left_alone() -> None:
+def test_what_changes_a_picture_before_it_fills_a_window_is_left_alone():
     picture = dict(
         img=np.zeros((80, 60, 3), np.uint8),
         img_path=None,

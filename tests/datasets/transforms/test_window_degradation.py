@@ -16,7 +16,7 @@ def changed(results: dict) -> list[bool]:
     return [not np.array_equal(*pair) for pair in zip(results['img'], window()['img'], strict=True)]
 
 
-def test_a_frame_is_blurred_or_a_rectangle_of_one_colour_covers_it() -> None:
+def test_a_frame_is_blurred_or_a_rectangle_of_one_colour_covers_it():
     transform = WindowDegradation(1.0, test_mode=True)
     original = window()['img'][1]
     covered = 0
@@ -34,7 +34,7 @@ def test_a_frame_is_blurred_or_a_rectangle_of_one_colour_covers_it() -> None:
     assert 15 <= covered <= 45
 
 
-def test_testing_degrades_the_key_frame_alone_and_the_same_way_every_time() -> None:
+def test_testing_degrades_the_key_frame_alone_and_the_same_way_every_time():
     transform = WindowDegradation(1.0, test_mode=True)
     np.random.seed(0)
     state = np.random.get_state()[1].copy()
@@ -45,7 +45,7 @@ def test_testing_degrades_the_key_frame_alone_and_the_same_way_every_time() -> N
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
-def test_training_degrades_frames_each_by_itself() -> None:
+def test_training_degrades_frames_each_by_itself():
     np.random.seed(0)
     transform = WindowDegradation(0.5)
     seen = {tuple(changed(transform(window()))) for _ in range(100)}
@@ -53,15 +53,13 @@ def test_training_degrades_frames_each_by_itself() -> None:
 
 
 @pytest.mark.parametrize(('prob', 'test_mode'), [(0.0, False), (0.0, True), (1.0, True)])
-def test_nothing_changes_without_probability_or_without_a_number_in_testing(
-    prob: float, test_mode: bool
-) -> None:
+def test_nothing_changes_without_probability_or_without_a_number_in_testing(prob, test_mode):
     results = window()
     del results['id']
     assert changed(WindowDegradation(prob, test_mode=test_mode)(results)) == [False] * 3
 
 
-def test_pictures_that_came_in_are_not_written_to() -> None:
+def test_pictures_that_came_in_are_not_written_to():
     results = window()
     before = [picture.copy() for picture in results['img']]
     given = list(results['img'])
@@ -70,6 +68,6 @@ def test_pictures_that_came_in_are_not_written_to() -> None:
         np.testing.assert_array_equal(picture, copy)
 
 
-def test_an_impossible_probability_is_refused() -> None:
+def test_an_impossible_probability_is_refused():
     with pytest.raises(InputError, match=r'prob must be in 0\.\.1, got 1\.5'):
         WindowDegradation(prob=1.5)

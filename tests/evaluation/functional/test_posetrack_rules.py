@@ -116,10 +116,7 @@ def table(rules: Mapping[str, Rule]):
         # Without prediction and without truth, the nose has the official evaluator's 0.
         'joints in an ignore region are removed from both sides': Rule(
             [truth(0, nose=(5, 5), head_top=(50, 50))],
-            [
-                found(0, nose=(5, 5), head_top=(50, 50)),
-                found(0, track=1, score=0.9, nose=(6, 6)),
-            ],
+            [found(0, nose=(5, 5), head_top=(50, 50)), found(0, track=1, score=0.9, nose=(6, 6))],
             {'ap': 0, 'ap of head_top': 100},
             [VideoFrame(0, ignore_regions=(SQUARE,))],
         ),
@@ -139,7 +136,7 @@ def table(rules: Mapping[str, Rule]):
         ),
     }
 )
-def test_which_joints_and_frames_count(rule: Rule) -> None:
+def test_which_joints_and_frames_count(rule):
     check(rule)
 
 
@@ -151,14 +148,14 @@ def test_which_joints_and_frames_count(rule: Rule) -> None:
         [VideoFrame(0, '', 7), VideoFrame(1, '', 8)],
     ],
 )
-def test_frames_in_another_order_pair_by_file_name_or_id(frames: list[VideoFrame]) -> None:
+def test_frames_in_another_order_pair_by_file_name_or_id(frames):
     places = {0: {'nose': (1.0, 1.0)}, 1: {'nose': (90.0, 90.0)}}
     gt = video([person(i, places[i]) for i in (0, 1)], 0, frames=frames)
     pred = video([person(i, places[i], scores=1.0) for i in (0, 1)], 0, frames=frames[::-1])
     assert of(evaluate_posetrack([gt], [pred]).ap, 'nose') == 100
 
 
-def test_poses_in_pictures_of_another_size_are_refused() -> None:
+def test_poses_in_pictures_of_another_size_are_refused():
     nose = {'nose': (1.0, 1.0)}
     gt, same, other = (
         video([person(0, nose, scores=scores)], 0, frames=[VideoFrame(0, 'a.jpg', 7, *size)])
@@ -169,7 +166,7 @@ def test_poses_in_pictures_of_another_size_are_refused() -> None:
         evaluate_posetrack([gt], [other])
 
 
-def test_file_names_and_ids_of_different_frames_are_refused() -> None:
+def test_file_names_and_ids_of_different_frames_are_refused():
     nose = {'nose': (1.0, 1.0)}
     frames = [VideoFrame(0, 'a.jpg', 7), VideoFrame(1, 'b.jpg', 8)]
     crossed = [VideoFrame(0, 'a.jpg', 8), VideoFrame(1, 'b.jpg', 7)]
@@ -198,7 +195,7 @@ def test_file_names_and_ids_of_different_frames_are_refused() -> None:
         pytest.param([(0, 0), (10, 10)], [], [(5, 5)], id='two corners have no inside'),
     ],
 )
-def test_what_lies_inside_a_region(corners, inside, outside) -> None:
+def test_what_lies_inside_a_region(corners, inside, outside):
     region = PolygonRegion(np.array(corners, dtype=float))
     found = [strictly_inside(np.array(point, dtype=float), [region]) for point in inside + outside]
     assert found == [True] * len(inside) + [False] * len(outside)
@@ -272,11 +269,11 @@ TIED = [found(0, nose=(0, 0), left_hip=(0, 20))]
         ),
     }
 )
-def test_average_precision(rule: Rule) -> None:
+def test_average_precision(rule):
     check(rule)
 
 
-def test_joints_are_pooled_over_videos() -> None:
+def test_joints_are_pooled_over_videos():
     gt = [video([person(0, {'nose': (0.0, 0.0)})], 1) for _ in range(2)]
     pred = [
         video([person(0, {'nose': (99.0, 0.0)}, scores=0.9)], 1),
@@ -286,7 +283,7 @@ def test_joints_are_pooled_over_videos() -> None:
     assert of(evaluate_posetrack(gt, pred).ap, 'nose') == 25
 
 
-def test_predictions_without_truth_are_nan_and_left_out_of_the_mean() -> None:
+def test_predictions_without_truth_are_nan_and_left_out_of_the_mean():
     gt = [person(0, {'nose': (0.0, 0.0)})]
     pred = [person(0, {'nose': (0.0, 0.0), 'left_hip': (9.0, 9.0)}, scores=1.0)]
     scores = _evaluate(gt, pred)
@@ -378,11 +375,11 @@ STANDING_FOUND = [found(t, 1, nose=(50, 50)) for t in range(6)]
         ),
     }
 )
-def test_tracking(rule: Rule) -> None:
+def test_tracking(rule):
     check(rule)
 
 
-def test_of_two_objects_that_remember_an_identity_the_first_in_the_list_keeps_it() -> None:
+def test_of_two_objects_that_remember_an_identity_the_first_in_the_list_keeps_it():
     def people(t: int, first: int) -> list[PersonLabel]:
         both = {i: person(t, {'nose': (0.0, float(i))}, i) for i in (0, 1)}
         return [both[first], both[1 - first]]
@@ -401,7 +398,7 @@ def test_of_two_objects_that_remember_an_identity_the_first_in_the_list_keeps_it
     assert [of(s.motp, 'nose') for s in results] == pytest.approx([95, 90])
 
 
-def test_every_video_starts_without_identities() -> None:
+def test_every_video_starts_without_identities():
     gt = [video(_track([0, 0], [0, 0]), 2) for _ in range(2)]
     pred = [video(_track([0, 0], [i, i], 1.0), 2) for i in (7, 8)]
     assert of(evaluate_posetrack(gt, pred).mota, 'nose') == 100
@@ -410,7 +407,7 @@ def test_every_video_starts_without_identities() -> None:
 # MetricSummary and errors
 
 
-def test_groups_are_plain_means_and_the_mean_is_over_joints() -> None:
+def test_groups_are_plain_means_and_the_mean_is_over_joints():
     values = np.arange(15.0)
     means = group_means(values)
     assert means['Head'] == 1
@@ -420,7 +417,7 @@ def test_groups_are_plain_means_and_the_mean_is_over_joints() -> None:
     assert list(means) == ['Head', 'Shoulder', 'Elbow', 'Wrist', 'Hip', 'Knee', 'Ankle', 'Mean']
 
 
-def test_table_prints_unknown_values_as_a_dash() -> None:
+def test_table_prints_unknown_values_as_a_dash():
     values = np.full(15, 50.0)
     values[-2:] = np.nan
     lines = format_table({'AP': values}, 'ground-truth boxes').splitlines()
@@ -444,12 +441,12 @@ OTHER_JOINTS = VideoLabels('v', Skeleton(('nose',)), (VideoFrame(0),))
         ([OTHER_JOINTS], [OTHER_JOINTS], "lack 'head_bottom'"),
     ],
 )
-def test_videos_that_cannot_be_evaluated_are_refused(gt, pred, message: str) -> None:
+def test_videos_that_cannot_be_evaluated_are_refused(gt, pred, message):
     with pytest.raises(InputError, match=message):
         evaluate_posetrack(gt, pred)
 
 
-def test_absent_people_are_nobody_on_either_side() -> None:
+def test_absent_people_are_nobody_on_either_side():
     nobody = PersonLabel(0, np.zeros((17, 2)), np.zeros(17), 7, source='absent')
     gt, pred = person(0, {'nose': (1.0, 1.0)}), person(0, {'nose': (1.0, 1.0)}, scores=1.0)
     without = _evaluate([gt], [pred], 2)
@@ -473,7 +470,7 @@ def _poses(track_ids: list[list[int]] | None, num_people: int = 2) -> PaddedPose
     )
 
 
-def test_as_many_pairs_as_possible_match_though_all_are_at_no_distance() -> None:
+def test_as_many_pairs_as_possible_match_though_all_are_at_no_distance():
     known = _poses([[0, 1]] * 2)
     accumulator = MotAccumulator(1)
     accumulator.start_video(known, known)
@@ -483,14 +480,14 @@ def test_as_many_pairs_as_possible_match_though_all_are_at_no_distance() -> None
     assert accumulator.result().detections.tolist() == [2]
 
 
-def test_tracking_needs_the_identities_of_both_sides() -> None:
+def test_tracking_needs_the_identities_of_both_sides():
     known, unknown = _poses([[0, 1]] * 2), _poses(None)
     for gt, pred in ((known, unknown), (unknown, known)):
         with pytest.raises(ValueError, match='needs the track ids'):
             MotAccumulator(1).start_video(gt, pred)
 
 
-def test_precision_of_videos_that_were_collected_apart() -> None:
+def test_precision_of_videos_that_were_collected_apart():
     poses = _poses([[0, 1]] * 2)
     together, apart = ApAccumulator(1), [ApAccumulator(1), ApAccumulator(1)]
     for accumulator, own in zip(apart, (True, False), strict=True):

@@ -36,9 +36,7 @@ def evaluate(rank: int, folder: Path) -> None:
     )
     predictions = hidden_predictions()
     metric = PoseTrackMetric(
-        str(GOLDEN / 'dense' / 'gt'),
-        given_interval=INTERVAL,
-        collect_dir=str(folder / 'parts'),
+        str(GOLDEN / 'dense' / 'gt'), given_interval=INTERVAL, collect_dir=str(folder / 'parts')
     )
     metric.process({}, predictions[rank::NUM_PROCESSES])
     metrics = metric.evaluate(len(predictions))
@@ -47,7 +45,7 @@ def evaluate(rank: int, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
+def test_two_processes_give_the_figures_of_one(tmp_path):
     # Spawned processes would import MMPose again, which takes longer than the test.
     context = multiprocessing.get_context('fork')
     processes = [

@@ -60,12 +60,12 @@ def metric_of(root: Path, samples: list[dict], given_interval: int | None) -> di
     return metric.compute_metrics(metric.results)
 
 
-def test_given_labels_that_are_shown_count_as_given(root: Path) -> None:
+def test_given_labels_that_are_shown_count_as_given(root):
     metrics = metric_of(root, samples_of(root, 3), 3)
     assert metrics['PCK@0.1'] == metrics['PCK@0.1_all'] == 100
 
 
-def test_given_labels_that_are_not_shown_are_refused(root: Path) -> None:
+def test_given_labels_that_are_not_shown_are_refused(root):
     samples = samples_of(root, 3, test_mode=False, label_dropout=1.0)
     with pytest.raises(InputError) as error:
         metric_of(root, samples, 3)
@@ -75,13 +75,13 @@ def test_given_labels_that_are_not_shown_are_refused(root: Path) -> None:
     )
 
 
-def test_one_label_that_is_not_shown_is_enough(root: Path) -> None:
+def test_one_label_that_is_not_shown_is_enough(root):
     samples = samples_of(root, 3)
     samples[-1]['gt_instance_labels']['given_mask'][0, 1] = 0
     with pytest.raises(InputError, match="the label of frame 9 of video 'a' was not shown"):
         metric_of(root, samples, 3)
 
 
-def test_shown_labels_that_are_not_given_are_refused(root: Path) -> None:
+def test_shown_labels_that_are_not_given_are_refused(root):
     with pytest.raises(InputError, match='which given_interval=6 does not count as given'):
         metric_of(root, samples_of(root, 3), 6)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import keypoint_accuracy
 from stdpose_mm.evaluation.metrics import VideoPCKMetric
 from stdpose_mm.io.labels import write_posetrack18
@@ -40,7 +39,7 @@ def _noisy(labels: VideoLabels) -> VideoLabels:
     )
 
 
-def test_equals_the_function_on_the_same_data(mouse: VideoLabels, tmp_path: Path) -> None:
+def test_equals_the_function_on_the_same_data(mouse, tmp_path):
     predicted = _noisy(mouse)
     results = _evaluate(tmp_path, samples([predicted]))
     expected = keypoint_accuracy([mouse], [predicted]).means()
@@ -48,7 +47,7 @@ def test_equals_the_function_on_the_same_data(mouse: VideoLabels, tmp_path: Path
     assert 0 < results['video/PCK@0.05'] < 100
 
 
-def test_unlabelled_frames_are_the_main_figure(mouse: VideoLabels, tmp_path: Path) -> None:
+def test_unlabelled_frames_are_the_main_figure(mouse, tmp_path):
     # T = 4: frames 0, 4, 8 are given; elsewhere every joint is 30 px off.
     wrong = mouse.with_persons(
         [replace(p, keypoints=p.keypoints + np.array([30.0, 0.0])) for p in mouse.persons]
@@ -64,9 +63,7 @@ def test_unlabelled_frames_are_the_main_figure(mouse: VideoLabels, tmp_path: Pat
     assert results['video/jitter'] == pytest.approx(20)
 
 
-def test_the_table_has_every_joint(
-    mouse: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_has_every_joint(mouse, tmp_path, monkeypatch):
     metric = VideoPCKMetric(str(tmp_path / 'mouse.json'))
     tables: list[str] = []
     monkeypatch.setattr(metric, 'log_table', tables.append)
@@ -77,33 +74,10 @@ def test_the_table_has_every_joint(
     assert [line.split()[0] for line in lines[3:]] == ['tail', 'nose', 'paw', 'Mean']
 
 
-def test_a_prediction_without_track_id_is_an_error(mouse: VideoLabels, tmp_path: Path) -> None:
-    nameless = mouse.with_persons([replace(p, track_id=None) for p in mouse.persons])
-    with pytest.raises(InputError, match='has no track id'):
-        _evaluate(tmp_path, samples([nameless]))
-
-
-def test_propagated_labels_are_no_truth(mouse: VideoLabels, tmp_path: Path) -> None:
-    people = [p.with_source('propagated') if p.frame_index % 4 else p for p in mouse.persons]
-    write_posetrack18(mouse.with_persons(people), tmp_path / 'mouse.json')
-    with pytest.raises(InputError, match="6 of the 9 poses of video 'mouse' have propagated"):
-        _evaluate(tmp_path, samples([mouse]))
-
-
-def test_people_who_are_absent_do_not_make_a_frame_given(
-    mouse: VideoLabels, tmp_path: Path
-) -> None:
+def test_people_who_are_absent_do_not_make_a_frame_given(mouse, tmp_path):
     # T = 4 on frames 0 to 7 gives 0, 4, 7, as in datasets; on 0 to 8 it would give 0, 4, 8.
     nowhere = PersonLabel(8, np.zeros((3, 2)), np.zeros(3), 0, source='absent')
     labels = mouse.with_persons([*mouse.persons[:8], nowhere])
     write_posetrack18(labels, tmp_path / 'mouse.json')
     predicted = samples([mouse.keep_frames([1, 2, 3, 5, 6])])
     assert _evaluate(tmp_path, predicted, given_interval=4)['video/predicted'] == 100
-
-
-def test_two_label_files_of_one_video_are_refused(mouse: VideoLabels, tmp_path: Path) -> None:
-    (tmp_path / 'more').mkdir()
-    write_posetrack18(mouse, tmp_path / 'more' / 'mouse.json.gz')
-    files = [str(tmp_path / 'mouse.json'), str(tmp_path / 'more' / 'mouse.json.gz')]
-    with pytest.raises(InputError, match=r"mouse\.json and .* both belong to video 'mouse'"):
-        VideoPCKMetric(files)

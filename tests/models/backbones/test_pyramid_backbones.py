@@ -72,7 +72,7 @@ def test_a_patch_of_a_finer_map_is_one_position_of_the_feature(file):
 
 
 @pytest.mark.parametrize('frozen', [False, True])
-def test_a_frozen_network_learns_nothing(frozen: bool, file):
+def test_a_frozen_network_learns_nothing(frozen, file):
     backbone = backbone_of(file, OUTPUTS, frozen=frozen).train()
     backbone(pictures())[0].square().sum().backward()
     assert backbone.network.training is not frozen
@@ -122,7 +122,7 @@ NAME = 'tf_efficientnet_lite0'
 
 
 @pytest.mark.parametrize('named', [True, False])
-def test_weights_of_a_file_are_timms(named: bool, timm, tmp_path):
+def test_weights_of_a_file_are_timms(named, timm, tmp_path):
     torch.manual_seed(0)
     model = timm.create_model(NAME).eval()
     weights = model.state_dict()

@@ -77,26 +77,6 @@ def test_nothing_but_the_scores_learns_from_the_loss(pruning):
     assert all(parameter.grad.abs().max() > 0 for parameter in pruning.parameters())
 
 
-def test_scores_learn_where_the_joints_are():
-    """The tokens with a joint have a feature of their own."""
-    torch.manual_seed(0)
-    pruning = TokenPruning(embed_dims=16, grid=(2, 3), after=1, keep=1 / 3)
-    tokens = torch.randn(8, 6, 16)
-    with_joint = torch.stack([torch.randperm(6)[:2] for _ in range(8)])
-    tokens[torch.arange(8)[:, None], with_joint, 1] += 6
-    targets = torch.zeros(8, 2, 2, 3)
-    for crop, places in enumerate(with_joint):
-        for joint, place in enumerate(places):
-            targets[crop, joint, place // 3, place % 3] = 1
-    optimizer = torch.optim.Adam(pruning.parameters(), lr=0.1)
-    for _ in range(60):
-        optimizer.zero_grad()
-        pruning.losses(pruning(tokens), targets, torch.ones(8, 2))['loss_tokens'].backward()
-        optimizer.step()
-    kept = pruning.places(pruning(tokens)).sort(dim=1).values
-    assert torch.equal(kept, with_joint.sort(dim=1).values)
-
-
 @pytest.mark.parametrize('keep', [0.05, 0.99, 1.5, -1])
 def test_a_share_that_keeps_none_or_all_is_refused(keep):
     with pytest.raises(InputError, match='keep of the pruning must keep some of the 6 tokens'):

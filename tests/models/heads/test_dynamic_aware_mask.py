@@ -107,17 +107,6 @@ def test_of_five_frames_each_is_compared_with_the_key_frame(normalization):
     assert first > mask(window)[0, 0, 0, 2].item()
 
 
-def test_weight_of_a_direction_scales_its_frame_alone():
-    window = torch.zeros(1, 5, 1, 1, 5)
-    for frame in (0, 1, 3, 4):
-        window[0, frame, 0, 0, frame] = 1
-    mask = DynamicAwareMask(1, 10.0, normalization='mean', num_frames=5)
-    mask.direction_weights.data[2] = 3
-    pixels = mask(window)[0, 0, 0]
-    assert pixels.argmax() == 3
-    assert pixels[[0, 1]].tolist() == pytest.approx([pixels[4].item()] * 2)
-
-
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [

@@ -10,10 +10,7 @@ from support.model_samples import build
 
 JOINTS, DIMS = 5, 16
 HEATMAP_HEAD = dict(
-    in_channels=DIMS,
-    out_channels=JOINTS,
-    deconv_out_channels=(8, 8),
-    deconv_kernel_sizes=(4, 4),
+    in_channels=DIMS, out_channels=JOINTS, deconv_out_channels=(8, 8), deconv_kernel_sizes=(4, 4)
 )
 
 

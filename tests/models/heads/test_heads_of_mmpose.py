@@ -31,7 +31,7 @@ NO_HEATMAPS = ('RTMCCHead', 'RegressionHead', 'SimCCHead')
 
 
 @pytest.mark.parametrize('name', HEADS)
-def test_as_head_it_is_refused_with_what_to_use(name: str) -> None:
+def test_as_head_it_is_refused_with_what_to_use(name):
     with pytest.raises(InputError) as error:
         build({**tiny_cfg(), 'head': dict(type=name, **HEADS[name])})
     sentence = str(error.value)
@@ -42,21 +42,21 @@ def test_as_head_it_is_refused_with_what_to_use(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', NO_HEATMAPS)
-def test_as_frame_head_it_is_refused_if_it_decodes_no_heatmaps(name: str) -> None:
+def test_as_frame_head_it_is_refused_if_it_decodes_no_heatmaps(name):
     frame_head = dict(type=name, **HEADS[name])
     with pytest.raises(InputError, match=f'which {name} of MMPose does not, use STDPoseFrameHead'):
         build({**tiny_cfg(), 'frame_head': frame_head})
 
 
 @pytest.mark.parametrize('source', ['fused_feature', 'frame_feature'])
-def test_the_head_that_is_named_takes_its_arguments(source: str) -> None:
+def test_the_head_that_is_named_takes_its_arguments(source):
     head = dict(type='STDPoseSingleSourceHead', source=source, **DECONV)
     network = build({**tiny_cfg(), 'head': head}).train()
     data = network.data_preprocessor(window_batch(2), True)
     assert network(**data, mode='loss')['loss_kpt'] > 0
 
 
-def test_mmposes_estimator_takes_our_backbone_and_head() -> None:
+def test_mmposes_estimator_takes_our_backbone_and_head():
     init_default_scope('mmpose')
     cfg = tiny_cfg()
     model = MODELS.build(

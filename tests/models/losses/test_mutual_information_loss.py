@@ -206,7 +206,7 @@ def test_literal_estimator_by_hand():
 
 
 @pytest.mark.parametrize(('per_pixel', 'positions'), [(True, 4), (False, 1)])
-def test_literal_terms_of_eq_11_by_hand(per_pixel: bool, positions: int) -> None:
+def test_literal_terms_of_eq_11_by_hand(per_pixel, positions):
     """H-bar is q; F_t, H_t and what the frame head reads from F~ are p; F~ is q and H~ is p."""
     loss = MutualInformationLoss(1, 1, estimator='literal', per_pixel=per_pixel)
     frames = torch.stack((Q, P, Q), dim=1)
@@ -232,7 +232,7 @@ LITERAL_GRADIENTS = {
 
 
 @pytest.mark.parametrize('term', LITERAL_GRADIENTS)
-def test_a_literal_term_reaches_its_second_maps_alone(term: str) -> None:
+def test_a_literal_term_reaches_its_second_maps_alone(term):
     loss = MutualInformationLoss(JOINTS, DIMS, estimator='literal')
     inputs, (target, weights) = representation(), targets()
     final = torch.rand_like(target).requires_grad_()

@@ -10,41 +10,21 @@ from stdpose_mm.models.necks import MLSME
 from stdpose_mm.models.necks.mlsme_parts import SpaceTimeMasks
 from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build, let_every_input_show
+from support.tiny_models import CODEC, appearance_synthesis, semantic_motion, stdpose_cfg
 
 JOINTS, DIMS, GRID = 5, 16, (4, 3)
 PLACES = GRID[0] * GRID[1]
 
 
+BASE = stdpose_cfg(JOINTS, CODEC, DIMS, deconv=(8, 8))
+
+
 def cfg(**overrides: Any) -> dict[str, Any]:
-    return {
-        'type': 'MLSME',
-        'embed_dims': DIMS,
-        'num_heads': 2,
-        'feature_size': GRID,
-        'tube_ratio': 0.25,
-        'tube_length': 2,
-        'masked_frames': 1,
-        'context_decoder': {'type': 'ContextDecoder', 'embed_dims': DIMS, 'num_heads': 2},
-        'pose_decoder': {
-            'type': 'FrameHead',
-            'in_channels': DIMS,
-            'out_channels': JOINTS,
-            'deconv_out_channels': (8, 8),
-            'deconv_kernel_sizes': (4, 4),
-        },
-        **overrides,
-    }
+    return semantic_motion(JOINTS, base=BASE, **{'tube_ratio': 0.25, **overrides})['neck']
 
 
-TKS = {
-    'type': 'AppearanceKeypointsSynthesis',
-    'num_joints': JOINTS,
-    'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': DIMS},
-    'channels': 12,
-    'use_prior': True,
-}
+TKS = appearance_synthesis(JOINTS, DIMS, channels=12)
 POSE_EMBED = {'type': 'GivenPoseEmbedding', 'num_joints': JOINTS, 'embed_dims': DIMS}
-NO_MASKS = {'tube_ratio': 0, 'masked_frames': 0, 'context_decoder': None, 'pose_decoder': None}
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from stdpose_mm.models.necks import (
 )
 from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build, copy_block
+from support.tiny_models import appearance_synthesis
 
 TFF = dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2)
 TKS = dict(type='TemporalKeypointsSynthesis', num_joints=5)
@@ -101,13 +102,7 @@ def labels_at(position: float, num_joints: int = 5) -> AuxiliaryLabels:
 
 
 class TestAppearanceKeypointsSynthesis:
-    CFG = dict(
-        type='AppearanceKeypointsSynthesis',
-        num_joints=5,
-        correlation=dict(type='AppearanceCorrelation', embed_dims=16),
-        channels=12,
-        use_prior=True,
-    )
+    CFG = appearance_synthesis(5, 16, channels=12)
 
     @pytest.fixture
     def synthesis(self) -> AppearanceKeypointsSynthesis:
@@ -124,21 +119,18 @@ class TestAppearanceKeypointsSynthesis:
         )
 
     def test_gives_the_feature_alone_to_a_head_that_reads_no_merged_maps(self, synthesis, window):
-        _, expected = synthesis(**window, given=None)
+        _, expected = synthesis(**window, aux_labels=None)
         synthesis.synthesize = None
-        maps, feature = synthesis(**window, given=None)
+        maps, feature = synthesis(**window, aux_labels=None)
         assert maps is None
         assert torch.equal(feature, expected)
 
-    @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature', 'given'])
+    @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature', 'aux_labels'])
     def test_reads_every_input(self, synthesis, window, name):
-        window['given'] = labels_at(0.5)
+        window['aux_labels'] = labels_at(0.5)
         before, _ = synthesis(**window)
-        if name == 'given':
-            others = [
-                labels_at(0.1),
-                labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12)),
-            ]
+        if name == 'aux_labels':
+            others = [labels_at(0.1), labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12))]
         else:
             others = [window[name].roll(1, -1)]
         for other in others:
@@ -146,21 +138,21 @@ class TestAppearanceKeypointsSynthesis:
             assert not torch.allclose(before, after, atol=1e-4)
 
     def test_without_labels_nothing_is_given_half_way(self, synthesis, window):
-        without, _ = synthesis(**window, given=None)
-        torch.testing.assert_close(without, synthesis(**window, given=labels_at(0.5))[0])
+        without, _ = synthesis(**window, aux_labels=None)
+        torch.testing.assert_close(without, synthesis(**window, aux_labels=labels_at(0.5))[0])
 
     def test_residual_blocks_follow_the_convolutions(self, synthesis, window):
         torch.manual_seed(0)
         wider = build({**self.CFG, 'dilations': (2,)}).eval()
         wider.load_state_dict(synthesis.state_dict(), strict=False)
-        _, before = synthesis(**window, given=None)
-        maps, feature = wider(**window, given=None)
+        _, before = synthesis(**window, aux_labels=None)
+        maps, feature = wider(**window, aux_labels=None)
         torch.testing.assert_close(feature, wider.blocks(before))
         torch.testing.assert_close(maps, wider.synthesize(feature))
 
     def test_refuses_a_neck_without_a_fused_feature(self, synthesis, window):
         with pytest.raises(InputError, match='configure a tff'):
-            synthesis(**{**window, 'fused_feature': None}, given=None)
+            synthesis(**{**window, 'fused_feature': None}, aux_labels=None)
 
 
 class TestTemporalKeypointsSynthesis:
@@ -186,9 +178,9 @@ class TestTemporalKeypointsSynthesis:
         maps, prior = torch.rand(2, 3, 5, 8, 6), torch.rand(2, 5, 8, 6)
         without = TemporalKeypointsSynthesis(num_joints=5).eval()
         with_prior = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()
-        given = labels_at(0.5)._replace(prior=prior)
-        torch.testing.assert_close(without(maps, given), without(maps))
-        assert not torch.allclose(with_prior(maps, given)[0], with_prior(maps)[0])
+        aux_labels = labels_at(0.5)._replace(prior=prior)
+        torch.testing.assert_close(without(maps, aux_labels), without(maps))
+        assert not torch.allclose(with_prior(maps, aux_labels)[0], with_prior(maps)[0])
 
     def test_missing_prior_is_an_empty_map(self):
         synthesis = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()

@@ -63,7 +63,7 @@ def flagship(backbone: str) -> Any:
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
-def test_the_flagship_learns_with_a_backbone_of_another_stride(backbone: str) -> None:
+def test_the_flagship_learns_with_a_backbone_of_another_stride(backbone):
     init_default_scope('mmpose')
     torch.manual_seed(0)
     model = MODELS.build(flagship(backbone)).train()
@@ -78,7 +78,7 @@ def test_the_flagship_learns_with_a_backbone_of_another_stride(backbone: str) ->
     assert information['loss_mi_label_feature'] > 0
 
 
-def test_appearance_is_compared_at_the_stride_of_the_backbone() -> None:
+def test_appearance_is_compared_at_the_stride_of_the_backbone():
     maps = torch.rand(1, 2, 3, 16, 8)
     features = torch.rand(1, 3, 4, 2, 1)
     similarity, _ = AppearanceCorrelation(4, upsample=8)(features[:, :2], features[:, 2], maps)

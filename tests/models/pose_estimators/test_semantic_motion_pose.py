@@ -20,60 +20,26 @@ from support.model_samples import (
     tiny_cfg,
     window_batch,
 )
+from support.tiny_models import appearance_synthesis, semantic_motion, semantic_motion_appearance
 
-ATTENTION = {'embed_dims': 128, 'num_heads': 4}
-POSE_EMBED = {
-    'type': 'GivenPoseEmbedding',
-    'num_joints': NUM_JOINTS,
-    'embed_dims': 128,
-    'use_prior': True,
-}
-TKS = {
-    'type': 'AppearanceKeypointsSynthesis',
-    'num_joints': NUM_JOINTS,
-    'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 128},
-    'use_prior': True,
-}
 FRAMES = torch.tensor([[False, False, True], [False, True, False]])
 
 
 def semantic_cfg(neck: dict[str, Any] | None = None, **overrides: Any) -> dict[str, Any]:
     """The small second system with every part on, given labels included."""
     cfg = tiny_cfg()
-    head = {key: value for key, value in cfg['frame_head'].items() if key != 'type'}
-    cfg.update(
-        type='SemanticMotionPose',
-        neck={
-            'type': 'MLSME',
-            'feature_size': (8, 6),
-            'tube_ratio': 0.3,
-            'tube_length': 2,
-            'masked_frames': 1,
-            'context_decoder': {'type': 'ContextDecoder', **ATTENTION},
-            'pose_decoder': {'type': 'FrameHead', **head},
-            'pose_embed': POSE_EMBED,
-            **ATTENTION,
-            **(neck or {}),
-        },
-        head={
-            'type': 'SpatialMotionHead',
-            'fusion': {'type': 'SpatialMotionMutualLearning', **ATTENTION},
-            **head,
-        },
-    )
-    cfg.update(overrides)
-    return cfg
+    return {**cfg, **semantic_motion(NUM_JOINTS, True, cfg, **(neck or {})), **overrides}
 
 
-def appearance_cfg() -> dict[str, Any]:
+def appearance_cfg(**neck: Any) -> dict[str, Any]:
     """The small second system with the parts beyond the paper in place of the embedding."""
-    cfg = semantic_cfg({'tks': TKS, 'residual': True, 'pose_embed': None})
-    cfg['head']['merged_channels'] = 48
-    return cfg
+    cfg = tiny_cfg()
+    return {**cfg, **semantic_motion_appearance(NUM_JOINTS, cfg, **neck)}
 
 
-def test_a_masked_stda_head_reads_the_merged_heatmaps_of_mlsme() -> None:
-    cfg = semantic_cfg({'tks': {**TKS, 'merge_heatmaps': True}, 'pose_embed': None})
+def test_a_masked_stda_head_reads_the_merged_heatmaps_of_mlsme():
+    tks = appearance_synthesis(NUM_JOINTS, 128, merge_heatmaps=True)
+    cfg = appearance_cfg(tks=tks, residual=False)
     cfg['head'] = {**tiny_cfg()['head'], 'merged_channels': 48}
     network = build(cfg)
     assert torch.isfinite(losses(network)['loss_kpt'])
