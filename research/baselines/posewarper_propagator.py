@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.propagation.window.window_propagator import WindowPropagator
+from stdpose_mm.propagation.window import WindowPropagator
 
 from .pose_warping import PoseWarping
 

@@ -27,8 +27,8 @@ from stdpose_mm.propagation import (
     method_reads_pictures,
 )
 from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.joint_matching import TrainedMatcher
 from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator
-from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.structures import VideoLabels
 

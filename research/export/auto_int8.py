@@ -14,7 +14,7 @@ from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import propagate_subsampled
 from stdpose_mm.propagation.auto import AutoPropagator
-from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
+from stdpose_mm.propagation.auto.joint_matching import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.structures import VideoLabels
 
 from .static_int8 import quantise_layers

@@ -12,7 +12,7 @@ from research.training import matcher_training
 from research.training.matcher_training import MatchingPairs, train_matcher
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.io.labelled_videos import open_video, read_videos
-from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, POSE_SIDE, TrainedMatcher
+from stdpose_mm.propagation.auto.joint_matching import CROP_SIDE, POSE_SIDE, TrainedMatcher
 
 pytestmark = pytest.mark.slow
 

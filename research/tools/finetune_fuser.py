@@ -45,8 +45,8 @@ from stdpose_mm.cli.options import EvidenceOptions, RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.propagation.auto.joint_matching import SHIPPED_MATCHER
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
-from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 from stdpose_mm.text import counted
 
 

@@ -32,14 +32,13 @@ from stdpose_mm.propagation.auto.fusion_features import (
     HeatmapKind,
     extract_fusion_features,
 )
-from stdpose_mm.propagation.auto.joint_matching import JointSearch
+from stdpose_mm.propagation.auto.joint_matching import JointSearch, TrainedMatcher, shipped_matcher
 from stdpose_mm.propagation.auto.network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
     gather_heatmaps,
 )
 from stdpose_mm.propagation.auto.trained_fuser import fuser_inputs, log_joint_speed
-from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher, shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps

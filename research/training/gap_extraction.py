@@ -27,13 +27,13 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.auto.auto_propagator import auto_flow
+from stdpose_mm.propagation.auto.joint_matching import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.propagation.auto.network_heatmaps import (
     SHIPPED_STDPOSE,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
 from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
-from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.propagation.track_plans import MOST_COVERED
 from stdpose_mm.structures import VideoLabels
 

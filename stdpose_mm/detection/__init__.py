@@ -2,25 +2,5 @@
 
 from .box_files import as_boxes, read_boxes, read_tracks
 from .box_interpolation import BoxedFrame
-from .box_sources import (
-    BoxSource,
-    DetectedBoxes,
-    PrecomputedBoxes,
-    WholePicture,
-    build_box_source,
-)
+from .box_sources import BoxSource, DetectedBoxes, PrecomputedBoxes, WholePicture, build_box_source
 from .person_detector import PersonDetector, build_person_detector
-
-__all__ = [
-    'BoxSource',
-    'BoxedFrame',
-    'DetectedBoxes',
-    'PersonDetector',
-    'PrecomputedBoxes',
-    'WholePicture',
-    'as_boxes',
-    'build_box_source',
-    'build_person_detector',
-    'read_boxes',
-    'read_tracks',
-]

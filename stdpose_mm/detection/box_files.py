@@ -22,11 +22,7 @@ from stdpose_mm.io.labels import (
     read_labels,
 )
 from stdpose_mm.io.labels.detections import parse_detections
-from stdpose_mm.io.labels.fields import (
-    MAX_EXACT,
-    errors_of,
-    fields_of,
-)
+from stdpose_mm.io.labels.fields import MAX_EXACT, errors_of, fields_of
 from stdpose_mm.io.labels.label_source import LabelSource
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.io.video import FrameSource

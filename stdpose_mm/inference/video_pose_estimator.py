@@ -48,10 +48,7 @@ class VideoPoseEstimator:
     """
 
     def __init__(
-        self,
-        backend: WindowBackend,
-        crops: CropPolicy | None = None,
-        batch_size: int = 8,
+        self, backend: WindowBackend, crops: CropPolicy | None = None, batch_size: int = 8
     ) -> None:
         self.backend = backend
         self.crops = crops or backend.codec.crops

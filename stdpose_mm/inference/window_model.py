@@ -23,18 +23,9 @@ from stdpose_mm.bfloat16 import bfloat16_is_slower, is_bfloat16_faster
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.constants import CROP_POLICIES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
-from stdpose_mm.datasets.transforms import (
-    GenerateWindowTarget,
-    LoadWindow,
-    WindowTopdownAffine,
-)
+from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow, WindowTopdownAffine
 from stdpose_mm.engine.config_files import config_mistakes, read_config
-from stdpose_mm.errors import (
-    InputError,
-    one_line,
-    require_choice,
-    require_device,
-)
+from stdpose_mm.errors import InputError, one_line, require_choice, require_device
 from stdpose_mm.evaluation.functional import EVALUATED_JOINTS
 from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.models.layers.mkldnn_layers import optimize_for_cpu

@@ -4,11 +4,3 @@ program has estimated.
 
 from .load_pose_network import PoseNetworkFiles, load_pose_network
 from .pose_network import HeatmapSource, PoseHeatmaps, PoseNetwork
-
-__all__ = [
-    'HeatmapSource',
-    'PoseHeatmaps',
-    'PoseNetwork',
-    'PoseNetworkFiles',
-    'load_pose_network',
-]

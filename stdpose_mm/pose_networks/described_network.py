@@ -16,13 +16,7 @@ from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.boxes import crop_affine
 
 from .network_description import NetworkDescription
-from .pose_network import (
-    PoseHeatmaps,
-    PoseNetwork,
-    finish_heatmaps,
-    scaling,
-    simcc_heatmaps,
-)
+from .pose_network import PoseHeatmaps, PoseNetwork, finish_heatmaps, scaling, simcc_heatmaps
 
 ONNX_DTYPES = ('float32', 'float16')
 """Data types that the input of an ONNX network may have."""

@@ -8,12 +8,7 @@ from .base import (
     method_reads_pictures,
     require_method,
 )
-from .gaps import (
-    Gap,
-    LifeSpan,
-    find_gaps,
-    find_presence_intervals,
-)
+from .gaps import Gap, LifeSpan, find_gaps, find_presence_intervals
 from .load_propagator import load_propagator
 from .track_plans import Tracks
 from .video_propagation import (

@@ -52,11 +52,7 @@ class GapPoses:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the fields that a cache keeps."""
-        return {
-            'keypoints': self.keypoints,
-            'visibility': self.visibility,
-            'scores': self.scores,
-        }
+        return {'keypoints': self.keypoints, 'visibility': self.visibility, 'scores': self.scores}
 
 
 GapCache = MutableMapping[str, Mapping[str, np.ndarray]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -140,22 +140,15 @@ class Gap:
 
         It is [F, K] for F frames.
         """
-        return self._distances(frames).min(axis=0)
+        return distances_to_labels(self.before, self.after, frames).min(axis=0)
 
     def visibility_at(self, frames: Frames) -> np.ndarray:
         """Return the visibility [K] at each joint's nearest label; the left one at equal distance.
 
         It is 0 (not labelled) for joints without a label in the track, and [F, K] for F frames.
         """
-        left, right = self._distances(frames)
+        left, right = distances_to_labels(self.before, self.after, frames)
         return np.where(left <= right, self.before.visibility, self.after.visibility)
-
-    def _distances(self, frames: Frames) -> np.ndarray:
-        """Return distances [2, ..., K] in frames to the labels on both sides, infinite if none."""
-        times = np.asarray(frames)[..., None]
-        left = np.where(self.before.exists, times - self.before.frames, np.inf)
-        right = np.where(self.after.exists, self.after.frames - times, np.inf)
-        return np.stack([left, right])
 
     def fingerprint(self, with_second_labels: bool) -> str:
         """Compute the key for a cache: equal for gaps that a propagator fills in the same way.
@@ -287,6 +280,18 @@ def find_gaps(
     return gaps
 
 
+def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
+    """Group gaps in order of time so that no two chunks share a pair of neighbouring frames."""
+    chunks: list[list[Gap]] = []
+    end = -1
+    for gap in sorted(gaps, key=lambda gap: (gap.first, gap.last)):
+        if not chunks or gap.first >= end:
+            chunks.append([])
+        chunks[-1].append(gap)
+        end = max(end, gap.last)
+    return chunks
+
+
 def shared_frames(frames: range, others: range) -> range:
     """Return the frames that two runs of frames share; empty if none."""
     return range(max(frames.start, others.start), min(frames.stop, others.stop))
@@ -381,6 +386,32 @@ def _merge(these: NearestLabels, others: NearestLabels) -> NearestLabels:
         keypoints=np.where(chosen[..., None], these.keypoints, others.keypoints),
         visibility=np.where(chosen, these.visibility, others.visibility),
     )
+
+
+def find_nearest_labels(
+    frames: np.ndarray, labels: Mapping[int, PersonLabel]
+) -> tuple[NearestLabels, NearestLabels]:
+    """Find the nearest label of every joint at or before, and after, each of F frames of a track.
+
+    Args:
+        frames: [F] frame indices.
+        labels: Frame index -> label; at least one.
+
+    Returns:
+        Fields of [F, K, ...].
+    """
+    in_order = [labels[time] for time in sorted(labels)]
+    nearest = _NearestAlong(in_order, np.stack([label.labelled for label in in_order]))
+    place = nearest.place_of(frames)
+    return nearest.before(place)[0], nearest.after(place)[0]
+
+
+def distances_to_labels(before: NearestLabels, after: NearestLabels, frames: Frames) -> np.ndarray:
+    """Return distances [2, ..., K] in frames to the labels on both sides, infinite if none."""
+    times = np.asarray(frames)[..., None]
+    left = np.where(before.exists, times - before.frames, np.inf)
+    right = np.where(after.exists, after.frames - times, np.inf)
+    return np.stack([left, right])
 
 
 def visibility_of_estimates(gap: Gap, frames: Frames) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses
 from stdpose_mm.propagation.base import decayed_score
-from stdpose_mm.structures import PersonLabel, Skeleton, fill_between, on_line
+from stdpose_mm.propagation.gaps import NearestLabels, distances_to_labels, find_nearest_labels
+from stdpose_mm.structures import PersonLabel, Skeleton, on_line
 
 
 def interpolate_joints(gap: Gap, frames: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -24,10 +25,13 @@ def interpolate_joints(gap: Gap, frames: Sequence[int] | np.ndarray) -> np.ndarr
     Returns:
         [F, K, 2] pixels.
     """
-    before, after = gap.nearest_labels(frames)
+    return _on_lines(*gap.nearest_labels(frames), np.asarray(frames))
+
+
+def _on_lines(before: NearestLabels, after: NearestLabels, frames: np.ndarray) -> np.ndarray:
     both = before.exists & after.exists
     span = np.where(both, after.frames - before.frames, 1)
-    elapsed = np.asarray(frames)[:, None] - before.frames
+    elapsed = frames[:, None] - before.frames
     weight = np.where(both, elapsed / span, ~before.exists)[..., None]
     return on_line(before.keypoints, after.keypoints, weight)
 
@@ -101,17 +105,8 @@ def interpolate_track(
     Returns:
         Keypoints [F, K, 2], visibility [F, K] and scores [F, K].
     """
-    times = np.array(sorted(labels))
-    points = np.stack([labels[time].keypoints for time in times])
-    visible = np.stack([labels[time].visibility for time in times])
-    shape = len(frames), points.shape[1]
-    keypoints, visibility, scores = np.zeros((*shape, 2)), np.zeros(shape, np.int8), np.zeros(shape)
-    for joint in np.flatnonzero(visible.any(axis=0)):
-        rows = np.flatnonzero(visible[:, joint])
-        place = np.interp(frames, times[rows], np.arange(len(rows)))
-        # The left one of two labels that are equally near.
-        nearest = rows[np.ceil(place - 0.5).astype(int)]
-        keypoints[:, joint] = fill_between(frames, times[rows], points[rows, joint])
-        visibility[:, joint] = visible[nearest, joint]
-        scores[:, joint] = decayed_score(np.abs(frames - times[nearest]))
-    return keypoints, visibility, scores
+    before, after = find_nearest_labels(frames, labels)
+    keypoints = _on_lines(before, after, frames)
+    distances = distances_to_labels(before, after, frames)
+    visibility = np.where(distances[0] <= distances[1], before.visibility, after.visibility)
+    return keypoints, visibility, decayed_score(distances.min(axis=0))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from heapq import merge
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .base import BasePropagator, GapCache, GapPoses
 from .gap_filler import GapFiller
-from .gaps import Gap, GapKey
+from .gaps import Gap, GapKey, split_into_chunks
 
 AGREEMENT = 0.1
 """Distance in pose sizes below which two estimates of a joint are taken for the same place and
@@ -109,73 +107,45 @@ class LearnedPropagator(BasePropagator):
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[GapPoses]:
-        """Fill gaps in order of time, each frame read once for everyone in it.
-
-        See :meth:`BasePropagator.propagate`.
-        """
+        """Fill the gaps that overlap in time together; see :meth:`BasePropagator.propagate`."""
         finished = {} if self.finished is None else self.finished
         base = GapFiller(self.base, frames, gaps, skeleton, finished)
         mapping = JointMapping.by_meaning(skeleton, self.network.skeleton)
-        if mapping is None or not self.members:
-            yield from map(base.poses_of, gaps)
-            return
-        opened: list[_Refinement] = []
-
-        def poses_by_frame() -> Iterator[tuple[int, tuple[_Refinement, int]]]:
-            refinements: dict[int, _Refinement] = {}
-            times = (zip(gap.frames, repeat(number)) for number, gap in enumerate(gaps))
-            for frame, number in merge(*times):
-                row = frame - gaps[number].frames[0]
-                if row == 0:
-                    poses = base.poses_of(gaps[number])
-                    refinements[number] = self._open(frames, poses, mapping)
-                    opened.append(refinements[number])
-                if refinements[number].seen[row].any():
-                    yield frame, (refinements[number], row)
-                if frame == gaps[number].frames[-1]:
-                    del refinements[number]
-
-        for batch, pictures in read_batches(frames, poses_by_frame(), BATCH_SIZE):
-            self._refine(batch, pictures, mapping)
-            yield from [refinement.poses for refinement in opened if not refinement.pending]
-            opened[:] = [refinement for refinement in opened if refinement.pending]
-        # Gaps without any joint.
-        yield from [refinement.poses for refinement in opened]
-
-    def _open(self, frames: FrameSource, poses: GapPoses, mapping: JointMapping) -> _Refinement:
-        """Prepare the poses of a gap by the other method to be refined."""
-        seen = poses.visibility > NOT_LABELLED
-        rows = seen.any(axis=1)
-        boxes = np.zeros((len(rows), 4))
-        prior = np.full((len(rows), mapping.num_model, 2), np.nan)
-        boxes[rows], prior[rows] = self._aim(frames, poses.keypoints[rows], seen[rows], mapping)
-        copied = replace(poses, keypoints=poses.keypoints.copy(), scores=poses.scores.copy())
-        sizes = pose_sizes(poses.keypoints, seen)
-        return _Refinement(copied, seen, sizes, boxes, prior, int(rows.sum()))
+        for group in split_into_chunks(gaps):
+            poses = [base.poses_of(gap) for gap in group]
+            yield from poses if mapping is None else self._refine(frames, poses, mapping)
 
     def _refine(
-        self,
-        batch: Sequence[tuple[_Refinement, int]],
-        pictures: Sequence[np.ndarray],
-        mapping: JointMapping,
-    ) -> None:
-        """Combine poses in some pictures with the estimates of the network."""
-        keypoints, scores, sizes, boxes, prior = (
-            np.stack(values)
-            for values in zip(*(refinement.at(row) for refinement, row in batch), strict=True)
+        self, frames: FrameSource, poses: Sequence[GapPoses], mapping: JointMapping
+    ) -> Sequence[GapPoses]:
+        """Combine the poses of some gaps with the estimates of the network."""
+        times, keypoints, visibility, scores = (
+            np.concatenate([getattr(of_gap, name) for of_gap in poses])
+            for name in ('frames', 'keypoints', 'visibility', 'scores')
         )
-        places, probability = self.network.locate(pictures, boxes, self.members, prior)
-        joints = np.ix_(np.arange(len(batch)), mapping.shared)
-        keypoints[joints], scores[joints] = combine(
-            keypoints[joints],
-            scores[joints],
+        seen = visibility > NOT_LABELLED
+        rows = np.argsort(times, kind='stable')
+        rows = rows[seen[rows].any(axis=1)]
+        if not self.members or not len(rows):
+            return poses
+        places, probability = self.look(
+            frames, times[rows].tolist(), keypoints[rows], seen[rows], mapping
+        )
+        refined, certainty = keypoints.copy(), scores.copy()
+        known = np.ix_(rows, mapping.shared)
+        refined[known], certainty[known] = combine(
+            keypoints[known],
+            scores[known],
             places[:, mapping.in_model],
             probability[:, mapping.in_model],
-            sizes,
+            pose_sizes(keypoints, seen)[rows],
             self.network.odds(self.members)[mapping.in_model],
         )
-        for (refinement, row), *refined in zip(batch, keypoints, scores, strict=True):
-            refinement.set(row, *refined)
+        bounds = np.cumsum([len(of_gap.frames) for of_gap in poses])[:-1]
+        keypoints = np.split(np.where(seen[..., None], refined, keypoints), bounds)
+        scores = np.split(np.where(seen, certainty, scores), bounds)
+        arrays = zip(poses, keypoints, scores, strict=True)
+        return [replace(of_gap, keypoints=k, scores=s) for of_gap, k, s in arrays]
 
     def look(
         self,
@@ -185,11 +155,11 @@ class LearnedPropagator(BasePropagator):
         seen: np.ndarray,
         mapping: JointMapping,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Locate the joints of a subject around its poses of the other method.
+        """Locate the joints of subjects around their poses of the other method.
 
         Args:
             frames: The video.
-            indices: N frames, ascending.
+            indices: N frames, ascending; each is read once for all subjects in it.
             keypoints: [N, K, 2] pixels of the other method.
             seen: [N, K] bool: joints that have a place.
             mapping: From these K joints to the network's.
@@ -197,52 +167,17 @@ class LearnedPropagator(BasePropagator):
         Returns:
             See :meth:`~stdpose_mm.pose_networks.learned_network.LearnedNetwork.locate`.
         """
-        boxes, prior = self._aim(frames, keypoints, seen, mapping)
-        pictures = [frames[index] for index in indices]
-        return self.network.locate(pictures, boxes, self.members, prior)
-
-    def _aim(
-        self, frames: FrameSource, keypoints: np.ndarray, seen: np.ndarray, mapping: JointMapping
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the boxes [N, 4] of poses, and the poses [N, K, 2] as the network's joints."""
-        prior = np.full((len(keypoints), mapping.num_model, 2), np.nan)
+        prior = np.full((len(indices), mapping.num_model, 2), np.nan)
         estimates = np.where(seen[..., None], keypoints, np.nan)
         prior[:, mapping.in_model] = estimates[:, mapping.shared]
-        return self.network.boxes(frames, keypoints, seen), prior
-
-
-@dataclass(eq=False)
-class _Refinement:
-    """The poses of a gap while the network refines them.
-
-    Args:
-        poses: The poses of the other method, which refined ones replace.
-        seen: [F, K] bool: joints that have a place.
-        sizes: [F] sizes of the poses in pixels.
-        boxes: [F, 4] boxes in which the network looks.
-        prior: [F, K, 2] the poses, as joints of the network.
-        pending: Number of frames that are not refined yet.
-    """
-
-    poses: GapPoses
-    seen: np.ndarray
-    sizes: np.ndarray
-    boxes: np.ndarray
-    prior: np.ndarray
-    pending: int
-
-    def at(self, row: int) -> tuple[np.ndarray, ...]:
-        """Return keypoints, scores, size, box and prior in one frame."""
-        poses = self.poses
-        arrays = poses.keypoints, poses.scores, self.sizes, self.boxes, self.prior
-        return tuple(values[row] for values in arrays)
-
-    def set(self, row: int, keypoints: np.ndarray, scores: np.ndarray) -> None:
-        """Replace the pose [K, 2] and the scores [K] in one frame where it has joints."""
-        seen = self.seen[row]
-        self.poses.keypoints[row, seen] = keypoints[seen]
-        self.poses.scores[row, seen] = scores[seen]
-        self.pending -= 1
+        boxes = self.network.boxes(frames, keypoints, seen)
+        wanted = zip(indices, range(len(boxes)), strict=True)
+        looks = []
+        for rows, pictures in read_batches(frames, wanted, BATCH_SIZE):
+            batch = list(rows)
+            looks.append(self.network.locate(pictures, boxes[batch], self.members, prior[batch]))
+        places, probability = (np.concatenate(values) for values in zip(*looks, strict=True))
+        return places, probability
 
 
 def combine(

@@ -9,13 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from stdpose_mm.constants import LifeSpan
-from stdpose_mm.structures import (
-    FrameBoxes,
-    PersonLabel,
-    TrackBoxes,
-    label_boxes,
-    person_box,
-)
+from stdpose_mm.structures import FrameBoxes, PersonLabel, TrackBoxes, label_boxes, person_box
 from stdpose_mm.structures.boxes import box_ioa, enclose
 
 from .gaps import Gap, find_gaps, find_presence_intervals, shared_frames

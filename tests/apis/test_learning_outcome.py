@@ -200,9 +200,9 @@ def test_labels_of_another_subject_do_not_hide_the_network(tmp_path):
     members = []
     locate = network.locate
 
-    def listen(frames: Any, indices: Any, boxes: Any, asked: Any, *inputs: Any) -> Any:
+    def listen(pictures: Any, boxes: Any, asked: Any, prior: Any) -> Any:
         members.append(asked)
-        return locate(frames, indices, boxes, asked, *inputs)
+        return locate(pictures, boxes, asked, prior)
 
     network.locate = listen  # type: ignore[method-assign]
     list(propagator.propagate_in_video(state))

@@ -13,13 +13,7 @@ from stdpose_mm.detection.box_files import read_boxes, read_tracks
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import FrameOptions, read_labels, write_labels
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.structures import (
-    FrameBoxes,
-    PersonLabel,
-    Skeleton,
-    VideoFrame,
-    VideoLabels,
-)
+from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.foreign_labels import mmpose_instance, openpose, openpose_person, write_json
 
 BOXES = {

@@ -112,10 +112,7 @@ def test_rtmdet_boxes_come_back_to_the_picture(onnx):
     np.testing.assert_allclose(fed[0, 2, 60, 0], (114 - 103.53) / 57.375, rtol=1e-5)
 
 
-DETS = {
-    'dets': np.array([[[10, 20, 30, 40, 0.9]]], np.float32),
-    'labels': np.array([[0]]),
-}
+DETS = {'dets': np.array([[[10, 20, 30, 40, 0.9]]], np.float32), 'labels': np.array([[0]])}
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,7 @@ from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_b
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, Skeleton
 from support.backbone_batches import BackboneBatches
-from support.tiny_models import (
-    PIPELINE,
-    metainfo_of,
-    moving_pictures,
-    window_model,
-    window_systems,
-)
+from support.tiny_models import PIPELINE, metainfo_of, moving_pictures, window_model, window_systems
 
 pytestmark = pytest.mark.slow
 

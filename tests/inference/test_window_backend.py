@@ -128,11 +128,7 @@ def test_packed_layers_of_the_light_form_compute_the_same(form, precision):
 ALONE = {
     'neck': None,
     'frame_head': None,
-    'head': {
-        **model_cfg(3)['frame_head'],
-        'type': 'SingleSourceHead',
-        'source': 'frame_feature',
-    },
+    'head': {**model_cfg(3)['frame_head'], 'type': 'SingleSourceHead', 'source': 'frame_feature'},
 }
 
 

@@ -13,11 +13,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.pose_networks import (
-    PoseHeatmaps,
-    PoseNetworkFiles,
-    load_pose_network,
-)
+from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.pose_network import PersonFrames
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels

@@ -182,12 +182,7 @@ def test_a_part_of_the_frames_is_that_part_of_all(change, start: int, length: in
     within = range(start, min(start + length, NUM_FRAMES))
     tracks = {1: track, 2: {3: whole(3)}}
     found = propagate_frames(
-        FRAMES,
-        tracks,
-        SKELETON,
-        require_method('linear')(),
-        track_ids=[1],
-        within=within,
+        FRAMES, tracks, SKELETON, require_method('linear')(), track_ids=[1], within=within
     )
     poses = dict(found)
     assert list(poses) == list(within)

@@ -116,8 +116,7 @@ def test_is_the_curve_through_all_labels_and_overshoots_none(propagated, label, 
 
 
 @pytest.mark.parametrize(
-    ('propagator_class', 'redone'),
-    [(LinearPropagator, [5, 7]), (SplinePropagator, [3, 5, 7, 9])],
+    ('propagator_class', 'redone'), [(LinearPropagator, [5, 7]), (SplinePropagator, [3, 5, 7, 9])]
 )
 def test_a_correction_redoes_the_gaps_whose_curve_it_bends(
     propagator_class, redone, label, skeleton, blank

@@ -67,11 +67,7 @@ class Network:
         return np.full(2, self._odds)
 
     def locate(
-        self,
-        pictures: Sequence[np.ndarray],
-        boxes: np.ndarray,
-        members: Any,
-        prior: np.ndarray,
+        self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Any, prior: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         self.shown.extend(boxes)
         self.members.append(members)

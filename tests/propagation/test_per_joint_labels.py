@@ -103,11 +103,7 @@ def test_labels_inside_a_gap_are_the_nearest_of_their_joints(dragged):
         (before.frames.tolist(), after.frames.tolist())
         for before, after in map(gap.nearest_labels, (2, 4, 6))
     ]
-    assert ends == [
-        ([0, 0, 0], [8, 8, 4]),
-        ([0, 0, 4], [8, 8, 8]),
-        ([0, 0, 4], [8, 8, 8]),
-    ]
+    assert ends == [([0, 0, 0], [8, 8, 4]), ([0, 0, 4], [8, 8, 8]), ([0, 0, 4], [8, 8, 8])]
 
 
 class NoMotion(DISFlow):
@@ -284,9 +280,5 @@ def correct(person, joint):
     sources = person.keypoint_sources.copy()
     keypoints[joint], visibility[joint], sources[joint] = (12.25, 1 / 3), 1, 'given'
     return replace(
-        person,
-        keypoints=keypoints,
-        visibility=visibility,
-        source='given',
-        keypoint_sources=sources,
+        person, keypoints=keypoints, visibility=visibility, source='given', keypoint_sources=sources
     )

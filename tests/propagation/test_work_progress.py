@@ -40,12 +40,7 @@ def run(method, tracks, num_frames, cache=None):
     shifts = np.stack([np.arange(num_frames), np.zeros(num_frames)], axis=1) / 4
     listener, heard_before_frame = Listener(), {}
     found = propagate_frames(
-        moving_texture(shifts),
-        tracks,
-        SKELETON,
-        require_method(method)(),
-        cache,
-        listener=listener,
+        moving_texture(shifts), tracks, SKELETON, require_method(method)(), cache, listener=listener
     )
     for frame, _ in found:
         heard_before_frame[frame] = list(listener.heard)

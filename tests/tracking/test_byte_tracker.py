@@ -8,8 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.structures import FrameBoxes, to_corners
-from stdpose_mm.tracking.byte_tracker import LOW_MATCH_IOU, MATCH_IOU, ByteTracker
-from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
+from stdpose_mm.tracking.person_tracker import (
+    HIGH_SCORE_THR,
+    LOW_MATCH_IOU,
+    MATCH_IOU,
+    ByteTracker,
+    PersonTracker,
+)
 
 
 class MMDetByteTracker:

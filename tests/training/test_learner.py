@@ -104,9 +104,7 @@ def test_its_file_computes_what_networks_with_its_weights_do(learned: LearnedNet
         np.testing.assert_allclose(found, maps.numpy(), atol=1e-4)
 
 
-def test_each_member_has_not_seen_a_quarter_of_the_labelled_frames(
-    learned: LearnedNetwork,
-) -> None:
+def test_each_member_has_not_seen_a_quarter_of_the_labelled_frames(learned: LearnedNetwork) -> None:
     video = fingerprint(FRAMES)
     hidden = [sorted({*LABELLED} - {*seen[video]}) for seen in learned.record.seen]
     assert hidden == [[4, 20, 36, 52], [12, 28, 44, 60]]
@@ -180,12 +178,7 @@ def test_training_continues_from_a_network_and_keeps_hidden_what_was_hidden(
 ) -> None:
     video = video_of(range(0, 64, 2))
     more = learn_network(
-        [video],
-        SKELETON,
-        tmp_path / 'more.onnx',
-        minutes=10,
-        earlier=learned,
-        steps=2,
+        [video], SKELETON, tmp_path / 'more.onnx', minutes=10, earlier=learned, steps=2
     )
     # From random weights 2 steps find nothing.
     assert more.record.right > 0.8

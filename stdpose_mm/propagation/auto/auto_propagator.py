@@ -16,15 +16,10 @@ from stdpose_mm.inference.window_backend import WindowBackend, fill_batches
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses, ModelUse
 from stdpose_mm.propagation.base import decayed_score
-from stdpose_mm.propagation.flow.flow_tracks import (
-    FlowTracks,
-    follow_joints,
-    labelled_ends,
-    split_into_chunks,
-)
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
-from stdpose_mm.propagation.gaps import GapKey
+from stdpose_mm.propagation.gaps import GapKey, split_into_chunks
 from stdpose_mm.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
@@ -32,7 +27,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from .candidates import Candidates, find_candidates
 from .evidence_maps import HeatmapsAround, sample_heatmaps
 from .fusion_features import extract_fusion_features
-from .joint_matching import JointSearch
+from .joint_matching import JointSearch, TrainedMatcher, shipped_matcher
 from .network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
@@ -40,7 +35,6 @@ from .network_heatmaps import (
     shipped_stdpose,
 )
 from .trained_fuser import TrainedFuser, shipped_fuser
-from .trained_matcher import TrainedMatcher, shipped_matcher
 
 if TYPE_CHECKING:
     from stdpose_mm.inference.window_model import WindowModel

@@ -16,11 +16,7 @@ from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks.pose_network import FlowPaths, HeatmapSource, PersonFrames
 from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.gap_heatmaps import (
-    GapHeatmapEstimator,
-    GapHeatmaps,
-    boxes_with_ends,
-)
+from stdpose_mm.propagation.gap_heatmaps import GapHeatmapEstimator, GapHeatmaps, boxes_with_ends
 from stdpose_mm.propagation.gaps import GapKey
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping

@@ -20,12 +20,7 @@ from stdpose_mm.evaluation.functional.calibration import (
 )
 from stdpose_mm.onnx_session import start_session
 
-from .fusion_features import (
-    SCALARS,
-    VECTORS,
-    VELOCITY_FRAMES,
-    FusionFeatures,
-)
+from .fusion_features import SCALARS, VECTORS, VELOCITY_FRAMES, FusionFeatures
 
 SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
 """The fuser that comes with the package, for gaps with and without heatmaps of a network."""

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
+from stdpose_mm.propagation.gaps import split_into_chunks
 from stdpose_mm.structures import PersonLabel, person_box, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN, to_corners
 
@@ -136,18 +137,6 @@ def follow_joints(
     """
     for chunk in split_into_chunks(gaps):
         yield from zip(chunk, _follow_chunk(frames, chunk, estimator), strict=True)
-
-
-def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
-    """Group gaps in order of time so that no two chunks share a pair of neighbouring frames."""
-    chunks: list[list[Gap]] = []
-    end = -1
-    for gap in sorted(gaps, key=lambda gap: (gap.first, gap.last)):
-        if not chunks or gap.first >= end:
-            chunks.append([])
-        chunks[-1].append(gap)
-        end = max(end, gap.last)
-    return chunks
 
 
 @dataclass(frozen=True)

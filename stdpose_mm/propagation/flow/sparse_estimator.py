@@ -55,10 +55,7 @@ class SparseEstimator:
     """
 
     def __init__(
-        self,
-        estimator: PoseEstimator,
-        pose_every: int,
-        flow: FlowEstimator | None = None,
+        self, estimator: PoseEstimator, pose_every: int, flow: FlowEstimator | None = None
     ) -> None:
         self.estimator = estimator
         self.pose_every = pose_every

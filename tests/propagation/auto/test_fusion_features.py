@@ -8,11 +8,7 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
 from stdpose_mm.propagation.auto.candidates import find_candidates
 from stdpose_mm.propagation.auto.evidence_maps import near_and_wide
-from stdpose_mm.propagation.auto.fusion_features import (
-    MAPS,
-    SCALARS,
-    VECTORS,
-)
+from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from support.gap_features import features_of_gap, match_joints

@@ -11,12 +11,7 @@ from stdpose_mm.propagation import find_gaps, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator, shipped_stdpose
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
-from stdpose_mm.structures import (
-    POSETRACK_SKELETON,
-    Skeleton,
-    VideoFrame,
-    VideoLabels,
-)
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.drifting_person import NAMES, NUM_FRAMES, box_at, pose_at
 from support.frame_sources import CountingFrames
@@ -50,13 +45,7 @@ def test_pictures_are_read_once_for_all_people(label):
 
 
 @pytest.mark.parametrize(
-    ('joints', 'is_person'),
-    [
-        ('coco', True),
-        ('mpii', True),
-        ('ap10k', False),
-        ('hand', False),
-    ],
+    ('joints', 'is_person'), [('coco', True), ('mpii', True), ('ap10k', False), ('hand', False)]
 )
 def test_it_serves_people_and_nobody_else(joints, is_person):
     estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)

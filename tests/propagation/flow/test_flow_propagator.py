@@ -7,8 +7,9 @@ import pytest
 
 from stdpose_mm.propagation import find_gaps, propagate_labels
 from stdpose_mm.propagation.flow import FlowPropagator
-from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, split_into_chunks
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, sample_bilinear
+from stdpose_mm.propagation.gaps import split_into_chunks
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from support.frame_sources import CountingFrames
 from support.moving_pictures import ARC, POINTS, moving_texture

@@ -10,12 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation.flow.optical_flow import (
-    DISFlow,
-    RAFTFlow,
-    region_around,
-    scale_picture,
-)
+from stdpose_mm.propagation.flow.optical_flow import DISFlow, RAFTFlow, region_around, scale_picture
 from support.moving_pictures import moving_texture
 
 

@@ -30,9 +30,7 @@ def boxed(frame, track_ids=(7,), picture=None):
             picture[y : y + height, x : x + width] = PERSON
     boxes = np.array([box_at(frame, each) for each in track_ids], float).reshape(-1, 4)
     return BoxedFrame(
-        frame,
-        picture,
-        FrameBoxes(boxes, np.ones(len(boxes)), np.array(track_ids, np.int64)),
+        frame, picture, FrameBoxes(boxes, np.ones(len(boxes)), np.array(track_ids, np.int64))
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation.auto.trained_matcher import (
+from stdpose_mm.propagation.auto.joint_matching import (
     CROP_SIDE,
     POSE_SIDE,
     SHIPPED_MATCHER,
@@ -23,10 +23,7 @@ def ramp(width: int, height: int) -> np.ndarray:
     return np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.uint8)
 
 
-@given(
-    middle=st.tuples(st.floats(60, 180), st.floats(60, 180)),
-    size=st.floats(20, 90),
-)
+@given(middle=st.tuples(st.floats(60, 180), st.floats(60, 180)), size=st.floats(20, 90))
 def test_pixels_of_the_crop_show_what_the_affine_says(middle, size):
     crop, to_crop = crop_pose(ramp(240, 240), np.array(middle), size)
     place = np.array([CROP_SIDE // 2 + 10, CROP_SIDE // 2 - 7])

@@ -1,3 +1,5 @@
+"""Pose networks that see the labelled frames around a frame."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

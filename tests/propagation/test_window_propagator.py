@@ -158,10 +158,7 @@ def test_the_frame_head_of_the_second_system_is_not_run(label):
 
 
 def test_a_model_says_which_method_it_is_of():
-    models = {
-        'stdpose': model_of(),
-        'semantic-motion': second_system(),
-    }
+    models = {'stdpose': model_of(), 'semantic-motion': second_system()}
     for method, model in models.items():
         assert method_of(type(model.model.neck)) == method
     assert method_of(type(None)) == 'stdpose'
