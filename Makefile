@@ -135,7 +135,9 @@ lint: setup
 	$(VENV_PYTHON) -m mypy --platform win32 stdpose_mm
 
 # Needs Node.js, which nothing else does.
-lint-page:
+lint-page: setup
+	mkdir -p work_dirs/page_types
+	$(VENV_PYTHON) -m tools.misc.page_types >work_dirs/page_types/messages.d.ts
 	npx --yes --package typescript@5.9.3 tsc --project jsconfig.json
 
 ci: lint test test-light test-sleap test-research

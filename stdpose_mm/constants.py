@@ -44,13 +44,13 @@ class LabelFormat(NamedTuple):
     Args:
         suffixes: Suffixes of a written file, the usual one first, or the end of a folder's name.
         what: What the file is, for the documentation.
-        read: Reads the labels of a path. With ``is_json``, it also takes the parsed JSON or, with
-            ``folder``, pairs of a file and its parsed JSON.
+        read: Reads the labels of a :class:`LabelSource`. With ``is_json``, it also takes the parsed
+            JSON or, with ``folder``, pairs of a file and its parsed JSON.
         takes: Options of :func:`~stdpose_mm.io.labels.read_labels` that the reader takes.
         write: Writes the labels of a video to a path; with ``times``, takes the time of a frame.
         is_json: Tells whether parsed JSON has this format; the first format that has is used.
-        is_bytes: Tells from a path and the start of its file whether it has this format.
-        is_folder: Tells whether a folder has this format.
+        is_bytes: Tells from the :class:`LabelSource` of a file whether it has this format.
+        is_folder: Tells the same from that of a folder.
         folder: Whether a folder with one file per picture is read as one set of labels.
         to_folder: Whether a video is written to a folder, with one file per frame.
         times: Whether a written file holds the time of every frame.

@@ -123,6 +123,10 @@ class ReviewClient:
         body = json.dumps({'do': do, **fields}).encode()
         return json.loads(self._request('POST', '/drafts', {}, body))
 
+    def place_pose(self, **fields: object) -> Any:
+        """Ask for the joints of a pose at a box, as the nearest labelled pose has them."""
+        return json.loads(self._request('POST', '/pose', {}, json.dumps(fields).encode()))['joints']
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -182,10 +186,10 @@ def serve_video(
 ) -> Iterator[ReviewClient]:
     """Serve a video as :func:`serve_in_thread` does, in a project that is deleted afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder)
-        given = None if labels is None else own / 'labels.json'
+        root = Path(folder)
+        labels_file = None if labels is None else root / 'labels.json'
         if labels is not None:
-            write_labels(labels, own / 'labels.json')
-        files = ReviewInputs(VideoFiles(video, given), own / 'p.jsonl', own / 'out.json')
+            write_labels(labels, root / 'labels.json')
+        files = ReviewInputs(VideoFiles(video, labels_file), root / 'p.jsonl', root / 'out.json')
         with serve_in_thread(ReviewProject([files], propagator, options)) as client:
             yield client

@@ -15,7 +15,7 @@ from research.comparison.comparison_report import comparison_report
 from research.comparison.motion import joint_speeds, mean_motion
 from research.comparison.seed_comparison import SeedComparison
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation import BasePropagator, Gap, GapPoses
 from stdpose_mm.structures import Skeleton, VideoLabels
 from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
 
@@ -37,12 +37,11 @@ class Shifting(KnowingPropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         shift = np.array([0.0, self.shifts[self.truth[len(frames)].name]])
-        for pose in super().propagate(frames, gaps, skeleton):
-            yield replace(
-                pose, keypoints=pose.keypoints + shift, scores=np.full(len(pose.scores), 0.9)
-            )
+        for poses in super().propagate(frames, gaps, skeleton):
+            scores = np.full(poses.scores.shape, 0.9)
+            yield replace(poses, keypoints=poses.keypoints + shift, scores=scores)
 
 
 class Runs:

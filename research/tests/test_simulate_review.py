@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from research.tools.simulate_review import Effort, Truth, draft_person, note_reached
+from research.tools.simulate_review import Effort, Truth, draft_person, note_reached, place_person
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('nose', 'tail', 'wing'))
@@ -62,6 +62,17 @@ def test_of_a_draft_only_wrong_and_empty_joints_are_placed(truth):
     assert placed.tolist() == [False, True, True]
     joints = {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
     assert fields == {'joints': joints, 'draft': 'new'}
+
+
+def test_of_a_placed_pose_only_wrong_joints_are_placed(truth):
+    class Placer:
+        def place_pose(self, frame: int, box: list[float], person: int) -> dict[str, list[float]]:
+            assert (frame, box, person) == (0, [0, 0, 20, 20], 7)
+            return {'nose': [20.5, 0, 2], 'tail': [20, 17, 2]}
+
+    joints, wrong = place_person(truth, Placer(), 0, 0, 7)  # type: ignore[arg-type]
+    assert wrong.tolist() == [False, True, True]
+    assert joints == {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
 
 
 def test_the_tolerance_decides_what_is_placed_in_a_draft(truth):

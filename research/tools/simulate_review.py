@@ -74,12 +74,15 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
         limit: Number of videos, of which the fastest are taken (by motion in pose sizes).
         learn: Let the page learn from the labels, and leave out "uniform".
         drafts: Start the first labels, or every label, from drafts, and leave out "uniform".
+        place: Start a label from the nearest labelled pose, placed in a box around the person, if
+            fewer of its joints are wrong than of the propagated pose, and leave out "uniform".
         tolerance: Error, in pose sizes, above which the annotator places a joint.
     """
 
     limit: int | None = option(type=positive, metavar='N')
     learn: bool = option(False)
     drafts: str | None = option(choices=('first', 'every'))
+    place: bool = option(False)
     tolerance: float = option(LOOKS_WRONG, type=fraction)
 
 
@@ -99,7 +102,7 @@ def simulate(args: SimulateReviewOptions) -> None:
         # A propagator keeps the network that it has learned from a video.
         propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
         efforts = {'guided': label_guided(truth, video, propagator, args)}
-        if not (args.learn or args.drafts):
+        if not (args.learn or args.drafts or args.place):
             efforts['uniform'] = label_uniform(truth, video, propagator)
         for name, of_video in efforts.items():
             for target in TARGETS:
@@ -172,7 +175,7 @@ def label_guided(
     with serve(truth, video, propagator, args.pose_networks) as client:
         middle = len(truth.points) // 2
         people, clicks = add_people(truth, client, middle, args.drafts is not None)
-        labels, learned = len(people), 0
+        labels, learned, boxes = len(people), 0, 0
         while True:
             client.settle()
             if args.learn and labels >= _LEARN_AGAIN * learned and learn_in_page(client):
@@ -196,10 +199,15 @@ def label_guided(
                 drafted, other = draft_person(truth, client, *place)
                 if drafted is not None and other.sum() < wrong.sum():
                     fields, wrong = drafted, other
+            if args.place and wrong.any():
+                placed, other = place_person(truth, client, *place, person)
+                if placed and other.sum() < wrong.sum():
+                    fields, wrong, boxes = {'joints': placed}, other, boxes + 1
             if fields['joints']:
                 client.edit('set_joints', person=person, frame=frame, **fields)
             client.edit('accept', person=person, frame=frame)
             labels, clicks = labels + 1, clicks + int(wrong.sum())
+    print(f'{boxes} labels began as poses placed in a box', flush=True)
     # The page has no more requests: use the total effort for targets that were not reached.
     return {target: reached.get(target, Effort(labels, clicks)) for target in TARGETS}
 
@@ -244,6 +252,23 @@ def draft_person(
         truth.names[k]: [*places[k, :2].tolist(), 2] for k in np.flatnonzero(is_placed & ~wrong)
     }
     return {'joints': {**kept, **truth.joints(frame, person, wrong)}, 'draft': draft['id']}, wrong
+
+
+def place_person(
+    truth: Truth, client: ReviewClient, frame: int, index: int, person: int
+) -> tuple[dict[str, list[float]], np.ndarray]:
+    """Place the nearest labelled pose in a box around a person, and correct what looks wrong.
+
+    Returns:
+        The joints for an edit, and which [K] of them were placed by hand.
+    """
+    known, points = truth.known[frame, index], truth.points[frame, index]
+    box = pose_extent(points, known).tolist()
+    placed = client.place_pose(frame=frame, box=box, person=person)
+    places = np.array([placed.get(name, [np.inf, np.inf, 0])[:2] for name in truth.names])
+    errors = np.linalg.norm(places - points, axis=-1) / truth.sizes[frame, index]
+    wrong = known & ~(errors <= truth.tolerance)
+    return {**placed, **truth.joints(frame, index, wrong)}, wrong
 
 
 def learn_in_page(client: ReviewClient) -> bool:

@@ -173,7 +173,7 @@ def _training_gap(
     relative_size = np.ones(num_frames, np.float32)
     for row, frame in enumerate(tracks.frames):
         person = true_poses.get((gap.track_id, frame))
-        if person is None or not evidence.interior[row] or not person.labelled.any():
+        if person is None or not evidence.interior[row] or not person.has_joint:
             continue
         weights[row] = person.labelled & evidence.known
         targets[row] = (person.keypoints - evidence.centre[row]) / evidence.size

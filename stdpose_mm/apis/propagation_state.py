@@ -7,7 +7,8 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import BasePropagator, Boxes, GapPoses, LifeSpan
+from stdpose_mm.propagation import BasePropagator, Boxes, LifeSpan
+from stdpose_mm.propagation.base import GapCache
 from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
 
 
@@ -39,7 +40,7 @@ class PropagationState:
     boxes: Boxes = field(default_factory=dict)
     detections: dict[int, FrameBoxes] = field(default_factory=dict)
     life_span: LifeSpan = 'video'
-    caches: WeakKeyDictionary[BasePropagator, dict[Skeleton, dict[str, GapPoses]]] = field(
+    caches: WeakKeyDictionary[BasePropagator, dict[Skeleton, GapCache]] = field(
         default_factory=WeakKeyDictionary
     )
     folder: Path | None = None

@@ -35,7 +35,6 @@ from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 from stdpose_mm.propagation import (
     BasePropagator,
     Boxes,
-    GapPoses,
     LifeSpan,
     Tracks,
     WorkListener,
@@ -44,7 +43,7 @@ from stdpose_mm.propagation import (
     load_propagator,
     propagate_frames,
 )
-from stdpose_mm.propagation.base import require_method
+from stdpose_mm.propagation.base import GapCache, require_method
 from stdpose_mm.propagation.gaps import shared_frames
 from stdpose_mm.propagation.identities import (
     absent_label,
@@ -759,7 +758,7 @@ class VideoPosePropagator:
 
     def _open_cache(
         self, state: PropagationState, skeleton: Skeleton, propagator: BasePropagator
-    ) -> MutableMapping[str, GapPoses]:
+    ) -> GapCache:
         """Return the finished gaps of a propagator."""
         # Methods that only read labels are faster than the disk.
         if state.folder is not None and propagator.reads_pictures:
@@ -768,8 +767,8 @@ class VideoPosePropagator:
             return CacheFolder(state.folder).open(
                 ('gaps', propagator, state.frames, skeleton, evidence),
                 video,
-                vars,
-                lambda arrays: GapPoses(**arrays),
+                dict,
+                dict,
             )
         return state.caches.setdefault(propagator, {}).setdefault(skeleton, {})
 

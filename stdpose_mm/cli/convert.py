@@ -28,6 +28,7 @@ from .options import CvatTolerance, LabelFileOptions, refuse_idle
 from .parser import Need, argument, option
 
 if TYPE_CHECKING:
+    from stdpose_mm.io.labels.label_source import LabelSource
     from stdpose_mm.structures import VideoLabels
 
 MANY_VIDEOS_FORMAT = 'coco'
@@ -91,11 +92,18 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         return self.target or choose_format(self.output, name='OUT')
 
     @cached_property
+    def label_source(self) -> LabelSource:
+        """The file or folder IN."""
+        from stdpose_mm.io.labels.label_source import LabelSource
+
+        return LabelSource(self.input)
+
+    @cached_property
     def several(self) -> bool:
         """Whether IN stands for many label files."""
         from stdpose_mm.io.labels import stands_for_many
 
-        return stands_for_many(self.input, self.source)
+        return stands_for_many(self.label_source, self.source)
 
     @property
     def writes_cvat(self) -> bool:
@@ -113,7 +121,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
 
         if self.writes('fractions'):
             return True
-        source = None if self.several else self.source or sniff_format(self.input)
+        source = None if self.several else self.source or sniff_format(self.label_source)
         return source is not None and 'size' in LABEL_FORMATS[source].takes
 
 
@@ -168,7 +176,7 @@ def _warn_of_doubled_people(labels: VideoLabels) -> None:
     """Warn about people who seem to be labelled twice."""
     from stdpose_mm.review import doubled_warnings
 
-    hand_labels = labels.with_persons([p for p in labels.persons if p.source == 'given'])
+    hand_labels = labels.with_persons([p for p in labels.persons if p.is_given])
     for sentence in doubled_warnings(hand_labels.tracks(), labels.skeleton):
         note(f'{labels.name}: {sentence}')
 
@@ -216,11 +224,12 @@ def _read_videos(options: ConvertOptions) -> list[VideoLabels]:
     if not options.several:
         how = (options.labels_size, options.loaded_into_cvat, options.visible_as_1)
         if options.format == MANY_VIDEOS_FORMAT and options.video is None:
-            return read_all_labels(path, source, *how, options.labels_category)
-        return [read_labels(path, source, options.video, *how, options.labels_category)]
+            return read_all_labels(options.label_source, source, *how, options.labels_category)
+        reading = options.label_source, source, options.video
+        return [read_labels(*reading, *how, options.labels_category)]
     videos = [
         labels
-        for file in find_label_files(path)
+        for file in find_label_files(path, any_format=True)
         for labels in read_all_labels(
             file, source, visible_as_1=options.visible_as_1, category=options.labels_category
         )

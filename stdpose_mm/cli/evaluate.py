@@ -59,10 +59,10 @@ def evaluate(options: EvaluateOptions) -> None:
         )
     from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 
-    truths = {path: read_labels(path) for path in names.values()}
+    truths = {path: read_posetrack_labels(path) for path in names.values()}
     if not any(video.persons for video in truths.values()):
         raise InputError(f'no file in {truth} holds a person, expected the ground truth')
-    estimates = {predicted[name]: read_labels(predicted[name]) for name in names}
+    estimates = {predicted[name]: read_posetrack_labels(predicted[name]) for name in names}
     scores = evaluate_posetrack([*truths.values()], [*estimates.values()])
     write_json(options.out, without_nan(scores.to_dict()), indent=2)
     print(
@@ -85,22 +85,20 @@ def label_files(folder: Path) -> dict[str, Path]:
         InputError: If there is no such folder, it holds no such file, or two files are of one
             video.
     """
-    from stdpose_mm.io.file_names import is_leftover
     from stdpose_mm.io.labels import files_by_video
+    from stdpose_mm.io.labels.label_files import labels_in
 
     if not folder.is_dir():
         raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')
     files = files_by_video(
-        (path.name.removesuffix('.gz').removesuffix('.json'), path)
-        for path in sorted([*folder.glob('*.json'), *folder.glob('*.json.gz')])
-        if not is_leftover(path)
+        (path.name.removesuffix('.gz').removesuffix('.json'), path) for path in labels_in(folder)
     )
     if not files:
         raise InputError(f'{folder} holds no .json file, expected one per video')
     return files
 
 
-def read_labels(path: Path) -> VideoLabels:
+def read_posetrack_labels(path: Path) -> VideoLabels:
     """Read a file by PoseTrack's rule: a joint is present unless x, y and v are all 0.
 
     Other values of v in prediction files (2, or a confidence) mean that the joint is present.

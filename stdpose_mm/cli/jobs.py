@@ -21,7 +21,7 @@ from stdpose_mm.io.output_guards import (
     refuse_shared_outputs,
 )
 from stdpose_mm.io.outputs import choose_format, means_folder
-from stdpose_mm.io.video_list import ListedVideo, VideoFiles
+from stdpose_mm.io.video_list import InputVideo, VideoFiles
 
 from .argument_types import shard
 from .options import BoxOptions, CvatTolerance, NetworkOptions, folders
@@ -77,7 +77,7 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
             return any(has_suffix(file, WRITE_FORMATS['cvat']) for file in files)
         return self.format == 'cvat'
 
-    def place_outputs(self, video: ListedVideo) -> dict[str, str]:
+    def place_outputs(self, video: InputVideo) -> dict[str, str]:
         """Place the outputs of one of the videos: the field name of each -> its file.
 
         An output in a folder is named after the video, or as the dataset file says.
@@ -114,7 +114,7 @@ class VideoJob(ABC, Generic[Options]):
     """
 
     options: Options
-    listed: ListedVideo
+    listed: InputVideo
 
     @property
     def is_listed(self) -> bool:

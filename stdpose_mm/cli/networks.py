@@ -1,34 +1,120 @@
-"""List the networks that --pose and --detector take by name."""
+"""List the networks that --pose and --detector take by name, or fetch their files beforehand.
+
+    stdpose networks
+    stdpose networks fetch human person
+    stdpose networks fetch all
+    stdpose networks check
+
+Files that were fetched are used without a connection. See docs/guide/own_network.md.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from stdpose_mm.errors import InputError
+from stdpose_mm.text import counted
+
 from .command import Command
+from .parser import argument
+
+LIST, FETCH, CHECK = 'list', 'fetch', 'check'
+
+_TERMS = (
+    'The licence of all networks is Apache-2.0 (MMPose). The data that they were trained on have '
+    'terms of their own: COCO-WholeBody, Halpe and Human-Art are for non-commercial use only.'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworksOptions:
-    """Options of ``stdpose networks``: there are none."""
+    """Options of ``stdpose networks``.
+
+    Args:
+        action: List the networks, fetch the files of some, or compare those on this machine with
+            what was published or, where no SHA-256 is known, with what was first used.
+        names: Names of networks to fetch; ``all`` stands for all but those of MMPose's model zoo.
+    """
+
+    action: str = argument(
+        '{list,fetch,check}', nargs='?', choices=(LIST, FETCH, CHECK), default=LIST
+    )
+    names: list[str] = argument('NAME', nargs='*', default=[])
 
 
-def show(options: NetworksOptions) -> None:
-    """Print one line for each network, beginning with those that have an alias."""
+def run(options: NetworksOptions) -> None:
+    """List, fetch or check networks.
+
+    Raises:
+        InputError: If a name is unknown or missing, or a file cannot be fetched or is not the
+            expected one.
+    """
+    if (options.action == FETCH) != bool(options.names):
+        raise InputError(
+            f'networks {options.action} got {counted(len(options.names), "name")}, give names such '
+            'as human and person, or all, to `stdpose networks fetch`, and none to the others'
+        )
+    actions = {LIST: _show, FETCH: _fetch, CHECK: _check}
+    actions[options.action](options.names)
+
+
+def _published() -> dict[str, Any]:
+    """Pose networks and detectors that need no PyTorch, by name and alias."""
     from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
-    from stdpose_mm.pose_networks.model_zoo import read_model_zoo
     from stdpose_mm.pose_networks.published_networks import PUBLISHED
 
-    networks: dict[str, Any] = {**PUBLISHED, **PUBLISHED_DETECTORS, **read_model_zoo()}
+    return {**PUBLISHED, **PUBLISHED_DETECTORS}
+
+
+def _show(names: list[str]) -> None:
+    """Print one line for each network, beginning with those that have an alias."""
+    from stdpose_mm.pose_networks.model_zoo import read_model_zoo
+
+    networks: dict[str, Any] = {**_published(), **read_model_zoo()}
     rows = []
     for network in filter(lambda network: network.is_usable, dict.fromkeys(networks.values())):
         name, *others = network.names
         aliases = ', '.join(alias for alias in others if networks[alias.lower()] == network)
-        here = 'here' if network.path.is_file() else ''
-        rows.append((aliases, network.dataset, network.size, here, network.kind, name))
+        path = network.path
+        size = f'{path.stat().st_size / 1e6:.1f} MB here' if path.is_file() else ''
+        fields = (aliases, network.dataset, network.size, size, network.kind, name)
+        rows.append((*fields, network.trained_on))
     rows.sort(key=lambda row: not row[0])
-    for row in [('alias', 'data set', 'height x width', 'files', 'kind', 'name'), *rows]:
-        print('{:<20} {:<20} {:<14} {:<5} {:<6} {}'.format(*row))
+    header = ('alias', 'joints', 'height x width', 'file', 'kind', 'name', 'trained on')
+    for row in [header, *rows]:
+        print('{:<20} {:<20} {:<14} {:<13} {:<6} {:<16} {}'.format(*row))
+    print(_TERMS)
 
 
-main = Command(NetworksOptions, show, __doc__, 'stdpose networks')
+def _fetch(names: list[str]) -> None:
+    """Fetch the files of some networks, those that are missing."""
+    from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
+    from stdpose_mm.pose_networks.model_zoo import find_network
+
+    if 'all' in names:
+        names = [network.name for network in dict.fromkeys(_published().values())]
+    detectors = PUBLISHED_DETECTORS
+    networks = [detectors.get(name.lower()) or find_network(name) for name in names]
+    for network in dict.fromkeys(networks):
+        print(f'{network.names[0]}: {network.fetch()}', flush=True)
+
+
+def _check(names: list[str]) -> None:
+    """Compare the files that are here with the published ones; name all that differ."""
+    wrong = []
+    for network in dict.fromkeys(_published().values()):
+        if not network.path.is_file():
+            continue
+        try:
+            # This compares a file that is here with the published one.
+            network.fetch()
+        except InputError as error:
+            wrong.append(str(error))
+        else:
+            print(f'{network.names[0]}: {network.path} is as published')
+    if wrong:
+        raise InputError('; '.join(wrong))
+
+
+main = Command(NetworksOptions, run, __doc__, 'stdpose networks')

@@ -22,7 +22,7 @@ from stdpose_mm.constants import (
     LifeSpan,
 )
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video_list import ListedVideo, VideoFiles, VideoInputs, read_inputs
+from stdpose_mm.io.video_list import InputVideo, VideoFiles, VideoInputs, read_inputs
 from stdpose_mm.text import counted
 
 from .argument_types import picture_size, pixel_tolerance, positive, whole
@@ -78,7 +78,7 @@ class InputOptions:
         """The files that options name, as arguments of :meth:`VideoInputs.files_of`."""
         return {}
 
-    def files_of(self, video: ListedVideo) -> VideoFiles:
+    def files_of(self, video: InputVideo) -> VideoFiles:
         """Find the files of one of the videos; see :meth:`VideoInputs.files_of`."""
         return self.listed.files_of(video, **self.named_files)
 
@@ -554,7 +554,7 @@ def require_folder(name: str, path: str | Path) -> None:
 
 
 def require_result_folders(
-    results: Mapping[str, Sequence[str]], videos: Sequence[ListedVideo]
+    results: Mapping[str, Sequence[str]], videos: Sequence[InputVideo]
 ) -> None:
     """Refuse results of pose networks or trackers that do not tell the videos apart.
 
@@ -567,7 +567,7 @@ def require_result_folders(
     """
     for name, path in ((name, path) for name, paths in results.items() for path in paths):
         require_folder(name, path)
-        named: dict[str, ListedVideo] = {}
+        named: dict[str, InputVideo] = {}
         for video in videos:
             other = named.setdefault(video.name, video)
             if other is not video:

@@ -42,7 +42,7 @@ def format_accuracy(accuracy: LabelAccuracy | None, labels: VideoLabels) -> list
 def _scores_between_labels(dense: VideoLabels) -> Iterator[np.ndarray]:
     """Yield the scores of the propagated joints in each pose between two labels of a person."""
     for track in dense.tracks().values():
-        labelled_frames = [frame for frame, person in track.items() if person.source == 'given']
+        labelled_frames = [frame for frame, person in track.items() if person.is_given]
         for frame, person in track.items():
             if (
                 labelled_frames

@@ -65,6 +65,8 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
             videos, a folder.
         recover: If a line of the project is damaged, continue with the edits before it; the whole
             project is kept as a copy that ends in .bak.
+        read_only: Show the project, up to a damaged line if there is one, but refuse every edit:
+            its file stays as it is, and may be open elsewhere.
         skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
             openpose-body-25, openpose-coco, or those of a label file, of COCO's categories or of
             JSON with joints, limbs and category (default: the page asks).
@@ -97,6 +99,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
     out: str | None = option(writes=True, is_folder=None)
     project: str | None = option(writes=True, is_folder=None, metavar='FILE')
     recover: bool = option(False)
+    read_only: bool = option(False)
     skeleton: str | None = option(metavar='{NAME,FILE}')
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     as_given: float = option(0.8, type=fraction, metavar='S')
@@ -159,6 +162,7 @@ def review(options: ReviewCommandOptions) -> None:
             as_given=options.as_given,
             reading=options.label_reading,
             recover=options.recover,
+            read_only=options.read_only,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
             drafts=DraftSources.choose(

@@ -19,7 +19,6 @@ from stdpose_mm.io.labels import (
     frame_indices,
     match_frames,
     numbers_with_gaps,
-    read_json,
     read_labels,
 )
 from stdpose_mm.io.labels.detections import parse_detections
@@ -27,9 +26,8 @@ from stdpose_mm.io.labels.fields import (
     MAX_EXACT,
     errors_of,
     fields_of,
-    read_bytes,
-    read_text,
 )
+from stdpose_mm.io.labels.label_source import LabelSource
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import (
@@ -45,21 +43,18 @@ from .person_detector import SCORE_THRESHOLD
 
 MOT_SUFFIXES = ('.txt', '.csv')
 
-Boxes = dict[int, dict[int, np.ndarray]]
-"""Track id -> frame -> box [4]."""
-
 
 def read_tracks(
     path: PathLike, frames: FrameSource, options: FrameOptions = NO_BOX_FRAME_OPTIONS
-) -> Boxes:
-    """Read the boxes of tracked people in a video; see :func:`read_boxes`.
+) -> dict[int, dict[int, np.ndarray]]:
+    """Read the boxes of tracked people in a video, by track id and frame; see :func:`read_boxes`.
 
     People without a track id in a label file with others are left out.
 
     Raises:
         InputError: Also if there are boxes without track ids.
     """
-    tracks: Boxes = {}
+    tracks: dict[int, dict[int, np.ndarray]] = {}
     for frame, people in read_boxes(path, frames, options=options, tracked=True).items():
         if not people.is_tracked:
             raise InputError(
@@ -104,18 +99,16 @@ def read_boxes(
             on frames that are ambiguous or that the video lacks, or was made at another size than
             the video's.
     """
-    file = Path(path)
-    if file.suffix.lower() in MOT_SUFFIXES and not file.is_dir():
-        text = read_text(path, may_be_empty=True)
+    source = LabelSource.of(path)
+    if Path(path).suffix.lower() in MOT_SUFFIXES and not source.is_folder:
+        text = source.text(may_be_empty=True)
         # DeepLabCut also writes CSV files.
         if not text.startswith('scorer,'):
             return _on_frames(path, _parse_mot(path, text, frames, options), frames, options)
-    elif not file.is_dir() and re.match(rb'(?:\xef\xbb\xbf)?\s*\[', read_bytes(path)[:100]):
-        data = read_json(path)
-        if _are_detections(data):
-            detections = parse_detections(path, data, SCORE_THRESHOLD)
-            return _on_frames(path, detections, frames, options)
-    labels = read_labels(path, size=None if frames is None else frames.size)
+    elif not source.is_folder and source.head.startswith(b'[') and _are_detections(source.json):
+        detections = parse_detections(path, source.json, SCORE_THRESHOLD)
+        return _on_frames(path, detections, frames, options)
+    labels = read_labels(source, size=None if frames is None else frames.size)
     people: dict[int, list[tuple[np.ndarray, float, int]]] = {}
     left_out = tracked and any(person.track_id is not None for person in labels.persons)
     for person in _match(labels, frames, options).persons:
@@ -215,11 +208,11 @@ def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]
     return int(frame), (box, score, int(track))
 
 
-def as_boxes(given: Mapping[int, object] | Sequence[object]) -> dict[int, FrameBoxes]:
+def as_boxes(boxes_by_frame: Mapping[int, object] | Sequence[object]) -> dict[int, FrameBoxes]:
     """Convert boxes given as Python objects, in the form of MMPose.
 
     Args:
-        given: One entry per frame, in order, or frame index -> entry. An entry is
+        boxes_by_frame: One entry per frame, in order, or frame index -> entry. An entry is
 
             - an array [N, 4] of x1, y1, x2, y2 in pixels, or [N, 5] with the score last;
             - a dict with such an array as ``bboxes``, and ``bbox_scores`` [N] and ``track_ids`` [N]
@@ -233,7 +226,9 @@ def as_boxes(given: Mapping[int, object] | Sequence[object]) -> dict[int, FrameB
     Raises:
         InputError: If an entry is not as described.
     """
-    entries = given.items() if isinstance(given, Mapping) else enumerate(given)
+    entries = (
+        boxes_by_frame.items() if isinstance(boxes_by_frame, Mapping) else enumerate(boxes_by_frame)
+    )
     boxes = {}
     for frame, entry in entries:
         if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)) or frame < 0:

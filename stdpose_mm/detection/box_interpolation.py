@@ -41,7 +41,7 @@ class BoxInterpolator:
 
     def __init__(self) -> None:
         self._pending: deque[_PendingFrame] = deque()
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[int, _DetectedTrack] = {}
         self._detected_frames: deque[int] = deque(maxlen=self.MAX_STEPS)
         self._num_steps = 0
 
@@ -69,7 +69,9 @@ class BoxInterpolator:
             if start is None:
                 # The first box is held for half of the frames before it.
                 first = frame - (frame - before) // 2 - 1
-                start = _Track(self._num_steps, self._num_steps, first, box, score, np.zeros(4))
+                start = _DetectedTrack(
+                    self._num_steps, self._num_steps, first, box, score, np.zeros(4)
+                )
             steps = frame - start.frame
             for between in range(start.frame + 1, frame):
                 ratio = (between - start.frame) / steps
@@ -80,7 +82,7 @@ class BoxInterpolator:
             self._put(track_id, frame, box, score)
             velocity = np.zeros(4)
             velocity[:2] = (_centre(box) - _centre(start.box)) / steps
-            self._tracks[track_id] = _Track(
+            self._tracks[track_id] = _DetectedTrack(
                 start.first_step, self._num_steps, frame, box, score, velocity
             )
         self._drop_detected_once()
@@ -120,7 +122,7 @@ class BoxInterpolator:
                 for frame in self._pending:
                     frame.people.pop(track_id, None)
 
-    def _extrapolate(self, track_id: int, track: _Track) -> None:
+    def _extrapolate(self, track_id: int, track: _DetectedTrack) -> None:
         """Move a person on for half of the frames up to the detections that missed the person."""
         missed = self._detected_frames[track.step - self._num_steps]
         for elapsed in range(1, (missed - track.frame) // 2 + 1):
@@ -151,7 +153,7 @@ class _PendingFrame:
 
 
 @dataclass
-class _Track:
+class _DetectedTrack:
     """The last detection of a person with its step, and the step of the first detection."""
 
     first_step: int

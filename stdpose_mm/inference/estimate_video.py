@@ -133,8 +133,8 @@ def number_tracks(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]
     numbers: dict[int, int] = {}
     for frame in estimates:
         ids = frame.people.track_ids.tolist()
-        own = np.array([numbers.setdefault(t, len(numbers) + 1) for t in ids], dtype=np.int64)
-        yield replace(frame, people=replace(frame.people, track_ids=own))
+        track_ids = np.array([numbers.setdefault(t, len(numbers) + 1) for t in ids], dtype=np.int64)
+        yield replace(frame, people=replace(frame.people, track_ids=track_ids))
 
 
 def smooth_poses(

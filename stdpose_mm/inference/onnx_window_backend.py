@@ -231,8 +231,8 @@ class OnnxWindowBackend(WindowBackend):
             views = []
             for flip in flips:
                 inputs = {'crops': np.ascontiguousarray(plain[..., ::-1] if flip else plain)}
-                found = self.encoder.run(outputs, inputs)
-                views.append(dict(zip(outputs, found, strict=True)))
+                values = self.encoder.run(outputs, inputs)
+                views.append(dict(zip(outputs, values, strict=True)))
             batches.append(FrameFeatures(tuple(views)))
         return FrameFeatures.concatenate(batches)
 
@@ -241,14 +241,14 @@ class OnnxWindowBackend(WindowBackend):
         return self._average([view['frame_heatmaps'] for view in features.views])
 
     def fuse(
-        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, labels: WindowLabels | None = None
     ) -> np.ndarray:
         """See :class:`WindowBackend`.
 
         Raises:
             InputError: If labels are given to a network that takes none.
         """
-        if given is not None and not self.takes_labels:
+        if labels is not None and not self.takes_labels:
             raise InputError(
                 'an exported network takes no labels, give the checkpoint to propagate them'
             )
@@ -256,16 +256,20 @@ class OnnxWindowBackend(WindowBackend):
             return self.frame_heatmaps(features.take(rows[:, key_index(rows.shape[1])]))
         return np.concatenate(
             [
-                self._average([self.fusion.run(['heatmaps'], each)[0] for each in inputs])
-                for inputs in self.window_inputs(features, rows, given)
+                self._average([self.fusion.run(['heatmaps'], of_view)[0] for of_view in inputs])
+                for inputs in self.window_inputs(features, rows, labels)
             ]
         )
 
     def window_inputs(
-        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, window_labels: WindowLabels | None = None
     ) -> Iterator[list[dict[str, np.ndarray]]]:
         """Yield the inputs of the graph of windows in each pass of :meth:`fuse`, for each view."""
-        labels = () if given is None else tuple(zip(WINDOW_INPUTS[2:], given, strict=True))
+        labels = (
+            ()
+            if window_labels is None
+            else tuple(zip(WINDOW_INPUTS[2:], window_labels, strict=True))
+        )
         for chunk in equal_slices(len(rows), self._windows_at_once):
             of_labels = {name: values[chunk] for name, values in labels}
             yield [
@@ -321,11 +325,13 @@ class UdpCropCodec:
         sizes = np.array([self.heatmap_size, self.input_size], dtype=np.float64) - 1
         return crop.to_crop * (sizes[0] / sizes[1])[:, None]
 
-    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, has_joint: np.ndarray) -> np.ndarray:
         """See :class:`CropCodec`."""
         to_heatmap = self.to_heatmap(crop)
         points = pose @ to_heatmap[:, :2].T + to_heatmap[:, 2]
-        return draw_gaussians(points, shown.astype(np.float32), self.heatmap_size, self.sigma)[0]
+        return draw_gaussians(points, has_joint.astype(np.float32), self.heatmap_size, self.sigma)[
+            0
+        ]
 
     def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`PoseCodec`."""

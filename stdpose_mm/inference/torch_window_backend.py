@@ -67,7 +67,7 @@ class TorchWindowBackend(WindowBackend):
         return np.concatenate(batches)
 
     def fuse(
-        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, window_labels: WindowLabels | None = None
     ) -> np.ndarray:
         """See :class:`WindowBackend`."""
         if not self.sees_windows:
@@ -75,7 +75,7 @@ class TorchWindowBackend(WindowBackend):
         batches = []
         with self.window_model.inference():
             for chunk in equal_slices(len(rows), self.batch_size):
-                labels = None if given is None else self._on_device(given, chunk)
+                labels = None if window_labels is None else self._on_device(window_labels, chunk)
                 windows = features.take(torch.from_numpy(rows[chunk])).views
                 maps = [self._fused(windows[0], labels)]
                 if len(windows) > 1:
@@ -97,8 +97,8 @@ class TorchWindowBackend(WindowBackend):
             chosen = torch.from_numpy(read)
             maps = torch.zeros(self._maps_shape(len(features)), device=features.device)
             if read.any():
-                found = model.predict_frame_heatmaps(features[None, chosen])
-                maps[chosen] = found[0].to(maps.dtype)
+                estimated = model.predict_frame_heatmaps(features[None, chosen])
+                maps[chosen] = estimated[0].to(maps.dtype)
             view['frame_heatmaps'] = maps
         return {name: values for name, values in view.items() if values is not None}
 
@@ -113,13 +113,13 @@ class TorchWindowBackend(WindowBackend):
         heatmaps: Tensor = self._model.predict_frame_heatmaps(view['features'][None, chunk])
         return heatmaps[0]
 
-    def _fused(self, window: Any, given: AuxiliaryLabels | None) -> Tensor:
-        inputs = (window['features'], window.get('frame_heatmaps'), given)
+    def _fused(self, window: Any, labels: AuxiliaryLabels | None) -> Tensor:
+        inputs = (window['features'], window.get('frame_heatmaps'), labels)
         return self._model.head.forward(self._model.fuse(*inputs, window.get('projections')))
 
-    def _on_device(self, given: WindowLabels, chunk: slice) -> AuxiliaryLabels:
+    def _on_device(self, labels: WindowLabels, chunk: slice) -> AuxiliaryLabels:
         device = next(self._model.parameters()).device
-        return AuxiliaryLabels(*(torch.from_numpy(field[chunk]).to(device) for field in given))
+        return AuxiliaryLabels(*(torch.from_numpy(field[chunk]).to(device) for field in labels))
 
     def _average(self, heatmaps: Sequence[Tensor]) -> np.ndarray:
         """Average heatmaps [N, K, h, w] of the plain and the mirrored view, if there is one."""

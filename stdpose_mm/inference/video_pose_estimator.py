@@ -172,7 +172,7 @@ class _Image:
     features: FrameFeatures | None = None
 
 
-_Window = Sequence[_Image]
+_WindowImages = Sequence[_Image]
 """The T images of a person."""
 
 
@@ -199,7 +199,7 @@ class _Frame:
     heatmaps: list[np.ndarray] = field(default_factory=list)
 
 
-_CroppedFrame = tuple[_Frame, Sequence[_Image], Sequence[_Window]]
+_CroppedFrame = tuple[_Frame, Sequence[_Image], Sequence[_WindowImages]]
 """A frame, the images that no frame before it has brought, and the windows of its people."""
 
 
@@ -224,7 +224,7 @@ class _Pipeline:
         self._keep_heatmaps = keep_heatmaps
         self._unfinished: deque[_Frame] = deque()
         self._images: deque[_Image] = deque()
-        self._windows: deque[tuple[_Window, _Frame]] = deque()
+        self._windows: deque[tuple[_WindowImages, _Frame]] = deque()
 
     def run(self, frames: Iterable[_CroppedFrame]) -> Iterator[FrameEstimate]:
         """Estimate the poses of all frames, in order."""

@@ -6,13 +6,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, NamedTuple, Protocol, TypeVar
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from stdpose_mm.constants import CropPolicy
 from stdpose_mm.structures import Skeleton
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.video import FrameSource
 
 Item = TypeVar('Item')
 
@@ -56,13 +60,13 @@ class CropCodec(Protocol):
     def to_heatmap(self, crop: Crop) -> np.ndarray:
         """Return the [2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
 
-    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, has_joint: np.ndarray) -> np.ndarray:
         """Encode a pose as heatmaps.
 
         Args:
             crop: Region of the heatmaps in the picture.
             pose: [K, 2] pixels of the picture.
-            shown: [K] bool; the maps of other joints are empty.
+            has_joint: [K] bool; the maps of other joints are empty.
 
         Returns:
             [K, h, w] float32.
@@ -163,6 +167,31 @@ def fill_batches(
         yield batch
 
 
+def read_batches(
+    frames: FrameSource, wanted: Iterable[tuple[int, Item]], batch_size: int
+) -> Iterator[tuple[tuple[Item, ...], tuple[np.ndarray, ...]]]:
+    """Read frames in batches, each frame once for all that is wanted in it.
+
+    Args:
+        frames: The video.
+        wanted: Frames, ascending, with what is looked for in each; a frame may occur repeatedly.
+        batch_size: Number of pictures in a batch.
+
+    Yields:
+        What is looked for, and the picture for each.
+    """
+
+    def read() -> Iterator[tuple[Item, np.ndarray]]:
+        for frame, items in groupby(wanted, key=itemgetter(0)):
+            picture = frames[frame]
+            for _, item in items:
+                yield item, picture
+
+    for batch in fill_batches(read(), lambda _: 1, batch_size):
+        items, pictures = zip(*batch, strict=True)
+        yield items, pictures
+
+
 class WindowBackend(ABC):
     """Base class of networks that see windows, run in two halves: encoding frames, fusing windows.
 
@@ -204,7 +233,7 @@ class WindowBackend(ABC):
 
     @abstractmethod
     def fuse(
-        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, labels: WindowLabels | None = None
     ) -> np.ndarray:
         """Estimate the heatmaps of the key frames of N windows.
 
@@ -212,7 +241,7 @@ class WindowBackend(ABC):
             features: Features of M frames.
             rows: [N, T] int: indices, among the M frames, of the frames of each window in order of
                 time.
-            given: Labels of the auxiliary frames of the N windows.
+            labels: Labels of the auxiliary frames of the N windows.
 
         Returns:
             [N, K, h, w] float32.

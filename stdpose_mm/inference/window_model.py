@@ -250,19 +250,19 @@ class WindowModel:
         """Return the [2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
         return crop.to_crop / self._encoder.scale_factor[:, None]
 
-    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, has_joint: np.ndarray) -> np.ndarray:
         """Encode a pose as heatmaps with the codec of the pipeline.
 
         Args:
             crop: Region of the heatmaps in the picture.
             pose: [K, 2] pixels of the picture.
-            shown: [K] bool; the maps of other joints are empty.
+            has_joint: [K] bool; the maps of other joints are empty.
 
         Returns:
             [K, h, w] float32.
         """
         points = pose @ crop.to_crop[:, :2].T + crop.to_crop[:, 2]
-        encoded = self._encoder.encode(points[None], shown[None].astype(np.float32))
+        encoded = self._encoder.encode(points[None], has_joint[None].astype(np.float32))
         heatmaps: np.ndarray = encoded['heatmaps']
         return heatmaps
 

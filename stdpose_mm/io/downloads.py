@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from errno import EDQUOT, EFBIG, ENOSPC
 from functools import lru_cache
 from hashlib import sha256
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import IO, ClassVar
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from platformdirs import user_cache_path
 from tqdm import tqdm
@@ -28,16 +31,27 @@ from .atomic import atomic_path, write_text
 from .cache_folder import choose_cache_folder
 
 MIRROR_VARIABLE = 'STDPOSE_MIRROR'
-"""Environment variable with the address of a server that has the same files in the same folders."""
+"""Environment variable with the address of a server that has the same files in the same folders; it
+is used in place of ``PUBLISHED_AT``."""
 
-PUBLISHED_AT = 'https://download.openmmlab.com/mmpose/v1/projects'
-"""Address of the folder that addresses of published files are relative to."""
+PUBLISHED_AT = (
+    'https://download.openmmlab.com/mmpose/v1/projects',
+    'https://huggingface.co/Tau-J/RTMPose/resolve/main',
+)
+"""Addresses of folders with the published files, of OpenMMLab and of RTMPose's author, which are
+tried in this order."""
 
 MEMBER = 'end2end.onnx'
 """Name of the network in a published zip file, as MMDeploy exports it."""
 
 _ANSWER_TIMEOUT = 20
-"""Seconds after which a server that does not answer counts as unreachable."""
+"""Seconds after which a server that sends nothing counts as unreachable."""
+
+_LEAST_SPEED = 20_000
+"""Bytes per second; a server that is slower, apart from the first seconds, is given up."""
+
+_MOST_RESUMPTIONS = 5
+"""How often a download that was cut short is resumed at one address."""
 
 _MAX_BYTES = 2**31
 """Size of the largest network that is unpacked: that of the largest ONNX file in one piece."""
@@ -52,6 +66,7 @@ class PublishedFile:
         file: Path of its zip file on the server.
         input_size: (width, height) of its input in pixels.
         trained_on: Data sets that it was trained on.
+        sha256: SHA-256 of the ONNX file in the zip file; None if it is not known.
     """
 
     kind: ClassVar = 'ONNX'
@@ -61,6 +76,7 @@ class PublishedFile:
     file: str
     input_size: tuple[int, int]
     trained_on: str
+    sha256: str | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -80,12 +96,12 @@ class PublishedFile:
     @property
     def download(self) -> tuple[str, Path]:
         """The address of its zip file, and the path to which the user may copy it instead."""
-        return _address(self.file), self.path.with_name(PurePosixPath(self.file).name)
+        return _addresses(self.file)[0], self.path.with_name(PurePosixPath(self.file).name)
 
     def fetch(self) -> Path:
         """Return its ONNX file, see :func:`fetch`."""
         terms = 'licence of MMPose: Apache-2.0; training data (with their own terms): '
-        return fetch(self.file, self.name, terms + self.trained_on)
+        return fetch(self.file, self.name, terms + self.trained_on, self.sha256)
 
 
 def download_path(address: str) -> Path:
@@ -98,20 +114,23 @@ def download_path(address: str) -> Path:
     return folder / 'downloads' / PurePosixPath(address).with_suffix('.onnx').name
 
 
-def fetch(address: str, name: str, terms: str) -> Path:
+def fetch(address: str, name: str, terms: str, sha256: str | None = None) -> Path:
     """Return the ONNX file of a published network; fetch it first, with a note, if it is missing.
 
-    A zip file of the same name that the user has put beside it is unpacked instead. The SHA-256 of
-    the network is stored in a file beside it when it is first used, and compared at each later use.
+    A zip file of the same name that the user has put beside it is unpacked instead. If the SHA-256
+    of the network is not known, it is stored in a file beside it when it is first used. It is
+    compared at each use.
 
     Args:
-        address: Path of its zip file below ``PUBLISHED_AT``, or below the address in the
+        address: Path of its zip file below each of ``PUBLISHED_AT``, or below the address in the
             environment variable ``STDPOSE_MIRROR``.
         name: What it is, in messages.
         terms: Licence and training data, which the note repeats.
+        sha256: SHA-256 of the network in the zip file; None if it is not known.
 
     Raises:
-        InputError: If it cannot be fetched or unpacked, or has changed since its first use.
+        InputError: If it cannot be fetched or unpacked, is not the published network, or has
+            changed since its first use.
     """
     file = download_path(address)
     archive, record = file.with_name(PurePosixPath(address).name), file.with_suffix('.sha256')
@@ -119,12 +138,24 @@ def fetch(address: str, name: str, terms: str) -> Path:
         record.unlink(missing_ok=True)
         with atomic_path(file) as temporary:
             if archive.is_file():
-                _unpack(archive, temporary, f'{archive}, which you put there,')
+                try:
+                    _unpack(archive, temporary, sha256)
+                except ValueError as error:
+                    raise InputError(
+                        f'{archive}, which you put there, {error}, remove it, and it is fetched'
+                    ) from error
             else:
-                _fetch_network(address, name, terms, archive, temporary)
+                _fetch_network(address, name, terms, archive, temporary, sha256)
     with system_errors_of(f'{file} cannot be read'):
         stat = file.stat()
         digest = _digest(file, stat.st_size, stat.st_mtime_ns)
+    if sha256 is not None:
+        if digest != sha256:
+            raise InputError(
+                f'{file} is not the published {name}, its SHA-256 is {digest} and not {sha256}, '
+                f'remove {file}, and it is fetched again'
+            )
+        return file
     # As `sha256sum --check` reads it.
     line = f'{digest}  {file.name}\n'
     if not record.is_file():
@@ -151,52 +182,92 @@ def note_downloads(downloads: Iterable[tuple[str, Path]]) -> None:
         )
 
 
-def _address(file: str) -> str:
-    """Return the address of a published file on the server in use."""
-    base = os.environ.get(MIRROR_VARIABLE) or PUBLISHED_AT
-    return f'{base.rstrip("/")}/{file}'
+def _addresses(file: str) -> list[str]:
+    """Return the addresses of a published file on the servers in use."""
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    return [f'{base.rstrip("/")}/{file}' for base in ([mirror] if mirror else PUBLISHED_AT)]
 
 
-def _fetch_network(address: str, name: str, terms: str, archive: Path, out: Path) -> None:
-    """Download a zip file, of which only the network is stored."""
-    url = _address(address)
+def _fetch_network(
+    address: str, name: str, terms: str, archive: Path, out: Path, sha256: str | None
+) -> None:
+    """Download a zip file, of which only the network is stored, from the first server that can."""
+    if sha256 is None:
+        terms += '; its SHA-256 is not known beforehand, it is compared from its first use on'
+    reasons = []
+    for url in _addresses(address):
 
-    def announce(size: str) -> None:
-        note(f'fetching {name} ({size}) from {url} to {archive.parent}; {terms}')
+        def announce(size: str, url: str = url) -> None:
+            note(f'fetching {name} ({size}) from {url} to {archive.parent}; {terms}')
 
-    # This file has no name, so that not even a killed run leaves a part of it.
-    with tempfile.TemporaryFile(dir=archive.parent) as stream:
-        try:
-            download(url, stream, announce)
-        except (HTTPException, OSError, ValueError) as error:
-            raise InputError(
-                f'{name} cannot be fetched from {url} ({one_line(error)}), try again, download '
-                f'{PUBLISHED_AT}/{address} in another way and copy it to {archive}, or set '
-                f'{MIRROR_VARIABLE} to the address of a server that has it'
-            ) from error
-        _unpack(stream, out, url)
+        # This file has no name, so that not even a killed run leaves a part of it.
+        with tempfile.TemporaryFile(dir=archive.parent) as stream:
+            try:
+                download(url, stream, announce)
+                _unpack(stream, out, sha256)
+            except (HTTPException, OSError, ValueError) as error:
+                if _is_local(error):
+                    raise
+                reasons.append(f'{url} ({one_line(error)})')
+            else:
+                return
+    raise InputError(
+        f'{name} cannot be fetched from {" or ".join(reasons)}, try again, download one of them in '
+        f'another way and copy it to {archive}, or set {MIRROR_VARIABLE} to the address of a '
+        'server that has it'
+    )
+
+
+def _is_local(error: Exception) -> bool:
+    """Return whether an error is of the disk here, which another server would not mend."""
+    return isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EFBIG)
 
 
 def download(url: str, stream: IO[bytes], announce: Callable[[str], object]) -> None:
     """Download the whole content of a URL, with a progress bar on a terminal.
 
+    A download that is cut short is resumed, if the server lets it, as long as it gets on.
+
     Args:
         url: The URL.
-        stream: Where the content is written to.
+        stream: An empty file, to which the content is written.
         announce: Called with the size in words before the content is read.
 
     Raises:
         HTTPException, OSError, ValueError: If it cannot be fetched or is cut short.
     """
-    with urlopen(url, timeout=_ANSWER_TIMEOUT) as answer:
+    for attempts_left in reversed(range(_MOST_RESUMPTIONS + 1)):
+        received = stream.tell()
+        try:
+            _receive(url, stream, announce if received == 0 else lambda size: None)
+        except (HTTPException, OSError, ValueError) as error:
+            if not attempts_left or stream.tell() <= received or _is_local(error):
+                raise
+        else:
+            return
+
+
+def _receive(url: str, stream: IO[bytes], announce: Callable[[str], object]) -> None:
+    """Write the content of a URL from the end of the stream on; else all of it."""
+    received = stream.tell()
+    request = Request(url, headers={'Range': f'bytes={received}-'} if received else {})
+    with urlopen(request, timeout=_ANSWER_TIMEOUT) as answer:
+        if received and getattr(answer, 'status', None) != HTTPStatus.PARTIAL_CONTENT:
+            received = stream.seek(0)
+            stream.truncate()
         size = int(answer.headers.get('Content-Length') or 0)
         announce(f'{size / 1e6:.1f} MB' if size else 'size unknown')
+        began = time.monotonic()
         with tqdm(total=size or None, unit='B', unit_scale=True, disable=None) as bar:
-            while block := answer.read(2**18):
+            # Not `read`, which waits for the whole block.
+            while block := getattr(answer, 'read1', answer.read)(2**18):
                 stream.write(block)
                 bar.update(len(block))
-    if size and stream.tell() != size:
-        raise ValueError(f'only {stream.tell()} of {size} bytes were received')
+                seconds = time.monotonic() - began - _ANSWER_TIMEOUT
+                if stream.tell() - received < _LEAST_SPEED * seconds:
+                    raise TimeoutError(f'slower than {_LEAST_SPEED // 1000} kB per second')
+    if size and stream.tell() != received + size:
+        raise ValueError(f'only {stream.tell()} of {received + size} bytes were received')
 
 
 def file_sha256(file: Path) -> str:
@@ -208,8 +279,12 @@ def file_sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _unpack(source: Path | IO[bytes], out: Path, what: str) -> None:
-    """Unpack the network, and nothing else, from a zip file."""
+def _unpack(source: Path | IO[bytes], out: Path, sha256: str | None) -> None:
+    """Unpack the network, and nothing else, from a zip file.
+
+    Raises:
+        ValueError: If it is not the published file; the message goes on from its name.
+    """
     try:
         with zipfile.ZipFile(source) as archive:
             members = [m for m in archive.infolist() if PurePosixPath(m.filename).name == MEMBER]
@@ -222,10 +297,9 @@ def _unpack(source: Path | IO[bytes], out: Path, what: str) -> None:
         raise
     # zipfile and its decompressors raise various errors for damaged or encrypted files.
     except Exception as error:
-        raise InputError(
-            f'{what} is not a zip file with one {MEMBER} ({one_line(error)}), so it is not the '
-            f'published file: remove it, or set {MIRROR_VARIABLE} to a server that has it'
-        ) from error
+        raise ValueError(f'is not a zip file with one {MEMBER}: {one_line(error)}') from error
+    if sha256 is not None and (digest := file_sha256(out)) != sha256:
+        raise ValueError(f'holds another network than the published one, with SHA-256 {digest}')
 
 
 @lru_cache(maxsize=16)

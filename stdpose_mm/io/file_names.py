@@ -35,6 +35,12 @@ PICTURE_SUFFIXES = (
     *('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm'),
     *('.jpe', '.jfif', '.avif'),
 )
+VIDEO_SUFFIXES = (
+    *('.3gp', '.avi', '.flv', '.h264', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
+    *('.mts', '.mxf', '.ogv', '.ts', '.vob', '.webm', '.wmv', '.y4m'),
+)
+"""Suffixes of files that count as videos in a folder."""
+
 UNREAD_PICTURES = (
     *('.heic', '.heif', '.jxl', '.jp2', '.gif', '.exr', '.hdr', '.psd', '.tga', '.svg', '.dcm'),
     *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.orf', '.rw2', '.raw'),
@@ -51,7 +57,8 @@ _PICTURE_STARTS = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*')
 _RESERVED = re.compile(r'(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE)
 
 _PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
-_TS_PACKET = 188
+START_SIZE = 189
+"""Number of bytes that tell the kind of a file: a packet of MPEG-TS, and the start of the next."""
 
 
 def video_name(path: PathLike) -> str:
@@ -63,6 +70,11 @@ def video_name(path: PathLike) -> str:
     for suffix in ('.gz', *LABEL_SUFFIXES, '.txt'):
         name = name.removesuffix(suffix)
     return name
+
+
+def frames_name(video: Path) -> str:
+    """Name a video: its file without the suffix, or its folder of pictures."""
+    return video.resolve().name if video.is_dir() else video.stem
 
 
 def file_name(name: str) -> str:
@@ -213,27 +225,31 @@ def require_no_stream(path: PathLike) -> None:
 def kind_of_file(path: PathLike) -> str | None:
     """Tell whether a file is a video, a picture or a label file; None for other or missing files.
 
-    Videos and pictures are recognised by their content, label files by their names.
-
     Raises:
         InputError: If it is a pipe or a device.
     """
     require_no_stream(path)
     try:
         with open(path, 'rb') as file:
-            head = file.read(_TS_PACKET + 1)
+            return kind_of_content(path, file.read(START_SIZE))
     except OSError:
         return None
-    if head[4:8] == b'ftyp':
-        return 'a picture' if head[8:12] in _PICTURE_BRANDS else 'a video'
-    if head[:4] == b'RIFF':
-        return 'a picture' if head[8:12] == b'WEBP' else 'a video'
-    if head.startswith(_VIDEO_STARTS) or (head[:1] == b'G' and head[_TS_PACKET:] == b'G'):
+
+
+def kind_of_content(path: PathLike, data: bytes) -> str | None:
+    """Tell the kind of a file, as :func:`kind_of_file`, by its first ``START_SIZE`` bytes or more.
+
+    Videos and pictures are recognised by their content, label files by their names.
+    """
+    if data[4:8] == b'ftyp':
+        return 'a picture' if data[8:12] in _PICTURE_BRANDS else 'a video'
+    if data[:4] == b'RIFF':
+        return 'a picture' if data[8:12] == b'WEBP' else 'a video'
+    is_stream = data[:1] == b'G' and data[START_SIZE - 1 : START_SIZE] == b'G'
+    if is_stream or data.startswith(_VIDEO_STARTS):
         return 'a video'
-    if head.startswith(_PICTURE_STARTS):
-        return 'a picture'
     name = os.fspath(path).lower()
-    if name.endswith(PICTURE_SUFFIXES):
+    if data.startswith(_PICTURE_STARTS) or name.endswith(PICTURE_SUFFIXES):
         return 'a picture'
     return 'a label file' if name.endswith(LABEL_SUFFIXES) else None
 
@@ -289,7 +305,7 @@ def shows_frames(path: PathLike) -> bool:
         return any(name.endswith(PICTURE_SUFFIXES) for name in names) and not any(
             name.endswith((*LABEL_SUFFIXES, '.txt')) for name in names
         )
-    return kind_of_file(path) in ('a video', 'a picture')
+    return not has_suffix(path, LABEL_SUFFIXES) and kind_of_file(path) in ('a video', 'a picture')
 
 
 def find_installed_config(

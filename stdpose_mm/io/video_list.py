@@ -19,30 +19,22 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.text import listed
 
 from .file_names import (
-    PICTURE_SUFFIXES,
-    composed,
-    is_leftover,
+    VIDEO_SUFFIXES,
+    frames_name,
     is_picture,
     natural_order,
     require_no_stream,
     require_video,
-    video_name,
 )
-from .labels.fields import NO_CHARACTER, Record, parse_json, read_text
+from .labels.fields import NO_CHARACTER, Record, parse_json
+from .labels.label_files import files_of_none, find_file_of
+from .labels.label_source import read_text
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')
 
 FIELDS = ('video', 'labels', 'labels_video', 'boxes', 'out')
 """Fields of a dataset file: the video, its label file, the name of the video in a label file of
 several videos, a file with its person boxes, and the output file below the output folder."""
-
-VIDEO_SUFFIXES = (
-    *('.3gp', '.avi', '.flv', '.h264', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
-    *('.mts', '.mxf', '.ogv', '.ts', '.vob', '.webm', '.wmv', '.y4m'),
-)
-"""Suffixes of files that count as videos in a folder."""
-
-_NO_LABELS = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, '.html', '.htm', '.onnx')
 
 
 @dataclass(frozen=True)
@@ -66,11 +58,11 @@ class VideoFiles:
     @property
     def name(self) -> str:
         """The name of the file without its suffix, or of the folder."""
-        return self.video.resolve().name if self.video.is_dir() else self.video.stem
+        return frames_name(self.video)
 
 
 @dataclass(frozen=True)
-class ListedVideo(VideoFiles):
+class InputVideo(VideoFiles):
     """One video of a list, with the files that a dataset file names for it.
 
     Args:
@@ -90,7 +82,7 @@ class ListedVideo(VideoFiles):
             InputError: If the folder has no file for that video, or several.
         """
         if listed is None and given is not None and given.is_dir():
-            return find_file_of(self, given)
+            return find_file_of(self.video, given)
         return listed or given
 
     def find_labels(self, given: Path | None) -> tuple[Path | None, str | None]:
@@ -122,7 +114,7 @@ class VideoInputs:
         note: A sentence if the folder of labels holds files of none of several videos.
     """
 
-    videos: list[ListedVideo]
+    videos: list[InputVideo]
     labels: Path | None
     several: bool
     needs_labels: bool = False
@@ -130,7 +122,7 @@ class VideoInputs:
 
     def files_of(
         self,
-        video: ListedVideo,
+        video: InputVideo,
         labels_video: str | None = None,
         boxes: Path | None = None,
         loaded_into_cvat: Path | None = None,
@@ -179,18 +171,18 @@ def read_inputs(given: Sequence[str], with_labels: bool = False) -> VideoInputs:
                 f'LABELS are missing after {last}, give a video and then its label file, or a '
                 'dataset file (.csv, .jsonl)'
             )
-    videos: list[ListedVideo] = []
+    videos: list[InputVideo] = []
     several = len(given) > 1
     for path in map(Path, given):
         if is_dataset(path):
             several, of_path = True, _read_dataset(path)
         else:
-            of_path = [*map(ListedVideo, _videos_in(path))]
+            of_path = [*map(InputVideo, _videos_in(path))]
             several |= bool(of_path)
-        videos += of_path or [ListedVideo(path)]
+        videos += of_path or [InputVideo(path)]
     note = None
     if several and labels is not None and labels.is_dir():
-        unused = [path.name for path in files_of_none(videos, labels)]
+        unused = [path.name for path in files_of_none((v.video for v in videos), labels)]
         note = f'{labels}: no video belongs to {listed(unused, 5)}' if unused else None
     return VideoInputs(videos, labels, several, with_labels, note)
 
@@ -210,45 +202,6 @@ def is_dataset(path: str | Path) -> bool:
     return True
 
 
-def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
-    """Find the file in a folder that has the name of a video, up to the suffix.
-
-    DeepLabCut's results, which append the name of a network, are found too. Videos, pictures and
-    web pages are ignored. If there is no such file, a folder of that name is returned.
-
-    Raises:
-        InputError: If there is none, or more than one.
-    """
-    name, file = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
-    named = [path for path in sorted(folder.iterdir()) if _belong_together(name, path)]
-    others = [path for path in named if path.resolve() != file.resolve()]
-    files = [path for path in others if path.is_file()] or others
-    if not files:
-        raise InputError(f'{folder} holds no file for {file}, expected one such as {name}.json')
-    if len(files) > 1:
-        both = f'{files[0]} and {files[1]} both belong to {file}'
-        raise InputError(f'{both}, keep one of them or name it in a dataset file')
-    return files[0]
-
-
-def files_of_none(videos: Sequence[ListedVideo], folder: Path) -> list[Path]:
-    """List the files in a folder that belong to none of the videos; see :func:`find_file_of`."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and may_hold_labels(path)]
-    names = [video.name for video in videos]
-    return [path for path in files if not any(_belong_together(name, path) for name in names)]
-
-
-def may_hold_labels(path: Path) -> bool:
-    """Tell by its name whether an entry of a folder may hold labels."""
-    return not is_leftover(path) and path.suffix.lower() not in _NO_LABELS
-
-
-def _belong_together(name: str, path: Path) -> bool:
-    name, file = composed(name), Path(composed(path.name))
-    is_named = name in (file.stem, video_name(file)) or file.name.startswith(f'{name}DLC_')
-    return is_named and may_hold_labels(path)
-
-
 def _videos_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
@@ -266,7 +219,7 @@ def _holds_pictures(path: Path) -> bool:
     return False
 
 
-def _read_dataset(path: Path) -> list[ListedVideo]:
+def _read_dataset(path: Path) -> list[InputVideo]:
     text = read_text(path, may_be_empty=True)
     rows = _csv_rows(path, text) if path.suffix.lower() == '.csv' else _json_rows(path, text)
     videos = [_listed(path, Record(path, f'line {line}', row)) for line, row in rows]
@@ -298,7 +251,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
             yield number, parse_json(f'{path}, line {number},', line)
 
 
-def _listed(path: Path, row: Record) -> ListedVideo:
+def _listed(path: Path, row: Record) -> InputVideo:
     given = {field: row.text(field, '').strip() for field in FIELDS}
     for field in row.extra():
         raise row.error(field, f'left out (known fields: {", ".join(FIELDS)})')
@@ -313,4 +266,4 @@ def _listed(path: Path, row: Record) -> ListedVideo:
         raise row.error('out', 'a path below the output folder such as day1/clip.json')
     place = PurePosixPath(*out.parts) if out.parts else None
     video = path.parent / given['video']
-    return ListedVideo(video, labels, given['labels_video'] or None, boxes, out=place)
+    return InputVideo(video, labels, given['labels_video'] or None, boxes, out=place)

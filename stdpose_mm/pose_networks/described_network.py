@@ -52,7 +52,7 @@ class DescribedNetwork(PoseNetwork):
         self.description = description
         shape = input_shapes[0] if len(input_shapes) == 1 else ()
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
-            taken = ' and '.join(str(list(each)) for each in input_shapes)
+            taken = ' and '.join(str(list(input_shape)) for input_shape in input_shapes)
             raise InputError(
                 f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give a '
                 'top-down pose network'
@@ -126,7 +126,7 @@ class DescribedNetwork(PoseNetwork):
         if sizes != (len(parts), maps.ndim) or any(part.shape[1] != joints for part in parts):
             expected = f'[N, {joints}, bins] for x and y' if is_simcc else f'[N, {joints}, h, w]'
             raise InputError(
-                f'{self.name} gives {" and ".join(str(list(each.shape)) for each in outputs)}, '
+                f'{self.name} gives {" and ".join(str(list(values.shape)) for values in outputs)}, '
                 f'expected {description.output} {expected}, give another description'
             )
         if is_simcc:

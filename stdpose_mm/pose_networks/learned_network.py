@@ -18,6 +18,7 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import expand, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN
+from stdpose_mm.structures.decode_gaussians import peak_windows
 from stdpose_mm.text import counted
 
 from .described_network import DescribedNetwork, OnnxPoseNetwork
@@ -37,7 +38,8 @@ SIGMA = 1.5
 _REACH = 2
 """Cells on each side of a map's largest value that are averaged for the position."""
 
-_BATCH_SIZE = 16
+BATCH_SIZE = 16
+"""Number of pictures that the network is shown at once."""
 
 
 FEW_JOINTS = 0.5
@@ -161,35 +163,34 @@ class LearnedNetwork(DescribedNetwork):
 
     def locate(
         self,
-        frames: FrameSource,
-        indices: Sequence[int],
+        pictures: Sequence[np.ndarray],
         boxes: np.ndarray,
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Locate the joints of one subject in N frames.
+        """Locate the joints of a subject in each of N pictures.
 
         The network runs on the boxes, then on the boxes of the poses that it has found there: a box
-        that is far off shows little of the subject.
+        that is far off shows little of the subject. The second look has no prior, so that a wrong
+        one does not mislead both. The more probable pose is taken.
 
         Args:
-            frames: The video.
-            indices: The N frames, ascending.
-            boxes: [N, 4] boxes of the subject in pixels.
+            pictures: BGR uint8 [H, W, 3].
+            boxes: [N, 4] boxes of the subjects in pixels.
             members: The members whose maps are averaged, at least one.
             prior: [N, K, 2] estimates of another method in pixels; NaN for joints without one.
 
         Returns:
-            [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
+            [N, K, 2] pixels of the pictures, and [N, K] the probability that the joint is right.
         """
-        places, probability = [], []
-        for start in range(0, len(indices), _BATCH_SIZE):
-            batch = slice(start, start + _BATCH_SIZE)
-            pictures = [frames[index] for index in indices[batch]]
-            estimates = self._look_twice(pictures, boxes[batch], members, prior[batch])
-            places.append(estimates[0])
-            probability.append(estimates[1])
-        return np.concatenate(places), np.concatenate(probability)
+        places, probability = self._look(pictures, boxes, members, prior)
+        seen = pose_box(places, np.ones(places.shape[:2], bool))
+        again, probability_again = self._look(pictures, seen, members, np.full_like(prior, np.nan))
+        better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
+        return (
+            np.where(better[..., None], again, places),
+            np.where(better, probability_again, probability),
+        )
 
     def find(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray
@@ -204,27 +205,7 @@ class LearnedNetwork(DescribedNetwork):
             As :meth:`locate`.
         """
         prior = np.full((len(boxes), self.skeleton.num_keypoints, 2), np.nan)
-        return self._look_twice(pictures, boxes, range(len(self.record.seen)), prior)
-
-    def _look_twice(
-        self,
-        pictures: Sequence[np.ndarray],
-        boxes: np.ndarray,
-        members: Sequence[int],
-        prior: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Run on boxes, then on the boxes of the poses found there; keep the more probable pose.
-
-        The second look has no prior, so that a wrong one does not mislead both.
-        """
-        places, probability = self._look(pictures, boxes, members, prior)
-        seen = pose_box(places, np.ones(places.shape[:2], bool))
-        again, probability_again = self._look(pictures, seen, members, np.full_like(prior, np.nan))
-        better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
-        return (
-            np.where(better[..., None], again, places),
-            np.where(better, probability_again, probability),
-        )
+        return self.locate(pictures, boxes, range(len(self.record.seen)), prior)
 
     def _look(
         self,
@@ -247,15 +228,15 @@ class LearnedNetwork(DescribedNetwork):
     def _run(self, inputs: np.ndarray, prior: np.ndarray | None = None) -> list[np.ndarray]:
         if prior is None:
             prior = np.full((len(inputs), self.skeleton.num_keypoints, 2), np.nan)
-        given = {'crops': inputs, 'prior': prior.astype(np.float32)}
-        return self._session.run(self._session.outputs, given)
+        named_inputs = {'crops': inputs, 'prior': prior.astype(np.float32)}
+        return self._session.run(self._session.outputs, named_inputs)
 
 
 def load_onnx(files: PoseNetworkFiles, device: str) -> DescribedNetwork:
     """Load a network from an ONNX file: one that has learned from labels, or a described one."""
     path, preset = files.path, files.companion
-    is_alone = preset is None and path.is_file()
-    if is_alone and ONNX_RECORD in start_session(path, 'another pose network').metadata:
+    is_undescribed = preset is None and path.is_file()
+    if is_undescribed and ONNX_RECORD in start_session(path, 'another pose network').metadata:
         return LearnedNetwork(path)
     return OnnxPoseNetwork(path, NetworkDescription.of_network(path, preset))
 
@@ -299,16 +280,10 @@ def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         [N, K, 2] x, y in cells: the mean position around the most probable cell; and [N, K] the
         total probability of the cells that were averaged.
     """
-    number, joints, _, width = maps.shape
-    best = maps.reshape(number, joints, -1).argmax(axis=-1)
-    rows, columns = np.divmod(best, width)
-    side = 2 * _REACH + 1
-    padded = np.pad(maps, ((0, 0), (0, 0), (_REACH, _REACH), (_REACH, _REACH)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, 1, side, side))
-    first, second = np.ogrid[:number, :joints]
-    around = windows[first, second, rows, columns, 0, 0].astype(np.float64)
+    columns, rows, windows = peak_windows(maps, _REACH)
+    around = windows.astype(np.float64)
     total = around.sum(axis=(-2, -1))
-    steps = np.arange(side) - _REACH
+    steps = np.arange(-_REACH, _REACH + 1)
     safe = np.maximum(total, 1e-12)
     x = columns + (around.sum(axis=-2) @ steps) / safe
     y = rows + (around.sum(axis=-1) @ steps) / safe

@@ -125,8 +125,8 @@ class MMPoseNetwork(PoseNetwork):
 
 def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
     """Resolve the metainfo file that a data set names, if it comes with MMPose."""
-    known = DATASETS.get(dataset.get('type', ''))
-    metainfo = dataset.get('metainfo') or getattr(known, 'METAINFO', None) or {}
+    dataset_class = DATASETS.get(dataset.get('type', ''))
+    metainfo = dataset.get('metainfo') or getattr(dataset_class, 'METAINFO', None) or {}
     file = metainfo.get('from_file')
     if 'subset' in dataset:
         # MMPose's DeepFashion data set chooses its joints when it is built.

@@ -129,8 +129,12 @@ def find_network(name: str) -> ZooModel | PublishedNetwork:
     if model is None and (not zoo or name.lower() in PUBLISHED):
         return find_published(name)
     if model is None:
-        usable = [known for known, candidate in zoo.items() if candidate.is_usable]
-        near = [known for known in usable if known.startswith(name.lower())]
+        usable = [
+            candidate_name for candidate_name, candidate in zoo.items() if candidate.is_usable
+        ]
+        near = [
+            candidate_name for candidate_name in usable if candidate_name.startswith(name.lower())
+        ]
         near = [*dict.fromkeys(near + get_close_matches(name.lower(), usable))]
         raise InputError(
             f'there is no {name} in the model zoo of MMPose, give the name of a network such as '

@@ -12,16 +12,14 @@ import yaml
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 
 from .load_pose_network import PoseNetworkFiles
 
 KNOWN_NETWORKS: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name('known_networks.yaml').read_text(encoding='utf-8')
 )
-"""Tables of joints, presets and published networks."""
-
-JOINT_SETS = {name: tuple(joints) for name, joints in KNOWN_NETWORKS['joints'].items()}
-"""The joints of well-known data sets, in the order of the networks that are trained on them."""
+"""Tables of presets and published networks."""
 
 _CHOICES = {
     'output': ('heatmap', 'simcc'),
@@ -128,11 +126,13 @@ class NetworkDescription:
         Raises:
             InputError: If the file cannot be read, or has other fields or values.
         """
-        known = [field.name for field in fields(cls)]
+        field_names = [field.name for field in fields(cls)]
         try:
             content = json.loads(path.read_text('utf-8'))
-            if not isinstance(content, Mapping) or not {'joints'} <= {*content} <= {*known}:
-                raise InputError(f'expected an object with {", ".join(known)}, at least joints')
+            if not isinstance(content, Mapping) or not {'joints'} <= {*content} <= {*field_names}:
+                raise InputError(
+                    f'expected an object with {", ".join(field_names)}, at least joints'
+                )
             return cls.from_fields(content)
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(

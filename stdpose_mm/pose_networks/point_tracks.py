@@ -91,10 +91,10 @@ class TrackQueries:
         """
         arrays = _read_arrays(path)
         try:
-            found = cls(*(arrays[field.name] for field in fields(cls)))
-            time, joint = found.queries[:, 0], found.joint
-            fits = found.queries.shape == (len(joint), 3) and found.size.shape == (2,)
-            for values, count in ((time, found.frames), (joint, len(found.joint_names))):
+            queries = cls(*(arrays[field.name] for field in fields(cls)))
+            time, joint = queries.queries[:, 0], queries.joint
+            fits = queries.queries.shape == (len(joint), 3) and queries.size.shape == (2,)
+            for values, count in ((time, queries.frames), (joint, len(queries.joint_names))):
                 fits = fits and bool(values.min() >= 0 and values.max() < count)
         except (KeyError, IndexError, TypeError, ValueError):
             fits = False
@@ -103,7 +103,7 @@ class TrackQueries:
                 f'{path} does not hold the arrays that `stdpose queries` writes, which name the '
                 'joint of each track: save them into the same file, or give TRACKS=QUERIES'
             )
-        return found
+        return queries
 
 
 class PointTracks(NamedTuple):
@@ -131,14 +131,14 @@ class PointTracks(NamedTuple):
         if path.suffix.lower() == '.csv':
             arrays = _read_table(path, queries)
         else:
-            arrays = {name: _without_batch(each) for name, each in _read_arrays(path).items()}
+            arrays = {name: _without_batch(values) for name, values in _read_arrays(path).items()}
         points = _named(arrays, 'tracks')
         if points is None or points.shape not in ((*shape, 2), (*shape[::-1], 2)):
-            given = 'none' if points is None else f'an array {list(points.shape)}'
+            shape_text = 'none' if points is None else f'an array {list(points.shape)}'
             raise InputError(
                 f'the tracks in {path} should be an array [{shape[0]} frames, {shape[1]} queries, '
-                f'2], got {given}: give the tracks of all queries of {queries_path} in the whole '
-                'video'
+                f'2], got {shape_text}: give the tracks of all queries of {queries_path} in the '
+                'whole video'
             )
         visible = _visibility(arrays, points.shape[:2])
         if visible.shape not in (shape, shape[::-1]):
@@ -148,7 +148,7 @@ class PointTracks(NamedTuple):
             )
         if visible.shape != points.shape[:2]:
             visible = visible.T
-        turned, points = _place(path, queries, points, is_tapir='occlusion' in arrays)
+        turned, points = _to_pixels(path, queries, points, is_tapir='occlusion' in arrays)
         visible = visible.T if turned else visible
         points[~(np.abs(points) < _FAILED_BEYOND)] = np.nan
         return cls(queries, points, np.nan_to_num(visible).clip(0, 1))
@@ -163,14 +163,14 @@ class PointTracks(NamedTuple):
         Returns:
             [K] indices of their tracks, -1 where there is no query at this position.
         """
-        found = np.full(len(places), -1)
+        numbers = np.full(len(places), -1)
         of_frame = np.flatnonzero(self.queries.queries[:, 0] == frame)
         joint = self.queries.joint[of_frame]
         off = np.abs(self.queries.queries[of_frame, 1:] - places[joint]).max(axis=1)
         # A label that has been moved since has no track.
-        here = off < 1
-        found[joint[here]] = of_frame[here]
-        return found
+        is_near = off < 1
+        numbers[joint[is_near]] = of_frame[is_near]
+        return numbers
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -212,14 +212,14 @@ def _without_batch(values: np.ndarray) -> np.ndarray:
 def _visibility(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     """Return the probability that points are visible; TAPIR gives two logits."""
     if 'occlusion' not in arrays:
-        given = _named(arrays, 'visibility')
-        return np.ones(shape) if given is None else given.astype(np.float64)
+        visibility = _named(arrays, 'visibility')
+        return np.ones(shape) if visibility is None else visibility.astype(np.float64)
     distance = arrays.get('expected_dist', np.array(-np.inf))
     visible: np.ndarray = expit(-arrays['occlusion'].astype(np.float64)) * expit(-distance)
     return visible
 
 
-def _place(
+def _to_pixels(
     path: Path, queries: TrackQueries, points: np.ndarray, is_tapir: bool
 ) -> tuple[bool, np.ndarray]:
     """Exchange axes and scale tracks so that they pass through their queries; warn about it.
@@ -239,10 +239,10 @@ def _place(
     time, wanted = queries.queries[:, 0].astype(int), queries.queries[:, 1:].astype(np.float64)
     shape = int(queries.frames), len(time)
     tolerance = max(_MIN_TOLERANCE, _MAX_OFFSET_RATIO * float(np.ptp(wanted, axis=0).max()))
-    found: list[tuple[bool, np.ndarray, str]] = []
+    layouts: list[tuple[bool, np.ndarray, str]] = []
     nearest = np.inf
     for is_scaled, turned, flipped in product((False, True), repeat=3):
-        if found and is_scaled and not (turned or flipped):
+        if layouts and is_scaled and not (turned or flipped):
             # They fit without scaling.
             break
         placed = points.swapaxes(0, 1) if turned else points
@@ -268,15 +268,15 @@ def _place(
         made = ', '.join(change for change, is_made in changes if is_made)
         if not made:
             return turned, placed
-        found.append((turned, placed * scale, made))
-    if len(found) != 1:
-        fault = 'fit their queries in several ways' if found else f'are {nearest:.0f} pixels off'
+        layouts.append((turned, placed * scale, made))
+    if len(layouts) != 1:
+        fault = 'fit their queries in several ways' if layouts else f'are {nearest:.0f} pixels off'
         raise InputError(
             f'the tracks in {path} {fault}, expected [frames, queries, (x, y)] in pixels of the '
             f'video, at most {tolerance:.0f} off at their queries: give the tracks of this video, '
             'in the order of the queries'
         )
-    turned, placed, made = found[0]
+    turned, placed, made = layouts[0]
     note(f'the tracks in {path} are used {made}, so that they fit their queries')
     return turned, placed
 
@@ -311,16 +311,16 @@ def _read_table(path: Path, queries: TrackQueries) -> dict[str, np.ndarray]:
         ) from error
     tracks = np.full((len(values), len(queries.joint), 2), np.nan)
     for joint in np.unique(queries.joint):
-        own = np.flatnonzero(queries.joint == joint)
-        own = own[queries.queries[own, 0].argsort()]
-        given, times = values[:, joint, :2], queries.queries[own, 0].astype(int)
-        tracks[times, own] = given[times]
-        for (left, first), (right, last) in pairwise(zip(own, times, strict=True)):
+        rows = np.flatnonzero(queries.joint == joint)
+        rows = rows[queries.queries[rows, 0].argsort()]
+        points, times = values[:, joint, :2], queries.queries[rows, 0].astype(int)
+        tracks[times, rows] = points[times]
+        for (left, first), (right, last) in pairwise(zip(rows, times, strict=True)):
             change = (first + last) // 2
-            around = given[[max(change - 1, first), change, change + 1, min(change + 2, last)]]
+            around = points[[max(change - 1, first), change, change + 1, min(change + 2, last)]]
             steps = np.diff(around, axis=0)
             apart = steps[1] - (steps[0] + steps[2]) / 2
             forward = np.arange(first, last + 1) <= change
-            tracks[first : last + 1, left] = given[first : last + 1] - apart * ~forward[:, None]
-            tracks[first : last + 1, right] = given[first : last + 1] + apart * forward[:, None]
+            tracks[first : last + 1, left] = points[first : last + 1] - apart * ~forward[:, None]
+            tracks[first : last + 1, right] = points[first : last + 1] + apart * forward[:, None]
     return {'tracks': tracks, 'visibility': values[:, queries.joint, 2]}

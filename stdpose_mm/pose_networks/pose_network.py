@@ -16,6 +16,7 @@ from scipy.special import softmax
 
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.boxes import crop_affine
+from stdpose_mm.structures.decode_gaussians import peak_windows
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -177,31 +178,24 @@ def decode_peaks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         [N, K, 2] x, y in cells, and [N, K] the largest value of each map.
     """
-    shape = maps.shape[:2]
-    planes = maps.reshape(-1, *maps.shape[2:])
-    index, flat = np.arange(len(planes)), planes.reshape(len(planes), -1)
-    best = flat.argmax(axis=1)
-    rows, columns = np.divmod(best, maps.shape[3])
     # Only the 3x3 cells around the largest one are blurred.
     kernel = cv2.getGaussianKernel(_BLUR, 0, cv2.CV_32F)[:, 0]
     band = np.stack([np.pad(kernel, (shift, 2 - shift)) for shift in range(3)])
-    side = band.shape[1]
-    padded = np.pad(planes, ((0, 0), *[(side // 2, side // 2)] * 2))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, side, side))
-    around = band @ windows[index, rows, columns, 0] @ band.T
-    height = np.log(np.maximum(around, 1e-12), dtype=np.float64)
+    reach = band.shape[1] // 2
+    columns, rows, windows = peak_windows(maps, reach)
+    height = np.log(np.maximum(band @ windows @ band.T, 1e-12), dtype=np.float64)
     places = []
     for cells, size, line in (
-        (columns, maps.shape[3], height[:, 1]),
-        (rows, maps.shape[2], height[:, :, 1]),
+        (columns, maps.shape[3], height[..., 1, :]),
+        (rows, maps.shape[2], height[..., 1]),
     ):
-        before, middle, after = line.T
+        before, middle, after = np.moveaxis(line, -1, 0)
         # As in MMPose, a border cell is repeated beyond the border.
         before = np.where(cells == 0, middle, before)
         after = np.where(cells == size - 1, middle, after)
         step = (before - after) / 2 / np.minimum(before - 2 * middle + after, -1e-9)
         places.append(cells + np.where(np.abs(step) <= _MAX_STEP, step, 0))
-    return np.stack(places, axis=-1).reshape(*shape, 2), flat[index, best].reshape(shape)
+    return np.stack(places, axis=-1), windows[..., reach, reach]
 
 
 def unmap(points: np.ndarray, affines: np.ndarray) -> np.ndarray:

@@ -21,8 +21,7 @@ from stdpose_mm.io.labels import (
     sniff_format,
     stands_for_many,
 )
-from stdpose_mm.io.labels.label_files import listed_files
-from stdpose_mm.io.video_list import find_file_of, may_hold_labels
+from stdpose_mm.io.labels.label_files import find_file_of, listed_files, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
@@ -130,7 +129,7 @@ class PoseResults(HeatmapSource):
             labels = match_frames(self._read(frames), frames, FrameOptions(subject='estimates'))
             source.people = {}
             for person in fit_size(labels, frames.size, subject='estimates').persons:
-                if person.labelled.any():
+                if person.has_joint:
                     source.people.setdefault(person.frame_index, []).append(person)
             source.video = video
         return source.people
@@ -153,8 +152,8 @@ class PoseResults(HeatmapSource):
                 'videos there, give the poses of one program'
             )
         if (
-            any(pose.given.any() for pose in labels.persons)
-            and any((pose.labelled & pose.propagated).any() for pose in labels.persons)
+            any(pose.has_given_joint for pose in labels.persons)
+            and any(pose.has_propagated_joint for pose in labels.persons)
             and sniff_format(file) in _MARKS_GIVEN
         ):
             raise InputError(

@@ -50,6 +50,7 @@ def _read_table() -> dict[str, PublishedNetwork]:
             tuple(row['input_size']),
             KNOWN_NETWORKS['training_data'][row['data']],
             row['preset'],
+            sha256=row.get('sha256'),
         )
         for row in rows
     ]

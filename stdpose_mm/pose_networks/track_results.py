@@ -11,7 +11,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.io.video_list import find_file_of
+from stdpose_mm.io.labels.label_files import find_file_of
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
@@ -76,7 +76,7 @@ class TrackResults(HeatmapSource):
 
     def files_of(self, video: str) -> dict[str, Path]:
         """See :meth:`HeatmapSource.files_of`."""
-        return _files_of_video(self.path, self.queries, video)
+        return _find_track_files(self.path, self.queries, video)
 
     def require_video(self, frames: FrameSource) -> None:
         """See :meth:`HeatmapSource.require_video`."""
@@ -177,12 +177,12 @@ def track_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Path]:
     """List the files of tracks and queries, see :meth:`PoseNetworkFiles.read_files`."""
     path, queries = files.path, Path(files.companion or files.file)
     if video is not None:
-        return _files_of_video(path, queries, video)
+        return _find_track_files(path, queries, video)
     read = enumerate(map(files_behind, dict.fromkeys((path, queries))))
     return {f'{at}/{name}': file for at, listed in read for name, file in listed.items()}
 
 
-def _files_of_video(path: Path, queries: Path, video: str) -> dict[str, Path]:
+def _find_track_files(path: Path, queries: Path, video: str) -> dict[str, Path]:
     """Find the files of the tracks and of the queries of a video.
 
     Raises:

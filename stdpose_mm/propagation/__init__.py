@@ -5,7 +5,6 @@ from .base import (
     BasePropagator,
     GapPoses,
     ModelUse,
-    PropagatedPose,
     method_reads_pictures,
     require_method,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import UserDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,71 +22,45 @@ from .gaps import Gap, GapKey
 ModelUse = Literal['none', 'optional', 'required']
 
 
-@dataclass(frozen=True)
-class PropagatedPose:
-    """The estimated pose of one person in one frame of a gap.
+@dataclass(frozen=True, eq=False)
+class GapPoses:
+    """The estimated poses of one person in F frames of a gap.
 
     Args:
         gap: The gap; only the joints that it asks for are used.
-        frame_index: The frame.
-        keypoints: [K, 2] pixels.
-        visibility: [K] of 0 (nothing is known about the joint), 1, 2.
-        scores: [K] confidence in 0..1; 0 where ``visibility`` is 0.
+        frames: The frames, consecutive.
+        keypoints: [F, K, 2] pixels.
+        visibility: [F, K] of 0 (nothing is known about the joint), 1, 2.
+        scores: [F, K] confidence in 0..1; 0 where ``visibility`` is 0.
     """
 
     gap: Gap
-    frame_index: int
+    frames: range
     keypoints: np.ndarray
     visibility: np.ndarray
     scores: np.ndarray
 
     @classmethod
     def with_visibility_of_labels(
-        cls, gap: Gap, frame_index: int, keypoints: np.ndarray, scores: np.ndarray
-    ) -> PropagatedPose:
-        """Build a pose whose joints are as visible as at their nearest labels."""
-        visibility = gap.visibility_at(frame_index)
+        cls, gap: Gap, frames: range, keypoints: np.ndarray, scores: np.ndarray
+    ) -> GapPoses:
+        """Build poses whose joints are as visible as at their nearest labels."""
+        visibility = gap.visibility_at(frames)
         scores = np.where(visibility == NOT_LABELLED, 0.0, scores)
-        return cls(gap, frame_index, keypoints, visibility, scores)
+        return cls(gap, frames, keypoints, visibility, scores)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the fields that a cache keeps."""
+        return {
+            'keypoints': self.keypoints,
+            'visibility': self.visibility,
+            'scores': self.scores,
+        }
 
 
-@dataclass(frozen=True)
-class GapPoses:
-    """The estimated poses of one person in all frames of a gap.
-
-    Args:
-        keypoints: [F, K, 2] pixels, frames ascending.
-        visibility: [F, K], see :class:`PropagatedPose`.
-        scores: [F, K], likewise.
-    """
-
-    keypoints: np.ndarray
-    visibility: np.ndarray
-    scores: np.ndarray
-
-    @classmethod
-    def stack(cls, poses: Sequence[PropagatedPose]) -> GapPoses:
-        """Stack the poses of all frames, in ascending order."""
-        names = ('keypoints', 'visibility', 'scores')
-        return cls(*(np.stack([getattr(pose, name) for pose in poses]) for name in names))
-
-    def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
-        """Return the pose in one frame of the gap of these poses."""
-        row = gap.frames.index(frame_index)
-        return PropagatedPose(
-            gap, frame_index, self.keypoints[row], self.visibility[row], self.scores[row]
-        )
-
-
-def collect_gaps(poses: Iterable[PropagatedPose]) -> Iterator[tuple[Gap, GapPoses]]:
-    """Yield the poses of each gap as soon as all its frames have one."""
-    unfinished: dict[Gap, dict[int, PropagatedPose]] = {}
-    for pose in poses:
-        gap, of_gap = pose.gap, unfinished.setdefault(pose.gap, {})
-        of_gap[pose.frame_index] = pose
-        if len(of_gap) == len(gap.frames):
-            del unfinished[gap]
-            yield gap, GapPoses.stack([of_gap[frame] for frame in gap.frames])
+GapCache = MutableMapping[str, Mapping[str, np.ndarray]]
+"""Fingerprint of a gap -> :attr:`GapPoses.arrays` of all its frames."""
 
 
 _HALF_LIFE = 7.0
@@ -99,10 +73,10 @@ def decayed_score(distance: np.ndarray) -> np.ndarray:
     that stands still is estimated better than its score says.
 
     Args:
-        distance: [K] frames to the nearest label, infinite without any.
+        distance: Frames to the nearest label, infinite without any.
 
     Returns:
-        [K] in 0..1: 1 on a label, 0 without any.
+        Of the same shape, in 0..1: 1 on a label, 0 without any.
     """
     return np.exp2(-np.asarray(distance, dtype=np.float64) / _HALF_LIFE)
 
@@ -191,7 +165,7 @@ class BasePropagator(ABC):
     @abstractmethod
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         """Estimate the pose of every frame of every gap, each exactly once.
 
         Args:
@@ -201,7 +175,8 @@ class BasePropagator(ABC):
             skeleton: The joints of the labels in ``gaps``; results have the same order.
 
         Yields:
-            Poses in any order; callers can show results early if frames are roughly ascending.
+            Poses of some frames of a gap, in any order; callers can show results early if frames
+            are roughly ascending.
         """
 
 
@@ -243,8 +218,8 @@ def require_method(method: str) -> type[BasePropagator]:
         InputError: If there is no such propagator, or a package that it needs is not installed.
     """
     if method not in PROPAGATORS:
-        known = ', '.join(sorted(PROPAGATORS))
-        raise InputError(f'there is no propagation method {method!r}, choose one of {known}')
+        methods = ', '.join(sorted(PROPAGATORS))
+        raise InputError(f'there is no propagation method {method!r}, choose one of {methods}')
     require_method_packages(method)
     return PROPAGATORS[method]
 

@@ -72,15 +72,12 @@ class GapHeatmaps:
 
     def for_labels(self, mapping: JointMapping) -> GapHeatmaps:
         """Reorder the joints of the network as in the labels."""
-
-        def ordered(values: np.ndarray) -> np.ndarray:
-            return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
-
+        final = self.final_heatmaps
         return replace(
             self,
-            frame_heatmaps=ordered(self.frame_heatmaps),
-            final_heatmaps=None if self.final_heatmaps is None else ordered(self.final_heatmaps),
-            shown=ordered(self.shown),
+            frame_heatmaps=mapping.to_labels(self.frame_heatmaps, axis=1),
+            final_heatmaps=None if final is None else mapping.to_labels(final, axis=1),
+            shown=mapping.to_labels(self.shown, axis=1),
         )
 
 
@@ -145,11 +142,11 @@ def read_chunks(
         After every frame, the numbers of the chunks that now have all their frames.
     """
     demands = []
-    for number, ((gap, keys), own) in enumerate(zip(chunks, wanted, strict=True)):
-        for frame in own:
+    for number, ((gap, keys), wanted_frames) in enumerate(zip(chunks, wanted, strict=True)):
+        for frame in wanted_frames:
             is_far = frame > keys[-1] and keys[-1] != gap.frames[-1]
             demands.append((gap.first if is_far else frame, frame, number))
-    missing = [len(own) for own in wanted]
+    missing = [len(wanted_frames) for wanted_frames in wanted]
     for (_, frame), of_frame in groupby(sorted(demands), key=itemgetter(0, 1)):
         picture = frames[frame]
         complete = []
@@ -211,8 +208,8 @@ class GapHeatmapEstimator:
                 lambda numbered: len(numbered[1].views),
                 self.backend.batch_size,
             )
-            for found in evaluate(self._evaluate_batch, batches):
-                yield from found
+            for results in evaluate(self._evaluate_batch, batches):
+                yield from results
 
     def _crop(
         self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
@@ -237,11 +234,11 @@ class GapHeatmapEstimator:
     def open(self, gap: Gap, keys: range, mapping: JointMapping) -> CroppedChunk:
         """Prepare a chunk for its pictures."""
         poses = np.zeros((2, mapping.num_model, 2))
-        shown = np.zeros((2, mapping.num_model), dtype=bool)
+        labelled = np.zeros((2, mapping.num_model), dtype=bool)
         for side, label in enumerate((gap.left, gap.right)):
             if label is not None:
                 poses[side] = mapping.to_model(label.keypoints)
-                shown[side] = mapping.to_model(label.labelled)
+                labelled[side] = mapping.to_model(label.labelled)
         boxes = {key: gap.bbox_of(key) for key in keys}
         if self.backend.sees_windows:
             boxes = boxes_with_ends(gap, keys)
@@ -252,7 +249,7 @@ class GapHeatmapEstimator:
         if windows and codec.crops == 'window':
             views = views if self._frame_maps else set()
             views |= {(frame, window.key) for window in windows for frame in window.frames}
-        return CroppedChunk(codec, gap, keys, windows, poses, shown, crops, sorted(views))
+        return CroppedChunk(codec, gap, keys, windows, poses, labelled, crops, sorted(views))
 
     def _windows(self, gap: Gap, keys: range, cropped: Sequence[int]) -> list[Window]:
         """Return the window of every key; none if the network sees single frames."""
@@ -283,7 +280,7 @@ class GapHeatmapEstimator:
             single = backend.frame_heatmaps(features)
         if backend.sees_windows:
             final = self._final_heatmaps(chunks, row_of, features)
-        found = []
+        results = []
         start = 0
         for chunk, row in zip(chunks, row_of, strict=True):
             frames = [*chunk.crops]
@@ -299,9 +296,11 @@ class GapHeatmapEstimator:
                 start = stop
             crops = [*chunk.crops.values()]
             to_heatmap = np.stack([backend.codec.to_heatmap(crop) for crop in crops])
-            shown = np.ones(frame_maps.shape[:2], dtype=bool)
-            found.append(GapHeatmaps(frames, frame_maps, final_maps, to_heatmap, shown, crops))
-        return found
+            has_heatmap = np.ones(frame_maps.shape[:2], dtype=bool)
+            results.append(
+                GapHeatmaps(frames, frame_maps, final_maps, to_heatmap, has_heatmap, crops)
+            )
+        return results
 
     def _final_heatmaps(
         self,
@@ -329,13 +328,13 @@ class GapHeatmapEstimator:
                 rows.append([row_of[n][view] for view in views])
                 maps.append([label_maps(n, 0, views[0][1]), label_maps(n, 1, views[-1][1])])
                 masks.append(chunk.shown & np.array(window.given)[:, None])
-                pose, shown = interpolate_pose(chunk.poses, masks[-1], window.position)
-                priors.append(encode(chunk.crops[window.key], pose, shown))
+                pose, has_joint = interpolate_pose(chunk.poses, masks[-1], window.position)
+                priors.append(encode(chunk.crops[window.key], pose, has_joint))
                 positions.append(window.position)
-            given = WindowLabels(
+            window_labels = WindowLabels(
                 np.array(maps), np.array(masks), np.array(priors), np.array(positions, np.float32)
             )
-            batches.append(self.backend.fuse(features, np.array(rows), given))
+            batches.append(self.backend.fuse(features, np.array(rows), window_labels))
         return np.concatenate(batches)
 
 
@@ -384,10 +383,10 @@ class CroppedChunk:
         read: set[int] = set()
         for window in self.windows:
             read.update(window.frames[1:-1])
-            for frame, is_given, shown in zip(
+            for frame, is_given, labelled in zip(
                 (window.left, window.right), window.given, self.shown, strict=True
             ):
-                if not (is_given and shown.all()):
+                if not (is_given and labelled.all()):
                     read.add(frame)
         return np.isin([frame for frame, _ in self.views], [*read])
 

@@ -17,6 +17,9 @@ NEVER = -1
 """Frame index that stands for a label that does not exist."""
 
 
+Frames = int | Sequence[int] | np.ndarray
+"""A frame, or several."""
+
 GapKey = tuple[int, range, bytes, bytes]
 """Identity of a gap across edits: its track, its frames, and the poses at its ends."""
 
@@ -107,11 +110,14 @@ class Gap:
         """Return [K] bool: joints with a label anywhere in the presence interval."""
         return self.before.exists | self.after.exists
 
-    def nearest_labels(self, frame_index: int) -> tuple[NearestLabels, NearestLabels]:
-        """Return ``before`` and ``after`` as seen from a frame, or nearer labels in ``inner``."""
+    def nearest_labels(self, frames: Frames) -> tuple[NearestLabels, NearestLabels]:
+        """Return ``before`` and ``after`` as seen from frames, or nearer labels in ``inner``.
+
+        With labels in ``inner``, the fields are [K, ...] for a frame, [F, K, ...] for F frames.
+        """
         if not self.inner:
             return self.before, self.after
-        place = self._along_inner.place_of(frame_index)
+        place = self._along_inner.place_of(frames)
         before, _ = self._along_inner.before(place)
         after, _ = self._along_inner.after(place)
         return _merge(before, self.before), _merge(after, self.after)
@@ -129,22 +135,26 @@ class Gap:
         """Return whether somebody else covers much of this person in one of these frames."""
         return bool(self.crowded[[self.frames.index(frame) for frame in frames]].any())
 
-    def distance_to_label(self, frame_index: int) -> np.ndarray:
-        """Return the distance [K] in frames to each joint's nearest label, infinite if none."""
-        return self._distances(frame_index).min(axis=0)
+    def distance_to_label(self, frames: Frames) -> np.ndarray:
+        """Return the distance [K] in frames to each joint's nearest label, infinite if none.
 
-    def visibility_at(self, frame_index: int) -> np.ndarray:
+        It is [F, K] for F frames.
+        """
+        return self._distances(frames).min(axis=0)
+
+    def visibility_at(self, frames: Frames) -> np.ndarray:
         """Return the visibility [K] at each joint's nearest label; the left one at equal distance.
 
-        It is 0 (not labelled) for joints without a label in the track.
+        It is 0 (not labelled) for joints without a label in the track, and [F, K] for F frames.
         """
-        left, right = self._distances(frame_index)
+        left, right = self._distances(frames)
         return np.where(left <= right, self.before.visibility, self.after.visibility)
 
-    def _distances(self, frame_index: int) -> np.ndarray:
-        """Return distances [2, K] in frames to the labels before and after, infinite if none."""
-        left = np.where(self.before.exists, frame_index - self.before.frames, np.inf)
-        right = np.where(self.after.exists, self.after.frames - frame_index, np.inf)
+    def _distances(self, frames: Frames) -> np.ndarray:
+        """Return distances [2, ..., K] in frames to the labels on both sides, infinite if none."""
+        times = np.asarray(frames)[..., None]
+        left = np.where(self.before.exists, times - self.before.frames, np.inf)
+        right = np.where(self.after.exists, self.after.frames - times, np.inf)
         return np.stack([left, right])
 
     def fingerprint(self, with_second_labels: bool) -> str:
@@ -203,11 +213,11 @@ def find_presence_intervals(
         life_span: 'video': from the first to the last frame; 'labels': from the first to the last
             label.
     """
-    given = sorted(labels)
+    labelled_frames = sorted(labels)
     intervals = []
     current: dict[int, PersonLabel] = {}
     start: int | None = 0 if life_span == 'video' else None
-    for frame in given:
+    for frame in labelled_frames:
         if not labels[frame].is_absent:
             start = frame if start is None else start
             current[frame] = labels[frame]
@@ -216,7 +226,7 @@ def find_presence_intervals(
             intervals.append(PresenceInterval(range(start, frame), current))
         start, current = None, {}
     if current and start is not None:
-        stop = num_frames if life_span == 'video' else given[-1] + 1
+        stop = num_frames if life_span == 'video' else labelled_frames[-1] + 1
         intervals.append(PresenceInterval(range(start, stop), current))
     return intervals
 
@@ -309,55 +319,55 @@ class _NearestAlong:
 
     Args:
         labels: L labels in order of time, at least one.
-        shown: [L, K] bool: the joints of each label that count.
+        counted: [L, K] bool: the joints of each label that count.
     """
 
-    def __init__(self, labels: Sequence[PersonLabel], shown: np.ndarray) -> None:
+    def __init__(self, labels: Sequence[PersonLabel], counted: np.ndarray) -> None:
         self._frames = np.array([label.frame_index for label in labels])
         self._keypoints = np.stack([label.keypoints for label in labels])
         self._visibility = np.stack([label.visibility for label in labels])
         last = len(labels) - 1
         # Row p: indices among the first p labels; reversed, among the last p.
-        self._backward = _latest_two(shown)
+        self._backward = _latest_two(counted)
         self._forward = [
-            np.where(rows >= 0, last - rows, NEVER)[::-1] for rows in _latest_two(shown[::-1])
+            np.where(rows >= 0, last - rows, NEVER)[::-1] for rows in _latest_two(counted[::-1])
         ]
 
-    def place_of(self, frame_index: int) -> int:
-        """Count the labels up to and including a frame."""
-        return int(np.searchsorted(self._frames, frame_index, side='right'))
+    def place_of(self, frames: Frames) -> np.ndarray:
+        """Count the labels up to and including each frame."""
+        return np.searchsorted(self._frames, frames, side='right')
 
-    def before(self, place: int) -> tuple[NearestLabels, NearestLabels]:
+    def before(self, place: int | np.ndarray) -> tuple[NearestLabels, NearestLabels]:
         """Return the two nearest labels before the label of index ``place``."""
         return self._at(self._backward[0][place]), self._at(self._backward[1][place])
 
-    def after(self, place: int) -> tuple[NearestLabels, NearestLabels]:
+    def after(self, place: int | np.ndarray) -> tuple[NearestLabels, NearestLabels]:
         """Return the two nearest labels from index ``place`` on, itself included."""
         return self._at(self._forward[0][place]), self._at(self._forward[1][place])
 
     def _at(self, positions: np.ndarray) -> NearestLabels:
-        """Return the labels at indices ``positions`` [K]; negative ones do not exist."""
-        exists, joints = positions >= 0, np.arange(len(positions))
+        """Return the labels at indices ``positions`` [..., K]; negative ones do not exist."""
+        exists, joints = positions >= 0, np.arange(positions.shape[-1])
         return NearestLabels(
             frames=np.where(exists, self._frames[positions], NEVER),
-            keypoints=np.where(exists[:, None], self._keypoints[positions, joints], 0.0),
+            keypoints=np.where(exists[..., None], self._keypoints[positions, joints], 0.0),
             visibility=np.where(exists, self._visibility[positions, joints], NOT_LABELLED).astype(
                 np.int8
             ),
         )
 
 
-def _latest_two(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the last and the second last row in which each joint is shown.
+def _latest_two(counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the last and the second last row in which each joint counts.
 
     Args:
-        shown: [L, K] bool.
+        counted: [L, K] bool: the joints of each row that count.
 
     Returns:
         Two arrays [L + 1, K]: row p holds positions among the first p rows, -1 where there is none.
     """
-    length, joints = shown.shape
-    rows = np.where(shown, np.arange(length)[:, None], -1)
+    length, joints = counted.shape
+    rows = np.where(counted, np.arange(length)[:, None], -1)
     last = np.concatenate([np.full((1, joints), -1), np.maximum.accumulate(rows)])
     second = np.where(last >= 0, np.take_along_axis(last, np.maximum(last, 0), axis=0), -1)
     return last, second
@@ -368,15 +378,15 @@ def _merge(these: NearestLabels, others: NearestLabels) -> NearestLabels:
     chosen = these.exists
     return NearestLabels(
         frames=np.where(chosen, these.frames, others.frames),
-        keypoints=np.where(chosen[:, None], these.keypoints, others.keypoints),
+        keypoints=np.where(chosen[..., None], these.keypoints, others.keypoints),
         visibility=np.where(chosen, these.visibility, others.visibility),
     )
 
 
-def visibility_of_estimates(gap: Gap, frame_index: int) -> np.ndarray:
-    """Return the visibility [K] of joints that a model estimated, labelled in the track or not.
+def visibility_of_estimates(gap: Gap, frames: Frames) -> np.ndarray:
+    """Return the visibility [F, K] of joints that a model estimated, labelled in the track or not.
 
     It is occluded where the nearest label says so, otherwise visible.
     """
-    visibility = gap.visibility_at(frame_index)
+    visibility = gap.visibility_at(frames)
     return np.where(visibility == NOT_LABELLED, VISIBLE, visibility).astype(np.int8)

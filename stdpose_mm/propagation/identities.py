@@ -15,7 +15,7 @@ from .track_plans import Boxes
 
 _Value = TypeVar('_Value')
 
-Tracks = dict[int, dict[int, PersonLabel]]
+MutableTracks = dict[int, dict[int, PersonLabel]]
 """Person id -> {frame index: given label}."""
 
 
@@ -25,7 +25,7 @@ def absent_label(frame_idx: int, person_id: int, num_keypoints: int) -> PersonLa
 
 
 def swap_tracks(
-    tracks: Tracks, boxes: Boxes, frame_idx: int, first_id: int, second_id: int
+    tracks: MutableTracks, boxes: Boxes, frame_idx: int, first_id: int, second_id: int
 ) -> Boxes:
     """Swap the labels and boxes of two people from a frame on.
 
@@ -57,7 +57,9 @@ def swap_tracks(
     return {first_id: first_boxes | second_moved, second_id: second_boxes | first_moved}
 
 
-def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) -> tuple[int, Boxes]:
+def split_track(
+    tracks: MutableTracks, boxes: Boxes, frame_idx: int, person_id: int
+) -> tuple[int, Boxes]:
     """Move the labels and boxes of a person from a frame on to a new person.
 
     Args:
@@ -92,7 +94,7 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
     return new_id, {person_id: before, new_id: after}
 
 
-def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Boxes:
+def merge_tracks(tracks: MutableTracks, boxes: Boxes, person_id: int, into: int) -> Boxes:
     """Move the labels and boxes of a person to another one.
 
     Args:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import merge
+from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 from scipy.special import gammaincinv
 
 from stdpose_mm.evaluation.functional import pose_sizes
+from stdpose_mm.inference.window_backend import read_batches
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+from stdpose_mm.pose_networks.learned_network import BATCH_SIZE, LearnedNetwork
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
-from .gaps import Gap
+from .base import BasePropagator, GapCache, GapPoses
+from .gap_filler import GapFiller
+from .gaps import Gap, GapKey
 
 AGREEMENT = 0.1
 """Distance in pose sizes below which two estimates of a joint are taken for the same place and
@@ -33,12 +38,6 @@ joints have nearly the same odds."""
 
 _GROSS = 0.5
 """Error in pose sizes above which errors count the same, so that few joints do not decide."""
-
-_OF_BASE = (
-    *('skeleton', 'reads_second_labels', 'reads_other_people'),
-    *('warn_of_evidence', 'require_evidence', 'describe_use', 'files_of'),
-)
-"""Attributes and methods of :class:`BasePropagator` that are those of the other method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +60,40 @@ class LearnedPropagator(BasePropagator):
     base: BasePropagator
     network: LearnedNetwork
     members: tuple[int, ...] = (0, 1)
-    finished: MutableMapping[str, GapPoses] | None = field(default=None, compare=False)
+    finished: GapCache | None = field(default=None, compare=False)
 
-    def __post_init__(self) -> None:
-        for name in _OF_BASE:
-            object.__setattr__(self, name, getattr(self.base, name))
+    @property
+    def skeleton(self) -> Skeleton | None:  # type: ignore[override]
+        """See :attr:`BasePropagator.skeleton`."""
+        return self.base.skeleton
+
+    @property
+    def reads_second_labels(self) -> bool:  # type: ignore[override]
+        """See :attr:`BasePropagator.reads_second_labels`."""
+        return self.base.reads_second_labels
+
+    @property
+    def reads_other_people(self) -> bool:  # type: ignore[override]
+        """See :attr:`BasePropagator.reads_other_people`."""
+        return self.base.reads_other_people
+
+    def warn_of_evidence(self, skeleton: Skeleton) -> None:
+        """See :meth:`BasePropagator.warn_of_evidence`."""
+        self.base.warn_of_evidence(skeleton)
+
+    def require_evidence(self, frames: FrameSource) -> None:
+        """See :meth:`BasePropagator.require_evidence`."""
+        self.base.require_evidence(frames)
+
+    def describe_use(
+        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
+    ) -> list[str]:
+        """See :meth:`BasePropagator.describe_use`."""
+        return self.base.describe_use(warn_for_video, among)
+
+    def files_of(self, video: str) -> Sequence[Mapping[str, Path]]:
+        """See :meth:`BasePropagator.files_of`."""
+        return self.base.files_of(video)
 
     def describe(self, skeleton: Skeleton) -> str:
         """See :meth:`BasePropagator.describe`."""
@@ -80,49 +108,81 @@ class LearnedPropagator(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
-        """Fill gap by gap; see :meth:`BasePropagator.propagate`."""
-        mapping = JointMapping.by_meaning(skeleton, self.network.skeleton)
-        for gap, poses in self._base_poses(frames, gaps, skeleton):
-            refined = poses
-            if mapping is not None:
-                refined = self.refine(frames, gap, poses, mapping)
-            for frame in gap.frames:
-                yield refined.pose_at(gap, frame)
+    ) -> Iterator[GapPoses]:
+        """Fill gaps in order of time, each frame read once for everyone in it.
 
-    def refine(
-        self, frames: FrameSource, gap: Gap, poses: GapPoses, mapping: JointMapping
-    ) -> GapPoses:
-        """Combine the poses of a gap with the estimates of the network."""
-        shown = poses.visibility > NOT_LABELLED
-        rows = np.flatnonzero(shown.any(axis=1))
-        if not self.members or not len(rows):
-            return poses
-        places, probability = self.look(
-            frames, [gap.frames[row] for row in rows], poses.keypoints[rows], shown[rows], mapping
+        See :meth:`BasePropagator.propagate`.
+        """
+        finished = {} if self.finished is None else self.finished
+        base = GapFiller(self.base, frames, gaps, skeleton, finished)
+        mapping = JointMapping.by_meaning(skeleton, self.network.skeleton)
+        if mapping is None or not self.members:
+            yield from map(base.poses_of, gaps)
+            return
+        opened: list[_Refinement] = []
+
+        def poses_by_frame() -> Iterator[tuple[int, tuple[_Refinement, int]]]:
+            refinements: dict[int, _Refinement] = {}
+            times = (zip(gap.frames, repeat(number)) for number, gap in enumerate(gaps))
+            for frame, number in merge(*times):
+                row = frame - gaps[number].frames[0]
+                if row == 0:
+                    poses = base.poses_of(gaps[number])
+                    refinements[number] = self._open(frames, poses, mapping)
+                    opened.append(refinements[number])
+                if refinements[number].seen[row].any():
+                    yield frame, (refinements[number], row)
+                if frame == gaps[number].frames[-1]:
+                    del refinements[number]
+
+        for batch, pictures in read_batches(frames, poses_by_frame(), BATCH_SIZE):
+            self._refine(batch, pictures, mapping)
+            yield from [refinement.poses for refinement in opened if not refinement.pending]
+            opened[:] = [refinement for refinement in opened if refinement.pending]
+        # Gaps without any joint.
+        yield from [refinement.poses for refinement in opened]
+
+    def _open(self, frames: FrameSource, poses: GapPoses, mapping: JointMapping) -> _Refinement:
+        """Prepare the poses of a gap by the other method to be refined."""
+        seen = poses.visibility > NOT_LABELLED
+        rows = seen.any(axis=1)
+        boxes = np.zeros((len(rows), 4))
+        prior = np.full((len(rows), mapping.num_model, 2), np.nan)
+        boxes[rows], prior[rows] = self._aim(frames, poses.keypoints[rows], seen[rows], mapping)
+        copied = replace(poses, keypoints=poses.keypoints.copy(), scores=poses.scores.copy())
+        sizes = pose_sizes(poses.keypoints, seen)
+        return _Refinement(copied, seen, sizes, boxes, prior, int(rows.sum()))
+
+    def _refine(
+        self,
+        batch: Sequence[tuple[_Refinement, int]],
+        pictures: Sequence[np.ndarray],
+        mapping: JointMapping,
+    ) -> None:
+        """Combine poses in some pictures with the estimates of the network."""
+        keypoints, scores, sizes, boxes, prior = (
+            np.stack(values)
+            for values in zip(*(refinement.at(row) for refinement, row in batch), strict=True)
         )
-        keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
-        known = np.ix_(rows, mapping.shared)
-        keypoints[known], scores[known] = combine(
-            keypoints[known],
-            scores[known],
+        places, probability = self.network.locate(pictures, boxes, self.members, prior)
+        joints = np.ix_(np.arange(len(batch)), mapping.shared)
+        keypoints[joints], scores[joints] = combine(
+            keypoints[joints],
+            scores[joints],
             places[:, mapping.in_model],
             probability[:, mapping.in_model],
-            pose_sizes(poses.keypoints, shown)[rows],
+            sizes,
             self.network.odds(self.members)[mapping.in_model],
         )
-        keypoints, scores = (
-            np.where(shown[..., None], keypoints, poses.keypoints),
-            np.where(shown, scores, poses.scores),
-        )
-        return GapPoses(keypoints, poses.visibility, scores)
+        for (refinement, row), *refined in zip(batch, keypoints, scores, strict=True):
+            refinement.set(row, *refined)
 
     def look(
         self,
         frames: FrameSource,
         indices: Sequence[int],
         keypoints: np.ndarray,
-        shown: np.ndarray,
+        seen: np.ndarray,
         mapping: JointMapping,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of a subject around its poses of the other method.
@@ -131,35 +191,58 @@ class LearnedPropagator(BasePropagator):
             frames: The video.
             indices: N frames, ascending.
             keypoints: [N, K, 2] pixels of the other method.
-            shown: [N, K] bool: joints that have a place.
+            seen: [N, K] bool: joints that have a place.
             mapping: From these K joints to the network's.
 
         Returns:
             See :meth:`~stdpose_mm.pose_networks.learned_network.LearnedNetwork.locate`.
         """
-        prior = np.full((len(indices), mapping.num_model, 2), np.nan)
-        estimates = np.where(shown[..., None], keypoints, np.nan)
-        prior[:, mapping.in_model] = estimates[:, mapping.shared]
-        boxes = self.network.boxes(frames, keypoints, shown)
-        return self.network.locate(frames, indices, boxes, self.members, prior)
+        boxes, prior = self._aim(frames, keypoints, seen, mapping)
+        pictures = [frames[index] for index in indices]
+        return self.network.locate(pictures, boxes, self.members, prior)
 
-    def _base_poses(
-        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[tuple[Gap, GapPoses]]:
-        """Yield the poses of the other method gap by gap, starting with the finished ones."""
-        finished = {} if self.finished is None else self.finished
-        keys = {gap: gap.fingerprint(self.base.reads_second_labels) for gap in gaps}
-        todo = []
-        for gap in gaps:
-            try:
-                poses = finished[keys[gap]]
-            except KeyError:
-                todo.append(gap)
-            else:
-                yield gap, poses
-        for gap, poses in collect_gaps(self.base.propagate(frames, todo, skeleton)):
-            finished[keys[gap]] = poses
-            yield gap, poses
+    def _aim(
+        self, frames: FrameSource, keypoints: np.ndarray, seen: np.ndarray, mapping: JointMapping
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the boxes [N, 4] of poses, and the poses [N, K, 2] as the network's joints."""
+        prior = np.full((len(keypoints), mapping.num_model, 2), np.nan)
+        estimates = np.where(seen[..., None], keypoints, np.nan)
+        prior[:, mapping.in_model] = estimates[:, mapping.shared]
+        return self.network.boxes(frames, keypoints, seen), prior
+
+
+@dataclass(eq=False)
+class _Refinement:
+    """The poses of a gap while the network refines them.
+
+    Args:
+        poses: The poses of the other method, which refined ones replace.
+        seen: [F, K] bool: joints that have a place.
+        sizes: [F] sizes of the poses in pixels.
+        boxes: [F, 4] boxes in which the network looks.
+        prior: [F, K, 2] the poses, as joints of the network.
+        pending: Number of frames that are not refined yet.
+    """
+
+    poses: GapPoses
+    seen: np.ndarray
+    sizes: np.ndarray
+    boxes: np.ndarray
+    prior: np.ndarray
+    pending: int
+
+    def at(self, row: int) -> tuple[np.ndarray, ...]:
+        """Return keypoints, scores, size, box and prior in one frame."""
+        poses = self.poses
+        arrays = poses.keypoints, poses.scores, self.sizes, self.boxes, self.prior
+        return tuple(values[row] for values in arrays)
+
+    def set(self, row: int, keypoints: np.ndarray, scores: np.ndarray) -> None:
+        """Replace the pose [K, 2] and the scores [K] in one frame where it has joints."""
+        seen = self.seen[row]
+        self.poses.keypoints[row, seen] = keypoints[seen]
+        self.poses.scores[row, seen] = scores[seen]
+        self.pending -= 1
 
 
 def combine(

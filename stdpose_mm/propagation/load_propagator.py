@@ -43,12 +43,12 @@ def load_propagator(
     """
     propagator_class = require_method(method)
     if not propagator_class.uses_fuser:
-        for given, what in (
+        for is_given, what in (
             (fuser is not None, 'a fuser was given'),
             (not use_stdpose, "the package's STDPose was left out"),
             (bool(pose_networks), 'a pose network was given as evidence'),
         ):
-            if given:
+            if is_given:
                 raise InputError(f"{what}, which method {method!r} does not use, choose 'auto'")
     if flow_weights is not None and not propagator_class.uses_flow:
         raise InputError(
@@ -67,7 +67,7 @@ def load_propagator(
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:
-        evidence = [each for each in networks if each not in learned]
+        evidence = [source for source in networks if source not in learned]
         options.update(
             weights=fuser, batch_size=batch_size, pose_networks=evidence, use_stdpose=use_stdpose
         )

@@ -61,7 +61,7 @@ class TrackPlan:
                 start = inside.start - gap.frames[0]
                 boxes[rows] = gap.bboxes[start : start + len(inside)]
         for frame, label in self.labels.items():
-            if frame in frames and (label.has_box or label.labelled.any()):
+            if frame in frames and (label.has_box or label.has_joint):
                 boxes[frame - frames.start] = person_box(label)
         return boxes
 
@@ -111,10 +111,10 @@ class TrackPlanner:
         frames = _hull([gap.frames for plan in plans.values() for gap in plan.gaps])
         if with_others and frames and len(tracks) > 1:
             is_whole = within.start <= frames.start and frames.stop <= within.stop
-            known = plans if is_whole else {}
+            whole_plans = plans if is_whole else {}
             boxes = {
                 track_id: (
-                    known.get(track_id) or self._plan_track(track_id, labels, frames)
+                    whole_plans.get(track_id) or self._plan_track(track_id, labels, frames)
                 ).boxes_in(frames)
                 for track_id, labels in tracks.items()
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -26,11 +26,12 @@ from stdpose_mm.text import listed, ranges
 from stdpose_mm.tracking import assign_track_ids
 from stdpose_mm.tracking.association import MIN_SIMILARITY, pose_similarities
 
-from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
-from .gaps import Gap, LifeSpan
+from .base import BasePropagator, GapCache
+from .gap_filler import GapFiller
+from .gaps import LifeSpan
 from .identities import absent_label
 from .track_plans import Boxes, DetectedPeople, TrackPlan, TrackPlanner, Tracks
-from .work_progress import WorkListener, propagate_with_progress
+from .work_progress import WorkListener
 
 _FRAMES_UNTIL_TRIM = 256
 
@@ -63,8 +64,10 @@ def propagate_labels(
     """
     labels = given_labels(labels)
     tracks, skeleton = labels.tracks(), labels.skeleton
-    found = propagate_frames(frames, tracks, skeleton, propagator, boxes=boxes, life_span=life_span)
-    persons = [person for _, people in found for person in people]
+    people_by_frame = propagate_frames(
+        frames, tracks, skeleton, propagator, boxes=boxes, life_span=life_span
+    )
+    persons = [person for _, people in people_by_frame for person in people]
     return list_all_frames(labels, frames).with_persons(persons)
 
 
@@ -74,11 +77,11 @@ def given_labels(labels: VideoLabels) -> VideoLabels:
     A note tells if labels without identities are read as one person although they lie far apart,
     or as a person with an identity.
     """
-    given = [person.only_given() for person in labels.persons if person.source == 'given']
-    known, labels = labels.track_ids, assign_track_ids(labels.with_persons(given))
-    pairs = zip(given, labels.persons, strict=True)
+    persons = [person.only_given() for person in labels.persons if person.is_given]
+    track_ids, labels = labels.track_ids, assign_track_ids(labels.with_persons(persons))
+    pairs = zip(persons, labels.persons, strict=True)
     unnamed = [person for before, person in pairs if before.track_id is None]
-    if 0 < len(unnamed) < len(given):
+    if 0 < len(unnamed) < len(persons):
         places = sorted({person.frame_index for person in unnamed})
         frames = f'{"frame" if len(places) == 1 else "frames"} {ranges(places)}'
         people = listed([*map(str, sorted({person.track_id or 0 for person in unnamed}))], 5)
@@ -87,7 +90,7 @@ def given_labels(labels: VideoLabels) -> VideoLabels:
             f'{people}; give track ids if they are other people'
         )
     located = sorted((p for p in labels.persons if p.is_located), key=lambda p: p.frame_index)
-    for before, after in pairwise(located if not known and len(labels.track_ids) == 1 else ()):
+    for before, after in pairwise(located if not track_ids and len(labels.track_ids) == 1 else ()):
         if pose_similarities([after], [before], [np.zeros(2)])[0, 0] < MIN_SIMILARITY:
             where = f'frames {before.frame_index} and {after.frame_index} of {labels.name}'
             what = 'labels without identities, far apart, are read as one person'
@@ -113,7 +116,7 @@ def propagate_frames(
     tracks: Tracks,
     skeleton: Skeleton,
     propagator: BasePropagator,
-    cache: MutableMapping[str, GapPoses] | None = None,
+    cache: GapCache | None = None,
     boxes: Boxes | None = None,
     detections: DetectedPeople | None = None,
     life_span: LifeSpan = 'video',
@@ -158,7 +161,8 @@ def propagate_frames(
     planner = TrackPlanner(len(frames), life_span, boxes or {}, detections or {})
     plans = planner.plan(tracks, track_ids, within, propagator.reads_other_people)
     cache = {} if cache is None else cache
-    poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
+    gaps = [gap for plan in plans.values() for gap in plan.gaps]
+    poses = GapFiller(propagator, cache_frames(frames), gaps, skeleton, cache, listener)
     if everything and isinstance(cache, dict):
         # A dictionary would grow with every correction. A folder has its own limit.
         for key in cache.keys() - {*poses.keys.values()}:
@@ -197,90 +201,8 @@ def _check(tracks: Tracks, num_frames: int) -> None:
         )
 
 
-class _GapPoses:
-    """Poses of gaps, from the cache or from the propagator.
-
-    The propagator runs only as far as necessary. Poses of a gap are dropped after its last frame.
-
-    Args:
-        plans: Track id -> plan.
-        frames: The video's pictures.
-        skeleton: The joints of the labels.
-        propagator: Fills the gaps that are not in the cache.
-        cache: Finished gaps are added to it.
-        listener: Receives the progress of the propagator.
-
-    Attributes:
-        keys: The key of each gap in the cache.
-    """
-
-    def __init__(
-        self,
-        plans: Mapping[int, TrackPlan],
-        frames: FrameSource,
-        skeleton: Skeleton,
-        propagator: BasePropagator,
-        cache: MutableMapping[str, GapPoses],
-        listener: WorkListener | None,
-    ) -> None:
-        self._cache = cache
-        self._propagate = lambda gaps: propagator.propagate(cache_frames(frames), gaps, skeleton)
-        self.keys = {
-            gap: gap.fingerprint(propagator.reads_second_labels)
-            for plan in plans.values()
-            for gap in plan.gaps
-        }
-        todo = [gap for gap, key in self.keys.items() if key not in cache]
-        todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
-        self._propagated = propagate_with_progress(
-            propagator, cache_frames(frames), todo, skeleton, listener
-        )
-        self._unfinished: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
-        self._finished: dict[Gap, GapPoses] = {}
-
-    def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
-        """Return the pose in one frame of a gap.
-
-        Raises:
-            RuntimeError: If the propagator left it out.
-        """
-        while gap in self._unfinished:
-            pose = self._unfinished[gap].get(frame_index)
-            if pose is not None:
-                return pose
-            self._advance(gap)
-        poses = self._finished.pop(gap, None) or self._cached(gap)
-        if frame_index != gap.frames[-1]:
-            self._finished[gap] = poses
-        return poses.pose_at(gap, frame_index)
-
-    def _advance(self, awaited: Gap) -> None:
-        """Take the next pose of the propagator."""
-        pose = next(self._propagated, None)
-        if pose is None:
-            missing = len(awaited.frames) - len(self._unfinished[awaited])
-            raise RuntimeError(
-                f'the propagator left out {missing} frames of person {awaited.track_id} in '
-                f'{awaited.frames}'
-            )
-        poses = self._unfinished[pose.gap]
-        poses[pose.frame_index] = pose
-        if len(poses) == len(pose.gap.frames):
-            finished = GapPoses.stack([poses[frame] for frame in pose.gap.frames])
-            self._cache[self.keys[pose.gap]] = self._finished[pose.gap] = finished
-            del self._unfinished[pose.gap]
-
-    def _cached(self, gap: Gap) -> GapPoses:
-        try:
-            return self._cache[self.keys[gap]]
-        except KeyError:
-            # Another run has removed it in the meantime.
-            ((_, poses),) = collect_gaps(self._propagate([gap]))
-            return poses
-
-
 def _person_at(
-    frame_index: int, track_id: int, plan: TrackPlan, poses: _GapPoses, num_keypoints: int
+    frame_index: int, track_id: int, plan: TrackPlan, poses: GapFiller, num_keypoints: int
 ) -> PersonLabel:
     """Return the person as given, propagated or absent, joint by joint."""
     label = plan.labels.get(frame_index)
@@ -294,10 +216,10 @@ def _person_at(
     visibility = np.full(num_keypoints, NOT_LABELLED, dtype=np.int8)
     scores = np.zeros(num_keypoints)
     for gap in gaps:
-        pose = poses.pose_at(gap, frame_index)
-        keypoints[gap.joints] = pose.keypoints[gap.joints]
-        visibility[gap.joints] = pose.visibility[gap.joints]
-        scores[gap.joints] = pose.scores[gap.joints]
+        places, visible, certainty = poses.pose_at(gap, frame_index)
+        keypoints[gap.joints] = places[gap.joints]
+        visibility[gap.joints] = visible[gap.joints]
+        scores[gap.joints] = certainty[gap.joints]
     propagated = PersonLabel(
         frame_index=frame_index,
         keypoints=keypoints,
@@ -313,7 +235,7 @@ def _person_at(
 def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
     """Complete a given label for output, with scores (1 where labelled) and a box."""
     scores = label.labelled.astype(np.float64) if label.scores is None else label.scores
-    bbox = person_box(label) if label.bbox is None and label.labelled.any() else label.bbox
+    bbox = person_box(label) if label.bbox is None and label.has_joint else label.bbox
     return replace(label, track_id=track_id, scores=scores, bbox=bbox)
 
 
@@ -321,14 +243,14 @@ def _merged(label: PersonLabel, propagated: PersonLabel) -> PersonLabel:
     """Fill the missing joints of a given label; both labels have scores."""
     assert label.scores is not None
     assert propagated.scores is not None
-    given = label.given
+    is_given = label.given
     return replace(
         label,
-        keypoints=np.where(given[:, None], label.keypoints, propagated.keypoints),
-        visibility=np.where(given, label.visibility, propagated.visibility),
-        scores=np.where(given, label.scores, propagated.scores),
-        source='given' if given.any() else 'propagated',
-        keypoint_sources=np.where(given, 'given', propagated.keypoint_sources),
+        keypoints=np.where(is_given[:, None], label.keypoints, propagated.keypoints),
+        visibility=np.where(is_given, label.visibility, propagated.visibility),
+        scores=np.where(is_given, label.scores, propagated.scores),
+        source='given' if is_given.any() else 'propagated',
+        keypoint_sources=np.where(is_given, 'given', propagated.keypoint_sources),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource, FrameView
 from stdpose_mm.structures import Skeleton
 
-from .base import BasePropagator, PropagatedPose
+from .base import BasePropagator, GapPoses
 from .gaps import Gap
 
 
@@ -35,7 +35,7 @@ def propagate_with_progress(
     gaps: Sequence[Gap],
     skeleton: Skeleton,
     listener: WorkListener | None,
-) -> Iterator[PropagatedPose]:
+) -> Iterator[GapPoses]:
     """Run a propagator and report its progress.
 
     Methods track a gap through all its frames, forward and maybe back, before its first pose is
@@ -85,9 +85,10 @@ class _Work:
             with self._lock:
                 self._listener.advance(self._done)
 
-    def finish(self, pose: PropagatedPose) -> PropagatedPose:
-        self._count(pose.frame_index, self._poses)
-        return pose
+    def finish(self, poses: GapPoses) -> GapPoses:
+        for frame in poses.frames:
+            self._count(frame, self._poses)
+        return poses
 
     def _count(self, frame: int, events: list[int]) -> None:
         with self._lock:

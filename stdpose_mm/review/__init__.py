@@ -13,6 +13,7 @@ from .label_accuracy import (
 from .label_plans import plan_frames, share_labels
 from .label_summary import describe_labels, describe_poses
 from .outlook import Outlook
+from .pose_placing import place_pose
 from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
     errors_beside_labels,
@@ -45,6 +46,7 @@ __all__ = [
     'frames_to_check',
     'label_warnings',
     'measure_motion',
+    'place_pose',
     'plan_frames',
     'rank_errors',
     'rank_gains',

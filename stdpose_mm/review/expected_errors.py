@@ -250,7 +250,7 @@ def _probably_wrong(person: PersonLabel) -> np.ndarray:
 
 def _is_whole(person: PersonLabel) -> bool:
     """Return whether a label is complete: given by a person, without propagated joints."""
-    return person.source == 'given' and not person.propagated.any()
+    return person.is_given and not person.propagated.any()
 
 
 def interpolation_errors(frames: np.ndarray, labels: Mapping[int, PersonLabel]) -> np.ndarray:
@@ -263,14 +263,14 @@ def interpolation_errors(frames: np.ndarray, labels: Mapping[int, PersonLabel]) 
     Returns:
         [F, K]; 0 on labelled frames, and for joints that are never labelled.
     """
-    given = np.array(list(labels))
+    label_times = np.array(list(labels))
     keypoints = np.stack([label.keypoints for label in labels.values()])
-    known = np.stack([label.labelled for label in labels.values()])
+    is_labelled = np.stack([label.labelled for label in labels.values()])
     size = label_sizes([*labels.values()]).mean()
     errors = np.zeros((len(frames), keypoints.shape[1]))
-    for joint in np.flatnonzero(known.any(axis=0)):
-        shown = known[:, joint]
-        errors[:, joint] = _joint_errors(frames, given[shown], keypoints[shown, joint] / size)
+    for joint in np.flatnonzero(is_labelled.any(axis=0)):
+        rows = is_labelled[:, joint]
+        errors[:, joint] = _joint_errors(frames, label_times[rows], keypoints[rows, joint] / size)
     return errors
 
 

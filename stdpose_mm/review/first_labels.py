@@ -118,10 +118,10 @@ def measure_motion(frames: FrameSource | None, boxes: Boxes | None) -> list[Trac
 
 def _fill_boxes(track: Mapping[int, np.ndarray]) -> tuple[range, np.ndarray]:
     """Interpolate the boxes of a person; returns its frames, first to last, and boxes [F, 4]."""
-    known = sorted(track)
-    span = range(known[0], known[-1] + 1)
-    boxes = np.stack([track[frame] for frame in known])
-    return span, fill_between(span, known, boxes)
+    labelled_frames = sorted(track)
+    span = range(labelled_frames[0], labelled_frames[-1] + 1)
+    boxes = np.stack([track[frame] for frame in labelled_frames])
+    return span, fill_between(span, labelled_frames, boxes)
 
 
 def _size(boxes: np.ndarray) -> float:
@@ -286,8 +286,8 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
     at = np.array(there)
     # A labelled frame has labels only for the people who are present.
     labelled = (ends >= max(0, motion.frames.start)) & (ends < min(num_frames, motion.frames.stop))
-    known = np.clip(ends, motion.frames.start, motion.frames.stop - 1) - motion.frames.start
-    path, path_at = motion.paths[known], motion.paths[at - motion.frames.start]
+    steps = np.clip(ends, motion.frames.start, motion.frames.stop - 1) - motion.frames.start
+    path, path_at = motion.paths[steps], motion.paths[at - motion.frames.start]
     model = _model_of(motion, method)
     # [E, F] with a label at only one of the ends.
     distance = np.maximum(np.abs(ends[:, None] - at), 1)

@@ -217,6 +217,6 @@ def compare_hidden_labels(
     scored = calibrate_scores(labels.with_persons([*remaining, *predicted]), method)
     pairs = pair_tracks(labels, scored, skeleton.keypoint_names, None)
     errors = joint_errors(pairs).pixels / sizes[:, None]
-    known = ~np.isnan(errors + pairs.scores)
-    names = np.broadcast_to(np.array(skeleton.keypoint_names), known.shape)
-    return LabelAccuracy(hidden, names[known], errors[known], pairs.scores[known])
+    is_measured = ~np.isnan(errors + pairs.scores)
+    names = np.broadcast_to(np.array(skeleton.keypoint_names), is_measured.shape)
+    return LabelAccuracy(hidden, names[is_measured], errors[is_measured], pairs.scores[is_measured])

@@ -99,9 +99,13 @@ def _describe_track(labels: Mapping[int, PersonLabel]) -> str:
 
 def _frames_with_joints_left_out(labels: Mapping[int, PersonLabel]) -> list[int]:
     """List the labelled frames that leave out joints which other frames have."""
-    given = [frame for frame in sorted(labels) if labels[frame].is_located]
-    used = np.any([labels[frame].labelled for frame in given], axis=0)
-    return [frame for frame in given if (used & (labels[frame].keypoint_sources == 'absent')).any()]
+    located_frames = [frame for frame in sorted(labels) if labels[frame].is_located]
+    used = np.any([labels[frame].labelled for frame in located_frames], axis=0)
+    return [
+        frame
+        for frame in located_frames
+        if (used & (labels[frame].keypoint_sources == 'absent')).any()
+    ]
 
 
 def _gaps(

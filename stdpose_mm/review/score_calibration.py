@@ -94,10 +94,12 @@ def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, in
     scores: dict[tuple[int | None, int], np.ndarray] = {}
     for track in labels.tracks().values():
         people = list(track.values())
-        given = [n for n, p in enumerate(people) if p.given.any() and not p.propagated.any()]
-        if not given:
+        labelled_people = [
+            n for n, p in enumerate(people) if p.has_given_joint and not p.propagated.any()
+        ]
+        if not labelled_people:
             continue
-        for side in (people[given[0] :: -1], people[given[-1] :]):
+        for side in (people[labelled_people[0] :: -1], people[labelled_people[-1] :]):
             label = side[0]
             size = label_sizes([label])[0]
             path = np.zeros(len(label.visibility))

@@ -60,7 +60,7 @@ def rank_suggestions(
 
 def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackErrors]:
     """Find the expected errors of everyone, for :func:`rank_suggestions`."""
-    propagated = any((p.labelled & p.propagated).any() for p in labels.persons)
+    propagated = any(p.has_propagated_joint for p in labels.persons)
     if propagated:
         tracks = TrackErrors.from_scores(labels)
     else:
@@ -79,9 +79,9 @@ def errors_beside_labels(dense: VideoLabels) -> list[TrackErrors]:
     errors that its scores imply.
     """
     tracks = TrackErrors.from_scores(dense)
-    frames = {person.frame_index for person in dense.persons if person.source == 'given'}
+    frames = {*dense.given_frame_indices}
     for track, poses in zip(tracks, dense.tracks().values(), strict=True):
-        labelled = [frame for frame, person in poses.items() if person.source == 'given']
+        labelled = [frame for frame, person in poses.items() if person.is_given]
         for frame in sorted(frames):
             if not labelled or not labelled[0] <= frame <= labelled[-1]:
                 track.label(frame)

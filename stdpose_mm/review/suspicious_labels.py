@@ -28,6 +28,7 @@ import numpy as np
 from stdpose_mm.propagation import Tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, interpolate_pose, pose_extent
 from stdpose_mm.text import counted, listed, ranges
+from stdpose_mm.tracking.association import average_joints
 
 MAX_EXCHANGED_RATIO = 0.5
 """Maximum ratio of the distances after and before an exchange that counts as exchanged."""
@@ -212,8 +213,8 @@ def find_exchanged_people(tracks: Tracks) -> list[tuple[int, int, int]]:
     pairs = []
     by_frame = sorted(_labels_on_lines(tracks), key=lambda label: label[:2])
     for frame, labels in groupby(by_frame, lambda label: label.frame):
-        _, ids, keypoints, placed, expected, known = zip(*labels, strict=True)
-        means = _mean_distances(keypoints, placed, expected, known)
+        _, ids, keypoints, placed, expected, placed_joints = zip(*labels, strict=True)
+        means = _mean_distances(keypoints, placed, expected, placed_joints)
         before = np.diag(means)
         is_exchanged = means + means.T < MAX_EXCHANGED_RATIO * (before[:, None] + before[None])
         pairs += [(frame, ids[a], ids[b]) for a, b in np.argwhere(np.triu(is_exchanged, 1))]
@@ -306,8 +307,8 @@ def _pose_at(track: Mapping[int, PersonLabel], frames: Sequence[int], frame: int
 
 
 def _on_line(before: PersonLabel, after: PersonLabel, share: float) -> _Pose:
-    shown = np.stack([_placed(before), _placed(after)])
-    return interpolate_pose(np.stack([before.keypoints, after.keypoints]), shown, share)
+    is_placed = np.stack([_placed(before), _placed(after)])
+    return interpolate_pose(np.stack([before.keypoints, after.keypoints]), is_placed, share)
 
 
 def _labels_on_lines(tracks: Tracks) -> Iterator[_LabelOnLine]:
@@ -332,10 +333,9 @@ def _mean_distances(
 
     They are NaN for poses that have fewer than ``least`` joints in common.
     """
-    common = np.stack(placed)[:, None] & np.stack(known)[None]
-    distances = np.linalg.norm(np.stack(keypoints)[:, None] - np.stack(others)[None], axis=-1)
-    number = common.sum(axis=-1)
-    means = np.where(common, distances, 0.0).sum(axis=-1) / np.maximum(number, 1)
+    means, number = average_joints(
+        np.stack(keypoints), np.stack(placed), np.stack(others), np.stack(known)
+    )
     return np.where(number >= least, means, np.nan)
 
 

@@ -112,17 +112,17 @@ class LocalAccess:
         if origin is not None and origin.lower() != f'http://{hosts[0]}':
             return _refuse('requests of other pages are refused')
         if scope['path'] == '/':
-            given = QueryParams(scope['query_string']).get('token')
-            if given is not None and scope['method'] == 'GET':
-                return self._sign_in(given)
+            text = QueryParams(scope['query_string']).get('token')
+            if text is not None and scope['method'] == 'GET':
+                return self._sign_in(text)
         if not self._has_cookie(headers):
             sentence = 'open the address that stdpose review has printed, with its token'
             is_page = scope['path'] == '/'
             return PlainTextResponse(sentence, 403) if is_page else _refuse(sentence)
         return None
 
-    def _sign_in(self, given: str) -> Response:
-        if not _same(given, self.token):
+    def _sign_in(self, text: str) -> Response:
+        if not _same(text, self.token):
             return PlainTextResponse(
                 'the token is wrong: open the address that stdpose review has printed', 403
             )
@@ -138,8 +138,8 @@ class LocalAccess:
         return self.cookie in cookies and _same(cookies[self.cookie].value, self.token)
 
 
-def _same(given: str, token: str) -> bool:
-    return hmac.compare_digest(given.encode('utf-8', 'replace'), token.encode())
+def _same(text: str, token: str) -> bool:
+    return hmac.compare_digest(text.encode('utf-8', 'replace'), token.encode())
 
 
 def _refuse(sentence: str) -> Response:

@@ -23,6 +23,7 @@ from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
+from stdpose_mm.inference.window_backend import read_batches
 from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.pose_networks import PoseNetwork, PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, fit_calibrator
@@ -158,8 +159,8 @@ class Drafts:
         if learned is not None:
             source = f'network that learned from {counted(learned.record.num_poses, "label")}'
         elif source:
-            known = f'on {counted(number, "labelled joint")}' if number else 'on other videos'
-            source = f'{source}, calibrated {known}'
+            calibration = f'on {counted(number, "labelled joint")}' if number else 'on other videos'
+            source = f'{source}, calibrated {calibration}'
         return {
             'source': source,
             'refused': None if source else _NO_NETWORK,
@@ -241,13 +242,10 @@ class Drafts:
 
     def _draft_box(self, frame: int, box: Any) -> str:
         """Draft the person in a box; return the message for a person who is labelled already."""
-        values: list[Any] = box if isinstance(box, list) and len(box) == 4 else ['']
-        are_pixels = all(isinstance(v, (int, float)) and abs(v) < MAX_COORDINATE for v in values)
-        if not are_pixels or min(values[2:]) <= 0:
-            raise InputError('a draft needs box, [x, y, width, height] in pixels, not empty')
+        boxes = read_box(box)[None]
         with self._sources.lock:
             network = self._network()
-            drafts = self._make(network, self._estimate(network, [frame], np.array([box], float)))
+            drafts = self._make(network, self._estimate(network, [frame], boxes))
         category = self._category
         if not drafts:
             advice = 'so nothing is drafted: draw it around one, or press I and click the joints'
@@ -322,12 +320,11 @@ class Drafts:
         """Estimate the pose of the person in each of some boxes of frames."""
         poses: list[PersonLabel] = []
         visible = np.full(network.skeleton.num_keypoints, VISIBLE)
-        for start in range(0, len(frames), BATCH_SIZE):
-            batch = frames[start : start + BATCH_SIZE]
-            beside = boxes[start : start + BATCH_SIZE]
-            estimated = network.find([self._state.frames[frame] for frame in batch], beside)
-            rows = zip(batch, beside, *estimated, strict=True)
-            poses += [PersonLabel(n, points, visible, None, s, box) for n, box, points, s in rows]
+        wanted = zip(frames, zip(frames, boxes, strict=True), strict=True)
+        for batch, pictures in read_batches(self._state.frames, wanted, BATCH_SIZE):
+            estimated = network.find(pictures, np.stack([box for _, box in batch]))
+            for (frame, box), points, scores in zip(batch, *estimated, strict=True):
+                poses.append(PersonLabel(frame, points, visible, None, scores, box))
         return poses
 
     def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:
@@ -345,11 +342,13 @@ class Drafts:
             points = mapping.to_labels(pose.keypoints)
             scores = calibrator(mapping.to_labels(scores.clip(0, 1)))
             inside = ((points >= -0.5) & (points < size - 0.5)).all(axis=-1)
-            known = mapping.to_labels(pose.labelled) & inside & (scores >= LEAST_PROBABILITY)
-            if known.sum() >= least:
-                visibility = np.where(known, VISIBLE, NOT_LABELLED)
+            is_probable = mapping.to_labels(pose.labelled) & inside & (scores >= LEAST_PROBABILITY)
+            if is_probable.sum() >= least:
+                visibility = np.where(is_probable, VISIBLE, NOT_LABELLED)
                 box = person_box(pose)
-                draft = PersonLabel(pose.frame_index, points, visibility, None, scores * known, box)
+                draft = PersonLabel(
+                    pose.frame_index, points, visibility, None, scores * is_probable, box
+                )
                 drafts.append(Draft(uuid4().hex, draft))
         return [draft for n, draft in enumerate(drafts) if not _is_double(draft, drafts[:n])]
 
@@ -361,7 +360,9 @@ class Drafts:
             return ScoreCalibrator()
         with self._lock:
             tracks = self._state.tracks.values()
-            labels = [label for track in tracks for label in track.values() if label.given.any()]
+            labels = [
+                label for track in tracks for label in track.values() if label.has_given_joint
+            ]
         number = sum(int(label.given[mapping.shared].sum()) for label in labels)
         earlier, calibrator = self._fitted
         if isinstance(source, PoseResults) or number < max(CALIBRATED_FROM, 2 * earlier):
@@ -369,12 +370,12 @@ class Drafts:
         chosen = [labels[n] for n in spread(len(labels), MAX_CALIBRATED)]
         boxes = np.stack([person_box(label) for label in chosen])
         poses = self._estimate(source, [label.frame_index for label in chosen], boxes)
-        given = mapping.to_model(np.stack([label.given for label in chosen], axis=1)).T
+        is_given = mapping.to_model(np.stack([label.given for label in chosen], axis=1)).T
         expected = mapping.to_model(np.stack([label.keypoints for label in chosen], axis=1))
         estimated = np.stack([pose.keypoints for pose in poses], axis=1)
         errors = np.linalg.norm(estimated - expected, axis=-1).T / label_sizes(chosen)[:, None]
         scores = np.stack([pose.scores for pose in poses if pose.scores is not None])
-        calibrator = fit_calibrator(scores[given], errors[given] <= CORRECT_WITHIN)
+        calibrator = fit_calibrator(scores[is_given], errors[is_given] <= CORRECT_WITHIN)
         self._fitted = number, calibrator
         return calibrator
 
@@ -394,11 +395,11 @@ class Drafts:
         caller holds the lock of the video.
         """
         drafts, tracks = self._drafts.get(frame, []), self._state.tracks
-        shown = {person: poses.label(frame, person) for person, poses in self._shown.of.items()}
-        people = [person for person, pose in shown.items() if pose.labelled.any()]
+        poses = {person: track.label(frame, person) for person, track in self._shown.of.items()}
+        people = [person for person, pose in poses.items() if pose.has_joint]
         labels = [tracks.get(person, {}).get(frame) for person in people]
-        labelled = np.array([label is not None and label.given.any() for label in labels], bool)
-        similarity = _similarity(drafts, [shown[person] for person in people])
+        labelled = np.array([label is not None and label.has_given_joint for label in labels], bool)
+        similarity = _similarity(drafts, [poses[person] for person in people])
         covered = (similarity >= SAME_POSE)[:, labelled].any(axis=1)
         similarity[similarity < np.where(labelled, SAME_AS_LABEL, SAME_AS_PROPAGATED)] = 0.0
         pairs = zip(*linear_sum_assignment(similarity, maximize=True), strict=True)
@@ -410,6 +411,19 @@ class Drafts:
             for row, draft in enumerate(drafts)
             if draft.id not in accepted and not covered[row]
         ]
+
+
+def read_box(box: Any) -> np.ndarray:
+    """Read a box [4] of a request.
+
+    Raises:
+        InputError: If it is none, or empty.
+    """
+    values: list[Any] = box if isinstance(box, list) and len(box) == 4 else ['']
+    are_pixels = all(isinstance(v, (int, float)) and abs(v) < MAX_COORDINATE for v in values)
+    if not are_pixels or min(values[2:]) <= 0:
+        raise InputError('box must be [x, y, width, height] in pixels, not empty')
+    return np.array(box, float)
 
 
 def _is_double(draft: Draft, others: Sequence[Draft]) -> bool:

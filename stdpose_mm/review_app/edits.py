@@ -138,6 +138,14 @@ class EditReader:
             case 'undo' | 'redo':
                 return [{'do': type_}]
 
+    def placed(self) -> tuple[int, Joints]:
+        """Return the frame and the joints of a pose that is being placed.
+
+        Raises:
+            InputError: If there are no such frame or joints, or there is no skeleton.
+        """
+        return self._frame(), self._joints() if self.edit.get('joints') else {}
+
     def people(self) -> list[int]:
         """List the people that the edit concerns."""
         names = ('person', 'a', 'b', 'into')
@@ -196,9 +204,9 @@ class EditReader:
         """Make shown poses, or only some joints of them, labels unless all joints are labelled."""
         steps = []
         for person, frame in places:
-            label, shown = self.state.tracks[person].get(frame), self.shown(person, frame)
-            if shown is not None and (label is None or label.propagated.any()):
-                points = self._by_name(shown)
+            label, pose = self.state.tracks[person].get(frame), self.shown(person, frame)
+            if pose is not None and (label is None or label.propagated.any()):
+                points = self._by_name(pose)
                 chosen = {name: points[name] for name in joints or points if name in points}
                 steps += [self._add(chosen, not joints, person, frame)] if chosen else []
         return steps
@@ -240,8 +248,8 @@ class EditReader:
         else:
             name = self.edit.get('name')
             if not isinstance(name, str) or name not in KNOWN_SKELETONS:
-                known = ', '.join(KNOWN_SKELETONS)
-                raise InputError(f'this skeleton is unknown, choose one of {known}')
+                names = ', '.join(KNOWN_SKELETONS)
+                raise InputError(f'this skeleton is unknown, choose one of {names}')
             skeleton = KNOWN_SKELETONS[name]
         return {
             'do': 'skeleton',
@@ -299,8 +307,8 @@ class EditReader:
     def _person(self, name: str = 'person') -> int:
         person = self._int(name)
         if person not in self.state.tracks:
-            known = ', '.join(map(str, sorted(self.state.tracks)[:20])) or 'none'
-            raise InputError(f'there is no person {person}, choose one with labels: {known}')
+            people = ', '.join(map(str, sorted(self.state.tracks)[:20])) or 'none'
+            raise InputError(f'there is no person {person}, choose one with labels: {people}')
         return person
 
     def _frame(self, name: str = 'frame') -> int:
@@ -318,8 +326,8 @@ class EditReader:
             raise InputError('joints must be an object {name: [x, y, v]} with at least one joint')
         for name, value in joints.items():
             if name not in skeleton.keypoint_names:
-                known = ', '.join(skeleton.keypoint_names)
-                raise InputError(f'there is no joint {name[:100]!r}, choose from {known}')
+                names = ', '.join(skeleton.keypoint_names)
+                raise InputError(f'there is no joint {name[:100]!r}, choose from {names}')
             if not _is_joint(value):
                 raise InputError(
                     f'joint {name!r} must be [x, y, v] with pixels up to {MAX_COORDINATE:.0f} '
@@ -342,14 +350,14 @@ class EditReader:
     def _shown_joints(self, frame: int) -> Joints:
         person = self._person()
         label = self.shown(person, frame)
-        if label is None or not label.labelled.any():
+        if label is None or not label.has_joint:
             raise InputError(f'person {person} has no pose in frame {frame}, place its joints')
         return self._by_name(label)
 
     def _nearest_joints(self) -> Joints:
         person, frame = self._person(), self._frame()
         track = self.state.tracks[person]
-        labelled = [n for n, label in track.items() if n != frame and label.labelled.any()]
+        labelled = [n for n, label in track.items() if n != frame and label.has_joint]
         if not labelled:
             raise InputError(f'person {person} has no other label to copy, place its joints')
         nearest = min(labelled, key=lambda n: (abs(n - frame), n))

@@ -263,8 +263,10 @@ class Guidance:
     ) -> GuidanceReport:
         people = sorted(everyone)
         tracks = [self._errors[person] for person in people]
-        shown = [everyone[person].visibility[excerpt.start : excerpt.stop] for person in people]
-        number = sum(int((visibility > NOT_LABELLED).sum()) for visibility in shown)
+        visibilities = [
+            everyone[person].visibility[excerpt.start : excerpt.stop] for person in people
+        ]
+        number = sum(int((visibility > NOT_LABELLED).sum()) for visibility in visibilities)
         wrong = sum(float(track.errors.sum()) for track in tracks)
         # Only frames in doubt are listed: even the worst frames of a video may be good.
         in_doubt = [

@@ -57,6 +57,8 @@ class Journal:
             here only if the journal holds no labels to compare it with.
         recover: Whether to continue with what is before a damaged line; the whole file is kept as a
             copy then.
+        read_only: Whether to show what is before a damaged line, and refuse every edit: the file
+            stays as it is, and another server may have it open.
 
     Attributes:
         entries: The edits in the journal.
@@ -71,9 +73,11 @@ class Journal:
             other inputs, is damaged or cannot be read.
     """
 
-    def __init__(self, path: Path, inputs: dict[str, Any], recover: bool = False) -> None:
+    def __init__(
+        self, path: Path, inputs: dict[str, Any], recover: bool = False, read_only: bool = False
+    ) -> None:
         self.path = path
-        self.recover = recover
+        self.recover, self.read_only = recover, read_only
         self.entries: list[JournalEntry] = []
         self.labels: VideoLabels | None = None
         self.saves: dict[str, tuple[int, str | None]] = {}
@@ -89,7 +93,7 @@ class Journal:
             except InputError:
                 self.close()
                 raise
-        else:
+        elif not read_only:
             require_writable(path)
 
     def keep(self, labels: VideoLabels, size: tuple[int, int]) -> None:
@@ -108,10 +112,10 @@ class Journal:
             return
         # It was checked before that labels without a size fit the video.
         frames = [replace(frame, width=size[0], height=size[1]) for frame in labels.frames]
-        given = replace(given_labels(labels), frames=tuple(frames))
-        fields = {'video': labels.name, 'posetrack18': posetrack18_fields(given)}
+        first_labels = replace(given_labels(labels), frames=tuple(frames))
+        fields = {'video': labels.name, 'posetrack18': posetrack18_fields(first_labels)}
         self._to_keep = _line({_LABELS: fields})
-        if self._file is not None:
+        if self._file is not None and not self.read_only:
             self._write(b'')
 
     def append(self, entry: JournalEntry) -> None:
@@ -154,7 +158,16 @@ class Journal:
             self._file = None
 
     def _write(self, line: bytes) -> None:
-        """Write a line; if the labels are still to be written, write them first."""
+        """Write a line; if the labels are still to be written, write them first.
+
+        Raises:
+            InputError: If it cannot be written, or the project was opened to read only.
+        """
+        if self.read_only:
+            raise InputError(
+                f'{self.path} was opened with --read-only, so nothing is changed: start again '
+                'without it to edit'
+            )
         file = self._begin() if self._file is None else self._file
         is_empty = file.seek(0, os.SEEK_END) == 0
         header = _line({_KEY: VERSION, **self._inputs}) if is_empty else b''
@@ -191,6 +204,8 @@ class Journal:
 
     def _open_locked(self) -> BinaryIO:
         try:
+            if self.read_only:
+                return open(self.path, 'rb')
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer, nothing remains to be written after an error.
             file = cast(BinaryIO, open(self.path, 'a+b', buffering=0))  # noqa: SIM115
@@ -226,9 +241,14 @@ class Journal:
         """Remove what follows after ``end`` bytes, if recovery was requested."""
         lines = [line for line in self._lines if line.start < end]
         edits = counted(sum(_is_edit(line.fields) for line in lines), 'edit')
+        if self.read_only:
+            self._take(lines)
+            self.notes.append(f'{problem}: the {edits} before it are shown, nothing is changed')
+            return
         if not self.recover:
             raise InputError(
-                f'{problem}, {remedy}, or --recover to continue with the {edits} before it'
+                f'{problem}, {remedy}, or --recover to continue with the {edits} before it, or '
+                '--read-only to look at them'
             )
         assert self._file is not None
         copy = keep_copy(self.path)
@@ -256,8 +276,9 @@ class Journal:
                 f'{self.path}: the last line was incomplete, as when a server stops while it '
                 f'writes, and was cut off; it holds {edits}'
             )
-            self._file.truncate(end)
-        elif not content.endswith(b'\n') and content:
+            if not self.read_only:
+                self._file.truncate(end)
+        elif not content.endswith(b'\n') and content and not self.read_only:
             # Some editors remove the end of the last line.
             self._append(self._file, b'\n')
 

@@ -331,7 +331,7 @@ def _labelled(review: VideoReview) -> list[int]:
     """List the frame of each labelled pose."""
     with review.lock:
         tracks = review.state.tracks.values()
-        return [n for track in tracks for n, label in track.items() if label.given.any()]
+        return [n for track in tracks for n, label in track.items() if label.has_given_joint]
 
 
 def _copy(review: VideoReview) -> Callable[[], PropagationState]:

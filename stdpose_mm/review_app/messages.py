@@ -28,14 +28,22 @@ Quantity = Literal['x', 'y', 'speed']
 Traced = tuple[int, Quantity] | None
 """The index of the joint of a trace, and what it shows; None for no trace."""
 
+Run = tuple[int, int, Source]
+"""First and last frame of poses with the same source."""
+
 WorkEvent = Literal['poses', 'progress', 'idle', 'failed', 'learning', 'writing']
 EventName = Literal['hello', 'pages', 'edited', 'drafts', WorkEvent]
 
 
-class Edit(TypedDict, total=False):
-    """An edit; :class:`~.edits.EditReader` says which fields a type needs."""
+class TypedEdit(TypedDict):
+    """The field that all edits have."""
 
     type: EditType
+
+
+class Edit(TypedEdit, total=False):
+    """An edit; :class:`~.edits.EditReader` says which fields a type needs."""
+
     person: int
     frame: int
     joints: Any
@@ -47,6 +55,7 @@ class Edit(TypedDict, total=False):
     name: str
     origins: dict[str, str]
     limbs: list[list[int]]
+    category: str
     of: str
     draft: str
 
@@ -98,6 +107,12 @@ class DraftAnswer(Poses):
     """Answer to a request for drafts, with a sentence for the user; '' for none."""
 
     message: str
+
+
+class PlacedPose(TypedDict):
+    """Joints, [x, y, visibility] by name, as the nearest labelled pose has them; {} without one."""
+
+    joints: dict[str, list[float]]
 
 
 class DraftState(TypedDict):
@@ -164,12 +179,17 @@ class Video(Counts):
     failed: str | None
 
 
-class VideoState(TypedDict, total=False):
-    """State of a video in the list of the project; without numbers until it is open."""
+class VideoCounts(TypedDict, total=False):
+    """Numbers on a video that is open."""
 
     frames: int
     people: int
     labels: int
+
+
+class VideoState(VideoCounts):
+    """State of a video in the list of the project; without numbers until it is open."""
+
     state: Literal['loading', 'unavailable', 'unlabelled', 'in work', 'good enough']
     error: str | None
 
@@ -217,10 +237,10 @@ class Lane(TypedDict):
     """
 
     id: int
-    runs: list[list[Any]]
+    runs: list[Run]
     heat: list[float | None]
     joints: dict[str, list[float | None]] | None
-    joint_runs: dict[str, list[list[Any]]]
+    joint_runs: dict[str, list[Run]]
     trace: Trace | None
 
 

@@ -60,6 +60,7 @@ class ReviewOptions:
         as_given: Minimum score at which joints count as labels, if a file holds only estimates.
         reading: How the label files are read.
         recover: Whether to continue with the edits before a damaged line of a journal.
+        read_only: Whether to show these, and refuse every edit.
         say: Called with each message to the user about a video.
         make_propagator: Makes a propagator like the project's in another process, where a network
             learns from the labels.
@@ -73,6 +74,7 @@ class ReviewOptions:
     as_given: float = 0.8
     reading: LabelReading = field(default_factory=LabelReading)
     recover: bool = False
+    read_only: bool = False
     say: Callable[[str], None] = print
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
@@ -93,7 +95,7 @@ def open_review(
         LABEL_FILE: None if inputs.files.labels is None else path_fingerprint(inputs.files.labels),
     }
     with ExitStack() as stack:
-        journal = Journal(inputs.project, decided_by, options.recover)
+        journal = Journal(inputs.project, decided_by, options.recover, options.read_only)
         stack.callback(journal.close)
         labels = _starting_labels(inputs, frames, journal, options)
         state = propagator.init_state(
@@ -112,7 +114,8 @@ def open_review(
         review = VideoReview(propagator, state, labels, journal, inputs.out, options.drafts)
         for note in journal.notes:
             options.say(note)
-        review.require_own_output()
+        if not options.read_only:
+            review.require_own_output()
         if labels is not None:
             journal.keep(labels, frames.size)
         stack.pop_all()
@@ -130,7 +133,7 @@ def _starting_labels(
     initial = journal.labels
     if inputs.files.labels is not None:
         labels = options.reading.load(inputs.files, frames)
-        if labels.persons and all(person.source != 'given' for person in labels.persons):
+        if labels.persons and all(not person.is_given for person in labels.persons):
             labels = accept_predictions(labels, options.as_given)
             options.say(
                 f'{inputs.files.labels} holds only estimated poses: joints that score at least '
@@ -238,7 +241,9 @@ class ReviewProject:
         network = self._propagator.learned_network
         skeletons = [review.state.skeleton for review in self._in_order()]
         skeletons.append(None if network is None else network.skeleton)
-        return next((describe_skeleton(known) for known in skeletons if known is not None), None)
+        return next(
+            (describe_skeleton(skeleton) for skeleton in skeletons if skeleton is not None), None
+        )
 
     @property
     def usual_port(self) -> int:

@@ -82,6 +82,7 @@ class ReviewServer:
                 Route(video + '/events', self._events),
                 Route(video + '/edits', self._edit, methods=['POST']),
                 Route(video + '/drafts', self._draft, methods=['POST']),
+                Route(video + '/pose', self._place, methods=['POST']),
                 Route(video + '/export', self._export, methods=['POST']),
                 Route(video + '/learning', self._learn, methods=['POST']),
                 Route(video + '/save', self._save, methods=['POST']),
@@ -165,6 +166,10 @@ class ReviewServer:
         target = self._project.options.target
         return JSONResponse(await run_in_threadpool(review.draft, body, target))
 
+    async def _place(self, request: Request) -> Response:
+        review, body = self._video(request), await _json_body(request)
+        return JSONResponse(await run_in_threadpool(review.place_pose, body))
+
     async def _export(self, request: Request) -> Response:
         review, body = self._video(request), await _json_body(request)
         formats, format = export_formats(), str(body.get('format'))
@@ -172,9 +177,13 @@ class ReviewServer:
         tolerance = body.get('cvat_tolerance', CVAT_TOLERANCE)
         if not (tolerance is None or (isinstance(tolerance, (int, float)) and tolerance > 0)):
             raise InputError('cvat_tolerance must be a number of pixels above 0, or null')
+        rate = body.get('rate')
+        if not (rate is None or (isinstance(rate, (int, float)) and rate > 0)):
+            raise InputError('rate must be a number of frames a second above 0, or null')
         name = f'{file_stem(review.out)}{formats[format]["ending"]}'
         given_only = body.get('given_only') is True
-        content = await run_in_threadpool(_export, review, name, format, given_only, tolerance)
+        how = given_only, tolerance, rate
+        content = await run_in_threadpool(_export, review, name, format, *how)
         headers = {'Content-Disposition': f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
         return Response(content, media_type='application/octet-stream', headers=headers)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,11 @@ from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.constants import LifeSpan
 from stdpose_mm.propagation.gaps import find_presence_intervals
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_track
+from stdpose_mm.propagation.interpolation import interpolate_track
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
-from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Trace, Traced
+from .messages import SHOWN_DECIMALS, Lane, Pose, Quantity, Run, Trace, Traced
 
 LONG_GAP = 2048
 """Number of frames of the gaps that wait for all other gaps."""
@@ -75,9 +74,11 @@ class PersonPoses:
         if not frames:
             return
         rows = slice(frames.start, frames.stop)
-        shown = (self.visibility[rows] > NOT_LABELLED) & ~self.sketched[rows, None]
-        shown = shown[..., None]
-        self.before = dict(zip(frames, np.where(shown, self.keypoints[rows], np.nan), strict=True))
+        is_shown = (self.visibility[rows] > NOT_LABELLED) & ~self.sketched[rows, None]
+        is_shown = is_shown[..., None]
+        self.before = dict(
+            zip(frames, np.where(is_shown, self.keypoints[rows], np.nan), strict=True)
+        )
         self.pending[rows] = True
 
     def sketch(self, labels: Mapping[int, PersonLabel], life_span: LifeSpan) -> None:
@@ -90,7 +91,7 @@ class PersonPoses:
             frames = interval.frames.start + np.flatnonzero(
                 unknown[interval.frames.start : interval.frames.stop]
             )
-            if len(frames) and any(label.labelled.any() for label in interval.labels.values()):
+            if len(frames) and any(label.has_joint for label in interval.labels.values()):
                 lines = interpolate_track(frames, interval.labels)
                 self.keypoints[frames], self.visibility[frames], self.scores[frames] = lines
                 self.joint_sources[frames] = self.sources[frames] = PROPAGATED
@@ -109,8 +110,8 @@ class PersonPoses:
         if label is not None:
             self.sketched[frame] = False
         else:
-            given = self.joint_sources[frame] == GIVEN
-            self.joint_sources[frame][given] = PROPAGATED
+            was_given = self.joint_sources[frame] == GIVEN
+            self.joint_sources[frame][was_given] = PROPAGATED
             if self.sources[frame] == GIVEN:
                 self.sources[frame] = PROPAGATED
             return
@@ -124,7 +125,7 @@ class PersonPoses:
         self.visibility[frame][determined] = label.visibility[determined]
         self.scores[frame][determined] = label.labelled[determined]
         self.joint_sources[frame][determined] = np.where(label.labelled, GIVEN, ABSENT)[determined]
-        has_given = label.given.any() or not label.propagated.any()
+        has_given = label.has_given_joint or not label.propagated.any()
         self.sources[frame] = GIVEN if has_given else PROPAGATED
         if label.bbox is not None:
             self.boxes[frame] = label.bbox
@@ -190,8 +191,8 @@ class PersonPoses:
         points = self.before.get(frame)
         if points is None or np.isnan(points).all():
             return None
-        shown = points.round(SHOWN_DECIMALS).tolist()
-        return [None if np.isnan(x) else [x, y] for x, y in shown]
+        places = points.round(SHOWN_DECIMALS).tolist()
+        return [None if np.isnan(x) else [x, y] for x, y in places]
 
     def describe_lane(
         self, person_id: int, frames: range, columns: int, joints: Sequence[str], trace: Traced
@@ -206,8 +207,8 @@ class PersonPoses:
             trace: What to describe over time.
         """
         inside = slice(frames.start, frames.stop)
-        shown = (self.visibility[inside] > NOT_LABELLED) & ~self.sketched[inside, None]
-        scores = np.where(shown, self.shown_scores(inside), np.inf)
+        is_shown = (self.visibility[inside] > NOT_LABELLED) & ~self.sketched[inside, None]
+        scores = np.where(is_shown, self.shown_scores(inside), np.inf)
         firsts = np.arange(columns) * len(frames) // columns
         # [columns, K], infinite where the joint has no position.
         scores = np.minimum.reduceat(scores, firsts, axis=0)
@@ -225,15 +226,17 @@ class PersonPoses:
     def _describe_trace(
         self, frames: range, firsts: np.ndarray, joint: int, quantity: Quantity
     ) -> Trace:
-        shown = (self.visibility[:, joint, None] > NOT_LABELLED) & ~self.sketched[:, None]
-        points = np.where(shown, self.keypoints[:, joint], np.nan)
+        is_shown = (self.visibility[:, joint, None] > NOT_LABELLED) & ~self.sketched[:, None]
+        points = np.where(is_shown, self.keypoints[:, joint], np.nan)
         speed = np.hypot(*np.diff(points, axis=0, prepend=np.nan).T)
         track = {'x': points[:, 0], 'y': points[:, 1], 'speed': speed}[quantity]
         values = track[frames.start : frames.stop]
         is_given = self.joint_sources[frames.start : frames.stop, joint] == GIVEN
-        given = np.flatnonzero(is_given & np.isfinite(values))
-        _, first_of_column = np.unique(np.searchsorted(firsts, given, 'right'), return_index=True)
-        marks = given[first_of_column]
+        given_columns = np.flatnonzero(is_given & np.isfinite(values))
+        _, first_of_column = np.unique(
+            np.searchsorted(firsts, given_columns, 'right'), return_index=True
+        )
+        marks = given_columns[first_of_column]
         return {
             'low': _finite(np.fmin.reduceat(values, firsts)),
             'high': _finite(np.fmax.reduceat(values, firsts)),
@@ -241,11 +244,11 @@ class PersonPoses:
         }
 
 
-def _runs(sources: np.ndarray) -> list[list[Any]]:
+def _runs(sources: np.ndarray) -> list[Run]:
     starts = np.flatnonzero(np.diff(sources, prepend=255)).tolist()
     stops = [*starts[1:], len(sources)]
     return [
-        [start, stop - 1, SOURCES[sources[start]]]
+        (start, stop - 1, SOURCES[sources[start]])
         for start, stop in zip(starts, stops, strict=True)
         if sources[start] != UNKNOWN
     ]

@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
 
+import numpy as np
+
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
@@ -17,20 +19,22 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.propagation import BasePropagator
-from stdpose_mm.review import LabelWarning
-from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.review import LabelWarning, place_pose
+from stdpose_mm.structures import VISIBLE, Skeleton, VideoFrame, VideoLabels
 
-from .drafts import Drafts, DraftSources
+from .drafts import Drafts, DraftSources, read_box
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
 from .excerpts import clip_state
 from .guidance import Guidance
 from .journal import Journal
 from .messages import (
+    SHOWN_DECIMALS,
     DraftAnswer,
     EditAnswer,
     EventStream,
     GuidanceAnswer,
     Place,
+    PlacedPose,
     Poses,
     SkeletonData,
     Timeline,
@@ -303,6 +307,33 @@ class VideoReview:
         answer = self._describe_frames(frames)
         return {**answer, 'message': '' if answer['drafts'] else message}
 
+    def place_pose(self, body: dict[str, Any]) -> PlacedPose:
+        """Place all joints as the nearest labelled pose has them, see :func:`~.review.place_pose`.
+
+        Args:
+            body: ``frame``, ``joints`` that were placed as in an edit, ``box`` around the pose
+                if there are none, and ``person`` whose label in this frame is no example.
+
+        Raises:
+            InputError: If the request cannot be used.
+        """
+        edit: Any = {**body, 'type': 'set_joints'}
+        frame, joints = EditReader(edit, self.state, self.shown.label).placed()
+        box = None if joints else read_box(body.get('box'))
+        with self.lock:
+            names = () if self.state.skeleton is None else self.state.skeleton.keypoint_names
+            labels = [
+                label
+                for person, track in self.state.tracks.items()
+                for label in track.values()
+                if (person, label.frame_index) != (body.get('person'), frame)
+            ]
+        anchors = {names.index(name): np.array(joints[name][:2]) for name in joints}
+        points, has_place = place_pose(self.state.frames, labels, frame, anchors, box)
+        points = np.clip(points, 0, np.array(self.state.frames.size) - 1).round(SHOWN_DECIMALS)
+        placed = {names[k]: [*points[k].tolist(), VISIBLE] for k in np.flatnonzero(has_place)}
+        return {'joints': {**placed, **joints} if placed else {}}
+
     def edit(self, body: dict[str, Any]) -> EditAnswer:
         """Perform an edit of a page, see :class:`~.messages.EditRequest`.
 
@@ -452,9 +483,14 @@ class VideoReview:
                 return self.saved
 
     def write(
-        self, path: Path, format: str, given_only: bool, cvat_tolerance: float | None
+        self,
+        path: Path,
+        format: str,
+        given_only: bool,
+        cvat_tolerance: float | None,
+        rate: float | None = None,
     ) -> None:
-        """Write :meth:`collect` in a format.
+        """Write :meth:`collect` in a format; ``rate`` is the frame rate of a folder of pictures.
 
         If several are written at once, the last one has the newest labels. Errors name the file
         without its folder.
@@ -465,6 +501,8 @@ class VideoReview:
         with self._writing:
             try:
                 labels, time_of = self.collect(given_only)
+                if time_of is None and rate is not None:
+                    time_of = lambda frame: frame / rate  # noqa: E731
                 write_labels(labels, path, format, time_of, cvat_tolerance)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), path.name)) from None

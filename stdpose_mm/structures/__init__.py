@@ -14,7 +14,8 @@ from .boxes import (
 )
 from .frame_numbering import FrameNumbering
 from .interpolation import fill_between, on_line
-from .skeleton import POSETRACK_SKELETON, Skeleton, limbs_from_coco
+from .joint_sets import POSETRACK_SKELETON
+from .skeleton import Skeleton
 from .video_labels import (
     CLASS_NAME,
     NOT_LABELLED,

@@ -73,7 +73,7 @@ def person_box(label: PersonLabel) -> np.ndarray:
     """
     if label.bbox is not None and label.has_box:
         return label.bbox
-    if not label.labelled.any():
+    if not label.has_joint:
         raise ValueError(f'the label on frame {label.frame_index} has neither a box nor a joint')
     return _at_least(expand(pose_extent(label.keypoints, label.labelled), POSE_MARGIN))
 
@@ -161,9 +161,7 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
 def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
     """Map frame index -> box [4] for one person's labels, except those with only a head box."""
     return {
-        label.frame_index: person_box(label)
-        for label in labels
-        if label.has_box or label.labelled.any()
+        label.frame_index: person_box(label) for label in labels if label.has_box or label.has_joint
     }
 
 

@@ -55,3 +55,24 @@ def decode_gaussians(heatmaps: np.ndarray, kernel_size: int) -> tuple[np.ndarray
     refined = (peaks - step).astype(np.float32)
     is_near = np.linalg.norm(refined - peaks, axis=-1, keepdims=True) <= MAX_STEP
     return np.where(is_near, refined, peaks), scores
+
+
+def peak_windows(heatmaps: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the largest cell of each map, and cut out the cells around it.
+
+    Args:
+        heatmaps: [..., h, w].
+        reach: Cells on each side.
+
+    Returns:
+        Columns [...] and rows [...] of the largest cells; and [..., S, S] the cells within
+        ``reach``, zeros beyond the border.
+    """
+    shape, size = heatmaps.shape[:-2], heatmaps.shape[-2:]
+    planes = heatmaps.reshape(-1, *size)
+    rows, columns = np.divmod(planes.reshape(len(planes), -1).argmax(axis=1), size[1])
+    side = 2 * reach + 1
+    padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, side, side))
+    around = windows[np.arange(len(planes)), rows, columns, 0].reshape(*shape, side, side)
+    return columns.reshape(shape), rows.reshape(shape), around

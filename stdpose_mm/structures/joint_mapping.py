@@ -101,8 +101,9 @@ class JointMapping:
         result[self.in_model] = values[self.shared]
         return result
 
-    def to_labels(self, values: np.ndarray) -> np.ndarray:
-        """Reorder values [K_model, ...] to the labels' joints; others are zeros."""
+    def to_labels(self, values: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Reorder values, with K_model joints along ``axis``, to the labels' joints; else zeros."""
+        values = np.moveaxis(values, axis, 0)
         result = np.zeros((self.num_labels, *values.shape[1:]), dtype=values.dtype)
         result[self.shared] = values[self.in_model]
-        return result
+        return np.moveaxis(result, 0, axis)

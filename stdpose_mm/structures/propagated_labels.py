@@ -26,7 +26,7 @@ def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
         min_score: In 0..1; 0 keeps every joint.
     """
     persons = [_certain(person, min_score) for person in labels.persons]
-    return labels.with_persons([p for p in persons if p.source == 'given' or p.labelled.any()])
+    return labels.with_persons([p for p in persons if p.is_given or p.has_joint])
 
 
 def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
@@ -42,7 +42,7 @@ def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
     Raises:
         InputError: If joints were estimated, but none of them has a score to judge it by.
     """
-    predicted = any((person.labelled & person.propagated).any() for person in labels.persons)
+    predicted = any(person.has_propagated_joint for person in labels.persons)
     if predicted and not _has_scores(labels):
         raise InputError(
             f'the estimated poses of video {labels.name!r} have no scores, so none can be accepted '
@@ -60,7 +60,7 @@ def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
                 source='given',
                 keypoint_sources=np.where(certain, 'given', left),
             )
-        if person.source == 'given':
+        if person.is_given:
             persons.append(person)
     return labels.with_persons(persons)
 
@@ -77,7 +77,7 @@ def require_start(labels: VideoLabels, file: str) -> None:
     Raises:
         InputError: If there are people, but no label is given, or no given label has a joint.
     """
-    given_persons = [person for person in labels.persons if person.source == 'given']
+    given_persons = [person for person in labels.persons if person.is_given]
     if labels.persons and not given_persons:
         advice = (
             ', or accept the certain ones with '
@@ -88,7 +88,7 @@ def require_start(labels: VideoLabels, file: str) -> None:
             'this package, but none given by a person, label some frames'
             f'{advice if _has_scores(labels) else ""}'
         )
-    if given_persons and not any(person.given.any() for person in given_persons):
+    if given_persons and not any(person.has_given_joint for person in given_persons):
         raise InputError(
             f'none of the {counted(len(given_persons), "given label")} of {file} has a labelled '
             'joint, expected at least one joint with coordinates and visibility 1 or 2, label the '
@@ -107,7 +107,7 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
         InputError: If a labelled joint is marked 'propagated'.
     """
     for labels in truth:
-        number = sum((p.labelled & p.propagated).any() for p in labels.persons)
+        number = sum(p.has_propagated_joint for p in labels.persons)
         if number:
             raise InputError(
                 f'{user} needs ground truth labelled by hand, but {number} of the '
@@ -119,8 +119,7 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
 def _has_scores(labels: VideoLabels) -> bool:
     """Tell whether a pose with estimated joints has scores."""
     return any(
-        person.scores is not None and (person.labelled & person.propagated).any()
-        for person in labels.persons
+        person.scores is not None and person.has_propagated_joint for person in labels.persons
     )
 
 

@@ -183,39 +183,3 @@ def _mirrors(name: str) -> Iterator[tuple[str, Side]]:
         if match[0].isupper() or len(rest) > 3 or rest.lower() in _SHORT_PARTS:
             other = match[0].translate(_OTHER_SIDE)
             yield before + other + after, 'left' if match[0] in 'lL' else 'right'
-
-
-def limbs_from_coco(skeleton: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
-    """Convert COCO's 1-based ``skeleton`` entry to 0-based limbs."""
-    return tuple((int(a) - 1, int(b) - 1) for a, b in skeleton)
-
-
-POSETRACK_SKELETON = Skeleton(
-    keypoint_names=(
-        'nose',
-        'head_bottom',
-        'head_top',
-        'left_ear',
-        'right_ear',
-        'left_shoulder',
-        'right_shoulder',
-        'left_elbow',
-        'right_elbow',
-        'left_wrist',
-        'right_wrist',
-        'left_hip',
-        'right_hip',
-        'left_knee',
-        'right_knee',
-        'left_ankle',
-        'right_ankle',
-    ),
-    limbs=tuple(
-        zip(
-            (15, 13, 16, 14, 11, 5, 6, 5, 5, 6, 7, 8, 1, 0),
-            (13, 11, 14, 12, 12, 11, 12, 6, 7, 8, 9, 10, 2, 1),
-            strict=True,
-        )
-    ),
-)
-"""PoseTrack's 17 joints; the ears are never annotated."""

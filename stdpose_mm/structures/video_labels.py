@@ -168,7 +168,7 @@ class PersonLabel:
         given = sources == 'given'
         if given.any() and self.source != 'given':
             raise ValueError(f'a label with a given joint must be given, got {self.source!r}')
-        if self.source == 'given' and self.labelled.any() and not given.any():
+        if self.is_given and self.has_joint and not given.any():
             raise ValueError('a given label must have a given joint, got propagated ones only')
         return _shared_sources(tuple(sources.tolist()))
 
@@ -194,6 +194,26 @@ class PersonLabel:
         return self.keypoint_sources == 'propagated'
 
     @property
+    def is_given(self) -> bool:
+        """Whether an annotator or a file gave the label: a joint, the box or the absence."""
+        return self.source == 'given'
+
+    @property
+    def has_joint(self) -> bool:
+        """Whether any joint carries a label."""
+        return bool(self.labelled.any())
+
+    @property
+    def has_given_joint(self) -> bool:
+        """Whether any joint was given; what is learned from and measured by has one."""
+        return bool(self.given.any())
+
+    @property
+    def has_propagated_joint(self) -> bool:
+        """Whether any labelled joint was propagated."""
+        return bool((self.labelled & self.propagated).any())
+
+    @property
     def is_absent(self) -> bool:
         """Whether the label states that the person is absent: no joint or box, now or later.
 
@@ -203,7 +223,7 @@ class PersonLabel:
 
     def only_given(self) -> PersonLabel:
         """Unlabel the propagated joints; they stay marked as propagated."""
-        if not (self.labelled & self.propagated).any():
+        if not self.has_propagated_joint:
             return self
         return replace(self, visibility=np.where(self.propagated, NOT_LABELLED, self.visibility))
 
@@ -240,7 +260,7 @@ class PersonLabel:
     @property
     def has_joint_or_box(self) -> bool:
         """Whether poses can be propagated from the label; a head box alone is not enough."""
-        return bool(self.labelled.any()) or self.has_box
+        return self.has_joint or self.has_box
 
     @property
     def is_located(self) -> bool:
@@ -340,6 +360,11 @@ class VideoLabels:
         return tuple(sorted({person.frame_index for person in self.persons}))
 
     @property
+    def given_frame_indices(self) -> tuple[int, ...]:
+        """Sorted indices of the frames with a given label."""
+        return tuple(sorted({person.frame_index for person in self.persons if person.is_given}))
+
+    @property
     def track_ids(self) -> tuple[int, ...]:
         """Sorted distinct track ids."""
         return tuple(sorted({p.track_id for p in self.persons if p.track_id is not None}))
@@ -362,7 +387,7 @@ class VideoLabels:
 
     def only_given(self) -> VideoLabels:
         """Return the given labels with their given joints, and the frames that have any."""
-        given = [person.only_given() for person in self.persons if person.source == 'given']
+        given = [person.only_given() for person in self.persons if person.is_given]
         labelled = {person.frame_index for person in given}
         frames = tuple(frame for frame in self.frames if frame.index in labelled)
         return replace(self.with_persons(given), frames=frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +29,7 @@ MIN_SIMILARITY = 0.02
 
 
 @dataclass
-class _Track:
+class _TrackEnd:
     """The last located label of a person, and the velocity [2] in pixels per frame."""
 
     label: PersonLabel
@@ -54,22 +54,25 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     from scipy.optimize import linear_sum_assignment
 
     new_ids = unused_track_ids(set(labels.track_ids))
-    tracks: dict[int, _Track] = {}
+    tracks: dict[int, _TrackEnd] = {}
     persons = list(labels.persons)
     classes = [str(person.extra.get(CLASS_NAME)) for person in persons]
     in_frame = Counter((p.frame_index, name) for p, name in zip(persons, classes, strict=True))
     ids_of: dict[str, set[int]] = {name: set() for name in classes}
     positions: dict[int, list[int]] = {}
-    later: dict[int, _Track] = {}
+    later: dict[int, _TrackEnd] = {}
     for position, person in sorted(enumerate(persons), key=lambda item: item[1].frame_index):
         positions.setdefault(person.frame_index, []).append(position)
         if person.track_id is not None:
             ids_of[classes[position]].add(person.track_id)
             if person.is_located:
-                later.setdefault(person.track_id, _Track(person, np.zeros(2)))
+                later.setdefault(person.track_id, _TrackEnd(person, np.zeros(2)))
     if max(in_frame.values()) == 1 and all(len(ids) <= 1 for ids in ids_of.values()):
         id_of = {name: next(iter(ids), None) for name, ids in ids_of.items()}
-        id_of = {n: next(new_ids) if known is None else known for n, known in id_of.items()}
+        id_of = {
+            n: next(new_ids) if track_id_of_class is None else track_id_of_class
+            for n, track_id_of_class in id_of.items()
+        }
         return labels.with_persons(
             [replace(p, track_id=id_of[name]) for p, name in zip(persons, classes, strict=True)]
         )
@@ -102,7 +105,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
             if person.is_located and person.track_id is not None:
                 before = tracks.get(person.track_id)
                 velocity = np.zeros(2) if before is None else _velocity(before.label, person)
-                tracks[person.track_id] = _Track(person, velocity)
+                tracks[person.track_id] = _TrackEnd(person, velocity)
     return labels.with_persons(persons)
 
 
@@ -141,21 +144,64 @@ def pose_similarities(
     overlap = box_iou(boxes[:, None], moved)
     areas = before[:, 2:].prod(axis=1) + boxes[:, None, 2:].prod(axis=-1)
     size = np.maximum(np.sqrt(areas / 2), 1.0)
-    expected = np.stack([label.keypoints for label in earlier]) + shift[:, None]
-    offset = expected - np.stack([person.keypoints for person in persons])[:, None]
-    distance = np.linalg.norm(offset, axis=-1) / size[..., None]
-    common = np.stack([label.labelled for label in earlier])
-    common = common & np.stack([person.labelled for person in persons])[:, None]
-    likeness = np.where(common, np.exp(-(distance**2) / (2 * MOTION_KERNEL**2)), 0.0)
-    joints = common.sum(axis=-1)
-    oks = likeness.sum(axis=-1) / np.maximum(joints, 1)
+    poses, expected = (
+        (np.stack([p.keypoints for p in people]), np.stack([p.labelled for p in people]))
+        for people in (persons, earlier)
+    )
+    expected = expected[0] + shift[:, None], expected[1]
+    oks, joints = keypoint_similarities(*poses, *expected, MOTION_KERNEL * size)
     first, second = ([str(p.extra.get(CLASS_NAME)) for p in of] for of in (persons, earlier))
     is_one_class = np.array(first)[:, None] == np.array(second)
     return np.where(joints > 0, (oks + overlap) / 2, overlap) * is_one_class
 
 
+def keypoint_similarities(
+    keypoints: np.ndarray,
+    placed: np.ndarray,
+    others: np.ndarray,
+    others_placed: np.ndarray,
+    widths: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the object keypoint similarity of N poses with M others.
+
+    Args:
+        keypoints: [N, K, 2] pixels.
+        placed: [N, K] bool: joints to compare.
+        others: [M, K, 2] pixels.
+        others_placed: [M, K] bool.
+        widths: [N, M] widths in pixels of the Gaussian of the distance.
+
+    Returns:
+        [N, M] in 0..1, 0 without a common joint; and [N, M] the number of common joints.
+    """
+
+    def likeness(distances: np.ndarray) -> np.ndarray:
+        return np.exp(-((distances / widths[..., None]) ** 2) / 2)
+
+    return average_joints(keypoints, placed, others, others_placed, likeness)
+
+
+def average_joints(
+    keypoints: np.ndarray,
+    placed: np.ndarray,
+    others: np.ndarray,
+    others_placed: np.ndarray,
+    measure: Callable[[np.ndarray], np.ndarray] = lambda distances: distances,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average a function of the distances [N, M, K] of joints that N poses share with M others.
+
+    Returns:
+        The means [N, M], 0 without a common joint; and [N, M] the number of common joints.
+    """
+    common = placed[:, None] & others_placed
+    distances = np.linalg.norm(keypoints[:, None] - others, axis=-1)
+    number = common.sum(axis=-1)
+    means = np.where(common, measure(distances), 0.0).sum(axis=-1) / np.maximum(number, 1)
+    return means, number
+
+
 def _box(label: PersonLabel) -> np.ndarray:
     """Return the person's box, of zero size where neither a box nor a joint is labelled."""
-    if label.bbox is None and not label.labelled.any():
+    if label.bbox is None and not label.has_joint:
         return np.zeros(4)
     return person_box(label)

@@ -23,7 +23,7 @@ _ASPECT_STD, _ASPECT_VELOCITY_STD, _MEASURED_ASPECT_STD = 1e-2, 1e-5, 1e-1
 
 
 @dataclass
-class _Track:
+class _KalmanTrack:
     """A person with the state of a Kalman filter of constant velocity.
 
     The four quantities of a box (centre x and y, aspect ratio w / h, height h) have independent
@@ -92,7 +92,7 @@ class ByteTracker:
 
     def reset(self) -> None:
         """Start another video; track ids start at 0 again."""
-        self.tracks: list[_Track] = []
+        self.tracks: list[_KalmanTrack] = []
         self._num_tracks = self._step = 0
 
     def track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,9 +112,9 @@ class ByteTracker:
             track.predict(step)
         size = boxes[:, 2:]
         measured = np.column_stack([boxes[:, :2] + size / 2, size[:, 0] / size[:, 1], size[:, 1]])
-        matches: dict[int, _Track] = {}
+        matches: dict[int, _KalmanTrack] = {}
 
-        def follow(tracks: list[_Track], candidates: np.ndarray, min_iou: float) -> None:
+        def follow(tracks: list[_KalmanTrack], candidates: np.ndarray, min_iou: float) -> None:
             unmatched = [position for position in candidates.tolist() if position not in matches]
             for row, column in _match(tracks, boxes[unmatched], min_iou):
                 matches[unmatched[column]] = tracks[row]
@@ -128,7 +128,7 @@ class ByteTracker:
         recent = [track for track in confirmed if track.last_step == step - 1]
         follow(recent, low, LOW_MATCH_IOU)
         for position in (position for position in high.tolist() if position not in matches):
-            matches[position] = _Track(self._num_tracks, step, step > 0, measured[position])
+            matches[position] = _KalmanTrack(self._num_tracks, step, step > 0, measured[position])
             self.tracks.append(matches[position])
             self._num_tracks += 1
         self.tracks = [
@@ -141,7 +141,9 @@ class ByteTracker:
         return np.array(sorted(matches), np.int64), np.array(track_ids, np.int64)
 
 
-def _match(tracks: list[_Track], boxes: np.ndarray, min_iou: float) -> Iterator[tuple[int, int]]:
+def _match(
+    tracks: list[_KalmanTrack], boxes: np.ndarray, min_iou: float
+) -> Iterator[tuple[int, int]]:
     """Match tracks with boxes [N, 4]; yield the indices of each pair.
 
     The sum of ``iou - min_iou`` over the pairs is maximal: a pair below the limit, which may not be

@@ -1,12 +1,10 @@
-"""Tracking of detected people with ByteTrack: MMDetection's where it is installed, else ours."""
+"""Tracking of detected people with ByteTrack."""
 
 from __future__ import annotations
 
-import numpy as np
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, expand
 
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, expand, to_corners
-
-from .byte_tracker import LOW_MATCH_IOU, MATCH_IOU, ByteTracker
+from .byte_tracker import ByteTracker
 
 HIGH_SCORE_THR = 0.4
 """Score above which a detection starts a track (the threshold of MMPose); detections below only
@@ -26,10 +24,8 @@ class PersonTracker:
 
     ByteTrack (Zhang et al., ECCV 2022): a Kalman filter predicts the box of every track; detections
     with high scores are matched with the predicted boxes first, those with low scores with the
-    remaining tracks. Detections with low scores that match no track are left out. It is
-    MMDetection's, or :class:`~stdpose_mm.tracking.byte_tracker.ByteTracker` where MMDetection or
-    the package lap, which its tracker needs, is not installed; both give the same identities. The
-    memory depends on the number of people, not on the length of the video.
+    remaining tracks. Detections with low scores that match no track are left out. The memory
+    depends on the number of people, not on the length of the video.
 
     Args:
         detect_interval: The detector runs on every n-th frame; n is the time step of the filter.
@@ -45,7 +41,7 @@ class PersonTracker:
     ) -> None:
         self.detect_interval = detect_interval
         self._kept_steps = max(2, round(kept_frames / detect_interval))
-        self._tracker = _build_byte_tracker(high_score_thr, self._kept_steps)
+        self._tracker = ByteTracker(high_score_thr, self._kept_steps)
         self.reset()
 
     def reset(self) -> None:
@@ -73,72 +69,3 @@ class PersonTracker:
         margin = min(BUFFER * (self.detect_interval - 1), MAX_BUFFER)
         positions, track_ids = self._tracker.track(expand(solid.boxes, margin), solid.scores)
         return FrameBoxes(solid.boxes[positions], solid.scores[positions], track_ids)
-
-
-def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> ByteTracker | MMDetByteTracker:
-    try:
-        # MMDetection's tracker needs it, but says so only when it is built.
-        import lap  # noqa: F401
-
-        return MMDetByteTracker(high_score_thr, kept_steps)
-    except ImportError:
-        return ByteTracker(high_score_thr, kept_steps)
-
-
-class MMDetByteTracker:
-    """MMDetection's tracker behind the interface of :class:`ByteTracker`.
-
-    Args:
-        high_score_thr: See :class:`ByteTracker`.
-        kept_steps: See :class:`ByteTracker`.
-    """
-
-    def __init__(self, high_score_thr: float, kept_steps: int) -> None:
-        from mmdet.models.task_modules.tracking import KalmanFilter
-        from mmdet.models.trackers import ByteTracker
-
-        self._tracker = ByteTracker(
-            obj_score_thrs={'high': high_score_thr, 'low': 0.0},
-            init_track_thr=high_score_thr,
-            # A low score does not mean a wrong box.
-            weight_iou_with_det_scores=False,
-            match_iou_thrs={'high': MATCH_IOU, 'low': LOW_MATCH_IOU, 'tentative': MATCH_IOU},
-            # Two consecutive detections above the detector's threshold are enough.
-            num_tentatives=1,
-            num_frames_retain=kept_steps,
-        )
-        self._tracker.motion = KalmanFilter()
-        self.reset()
-
-    def reset(self) -> None:
-        """Start another video."""
-        self._tracker.reset()
-        self._step = 0
-
-    def track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See :meth:`ByteTracker.track`."""
-        import torch
-        from mmdet.structures import DetDataSample
-        from mmengine.structures import InstanceData
-
-        if not len(boxes):
-            # ByteTracker predicts its tracks only in frames with a detection. A detection that
-            # scores 0 matches no track and starts none.
-            boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
-        sample = DetDataSample(metainfo={'frame_id': self._step})
-        sample.pred_instances = InstanceData(
-            bboxes=torch.from_numpy(to_corners(boxes)),
-            scores=torch.from_numpy(scores.astype(np.float64)),
-            labels=torch.zeros(len(boxes), dtype=torch.long),
-            # ByteTracker reorders the detections together with their masks, so the masks are used
-            # for the original positions.
-            masks=torch.arange(len(boxes)),
-        )
-        tracked = self._tracker.track(sample)
-        self._step += 1
-        # ByteTracker keeps all boxes of a track, but reads only the last one.
-        for track in self._tracker.tracks.values():
-            for item in self._tracker.memo_items:
-                del track[item][:-1]
-        order = np.argsort(tracked.masks.numpy())
-        return tracked.masks.numpy()[order], tracked.instances_id.numpy()[order]

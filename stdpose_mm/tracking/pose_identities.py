@@ -8,6 +8,7 @@ import numpy as np
 
 from stdpose_mm.structures import FrameBoxes, box_iou
 
+from .association import keypoint_similarities
 from .person_tracker import KEPT_FRAMES as TRACKED_FRAMES
 from .smoothing import SURE_JOINT
 
@@ -95,21 +96,18 @@ class PoseIdentities:
         self, frame_index: int, boxes: np.ndarray, keypoints: np.ndarray, sure: np.ndarray
     ) -> np.ndarray:
         """Compute the similarity [N, M] of the frame's people with the M known ones."""
-        known = list(self._known.values())
-        if not known or not len(boxes):
-            return np.zeros((len(boxes), len(known)))
-        elapsed = np.array([frame_index - person.frame for person in known], dtype=np.float64)
-        shift = elapsed[:, None] * np.stack([person.velocity for person in known])
-        expected = np.stack([person.keypoints for person in known]) + shift[:, None]
-        known_boxes = np.stack([person.box for person in known])
+        people = list(self._known.values())
+        if not people or not len(boxes):
+            return np.zeros((len(boxes), len(people)))
+        elapsed = np.array([frame_index - person.frame for person in people], dtype=np.float64)
+        shift = elapsed[:, None] * np.stack([person.velocity for person in people])
+        expected = np.stack([person.keypoints for person in people]) + shift[:, None]
+        known_boxes = np.stack([person.box for person in people])
         size = np.sqrt((boxes[:, None, 2:].prod(-1) + known_boxes[None, :, 2:].prod(-1)) / 2)
-        distance = np.linalg.norm(keypoints[:, None] - expected[None], axis=-1)
+        known_sure = np.stack([person.sure for person in people])
         # The uncertainty of a motion grows with the elapsed time.
-        width = KERNEL * size * np.sqrt(elapsed)
-        likeness = np.exp(-((distance / width[..., None]) ** 2) / 2)
-        common = sure[:, None] & np.stack([person.sure for person in known])[None]
-        joints = common.sum(axis=-1)
-        oks = (likeness * common).sum(axis=-1) / np.maximum(joints, 1)
+        widths = KERNEL * size * np.sqrt(elapsed)
+        oks, joints = keypoint_similarities(keypoints, sure, expected, known_sure, widths)
         moved = known_boxes + np.pad(shift, ((0, 0), (0, 2)))
         overlap = box_iou(boxes[:, None], moved)
         return np.where(joints > 0, oks, overlap)
@@ -126,9 +124,9 @@ class PoseIdentities:
 
     def _forget(self, frame_index: int) -> None:
         self._known = {
-            number: known
-            for number, known in self._known.items()
-            if known.frame >= frame_index - KEPT_FRAMES
+            number: state
+            for number, state in self._known.items()
+            if state.frame >= frame_index - KEPT_FRAMES
         }
         # The track of a person who was lost for n frames continues n + 1 frames later.
         oldest = frame_index - TRACKED_FRAMES - 1

@@ -70,7 +70,7 @@ class LabelledVideo:
         """Return the labels with joints of each labelled frame, in order of frames."""
         by_frame: dict[int, list[PersonLabel]] = {}
         for label in chain.from_iterable(track.values() for track in self.tracks.values()):
-            if label.given.any():
+            if label.has_given_joint:
                 by_frame.setdefault(label.frame_index, []).append(label)
         return {frame: by_frame[frame] for frame in sorted(by_frame)}
 
@@ -115,7 +115,12 @@ def learn_network(
             f'{earlier.name} has learned {", ".join(earlier.skeleton.keypoint_names)}, but the '
             f'labels have {", ".join(skeleton.keypoint_names)}, learn again without it'
         )
-    everyone = [label for found in labels for people in found.values() for label in people]
+    everyone = [
+        label
+        for labels_of_video in labels
+        for people in labels_of_video.values()
+        for label in people
+    ]
     poses = np.stack([np.where(p.given[:, None], p.keypoints, np.nan) for p in everyone])
     turns = subjects_turn(poses)
     if earlier is None:
@@ -143,24 +148,24 @@ def learn_network(
 
     trainers = []
     for member, network in enumerate(networks):
-        shown: list[PosePatch] = []
+        patches_seen: list[PosePatch] = []
         hidden: list[PosePatch] = []
-        for key, found in patches.items():
-            (shown if key in seen[member] else hidden).extend(found)
+        for key, patches_of_frame in patches.items():
+            (patches_seen if key in seen[member] else hidden).extend(patches_of_frame)
         if not hidden:
             raise InputError(
                 f'{earlier.name if earlier else "the network"} has learned from all of these '
                 'labels, so none is left to test it with, learn again without it'
             )
-        sampler = CropSampler(shown, description, skeleton, turns, member)
+        sampler = CropSampler(patches_seen, description, skeleton, turns, member)
         poses_hidden = _hidden_poses(hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
     train_together(trainers, min(steps or MAX_STEPS, MAX_STEPS), 60 * minutes, listener)
     record = LearningRecord(
         network=description,
         seen=tuple(
-            _unite(shown, before.seen[member] if before else {})
-            for member, shown in enumerate(seen)
+            _unite(patches_seen, before.seen[member] if before else {})
+            for member, patches_seen in enumerate(seen)
         ),
         calibrators=[
             *(_fit_calibrator([t for t in trainers if t is not trainer]) for trainer in trainers),
@@ -189,8 +194,8 @@ def _choose_seen(keys: Sequence[_FrameKey], earlier: LearnedNetwork | None) -> l
         before = [
             {key for key in keys if key[1] in seen.get(key[0], ())} for seen in earlier.record.seen
         ]
-    known = set().union(*before)
-    new = [key for key in keys if key not in known]
+    seen_before = set().union(*before)
+    new = [key for key in keys if key not in seen_before]
     chosen = []
     for member in range(MEMBERS):
         hidden = {*new[1 + member * _HIDE_EVERY // MEMBERS :: _HIDE_EVERY]}
@@ -199,14 +204,14 @@ def _choose_seen(keys: Sequence[_FrameKey], earlier: LearnedNetwork | None) -> l
 
 
 def _unite(
-    shown: Collection[_FrameKey], before: Mapping[str, Sequence[int]]
+    frames_now: Collection[_FrameKey], before: Mapping[str, Sequence[int]]
 ) -> dict[str, list[int]]:
     """Add the frames that a member was trained on now to those of earlier trainings.
 
     Labels may be removed and set again, and a video may be left out for one training.
     """
     frames = {video: {*earlier} for video, earlier in before.items()}
-    for video, frame in shown:
+    for video, frame in frames_now:
         frames.setdefault(video, set()).add(frame)
     return {video: sorted(numbers) for video, numbers in frames.items()}
 
@@ -320,7 +325,7 @@ def _load_weights(networks: Sequence[SmallUNet], earlier: LearnedNetwork) -> Non
     """Load the weights of an earlier network's members."""
     onnx: Any = importlib.import_module('onnx')
     graph = onnx.load(earlier.path, load_external_data=False).graph
-    values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for number, network in enumerate(networks):
         state = network.state_dict()
         for name in state:

@@ -92,7 +92,7 @@ class NetworkTrainer:
         for group in self._optimizer.param_groups:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
         drawn = self._sampler.draw(BATCH_SIZE)
-        crops, keypoints, prior = (torch.from_numpy(one).to(self._device) for one in drawn)
+        crops, keypoints, prior = (torch.from_numpy(values).to(self._device) for values in drawn)
         kind = self._device.type
         # This shortens a step to two thirds of the time.
         with torch.autocast(kind, torch.bfloat16, enabled=is_bfloat16_faster(kind)):
@@ -119,9 +119,9 @@ class NetworkTrainer:
         distance = np.linalg.norm(
             places * STRIDE + (STRIDE - 1) / 2 - self.hidden.keypoints, axis=-1
         )
-        known = ~np.isnan(self.hidden.keypoints[..., 0])
-        self.certainty = certainty[known]
-        self.right = (distance <= CORRECT_WITHIN * self.hidden.sizes[:, None])[known]
+        labelled = ~np.isnan(self.hidden.keypoints[..., 0])
+        self.certainty = certainty[labelled]
+        self.right = (distance <= CORRECT_WITHIN * self.hidden.sizes[:, None])[labelled]
 
 
 def _average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
@@ -197,9 +197,9 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
 @torch.no_grad()
 def _probabilities(network: nn.Module, poses: HiddenPoses) -> Tensor:
     """Return the probabilities [N, K, h, w] of the joints' places, computed in batches."""
-    found, device = [], next(network.parameters()).device
+    probabilities, device = [], next(network.parameters()).device
     inputs = (torch.from_numpy(values).split(BATCH_SIZE) for values in (poses.crops, poses.prior))
     for crops, prior in zip(*inputs, strict=True):
         logits = network(crops.to(device, memory_format=torch.channels_last), prior.to(device))
-        found.append(torch.softmax(logits.flatten(2), dim=-1).view_as(logits).cpu())
-    return torch.cat(found)
+        probabilities.append(torch.softmax(logits.flatten(2), dim=-1).view_as(logits).cpu())
+    return torch.cat(probabilities)

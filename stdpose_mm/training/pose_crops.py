@@ -96,17 +96,17 @@ def interpolate_labels(labels: Sequence[PersonLabel]) -> np.ndarray:
     Returns:
         [N, K, 2] pixels; NaN for joints that no other label gives.
     """
-    given = np.stack([label.given for label in labels])
+    is_given = np.stack([label.given for label in labels])
     places = np.stack([label.keypoints for label in labels])
     frames = np.array([label.frame_index for label in labels])
     joints = np.full(places.shape, np.nan)
-    for joint in range(given.shape[1]):
-        known = np.flatnonzero(given[:, joint])
-        after = np.searchsorted(frames[known], frames, 'right')
-        before = np.searchsorted(frames[known], frames) - 1
-        exists = (before >= 0) | (after < len(known))
-        first = known[np.where(before >= 0, before, after)[exists]]
-        last = known[np.where(after < len(known), after, before)[exists]]
+    for joint in range(is_given.shape[1]):
+        labelled = np.flatnonzero(is_given[:, joint])
+        after = np.searchsorted(frames[labelled], frames, 'right')
+        before = np.searchsorted(frames[labelled], frames) - 1
+        exists = (before >= 0) | (after < len(labelled))
+        first = labelled[np.where(before >= 0, before, after)[exists]]
+        last = labelled[np.where(after < len(labelled), after, before)[exists]]
         share = (frames[exists] - frames[first]) / np.maximum(frames[last] - frames[first], 1)
         joints[exists, joint] = on_line(places[first, joint], places[last, joint], share[:, None])
     return joints

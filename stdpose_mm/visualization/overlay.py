@@ -69,14 +69,14 @@ def draw_people(
     canvas = picture.copy()
     height, width = canvas.shape[:2]
     unit = max(height, width) / 640
-    poses = [_Pose(person, unit) for person in persons if person.labelled.any()]
+    poses = [_Pose(person, unit) for person in persons if person.has_joint]
     # Larger people are nearer to the camera.
     poses.sort(key=lambda pose: pose.size)
     for pose in poses if boxes else ():
         pose.draw_box(canvas)
     for pose in poses:
         pose.draw(canvas, skeleton)
-    any_given = any(pose.person.given.any() for pose in poses)
+    any_given = any(pose.person.has_given_joint for pose in poses)
     if any_given:
         thickness = 2 * max(2, round(3 * unit)) - 1
         cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), bgr(GIVEN_COLOR), thickness)
@@ -180,7 +180,7 @@ class _Pose:
         """Write the track id, and whether the pose is given, beside the person."""
         person = self.person
         name = '' if person.track_id is None else str(person.track_id)
-        given = 'given' if person.given.any() and not person.propagated.any() else ''
+        given = 'given' if person.has_given_joint and not person.propagated.any() else ''
         color = track_color(person.track_id)
         for text in dict.fromkeys((f'{name} {given}'.strip(), name)):
             if text and tags.write_beside(text, self.extent, self.text, bgr(color)):

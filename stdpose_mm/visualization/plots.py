@@ -96,7 +96,7 @@ def confidence(labels: VideoLabels) -> Figure:
     axis.axhspan(0, DOUBTFUL, color=DOUBT_COLOR, alpha=0.4, linewidth=0, label='in doubt')
     axis.plot(mean, color='black', linewidth=1.5, label='mean of all joints')
     axis.plot(lowest, color='grey', linewidth=1, linestyle='--', label='worst joint')
-    frames = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
+    frames = labels.given_frame_indices
     axis.plot(frames, np.ones(len(frames)), 'o', color=GIVEN_COLOR, markersize=4, label='given')
     axis.set(xlabel='frame', ylabel='score', ylim=(0, 1.05))
     axis.legend(fontsize='small', loc='lower left')

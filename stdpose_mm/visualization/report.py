@@ -199,7 +199,7 @@ def _thumbnail(
     """Draw poses and rings around joints; crop a large frame to the first joint's person."""
     drawn = draw_people(picture, people, labels.skeleton)
     unit = max(1.0, max(drawn.shape[:2]) / MAX_THUMBNAIL_SIDE)
-    pose_of = {person.track_id: person for person in people if person.labelled.any()}
+    pose_of = {person.track_id: person for person in people if person.has_joint}
     for check in joints:
         if check.track_id in pose_of and check.joint in labels.skeleton.keypoint_names:
             joint = labels.skeleton.index_of(check.joint)
@@ -238,7 +238,7 @@ def _mean_score(people: Iterable[PersonLabel]) -> float | None:
 
 
 def _given_frames(people: Iterable[PersonLabel]) -> list[int]:
-    return sorted({person.frame_index for person in people if person.source == 'given'})
+    return sorted({person.frame_index for person in people if person.is_given})
 
 
 def _encode_figure(figure: Figure) -> str:

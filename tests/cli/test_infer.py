@@ -23,7 +23,7 @@ from stdpose_mm.inference import window_model
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.io.video_list import ListedVideo
+from stdpose_mm.io.video_list import InputVideo
 from support.input_files import link_for_each, write_boxes
 from support.paths import ROOT
 from support.refusals import refusal
@@ -369,7 +369,7 @@ def test_a_config_counts_by_its_content_under_a_name_too(model_files, movie, tmp
         '--out',
         tmp_path / 'o.json',
     )
-    job = infer.InferJob(infer.main.parse([*map(str, words)]), ListedVideo(movie))
+    job = infer.InferJob(infer.main.parse([*map(str, words)]), InputVideo(movie))
     fingerprints = []
     for text in ('a = 1', 'a = 2'):
         (tmp_path / 'configs' / 'mine.py').write_text(text)

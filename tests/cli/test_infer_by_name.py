@@ -53,8 +53,10 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publi
     """Serve the detector and a pose network; returns the requests for them."""
     with ExitStack() as servers:
 
-        def serve(name: str, detector: bytes = blob_detector(640, 4)) -> list[str]:
-            servers.enter_context(publish(tmp_path, monkeypatch, 'person', content=detector))
+        def serve(
+            name: str, detector: bytes = blob_detector(640, 4), detector_name: str = 'person'
+        ) -> list[str]:
+            servers.enter_context(publish(tmp_path, monkeypatch, detector_name, content=detector))
             return servers.enter_context(publish(tmp_path, monkeypatch, name))
 
         yield serve
@@ -127,8 +129,10 @@ def test_a_file_that_the_user_has_put_there_is_not_announced(run_main, tmp_path,
 
 def test_it_needs_neither_pytorch_nor_openmmlab(tmp_path, published):
     clip, out = write_walk(tmp_path / 'clip.mp4', 2), tmp_path / 'poses.json'
-    published('human')
-    run_without_torch('infer', clip, '--pose', 'human', '--out', out, '--tracker', 'oks')
+    # Another process expects what was published, if it knows the SHA-256.
+    published('human-t', detector_name='person-l')
+    names = ('--pose', 'human-t', '--detector', 'person-l')
+    run_without_torch('infer', clip, *names, '--out', out, '--tracker', 'oks')
     require_tracks(out, 2)
 
 

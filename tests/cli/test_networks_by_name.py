@@ -66,7 +66,8 @@ def test_propagate_fetches_a_network_once(run, tmp_path, monkeypatch):
     assert [line.partition(' (')[0] for line in notes] == ['propagate.py: fetching human-m']
     assert notes[0].endswith(
         'licence of MMPose: Apache-2.0; training data (with their own terms): AI Challenger, COCO, '
-        'CrowdPose, MPII, sub-JHMDB, Halpe, PoseTrack18'
+        'CrowdPose, MPII, sub-JHMDB, Halpe, PoseTrack18; its SHA-256 is not known beforehand, it '
+        'is compared from its first use on'
     )
     assert 'heatmaps of human-m for 3 of 3 joints' in printed
     # The server is gone.
@@ -98,18 +99,52 @@ def test_the_command_lists_what_is_published_and_what_is_here(
     code, printed, errors = run_main(networks.main)
     lines = [line.split() for line in printed.splitlines()]
     assert (code, errors) == (0, [])
-    assert lines[0] == ['alias', 'data', 'set', 'height', 'x', 'width', 'files', 'kind', 'name']
-    assert ['human,', 'body,', 'body17', 'coco', '256x192', 'ONNX', 'human-m'] in lines
-    assert ['wholebody', '384x288', 'ONNX', 'wholebody-l-384'] in lines
+    assert lines[0][:5] == ['alias', 'joints', 'height', 'x', 'width']
+    assert ['human,', 'body,', 'body17', 'coco', '256x192', 'ONNX', 'human-m', 'AI'] in [
+        line[:8] for line in lines
+    ]
+    assert ['wholebody', '384x288', 'ONNX', 'wholebody-l-384', 'COCO-WholeBody,', 'UBody'] in lines
+    assert ['person', 'person', '640x640', 'ONNX', 'person-m', 'Human-Art,', 'COCO'] in lines
+    assert len(lines) == 1 + 30 + 1
     # Those with an alias come first.
-    assert [line[-2] for line in lines[1:]] == ['ONNX'] * 30
-    assert ['person', 'person', '640x640', 'ONNX', 'person-m'] in lines
-    assert {line[-1] for line in lines[1:8]} >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
+    first = {line[line.index('ONNX') + 1] for line in lines[1:8]}
+    assert first >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
+    assert 'for non-commercial use only' in printed
+
+
+def test_networks_are_fetched_beforehand_and_checked(
+    run_main: Run, tmp_path: Path, light: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        publish(tmp_path, monkeypatch, 'face-t') as requests,
+        publish(tmp_path, monkeypatch, 'person-t', content=b'a detector') as detectors,
+    ):
+        fetch = ('fetch', 'face-t', 'PERSON-T')
+        code, printed, notes = run_main(networks.main, *fetch)
+        assert (code, requests + detectors, len(notes)) == (0, ['GET', 'GET'], 2)
+    # The servers are gone.
+    assert run_main(networks.main, *fetch) == (0, printed, [])
+    files = [Path(line.partition(': ')[2]) for line in printed.splitlines()]
+    assert [file.suffix for file in files] == ['.onnx', '.onnx']
+    code, printed, _ = run_main(networks.main, 'check')
+    assert (code, printed.count(' is as published\n')) == (0, 2)
+    assert f'{files[0].stat().st_size / 1e6:.1f} MB here' in run_main(networks.main)[1]
+    files[1].write_bytes(b'damaged')
+    code, printed, (error,) = run_main(networks.main, 'check')
+    assert (code, printed.count(' is as published\n')) == (2, 1)
+    assert f'{files[1]} is not what it was' in error
+
+
+@pytest.mark.parametrize('arguments', [('fetch',), ('check', 'human'), ('list', 'human')])
+def test_names_are_for_fetch(run_main: Run, arguments: tuple[str, ...]) -> None:
+    assert 'give names such as human and person, or all, to' in refusal(
+        run_main, networks.main, *arguments
+    )
 
 
 def test_propagate_imports_no_pytorch(movie, label_file, tmp_path, monkeypatch):
     out = tmp_path / 'dense.json'
-    with publish(tmp_path, monkeypatch, 'human'):
-        done = run_without_torch('propagate', movie, label_file, '--out', out, '--pose', 'human')
-    assert 'heatmaps of human-m for 3 of 3 joints' in done.stdout
+    with publish(tmp_path, monkeypatch, 'human-t'):
+        done = run_without_torch('propagate', movie, label_file, '--out', out, '--pose', 'human-t')
+    assert 'heatmaps of human-t for 3 of 3 joints' in done.stdout
     assert len(poses(out)) == 18

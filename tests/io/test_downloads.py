@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io import downloads
 from stdpose_mm.io.downloads import MIRROR_VARIABLE, download_path, fetch
 from support.bare_onnx import published_zip
 from support.file_server import serve
@@ -23,6 +26,8 @@ from support.paths import ROOT
 from support.platforms import posix
 
 NETWORK = b'the bytes of a network'
+WHOLE = published_zip(NETWORK)
+DIGEST = hashlib.sha256(NETWORK).hexdigest()
 ADDRESS = 'folder/net.zip'
 TERMS = 'licence: any'
 
@@ -66,7 +71,8 @@ def test_a_network_is_fetched_once_and_then_needs_no_server(served, mirror):
         assert fetch(ADDRESS, 'net', TERMS) == file
     assert file.read_bytes() == NETWORK
     assert [str(each.message) for each in caught] == [
-        f'fetching net ({size / 1e6:.1f} MB) from {address}/{ADDRESS} to {file.parent}; {TERMS}'
+        f'fetching net ({size / 1e6:.1f} MB) from {address}/{ADDRESS} to {file.parent}; {TERMS}; '
+        'its SHA-256 is not known beforehand, it is compared from its first use on'
     ]
     digest = hashlib.sha256(NETWORK).hexdigest()
     assert file.with_suffix('.sha256').read_text() == f'{digest}  net.onnx\n'
@@ -75,6 +81,113 @@ def test_a_network_is_fetched_once_and_then_needs_no_server(served, mirror):
 
 def test_it_lies_in_the_cache_folder(cache_folder):
     assert download_path(ADDRESS) == cache_folder / 'downloads' / 'net.onnx'
+
+
+@pytest.fixture
+def publishers(monkeypatch: pytest.MonkeyPatch):
+    """Start servers, and name them as those that are tried in this order."""
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
+    with ExitStack() as stack:
+
+        def start(*servers: dict[str, Any]) -> list[tuple[str, list[str]]]:
+            started = [stack.enter_context(serve(**server)) for server in servers]
+            monkeypatch.setattr(downloads, 'PUBLISHED_AT', [address for address, _ in started])
+            return started
+
+        yield start
+
+
+def empty(folder: Path) -> Path:
+    return folder / 'empty'
+
+
+def login_page(folder: Path) -> Path:
+    file = folder / 'page' / ADDRESS
+    file.parent.mkdir(parents=True)
+    file.write_text('<html>please log in</html>')
+    return folder / 'page'
+
+
+def another_network(folder: Path) -> Path:
+    file = folder / 'another' / ADDRESS
+    file.parent.mkdir(parents=True)
+    file.write_bytes(published_zip(b'the bytes of another network'))
+    return folder / 'another'
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'options', 'reason'),
+    [
+        (empty, {}, 'HTTP Error 404: File not found'),
+        (login_page, {}, 'is not a zip file with one end2end.onnx: File is not a zip file'),
+        (another_network, {}, 'holds another network than the published one'),
+        (None, {'sent': 0.5}, 'bytes'),
+        (None, {'pause': 0.05}, 'slower than 20 kB per second'),
+    ],
+    ids=['404', 'login page', 'wrong file', 'cut off', 'slow'],
+)
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_the_next_address_is_tried(
+    served, publishers, tmp_path, monkeypatch, wrong, options, reason
+):
+    monkeypatch.setattr(downloads, '_ANSWER_TIMEOUT', 0.5)
+    folder = served if wrong is None else wrong(tmp_path)
+    (first, _), (second, requests) = publishers({'folder': folder, **options}, {'folder': served})
+    assert fetch(ADDRESS, 'net', TERMS, DIGEST).read_bytes() == NETWORK
+    assert requests == ['GET']
+    # A network with a known digest needs no record of its first use.
+    assert left() == ['net.onnx']
+    download_path(ADDRESS).unlink()
+    (served / ADDRESS).unlink() if wrong else (served / ADDRESS).write_bytes(WHOLE[:-30])
+    with pytest.raises(InputError) as caught:
+        fetch(ADDRESS, 'net', TERMS, DIGEST)
+    assert f'net cannot be fetched from {first}/{ADDRESS} (' in str(caught.value)
+    assert reason in str(caught.value)
+    assert f' or {second}/{ADDRESS} (' in str(caught.value)
+    assert left() == []
+
+
+def test_a_mirror_is_used_alone(served, publishers, monkeypatch):
+    (mirror, _), (_, requests) = publishers({'folder': served / 'x'}, {'folder': served})
+    monkeypatch.setenv(MIRROR_VARIABLE, mirror)
+    with pytest.raises(InputError, match='HTTP Error 404'):
+        fetch(ADDRESS, 'net', TERMS, DIGEST)
+    assert requests == []
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_a_download_that_is_cut_off_is_resumed(served, publishers):
+    [(_, requests)] = publishers({'folder': served, 'sent': 0.7, 'resumes': True})
+    content = published_zip(random.Random(0).randbytes(2000))
+    (served / ADDRESS).write_bytes(content)
+    with pytest.raises(InputError, match=f'of {len(content)} bytes were received'):
+        fetch(ADDRESS, 'net', TERMS)
+    # It was asked for the rest five times, of which 70 % came each time.
+    starts = [int(text[6:-1]) for text in requests if text.startswith('bytes=')]
+    rest = len(content)
+    for start in starts:
+        rest -= round(0.7 * rest)
+        assert start == len(content) - rest
+    assert len(starts) == 5
+
+
+def test_a_resumed_download_is_whole(served, publishers, monkeypatch):
+    publishers({'folder': served, 'sent': 0.6, 'resumes': True})
+    monkeypatch.setattr(downloads, '_MOST_RESUMPTIONS', 20)
+    with pytest.warns(InputWarning) as caught:
+        assert fetch(ADDRESS, 'net', TERMS, DIGEST).read_bytes() == NETWORK
+    assert len(caught) == 1
+
+
+def test_a_cached_file_that_is_not_the_published_one_is_refused(served, publishers):
+    publishers({'folder': served})
+    file = download_path(ADDRESS)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'other bytes')
+    with pytest.raises(InputError, match=rf'net.onnx is not the published net, .* not {DIGEST}'):
+        fetch(ADDRESS, 'net', TERMS, DIGEST)
+    assert file.read_bytes() == b'other bytes'
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
@@ -86,9 +199,6 @@ def test_a_network_that_has_changed_is_refused_until_it_is_removed(served, mirro
             fetch(ADDRESS, 'net', TERMS)
         file.unlink()
         assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
-
-
-WHOLE = published_zip(NETWORK)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +252,7 @@ def test_without_a_network_the_sentence_says_what_to_do(served, mirror):
         fetch(ADDRESS, 'net', TERMS)
     archive = download_path(ADDRESS).with_name('net.zip')
     assert str(caught.value).startswith(f'net cannot be fetched from {address}/{ADDRESS} (')
-    assert f'{ADDRESS} in another way and copy it to {archive}, or set STDPOSE_MIRROR' in str(
-        caught.value
-    )
+    assert f'in another way and copy it to {archive}, or set STDPOSE_MIRROR' in str(caught.value)
     assert left() == []
     # The user does so.
     archive.write_bytes(WHOLE)

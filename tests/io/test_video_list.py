@@ -8,10 +8,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels.label_files import files_of_none, find_file_of
 from stdpose_mm.io.video_list import (
-    ListedVideo,
-    files_of_none,
-    find_file_of,
+    InputVideo,
     read_inputs,
 )
 
@@ -88,8 +87,8 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
     assert read_inputs([str(tmp_path / name)]).several
     labels, out = tmp_path / 'labels/a.json', PurePosixPath('1/a.json')
     assert read_inputs([str(tmp_path / name)]).videos == [
-        ListedVideo(tmp_path / 'clips/a.mp4', labels, out=out),
-        ListedVideo(Path('/far/b, c.mp4'), tmp_path / 'all.json', 'b', tmp_path / 'boxes/b.txt'),
+        InputVideo(tmp_path / 'clips/a.mp4', labels, out=out),
+        InputVideo(Path('/far/b, c.mp4'), tmp_path / 'all.json', 'b', tmp_path / 'boxes/b.txt'),
     ]
 
 
@@ -128,18 +127,18 @@ def test_a_wrong_dataset_file_is_one_sentence(
 @pytest.mark.parametrize('name', ['clip.json', 'clip.json.gz', 'clip.xml', 'clip.h5', 'clip'])
 def test_a_file_of_the_same_name_belongs_to_a_video(tmp_path: Path, name: str) -> None:
     make(tmp_path, name, 'clip2.json', 'other.json', 'clip.mp4', 'clip.jpg', 'clip.html')
-    assert find_file_of(ListedVideo(tmp_path / 'clip.mp4'), tmp_path) == tmp_path / name
+    assert find_file_of(tmp_path / 'clip.mp4', tmp_path) == tmp_path / name
 
 
 def test_accents_that_a_mac_writes_as_characters_of_their_own_do_not_matter(tmp_path: Path) -> None:
     make(tmp_path, 'L\u00e4ufer.json')
-    video = ListedVideo(Path('La\u0308ufer.mp4'))
+    video = Path('La\u0308ufer.mp4')
     assert find_file_of(video, tmp_path) == tmp_path / 'L\u00e4ufer.json'
     assert files_of_none([video], tmp_path) == []
 
 
 def test_a_folder_of_the_same_name_is_taken_where_there_is_no_file(tmp_path: Path) -> None:
-    video = ListedVideo(tmp_path / 'frames' / 'clip')
+    video = tmp_path / 'frames' / 'clip'
     make(tmp_path, 'frames/clip/0.png', 'labels/clip/0.txt')
     assert find_file_of(video, tmp_path / 'labels') == tmp_path / 'labels' / 'clip'
     make(tmp_path, 'labels/clip.json')
@@ -152,9 +151,9 @@ def test_a_folder_of_the_same_name_is_taken_where_there_is_no_file(tmp_path: Pat
 def test_a_video_without_a_file_or_with_two_is_one_sentence(tmp_path: Path) -> None:
     make(tmp_path, 'a.json', 'b.json', 'b.xml')
     with pytest.raises(InputError, match=r'holds no file for c.mp4, expected one such as c.json'):
-        find_file_of(ListedVideo(Path('c.mp4')), tmp_path)
+        find_file_of(Path('c.mp4'), tmp_path)
     with pytest.raises(InputError, match=r'b.json and .*b.xml both belong to b.mp4'):
-        find_file_of(ListedVideo(Path('b.mp4')), tmp_path)
+        find_file_of(Path('b.mp4'), tmp_path)
     make(tmp_path, 'c.mp4', '.d.json')
     (tmp_path / 'b.xml').unlink()
-    assert files_of_none([ListedVideo(Path('a.mp4'))], tmp_path) == [tmp_path / 'b.json']
+    assert files_of_none([Path('a.mp4')], tmp_path) == [tmp_path / 'b.json']

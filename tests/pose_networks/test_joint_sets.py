@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from stdpose_mm.pose_networks.network_description import JOINT_SETS
 from stdpose_mm.structures.joint_names import name_distance
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 
 
 def test_the_joints_of_blazepose_are_those_of_mediapipe():

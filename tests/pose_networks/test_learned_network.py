@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator
-from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks.described_network import DescribedNetwork
 from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
@@ -92,9 +91,8 @@ def test_beyond_the_picture_its_border_is_seen_as_in_training() -> None:
 def test_the_second_look_has_no_guide() -> None:
     """The centre of the box of 20 pixels, (20, 20), is that of the crop of 8 pixels, (3.5, 3.5)."""
     network = Seeing()
-    frames = ArrayFrames(np.zeros((1, 40, 40, 3), np.uint8))
     prior, box = np.full((1, 1, 2), 25.0), np.array([[10.0, 10.0, 20.0, 20.0]])
-    network.locate(frames, [0], box, (0, 1), prior)
+    network.locate([np.zeros((40, 40, 3), np.uint8)], box, (0, 1), prior)
     first, second = network.priors
     np.testing.assert_allclose(first, np.full((1, 1, 2), 3.5 + 5 * 8 / 20))
     assert np.isnan(second).all()

@@ -21,8 +21,9 @@ from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.described_network import OnnxPoseNetwork
-from stdpose_mm.pose_networks.network_description import JOINT_SETS, PRESETS
+from stdpose_mm.pose_networks.network_description import PRESETS
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, to_corners
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.pose_network_files import BOX, DOT, dot_picture, find_peak
 

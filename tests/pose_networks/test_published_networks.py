@@ -7,8 +7,9 @@ import pytest
 
 from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
 from stdpose_mm.errors import InputError
-from stdpose_mm.pose_networks.network_description import JOINT_SETS, PRESETS
+from stdpose_mm.pose_networks.network_description import PRESETS
 from stdpose_mm.pose_networks.published_networks import PUBLISHED, find_published
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.published_files import publish
 
 BOX = np.array([60.0, 20, 80, 100])

@@ -14,12 +14,14 @@ from stdpose_mm.pose_networks.learned_network import pose_box
 from stdpose_mm.propagation import (
     BasePropagator,
     Gap,
-    PropagatedPose,
+    GapPoses,
     propagate_labels,
     propagate_subsampled,
 )
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator, combine, fit_odds
+from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.frame_sources import CountingFrames
 
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'))
 POSE = np.array([[10, 10], [0, 50], [20, 50]], float)
@@ -33,13 +35,13 @@ class Still(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         for gap in gaps:
             self.gaps += 1
-            for frame in gap.frames:
-                yield PropagatedPose.with_visibility_of_labels(
-                    gap, frame, gap.before.keypoints, np.full(3, 0.7)
-                )
+            poses = np.tile(gap.before.keypoints, (len(gap.frames), 1, 1))
+            yield GapPoses.with_visibility_of_labels(
+                gap, gap.frames, poses, np.full(poses.shape[:2], 0.7)
+            )
 
 
 class Network:
@@ -66,8 +68,7 @@ class Network:
 
     def locate(
         self,
-        frames: FrameSource,
-        indices: Sequence[int],
+        pictures: Sequence[np.ndarray],
         boxes: np.ndarray,
         members: Any,
         prior: np.ndarray,
@@ -75,8 +76,8 @@ class Network:
         self.shown.extend(boxes)
         self.members.append(members)
         self.priors.append(prior)
-        places = np.full((len(indices), 2, 2), 30.0)
-        return places, np.tile([0.4, 0.9], (len(indices), 1))
+        places = np.full((len(pictures), 2, 2), 30.0)
+        return places, np.tile([0.4, 0.9], (len(pictures), 1))
 
 
 FRAMES = ArrayFrames(np.zeros((5, 64, 64, 3), np.uint8))
@@ -156,6 +157,22 @@ def test_gaps_that_the_method_has_filled_are_not_filled_again() -> None:
     assert len(finished) == 1
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
+
+
+def test_the_network_reads_each_frame_once_for_all_gaps_and_people() -> None:
+    """Person 0 has gaps of frames 1 to 3 and 5 to 7, person 1 one of 1 to 7, and 2 of 2 to 5."""
+    labelled = {0: (0, 4, 8), 1: (0, 8), 2: (1, 6)}
+    tracks = {
+        person: {frame: PersonLabel(frame, POSE, [2, 2, 2], person) for frame in frames}
+        for person, frames in labelled.items()
+    }
+    plans = TrackPlanner(9, 'labels').plan(tracks)
+    gaps = sorted((gap for plan in plans.values() for gap in plan.gaps), key=lambda gap: gap.first)
+    frames, network = CountingFrames(np.zeros((9, 64, 64, 3), np.uint8)), Network()
+    filled = [*LearnedPropagator(Still(), network).propagate(frames, gaps, SKELETON)]  # type: ignore[arg-type]
+    assert frames.reads == [1, 2, 3, 4, 5, 6, 7]
+    assert {poses.gap for poses in filled} == {*gaps}
+    assert all(poses.keypoints[:, 0].tolist() == [[30, 30]] * len(poses.frames) for poses in filled)
 
 
 def test_two_likely_estimates_that_agree_are_averaged_by_their_precision() -> None:

@@ -15,8 +15,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import propagate_labels
-from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_track
+from stdpose_mm.propagation.interpolation import LinearPropagator, interpolate_track
 from stdpose_mm.review import LabelAccuracy
 from stdpose_mm.review_app import background, video_review
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels

@@ -12,7 +12,7 @@ import pytest
 from stdpose_mm.apis import PoseNetworkFiles, VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import PROPAGATORS, Gap, PropagatedPose
+from stdpose_mm.propagation import PROPAGATORS, Gap, GapPoses
 from stdpose_mm.review import HiddenLabel, LabelAccuracy, TrackErrors
 from stdpose_mm.review_app import guidance as guidance_module
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -108,10 +108,10 @@ class DoubtfulCrowd(ShyPropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
-        for pose in super().propagate(frames, gaps, skeleton):
-            score = 0.0 if pose.gap.is_crowded(pose.gap.frames) else 1.0
-            yield replace(pose, scores=pose.scores * 0 + score)
+    ) -> Iterator[GapPoses]:
+        for poses in super().propagate(frames, gaps, skeleton):
+            score = 0.0 if poses.gap.is_crowded(poses.gap.frames) else 1.0
+            yield replace(poses, scores=poses.scores * 0 + score)
 
 
 def test_who_steps_in_front_of_another_makes_that_ones_poses_doubtful(

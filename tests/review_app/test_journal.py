@@ -158,6 +158,10 @@ def test_a_damaged_line_is_named_and_what_is_before_it_goes_on_when_asked(
     journal_of(tmp_path).write_bytes(whole)
     with pytest.raises(InputError, match=f'{problem}.* --recover to continue with the 1 edit'):
         open_page(two_people)
+    shown = open_page(two_people, read_only=True)
+    assert shown.revision == 1
+    assert 'opened with --read-only' in shown.refused('mark_absent', person=2, frame=10)
+    assert any(problem in note and '1 edit before' in note for note in open_page.notes)  # type: ignore[attr-defined]
     assert journal_of(tmp_path).read_bytes() == whole
     again = open_page(two_people, recover=True)
     assert again.revision == 1

@@ -240,9 +240,13 @@ def test_an_error_of_an_export_names_the_file_that_was_to_be_downloaded(
     open_page: Callable, two_people: VideoLabels
 ):
     page = open_page(two_people)
-    page.project[0].collect = lambda given_only: (labels_of(label(0, 1)), None)
+    page.project[0].collect = lambda given_only: (labels_of(label(0, 1), label(1, 1)), None)
     answer = page.post('/export', {'format': 'trc'})
     assert answer.json()['error'].startswith('labels_reviewed.trc: TRC ')
+    timed = page.post('/export', {'format': 'trc', 'rate': 50})
+    # The second frame comes after a fiftieth of a second.
+    assert b'\n2\t0.02' in timed.content
+    assert 'rate must be' in page.post('/export', {'format': 'trc', 'rate': 0}).json()['error']
 
 
 def test_an_unlabelled_video_gets_a_skeleton_and_then_people(open_page: Callable):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.pose_networks.network_description import JOINT_SETS
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.structures.joint_names import name_distance, spell_out
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 
 from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.io.video import FrameSource, UnavailableFrames
-from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation import BasePropagator, Gap, GapPoses
 from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 PAIR = Skeleton(('tail', 'nose'), category='mouse')
@@ -56,13 +56,13 @@ class KnowingPropagator(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         tracks = self.truth[len(frames)].tracks()
         for gap in gaps:
-            for t in gap.frames:
-                label = tracks[gap.track_id][t]
-                scores = label.labelled.astype(float)
-                yield PropagatedPose(gap, t, label.keypoints, label.visibility, scores)
+            labels = [tracks[gap.track_id][frame] for frame in gap.frames]
+            keypoints = np.stack([label.keypoints for label in labels])
+            visibility = np.stack([label.visibility for label in labels])
+            yield GapPoses(gap, gap.frames, keypoints, visibility, (visibility > 0).astype(float))
 
 
 class SpyPropagator(BasePropagator):
@@ -74,15 +74,15 @@ class SpyPropagator(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         self.gaps.extend(gaps)
         self.num_frames.append(len(frames))
         num_joints = skeleton.num_keypoints
         for gap in gaps:
-            for t in gap.frames:
-                yield PropagatedPose(
-                    gap, t, np.zeros((num_joints, 2)), np.full(num_joints, 2), np.ones(num_joints)
-                )
+            shape = len(gap.frames), num_joints
+            yield GapPoses(
+                gap, gap.frames, np.zeros((*shape, 2)), np.full(shape, 2), np.ones(shape)
+            )
 
 
 class Unreadable(UnavailableFrames):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Gap, PropagatedPose
+from stdpose_mm.propagation import Gap, GapPoses
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import background
 from stdpose_mm.structures import Skeleton
@@ -24,7 +24,7 @@ def never_finish(from_frame: int = 0, longest: int = 10**6) -> None:
 
     def propagate(
         self: LinearPropagator, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         for gap in gaps:
             while gap.frames[0] >= from_frame and len(gap.frames) <= longest:
                 # Whoever watches the reading of frames can end the run here.

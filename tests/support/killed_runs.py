@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import stdpose_mm.apis  # noqa: F401  # what the children would import
 from stdpose_mm.cli import propagate
 from stdpose_mm.constants import PROPAGATION_METHODS
@@ -39,9 +41,10 @@ class Slow(LinearPropagator):
 
     def propagate(self, frames, gaps, skeleton):
         Slow.asked.write_text(str(len(gaps)))
-        for pose in super().propagate(frames, gaps, skeleton):
-            time.sleep(0.002)
-            yield replace(pose, keypoints=pose.keypoints + frames[pose.frame_index].mean())
+        for poses in super().propagate(frames, gaps, skeleton):
+            time.sleep(0.002 * len(poses.frames))
+            means = np.array([frames[frame].mean() for frame in poses.frames])
+            yield replace(poses, keypoints=poses.keypoints + means[:, None, None])
 
 
 def kill_me(*_: Any, **__: Any) -> None:

@@ -46,6 +46,8 @@ def publish(
     file = folder / 'published' / network.file
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(published_zip(content))
+    # This is not the published network.
+    monkeypatch.setitem(vars(network), 'sha256', None)
     monkeypatch.setenv('no_proxy', '127.0.0.1')
     with serve(folder / 'published') as (address, requests):
         monkeypatch.setenv(MIRROR_VARIABLE, address)

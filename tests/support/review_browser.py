@@ -401,6 +401,17 @@ class Page:
 
     # What is shown.
 
+    def colour_at(self, x: float, y: float) -> list[int]:
+        """Return the colour that is drawn at a pixel of the picture."""
+        left, top, *_ = self.box('#picture')
+        x, y = self.screen_place(x, y)
+        script = """
+            const context = document.getElementById('picture').getContext('2d');
+            const place = [...arguments].map((value) => Math.round(value * devicePixelRatio));
+            return [...context.getImageData(...place, 1, 1).data];
+        """
+        return self.run(script, x - left, y - top)
+
     @property
     def shown(self) -> int:
         return int(self.run('return document.getElementById("picture").dataset.shown ?? -1'))

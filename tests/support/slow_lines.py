@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Gap, PropagatedPose
+from stdpose_mm.propagation import Gap, GapPoses
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import Skeleton
 
@@ -34,7 +34,7 @@ class SlowPropagator(LinearPropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         for gap in gaps:
             self.begun.append((gap.track_id, gap.frames))
             if self.error is not None:

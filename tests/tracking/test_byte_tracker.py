@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.structures import FrameBoxes
-from stdpose_mm.tracking.byte_tracker import ByteTracker
-from stdpose_mm.tracking.person_tracker import MMDetByteTracker, PersonTracker
+from stdpose_mm.structures import FrameBoxes, to_corners
+from stdpose_mm.tracking.byte_tracker import LOW_MATCH_IOU, MATCH_IOU, ByteTracker
+from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
+
+
+class MMDetByteTracker:
+    """MMDetection's tracker behind the interface of :class:`ByteTracker`.
+
+    Args:
+        high_score_thr: See :class:`ByteTracker`.
+        kept_steps: See :class:`ByteTracker`.
+    """
+
+    def __init__(self, high_score_thr: float, kept_steps: int) -> None:
+        from mmdet.models.task_modules.tracking import KalmanFilter
+        from mmdet.models.trackers import ByteTracker
+
+        self._tracker = ByteTracker(
+            obj_score_thrs={'high': high_score_thr, 'low': 0.0},
+            init_track_thr=high_score_thr,
+            # A low score does not mean a wrong box.
+            weight_iou_with_det_scores=False,
+            match_iou_thrs={'high': MATCH_IOU, 'low': LOW_MATCH_IOU, 'tentative': MATCH_IOU},
+            # Two consecutive detections above the detector's threshold are enough.
+            num_tentatives=1,
+            num_frames_retain=kept_steps,
+        )
+        self._tracker.motion = KalmanFilter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Start another video."""
+        self._tracker.reset()
+        self._step = 0
+
+    def track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See :meth:`ByteTracker.track`."""
+        import torch
+        from mmdet.structures import DetDataSample
+        from mmengine.structures import InstanceData
+
+        if not len(boxes):
+            # ByteTracker predicts its tracks only in frames with a detection. A detection that
+            # scores 0 matches no track and starts none.
+            boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
+        sample = DetDataSample(metainfo={'frame_id': self._step})
+        sample.pred_instances = InstanceData(
+            bboxes=torch.from_numpy(to_corners(boxes)),
+            scores=torch.from_numpy(scores.astype(np.float64)),
+            labels=torch.zeros(len(boxes), dtype=torch.long),
+            # ByteTracker reorders the detections together with their masks, so the masks are used
+            # for the original positions.
+            masks=torch.arange(len(boxes)),
+        )
+        tracked = self._tracker.track(sample)
+        self._step += 1
+        # ByteTracker keeps all boxes of a track, but reads only the last one.
+        for track in self._tracker.tracks.values():
+            for item in self._tracker.memo_items:
+                del track[item][:-1]
+        order = np.argsort(tracked.masks.numpy())
+        return tracked.masks.numpy()[order], tracked.instances_id.numpy()[order]
 
 
 def crossing_people(seed: int, num_frames: int = 60) -> list[FrameBoxes]:
@@ -54,12 +111,8 @@ def follow(tracker: PersonTracker, frames: list[FrameBoxes]) -> list[list[list[f
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_people_are_who_they_are_with_mmdetection(detect_interval, seed):
-    theirs = PersonTracker(detect_interval)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, 'lap', None)
-        ours = PersonTracker(detect_interval)
-    assert isinstance(ours._tracker, ByteTracker)
-    assert isinstance(theirs._tracker, MMDetByteTracker)
+    ours, theirs = PersonTracker(detect_interval), PersonTracker(detect_interval)
+    theirs._tracker = MMDetByteTracker(HIGH_SCORE_THR, theirs._kept_steps)
     frames = crossing_people(seed)
     assert follow(ours, frames) == follow(theirs, frames)
 

@@ -54,7 +54,8 @@ def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> No
     indices = [2, 6, 13, 30, 41]
     truth = np.stack([pose_at(frame) for frame in indices])
     boxes = pose_box(truth, np.ones((5, 3), bool))
-    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
+    pictures = [FRAMES[index] for index in indices]
+    places, probability = learned.locate(pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
     errors = np.linalg.norm(places - truth, axis=-1)
     assert np.median(errors) < 1.5
     assert (errors < 4).all()
@@ -68,14 +69,14 @@ def test_it_looks_again_at_what_it_saw_in_boxes_that_are_far_off(learned: Learne
     boxes[:, :2] += 15
     pictures = [FRAMES[index] for index in indices]
     once, probability_once = learned._look(pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
-    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
+    places, probability = learned.locate(pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
     errors, errors_once = (np.linalg.norm(p - truth, axis=-1) for p in (places, once))
     assert (errors < 4).all()
     assert errors.mean() < errors_once.mean()
     assert (probability.mean(axis=1) >= probability_once.mean(axis=1)).all()
     for found, expected in zip(
         learned.find(pictures, boxes),
-        learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0)),
+        learned.locate(pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0)),
         strict=True,
     ):
         np.testing.assert_array_equal(found, expected)
@@ -83,8 +84,8 @@ def test_it_looks_again_at_what_it_saw_in_boxes_that_are_far_off(learned: Learne
 
 def test_the_pose_of_another_method_guides_it(learned: LearnedNetwork) -> None:
     box = pose_box(pose_at(6), np.ones(3, bool))[None]
-    _, probability = learned.locate(FRAMES, [6], box, [0, 1], pose_at(6)[None])
-    _, misled = learned.locate(FRAMES, [6], box, [0, 1], pose_at(6)[None, [1, 2, 0]])
+    _, probability = learned.locate([FRAMES[6]], box, [0, 1], pose_at(6)[None])
+    _, misled = learned.locate([FRAMES[6]], box, [0, 1], pose_at(6)[None, [1, 2, 0]])
     assert (probability > misled).all()
 
 
@@ -151,7 +152,7 @@ def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> 
 def test_only_the_members_that_are_asked_say_where_joints_are(learned: LearnedNetwork) -> None:
     box = pose_box(pose_at(2), np.ones(3, bool))[None]
     first, second, both = (
-        learned.locate(FRAMES, [2], box, each, NO_PRIOR)[1] for each in ([0], [1], [0, 1])
+        learned.locate([FRAMES[2]], box, each, NO_PRIOR)[1] for each in ([0], [1], [0, 1])
     )
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, both)

@@ -351,7 +351,7 @@ class BaseWindowDataset(BaseDataset):
     def _usable(self, file: str, frame: VideoFrame | None, person: PersonLabel) -> bool:
         if frame is None:
             return False
-        if not person.labelled.any():
+        if not person.has_joint:
             self.left_out['labels without a joint'] += 1
             return False
         if frame.width is None or frame.height is None:

@@ -102,11 +102,11 @@ class LabelSelection:
         if self.test_mode:
             require_given([labels], user)
         if self.propagated_weight == 0:
-            given = [person.only_given() for person in labels.persons if person.source == 'given']
+            given = [person.only_given() for person in labels.persons if person.is_given]
             return labels.with_persons(given)
         certain = keep_certain(labels, self.propagated_min_score)
         if self.label_interval is not None and any(
-            p.source != 'given' or (p.labelled & p.propagated).any() for p in certain.persons
+            not p.is_given or p.has_propagated_joint for p in certain.persons
         ):
             raise InputError(
                 f'{file} holds propagated labels, which label_interval={self.label_interval} does '
@@ -133,7 +133,7 @@ class LabelSelection:
         if self.task == 'estimation':
             return labels, labelled, ()
         if any(person.source == 'propagated' for person in labels.persons):
-            by_hand = {p.frame_index for p in labels.persons if p.source == 'given'}
+            by_hand = {*labels.given_frame_indices}
             return labels, labelled, tuple(sorted(by_hand))
         # The metric reads labels but no pictures, and counts the given frames among all labels.
         protocol = sorted({*labelled, *missing}) if self.test_mode else labelled

@@ -297,7 +297,7 @@ def pair_tracks(
     scores = [
         np.where(p.labelled, np.nan if p.scores is None else p.scores, np.nan) for p in counterparts
     ]
-    given = [(p.source == 'given') & ~p.propagated for p in counterparts]
+    given = [(p.is_given) & ~p.propagated for p in counterparts]
     tracks = np.array([p.track_id for p in people], dtype=np.int64)
     indices = np.array([p.frame_index for p in people], dtype=np.int64)
     follows = (np.diff(tracks) == 0) & (np.diff(indices) == 1)

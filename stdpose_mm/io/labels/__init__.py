@@ -2,7 +2,6 @@
 
 from .coco import write_coco
 from .cvat_writer import write_cvat_labels
-from .fields import read_json
 from .formats import (
     read_all_labels,
     read_labels,
@@ -28,6 +27,7 @@ from .label_files import (
     read_selected_videos,
     write_label_list,
 )
+from .label_source import read_json
 from .matching import (
     fit_size,
     list_all_frames,

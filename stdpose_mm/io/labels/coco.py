@@ -33,7 +33,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
-from .fields import Record, Records, errors_of, require_distinct
+from .fields import Record, errors_of, require_distinct
 from .frame_numbers import decoded, follow_names, frame_indices, picture_stem
 from .identities import Identity, StatedIdentity, number_identities
 from .joints import FURTHER_JOINTS, note_unread
@@ -236,8 +236,6 @@ def _read_person(
     identity: Identity,
 ) -> PersonLabel:
     count, order = categories.skeleton.num_keypoints, [*categories.order_of(annotation)]
-    # Marks the field as read.
-    annotation.raw('track_id', None)
     joints = np.zeros((count, 3))
     if annotation.raw('keypoints', []) != []:
         numbers = annotation.numbers('keypoints', 3 * count, lacking=True)
@@ -435,14 +433,16 @@ def _label_of(person: PersonLabel) -> PersonLabel:
     return person if person.has_box else replace(person, bbox=None)
 
 
-def _annotations_of_people(record: Record, categories: Categories, visible_as_1: bool) -> Records:
+def _annotations_of_people(
+    record: Record, categories: Categories, visible_as_1: bool
+) -> list[Record]:
     """Select the annotations of the categories that are read, without crowds.
 
     Note annotations that are left out, and values that may be misinterpreted.
     """
-    selected = categories.select(record.entries('annotations'))
+    selected = categories.select(record.records('annotations'))
     # Left out as in MMPose's datasets.
-    annotations = selected.select(annotation.peek('iscrowd') != 1 for annotation in selected)
+    annotations = [annotation for annotation in selected if annotation.peek('iscrowd') != 1]
     crowds = len(selected) - len(annotations)
     attributes = (annotation.peek('attributes') for annotation in annotations)
     interpolated = sum(isinstance(a, dict) and a.get('keyframe') is False for a in attributes)
@@ -580,7 +580,7 @@ def _box_area(person: PersonLabel) -> float:
 
 def _annotation(person: PersonLabel) -> dict[str, Any]:
     fields = person_fields(person, 'coco')
-    area = _kept_area(person) if person.source == 'given' else None
+    area = _kept_area(person) if person.is_given else None
     fields['bbox'] = plain(_box(person))
     (fields['area'],) = plain(np.array([_box_area(person) if area is None else area]))
     fields['num_keypoints'] = int(person.labelled.sum())

@@ -10,7 +10,7 @@ from typing import Any
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.structures import Skeleton
 
-from .fields import Record, Records, errors_of, shown, unpacked
+from .fields import Record, errors_of, shown
 from .joints import choose_categories, joint_order, possible_limbs
 
 WHOLE_BODY_FIELDS = {'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts'}
@@ -43,7 +43,7 @@ class Categories:
         """Return the positions of the joints of the skeleton in a label, [K]."""
         return self.orders.get(_id(annotation, 'category_id'), range(self.skeleton.num_keypoints))
 
-    def select(self, annotations: Records) -> Records:
+    def select(self, annotations: Sequence[Record]) -> list[Record]:
         """Select the annotations of these categories and of unknown ones, with notes."""
         ids = {**self.names, **self.left_out}
         unknown = [
@@ -64,7 +64,8 @@ class Categories:
             names = ', '.join(f'{number} of {name!r}' for name, number in counts.items())
             what = 'annotations of categories without joints are left out'
             note(f'{annotations[0].file}: {what} ({names})')
-        return annotations.select(name is None for name in others)
+        pairs = zip(annotations, others, strict=True)
+        return [annotation for annotation, name in pairs if name is None]
 
 
 def read_categories(record: Record, category: str | None, default: Skeleton | None) -> Categories:
@@ -95,8 +96,7 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
         return Categories(default, {}, dict.fromkeys(others, ''), {}, {})
     annotations = record.peek('annotations')
     labels = annotations if isinstance(annotations, list) and len(with_joints) > 1 else []
-    objects = map(unpacked, labels)
-    used = {_as_text(label.get('category_id')) for label in objects if _holds_label(label)}
+    used = {_as_text(label.get('category_id')) for label in labels if _holds_label(label)}
     candidates = {k: c for k, c in with_joints.items() if k in used} or with_joints
     id_of = {c.text('name', f'category {k}'): k for k, c in candidates.items()}
     if len(id_of) < len(candidates):

@@ -135,7 +135,7 @@ def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
     results = [
         {**_result(person), 'image_id': image_id_of[person.frame_index], 'category_id': category}
         for person in labels.persons
-        if person.labelled.any()
+        if person.has_joint
     ]
     write_json(path, results)
 

@@ -33,16 +33,10 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import listed
 
-from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
-from .fields import (
-    Record,
-    errors_of,
-    read_bytes,
-    require_distinct,
-    shown,
-)
+from .cvat_tracks import FROM_FILE, CvatTrack, fields_of, find_loaded, read_track, whole_number
+from .fields import Record, errors_of, require_distinct, shown
 from .joints import choose_categories, joint_order, note_unread
-from .zip_files import read_zip
+from .label_source import LabelSource
 
 ANNOTATIONS = 'annotations.xml'
 
@@ -56,9 +50,9 @@ _MAY_ALL_BE_CORRECTED = 20
 """Number of key frames of joints up to which all of them may plausibly have been corrected."""
 
 
-def is_cvat(path: PathLike, head: bytes) -> bool:
-    """Tell from its start whether a file is XML or a zip with XML, as CVAT's exports are."""
-    return head.startswith(b'<') or (head.startswith(b'PK') and ANNOTATIONS in read_zip(path))
+def is_cvat(source: LabelSource) -> bool:
+    """Tell whether a file is XML or a zip with XML, as CVAT's exports are."""
+    return source.head.startswith(b'<') or (source.is_zip and ANNOTATIONS in source.zipped)
 
 
 def read_cvat(
@@ -95,7 +89,7 @@ def read_cvat(
     _require_one_task(path, root)
     step = _frame_step(path, meta)
     tracks, skeleton = _read_tracks(path, root, category)
-    before: Sequence[Sequence[Track] | None] = [None] * len(tracks)
+    before: Sequence[Sequence[CvatTrack] | None] = [None] * len(tracks)
     if loaded_into_cvat is not None:
         before = _read_loaded(path, tracks, loaded_into_cvat, category)
     cuts = _ends_of_job(path, meta) if any(track.is_from_file for track in tracks) else set()
@@ -141,7 +135,7 @@ def _require_one_task(path: PathLike, root: ET.Element) -> None:
 
 def _read_tracks(
     path: PathLike, root: ET.Element, category: str | None
-) -> tuple[list[Track], Skeleton]:
+) -> tuple[list[CvatTrack], Skeleton]:
     with_skeleton = [t for t in root.findall('track') if t.find('skeleton') is not None]
     if root.find('image') is not None and (
         not with_skeleton or root.find('image/skeleton') is not None
@@ -163,8 +157,8 @@ def _read_tracks(
 
 
 def _read_loaded(
-    path: PathLike, tracks: Sequence[Track], loaded: PathLike, category: str | None
-) -> list[list[Track]]:
+    path: PathLike, tracks: Sequence[CvatTrack], loaded: PathLike, category: str | None
+) -> list[list[CvatTrack]]:
     """Read the loaded tracks of every track's group; for an unknown group, all tracks.
 
     Raises:
@@ -188,7 +182,7 @@ def _read_loaded(
     ]
 
 
-def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
+def _warn_of_shapes(path: PathLike, tracks: Sequence[CvatTrack], step: int) -> bool:
     """Warn of skeletons that may have been drawn as shapes, and tell whether all were.
 
     Next to tracks, shapes look like people who are visible in one frame, and are read as such.
@@ -211,9 +205,9 @@ def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
     return False
 
 
-def _track_ids(tracks: Sequence[Track]) -> list[int]:
+def _track_ids(tracks: Sequence[CvatTrack]) -> list[int]:
     """Restore the ids of exported tracks; other tracks keep their ids if these are free."""
-    of_id: dict[int, Track] = {}
+    of_id: dict[int, CvatTrack] = {}
     for track in tracks:
         if track.group >= FROM_FILE:
             of_id.setdefault(track.group - FROM_FILE, track)
@@ -242,12 +236,10 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
 
 
 def _parse(path: PathLike) -> ET.Element:
-    data = read_bytes(path)
-    if data[:2] == b'PK':
-        files = read_zip(path)
-        if ANNOTATIONS not in files:
-            raise InputError(f'{path} is not a readable zip file with an {ANNOTATIONS} in it')
-        data = files[ANNOTATIONS]
+    source = LabelSource.of(path)
+    if source.is_zip and ANNOTATIONS not in source.zipped:
+        raise InputError(f'{path} is not a readable zip file with an {ANNOTATIONS} in it')
+    data = source.zipped[ANNOTATIONS] if source.is_zip else source.content
     try:
         root = ET.fromstring(data, ET.XMLParser(target=_TreeBuilder()))
     except (ET.ParseError, ValueError, LookupError) as error:

@@ -140,7 +140,7 @@ def is_on_line(key_frame: KeyFrame, loaded: Iterable[KeyFrames]) -> bool:
 
 
 @dataclass
-class Track:
+class CvatTrack:
     """A skeleton track.
 
     Args:
@@ -210,7 +210,7 @@ class Track:
             {i: key_frame for i, key_frame in joint.items() if i == first} for joint in self.joints
         ]
 
-    def find_sources(self, loaded: Sequence[Track] | None, cuts: Collection[int]) -> None:
+    def find_sources(self, loaded: Sequence[CvatTrack] | None, cuts: Collection[int]) -> None:
         """Find the source of every key frame by comparing it with what was exported.
 
         Args:
@@ -320,7 +320,7 @@ def fields_of(element: ET.Element) -> dict[str, Any]:
 
 def read_track(
     record: Record, skeleton: Skeleton, names: Sequence[str], class_name: str = ''
-) -> Track:
+) -> CvatTrack:
     """Read a track, whose label has these names of the joints; every key frame counts as given.
 
     Raises:
@@ -328,7 +328,7 @@ def read_track(
     """
     joints: list[KeyFrames] = [{} for _ in skeleton.keypoint_names]
     group = record.integer('group_id', 0, low=0)
-    track = Track(record.file, record.integer('id'), group, skeleton, joints, class_name)
+    track = CvatTrack(record.file, record.integer('id'), group, skeleton, joints, class_name)
     for shape in record.records('skeleton'):
         frame_index = shape.integer('frame', low=0, high=MAX_FRAME_INDEX)
         if frame_index in track.attributes:

@@ -135,7 +135,7 @@ def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
     tracks: dict[int, list[PersonLabel]] = {}
     new_ids = unused_track_ids(set(labels.track_ids))
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
-        if not person.labelled.any() and (person.is_located or person.source == 'propagated'):
+        if not person.has_joint and (person.is_located or person.source == 'propagated'):
             continue
         track_id = next(new_ids) if person.track_id is None else person.track_id
         tracks.setdefault(track_id, []).append(person)
@@ -148,7 +148,7 @@ def _with_ends(track: Sequence[PersonLabel], following: dict[int, int]) -> Itera
     for person in track:
         yield person
         after = following.get(person.frame_index)
-        if person.labelled.any() and after is not None and after not in labelled:
+        if person.has_joint and after is not None and after not in labelled:
             count = len(person.visibility)
             yield PersonLabel(after, np.zeros((count, 2)), np.zeros(count), source='absent')
 
@@ -158,14 +158,14 @@ def _key_frames(
 ) -> dict[int, KeyFrame]:
     """Choose the key frames of a joint: position in the track -> key frame."""
     # A given label says nothing about joints yet to be propagated: CVAT interpolates through it.
-    is_open = [p.source == 'given' and p.propagated[joint] and not p.labelled[joint] for p in track]
+    is_open = [p.is_given and p.propagated[joint] and not p.labelled[joint] for p in track]
     slots = [slot for slot, is_skipped in enumerate(is_open) if slot == 0 or not is_skipped]
     at_frame = [track[slot] for slot in slots]
     states = np.asarray([person.visibility[joint] for person in at_frame])
     there = states > NOT_LABELLED
     # Joints missing from a given label were left out by a person.
     sources: list[Source] = [
-        'propagated' if p.propagated[joint] else 'given' if p.source == 'given' else 'absent'
+        'propagated' if p.propagated[joint] else 'given' if p.is_given else 'absent'
         for p in at_frame
     ]
     is_given = np.asarray(sources) == 'given'

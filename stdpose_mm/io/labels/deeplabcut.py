@@ -18,6 +18,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,8 +44,9 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import listed
 
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import HDF5_SIGNATURE, errors_of, is_hdf5, number_in, read_text, shown
+from .fields import errors_of, number_in, shown
 from .frame_numbers import base_name, frame_indices
+from .label_source import LabelSource
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames, without_placeholders
 
@@ -109,24 +111,24 @@ class _Layout:
         return {_PROJECT_FIELDS: {'individuals': others, 'unique_bodyparts': names}}
 
 
-def tables_in(folder: Path) -> list[Path]:
+def tables_in(folder: LabelSource) -> list[LabelSource]:
     """List the tables of people's labels in ``labeled-data/<video>``, each as CSV if possible."""
-    paths = (path for suffix in ('h5', 'csv') for path in folder.glob(f'{_LABELS}*.{suffix}'))
-    tables = {path.stem: path for path in paths}
+    files = {Path(file): file for file in folder.files if Path(file).name.startswith(_LABELS)}
+    tables = {p.stem: f for s in ('.h5', '.csv') for p, f in files.items() if p.suffix == s}
     if len(tables) > 1:
         # Results that were put beside the labels to train on.
         tables.pop(f'{_LABELS}_{OWN_SCORER}', None)
-    return sorted(tables.values())
+    return sorted(tables.values(), key=os.fspath)
 
 
-def is_deeplabcut(path: PathLike, head: bytes) -> bool:
-    """Tell from its start whether a file is DeepLabCut's CSV."""
-    return head.startswith(b'scorer,')
+def is_deeplabcut(source: LabelSource) -> bool:
+    """Tell whether a file is DeepLabCut's CSV."""
+    return source.head.startswith(b'scorer,')
 
 
-def is_deeplabcut_hdf5(path: PathLike, head: bytes) -> bool:
-    """Tell from its start whether a file may be DeepLabCut's HDF5."""
-    return head.startswith(HDF5_SIGNATURE)
+def is_deeplabcut_hdf5(source: LabelSource) -> bool:
+    """Tell whether a file may be DeepLabCut's HDF5."""
+    return source.is_hdf5
 
 
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
@@ -154,14 +156,15 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     Raises:
         InputError: If the file is not as described.
     """
-    if Path(path).is_dir():
-        tables = tables_in(Path(path))
+    source = LabelSource.of(path)
+    if source.is_folder:
+        tables = tables_in(source)
         if len(tables) != 1:
-            files = listed([table.name for table in tables], 5) or 'none'
+            files = listed([Path(table).name for table in tables], 5) or 'none'
             raise InputError(f'{path} is a folder, expected one {_LABELS} file in it, got {files}')
-        path = tables[0]
+        path = source = tables[0]
     headers = (_HEADER, _HEADER_OF_SEVERAL)
-    rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
+    rows = read_hdf5_rows(source, headers) if source.is_hdf5 else _read_csv_rows(source)
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             expected = len(rows[0])
@@ -198,12 +201,12 @@ def _names_index(row: Sequence[str], layout: _Layout) -> bool:
     return not any(cells) and not last.isdigit() and not is_picture(Path(base_name(last)))
 
 
-def _read_csv_rows(path: PathLike) -> list[list[str]]:
+def _read_csv_rows(source: LabelSource) -> list[list[str]]:
     try:
         # The file may end in empty lines.
-        return [row for row in csv.reader(io.StringIO(read_text(path), newline='')) if row]
+        return [row for row in csv.reader(io.StringIO(source.text(), newline='')) if row]
     except csv.Error as error:
-        raise InputError(f'{path} is not CSV: {error}') from error
+        raise InputError(f'{source} is not CSV: {error}') from error
 
 
 def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
@@ -320,7 +323,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     """
     poses, track_names = poses_by_individual(labels)
     joints_of, key_of = _columns(labels, poses, track_names)
-    by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
+    by_hand = not any(p.has_propagated_joint for p in labels.persons)
     scorer = 'annotator' if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names

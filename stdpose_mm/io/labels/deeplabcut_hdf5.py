@@ -20,6 +20,7 @@ from stdpose_mm.io.limits import MAX_FRAME_INDEX, MAX_UNZIPPED
 from stdpose_mm.text import listed
 
 from .fields import shown
+from .label_source import LabelSource
 
 _KEY = 'df_with_missing'
 """Name of the table in DeepLabCut's files."""
@@ -30,11 +31,11 @@ Table = tuple[list[Names], list[Names], list[tuple[list[Names], np.ndarray]]]
 """Names of the columns, texts of the index, and blocks of cells, each with its columns."""
 
 
-def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
+def read_hdf5_rows(source: LabelSource, headers: Sequence[Names]) -> list[list[str]]:
     """Read a table in one of the two formats that pandas writes, 'fixed' and 'table'.
 
     Args:
-        path: The file.
+        source: The file.
         headers: Row names of every known header; the headers differ in their numbers of rows.
 
     Returns:
@@ -43,17 +44,15 @@ def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
     Raises:
         InputError: If h5py is not installed, or the file does not hold such a table.
     """
-    require_packages(str(path), 'h5py')
-    h5py = importlib.import_module('h5py')
+    require_packages(str(source), 'h5py')
     try:
-        with h5py.File(path) as file:
-            tables = [name for name, node in file.items() if 'pandas_type' in node.attrs]
-            if len(tables) != 1 and _KEY not in tables:
-                raise ValueError(f'{len(tables)} tables of pandas in {listed([*file], 3)}')
-            if len(tables) > 1:
-                note(f'{path} holds the tables {listed(tables, 5)}: {_KEY} is read')
-            table = file[_KEY if _KEY in tables else tables[0]]
-            columns, index, blocks = (_read_table if 'table' in table else _read_fixed)(table)
+        tables = [name for name, node in source.hdf5.items() if 'pandas_type' in node.attrs]
+        if len(tables) != 1 and _KEY not in tables:
+            raise ValueError(f'{len(tables)} tables of pandas in {listed([*source.hdf5], 3)}')
+        if len(tables) > 1:
+            note(f'{source} holds the tables {listed(tables, 5)}: {_KEY} is read')
+        table = source.hdf5[_KEY if _KEY in tables else tables[0]]
+        columns, index, blocks = (_read_table if 'table' in table else _read_fixed)(table)
         (names,) = (names for names in headers if len(names) == len(columns[0]))
         place_of = {column: place for place, column in enumerate(columns)}
         if len(index) * len(columns) * 8 > MAX_UNZIPPED:
@@ -64,7 +63,7 @@ def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
     except Exception as error:
         # h5py, pickle and numpy raise various errors for a damaged file.
         raise InputError(
-            f'{path} is HDF5 but not a DeepLabCut table ({type(error).__name__} '
+            f'{source} is HDF5 but not a DeepLabCut table ({type(error).__name__} '
             f'{shown(str(error))}), expected one, or a SLEAP project (.slp)'
         ) from error
     blank = [''] * (len(index[0]) - 1 if index else 0)

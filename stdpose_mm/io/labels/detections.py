@@ -11,7 +11,8 @@ from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import FrameBoxes
 
-from .fields import Record, read_json
+from .fields import Record
+from .label_source import read_json
 
 PERSON = 1
 """Category of people in COCO, and in the files of :func:`write_detections`."""

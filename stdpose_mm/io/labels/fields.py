@@ -1,4 +1,4 @@
-"""Reading of label files as bytes, text or JSON, and checked access to the fields of JSON.
+"""Parsing of JSON from others, and checked access to its fields.
 
 Schemas of msgspec would drop the fields that this package does not know, which have to come back
 when a file is written again, and its parser refuses NaN, which Pose2Sim, MMPose and scripts write.
@@ -6,15 +6,12 @@ when a file is written again, and its parser refuses NaN, which Pose2Sim, MMPose
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import math
 import re
 import sys
-import zlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from reprlib import Repr
 from typing import Any, TypeVar
@@ -23,8 +20,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import require_no_stream
-from stdpose_mm.io.limits import MAX_COORDINATE, MAX_DEPTH, MAX_ID, unzipped_limit
+from stdpose_mm.io.limits import MAX_COORDINATE, MAX_DEPTH, MAX_ID
 
 MAX_EXACT = 2**53
 """Whole numbers up to this value are exact as floating-point numbers."""
@@ -35,12 +31,9 @@ _JSON_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
 """Characters that no name may contain: NUL is invalid in file names, surrogates in UTF-8."""
 
-HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
-
 _REQUIRED: Any = object()
 _NO_IDENTITY = ('', 'nan', 'NaN', 'None', 'null')
 T = TypeVar('T', bound=Hashable)
-_ObjectHook = Callable[[list[tuple[str, Any]]], Any]
 
 
 @contextmanager
@@ -57,132 +50,18 @@ def errors_of(where: PathLike) -> Iterator[None]:
         raise InputError(f'{where}: {error}') from error
 
 
-def read_start(path: PathLike, size: int = -1) -> bytes:
-    """Read the first ``size`` bytes of a label file, without unzipping it; all bytes with -1.
-
-    Raises:
-        InputError: If the file is missing, a folder, a pipe or unreadable.
-    """
-    require_no_stream(path)
-    try:
-        with open(path, 'rb') as file:
-            return file.read(size)
-    except FileNotFoundError:
-        raise InputError(f'{path} does not exist') from None
-    except IsADirectoryError:
-        raise InputError(f'{path} is a folder, expected a label file') from None
-    except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
-
-
-def is_hdf5(path: PathLike) -> bool:
-    """Tell whether a file is HDF5."""
-    return read_start(path, len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-
-
-def is_zip(path: PathLike) -> bool:
-    """Tell whether a file is a zip."""
-    return read_start(path, 2) == b'PK'
-
-
-def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
-    """Read the bytes of a file, unzipped if they are gzipped.
-
-    Raises:
-        InputError: If the file is missing, unreadable, a broken gzip file, or empty without
-            ``may_be_empty``.
-    """
-    data = read_start(path)
-    if data[:2] == b'\x1f\x8b':
-        try:
-            with gzip.open(io.BytesIO(data)) as unzipped:
-                data = read_unzipped(path, unzipped.read, len(data))
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f'{path} is not a complete gzip file: {error}') from error
-    if not may_be_empty and not data.strip():
-        raise InputError(f'{path} is empty, expected labels')
-    return data
-
-
-def read_unzipped(path: PathLike, read: Callable[[int], bytes], size: int) -> bytes:
-    """Read the uncompressed content of a zipped label file within safe limits of memory.
-
-    Args:
-        path: The file, for messages.
-        read: Reads up to the given number of uncompressed bytes.
-        size: Size of the compressed file in bytes.
-
-    Raises:
-        InputError: If the content is too large for labels in a file of ``size`` bytes.
-    """
-    limit = unzipped_limit(size)
-    data = read(limit + 1)
-    if len(data) > limit:
-        raise InputError(f'{path} is larger than {limit >> 20} MiB when unzipped, expected labels')
-    return data
-
-
-def read_text(path: PathLike, may_be_empty: bool = False) -> str:
-    """Read a text file (UTF-8, with or without a byte order mark, gzipped or not).
-
-    Raises:
-        InputError: If the file cannot be read, is not text, or is empty without ``may_be_empty``.
-    """
-    data = read_bytes(path, may_be_empty)
-    try:
-        # UTF-16 without a mark at its start would pass.
-        return data.replace(b'\0', b'\xff').decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f'{path} is not UTF-8 text (byte {error.start}), save it as UTF-8'
-        ) from error
-
-
-def read_json(path: PathLike) -> Any:
-    """Parse a JSON file (UTF-8, with or without a byte order mark, gzipped or not).
-
-    Raises:
-        InputError: If the file cannot be read, is not JSON, or names a field of an object twice.
-    """
-    return parse_json(path, read_text(path))
-
-
-def read_labels_json(path: PathLike) -> Any:
-    """Parse a JSON file as :func:`read_json` does, with less memory for many labels.
-
-    Returns:
-        The parsed JSON. The items of ``annotations`` may be packed, see :func:`unpacked`.
-    """
-    text, packed = read_text(path), 0
-
-    def pack(pairs: list[tuple[str, Any]]) -> Any:
-        nonlocal packed
-        fields = _distinct_fields(pairs)
-        if not {'image_id', 'keypoints'} <= fields.keys():
-            return fields
-        packed += 1
-        return _Packed(json.dumps(fields))
-
-    # An object that holds a packed one cannot be packed.
-    with suppress(TypeError):
-        data = parse_json(path, text, pack)
-        labels = data.get('annotations') if isinstance(data, dict) else None
-        items = labels if isinstance(labels, list) else ()
-        if packed == sum(isinstance(item, _Packed) for item in items):
-            return data
-    return parse_json(path, text)
-
-
-def parse_json(where: PathLike, text: str, hook: _ObjectHook | None = None) -> Any:
-    """Parse JSON as :func:`read_json` does.
+def parse_json(where: PathLike, text: str) -> Any:
+    """Parse JSON, or JSON lines as a list of their objects.
 
     Args:
         where: Beginning of error messages.
         text: The JSON.
-        hook: Makes the value of an object from its fields.
+
+    Raises:
+        InputError: If it is not JSON, or names a field of an object twice.
     """
     try:
-        data = _load_json(text, hook or _distinct_fields)
+        data = _load_json(text)
         strings = _JSON_STRING.findall(text) if _ESCAPED.search(text) else []
         for string in map(json.loads, strings):
             bad = NO_CHARACTER.search(string)
@@ -197,16 +76,15 @@ def parse_json(where: PathLike, text: str, hook: _ObjectHook | None = None) -> A
     return data
 
 
-def _load_json(text: str, hook: _ObjectHook) -> Any:
-    """Parse JSON, or JSON lines with one object in each as a list of them."""
+def _load_json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=hook)
+        return json.loads(text, object_pairs_hook=_distinct_fields)
     except json.JSONDecodeError as error:
         lines = [line for line in text.splitlines() if line.strip()]
         if error.msg != 'Extra data' or not all(line.startswith('{') for line in lines):
             raise
         with suppress(json.JSONDecodeError):
-            return [json.loads(line, object_pairs_hook=hook) for line in lines]
+            return [json.loads(line, object_pairs_hook=_distinct_fields) for line in lines]
         raise
 
 
@@ -230,15 +108,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 
-class _Packed(str):
-    """The JSON text of an object, which takes a fifth of the memory of its fields."""
-
-
-def unpacked(value: Any) -> Any:
-    """Return an item of a list that :func:`read_labels_json` has read, as parsed JSON."""
-    return json.loads(value) if isinstance(value, _Packed) else value
-
-
 class Record:
     """One JSON object of a file; getters check type and range and name the field in errors.
 
@@ -250,6 +119,9 @@ class Record:
     Raises:
         InputError: From every getter, if the field is missing (and has no default) or wrong.
     """
+
+    # A file may have many objects.
+    __slots__ = ('_data', '_read', 'file', 'where')
 
     def __init__(self, file: PathLike, where: str, data: Any) -> None:
         self.file = file
@@ -399,11 +271,6 @@ class Record:
         items = self._get(name, default, 'a list of objects', _is_list)
         return [Record(self.file, f'{self._path(name)}[{i}]', item) for i, item in enumerate(items)]
 
-    def entries(self, name: str, default: Any = _REQUIRED) -> Records:
-        """Get a list of many objects."""
-        items = self._get(name, default, 'a list of objects', _is_list)
-        return Records(self.file, self._path(name), items)
-
     def record(self, name: str) -> Record:
         """Get an object."""
         return Record(self.file, self._path(name), self.raw(name, expected='an object'))
@@ -418,31 +285,6 @@ class Record:
             if flaw is not None:
                 raise self.error(name, flaw)
         return rest
-
-
-class Records(Sequence[Record]):
-    """Many objects of a file; a record is made whenever one is accessed, and takes no memory later.
-
-    So what a getter has read counts as unread for the next record of the same object.
-    """
-
-    def __init__(
-        self, file: PathLike, where: str, items: Sequence[Any], places: Sequence[int] | None = None
-    ) -> None:
-        self._file, self._where, self._items = file, where, items
-        self._places = range(len(items)) if places is None else places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, index: Any) -> Any:
-        place = self._places[index]
-        return Record(self._file, f'{self._where}[{place}]', unpacked(self._items[place]))
-
-    def select(self, is_wanted: Iterable[bool]) -> Records:
-        """Select objects by a flag for each."""
-        places = [p for p, wanted in zip(self._places, is_wanted, strict=True) if wanted]
-        return Records(self._file, self._where, self._items, places)
 
 
 def _is_identifier(value: Any) -> bool:
@@ -482,9 +324,8 @@ def number_in(text: str) -> float:
 
 def fields_of(items: Any) -> set[str]:
     """Collect the field names of the first 100 objects in a list."""
-    items = items if isinstance(items, list) else []
-    objects = map(unpacked, items[:100])
-    return {name for item in objects if isinstance(item, dict) for name in item}
+    items = items[:100] if isinstance(items, list) else ()
+    return {name for item in items if isinstance(item, dict) for name in item}
 
 
 def require_distinct(file: PathLike, what: str, values: Iterable[T]) -> None:

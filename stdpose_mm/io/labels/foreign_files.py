@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stdpose_mm.constants import READ_FORMATS
+from stdpose_mm.constants import JSON_SUFFIXES, READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import kind_of_file
+from stdpose_mm.io.file_names import has_suffix
 
-from .fields import read_bytes, read_text, shown
+from .fields import shown
+from .label_source import LabelSource
 
 _BOX_LINE = rb'[0-9]+(?:[ \t]+-?[0-9.]+(?:[eE][-+]?[0-9]+)?){4}[ \t]*(?:\r?\n|\Z)'
 
@@ -49,35 +50,32 @@ lists of them, and are followed by the fields of the first one."""
 _FORMATS = f'one of the formats {", ".join(READ_FORMATS)}'
 
 
-def refuse_foreign_bytes(path: PathLike) -> None:
+def refuse_foreign_bytes(source: LabelSource) -> None:
     """Refuse a file whose first bytes show that it holds no poses.
 
     Raises:
         InputError: One sentence that names the kind of file and says what to do.
     """
-    kind = kind_of_file(path)
-    if kind in ('a video', 'a picture'):
-        raise InputError(f'{path} is {kind}, expected a file with labels')
-    data = read_bytes(path)
+    if source.kind in ('a video', 'a picture'):
+        raise InputError(f'{source} is {source.kind}, expected a file with labels')
+    data = source.content
     if _UTF_16.match(data):
-        read_text(path)
+        source.text()
     # The last line of the head may be cut.
     head = data if len(data) <= 4096 else data[:4096].rpartition(b'\n')[0] + b'\n'
     for start, what in _STARTS.items():
         if re.match(start, head.removeprefix(b'\xef\xbb\xbf')):
-            raise _refusal(path, what)
+            raise _refusal(source, what)
 
 
-def refuse_other_texts(path: PathLike) -> None:
+def refuse_other_texts(source: LabelSource) -> None:
     """Refuse a file that has neither the suffix nor the start of JSON.
 
     Raises:
         InputError: One sentence that lists the formats that can be read.
     """
-    head = read_bytes(path)[:4096].removeprefix(b'\xef\xbb\xbf').lstrip()
-    is_called_json = str(path).lower().removesuffix('.gz').endswith('.json')
-    if not is_called_json and not head.startswith((b'{', b'[')):
-        raise InputError(f'{path} is not a known label format, expected {_FORMATS}')
+    if not has_suffix(source, JSON_SUFFIXES) and not source.head.startswith((b'{', b'[')):
+        raise InputError(f'{source} is not a known label format, expected {_FORMATS}')
 
 
 def foreign_json(path: PathLike, data: Any) -> InputError:

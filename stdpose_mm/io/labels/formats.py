@@ -5,37 +5,25 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.constants import CVAT_TOLERANCE, JSON_SUFFIXES, LABEL_FORMATS, READ_FORMATS
+from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import either, listed
 
 from .coco import holds_several_videos, is_coco, parse_coco
-from .fields import (
-    HDF5_SIGNATURE,
-    is_hdf5,
-    is_zip,
-    parse_json,
-    read_bytes,
-    read_json,
-    read_labels_json,
-    shown,
-)
+from .fields import shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
-from .labelled_pictures import label_files_in, usable_files
+from .label_source import LabelSource, read_json, require_files
 from .poses import note_corner, refuse_fractions, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import has_posetrack_form, parse_posetrack18
 from .tables import TIMES_NEEDED, TimeOf
-from .zip_files import read_zip
 
 _OPTIONS = {
     'category': '--labels-category',
@@ -107,35 +95,45 @@ def read_all_labels(
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None:
         require_choice('label format', format, READ_FORMATS)
-    format, data = _sniff(path) if format is None else (format, None)
+    source = LabelSource.of(path)
+    try:
+        return _read(
+            source,
+            format,
+            size=size,
+            category=category,
+            loaded_into_cvat=loaded_into_cvat,
+            visible_as_1=visible_as_1 or None,
+        )
+    finally:
+        source.close()
+
+
+def _read(source: LabelSource, format: str | None, **options: Any) -> list[VideoLabels]:
+    """Read all videos with the options that are not None; see :func:`read_all_labels`."""
+    format, data = _recognise(source) if format is None else (format, None)
     form = LABEL_FORMATS[format]
-    options = {
-        'size': size,
-        'category': category,
-        'loaded_into_cvat': loaded_into_cvat,
-        'visible_as_1': visible_as_1 or None,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    for name in given.keys() & _OPTIONS.keys() - {*form.takes}:
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in options.keys() & _OPTIONS.keys() - {*form.takes}:
         formats = [other for other, of_other in LABEL_FORMATS.items() if name in of_other.takes]
         raise InputError(
-            f'{path} has the format {format}, but {_OPTIONS[name]} needs {either(formats)}'
+            f'{source} has the format {format}, but {_OPTIONS[name]} needs {either(formats)}'
         )
-    taken = {name: value for name, value in given.items() if name in form.takes}
     content: tuple[Any, ...] = ()
     if form.is_json and form.folder:
-        content = (_documents(path, form.is_json) if data is None else [(Path(path), data)],)
+        content = (_documents(source, _load(form.is_json)),)
     elif form.is_json:
-        content = (read_labels_json(path) if data is None else data,)
-    result = _load(form.read)(path, *content, **taken)
+        content = (source.json if data is None else data,)
+    taken = {name: value for name, value in options.items() if name in form.takes}
+    result = _load(form.read)(source, *content, **taken)
     videos = [result] if isinstance(result, VideoLabels) else result
-    note_corner(path, videos)
+    note_corner(source, videos)
     if not form.fractions:
-        refuse_fractions(path, videos)
+        refuse_fractions(source, videos)
     return videos
 
 
-def _documents(path: PathLike, is_json: str) -> Iterator[tuple[Path, Any]]:
+def _documents(source: LabelSource, is_format: Callable[[Any], bool]) -> Iterator[tuple[Path, Any]]:
     """Yield the JSON files of a folder that have a format, and note which ones do not.
 
     Raises:
@@ -143,20 +141,21 @@ def _documents(path: PathLike, is_json: str) -> Iterator[tuple[Path, Any]]:
     """
     names: set[str] = set()
     others = {}
-    for file in label_files_in(path, _is_called_json):
-        data = read_json(file)
+    for file in require_files(source, source.json_files):
+        data, path = file.json, Path(file)
+        file.close()
         # MMPose's file for a picture without people is an empty list.
-        if Path(path).is_dir() and data != [] and not _load(is_json)(data):
-            others[file] = data
+        if source.is_folder and data != [] and not is_format(data):
+            others[path] = data
         else:
-            names.add(re.sub('[0-9]+', '0', file.name))
-            yield file, data
-    for file, data in others.items():
-        if re.sub('[0-9]+', '0', file.name) in names:
-            raise foreign_json(file, data)
+            names.add(re.sub('[0-9]+', '0', path.name))
+            yield path, data
+    for path, data in others.items():
+        if re.sub('[0-9]+', '0', path.name) in names:
+            raise foreign_json(path, data)
     if others:
-        left_out = listed([file.name for file in others], 5)
-        note(f'{path}: left out {left_out}: JSON that is not labels of this format')
+        left_out = listed([path.name for path in others], 5)
+        note(f'{source}: left out {left_out}: JSON that is not labels of this format')
 
 
 def read_posetrack(path: PathLike) -> list[VideoLabels]:
@@ -217,7 +216,7 @@ def sniff_format(path: PathLike) -> str:
     Raises:
         InputError: If it is none of them.
     """
-    return _sniff(path)[0]
+    return _recognise(LabelSource.of(path))[0]
 
 
 def stands_for_many(path: PathLike, format: str | None = None) -> bool:
@@ -230,28 +229,28 @@ def stands_for_many(path: PathLike, format: str | None = None) -> bool:
         path: A file or folder.
         format: Format of the path, if known.
     """
+    source = LabelSource.of(path)
     if format in LABEL_FORMATS and LABEL_FORMATS[format].folder:
         return False
-    if Path(path).is_dir():
-        return _sniff_folder(Path(path)) is None
-    return Path(path).suffix == LIST_SUFFIX and _sniff_bytes(path) is None
+    if source.is_folder:
+        return _format_of_folder(source) is None
+    return Path(source).suffix == LIST_SUFFIX and _format_of_bytes(source) is None
 
 
-def _sniff(path: PathLike) -> tuple[str, Any]:
-    """Find the format of a path, and its parsed JSON if it is a JSON file."""
-    format = _sniff_folder(Path(path)) if Path(path).is_dir() else _sniff_bytes(path)
+def _recognise(source: LabelSource) -> tuple[str, Any]:
+    """Find the format of a source, and its parsed JSON if it is a JSON file, else None."""
+    format = _format_of_folder(source) if source.is_folder else _format_of_bytes(source)
     if format is not None:
         return format, None
-    if Path(path).is_dir():
-        raise InputError(f'{path} is a folder, expected label files of one format in it')
-    if is_zip(path):
-        return _sniff_zip(path)
-    refuse_other_texts(path)
-    data = read_labels_json(path)
-    name = _format_of_json(data)
-    if name is None:
-        raise foreign_json(path, data)
-    return name, data
+    if source.is_folder:
+        raise InputError(f'{source} is a folder, expected label files of one format in it')
+    if source.is_zip:
+        return _recognise_zip(source)
+    refuse_other_texts(source)
+    format = _format_of_json(source.json)
+    if format is None:
+        raise foreign_json(source, source.json)
+    return format, source.json
 
 
 def _format_of_json(data: Any) -> str | None:
@@ -259,43 +258,38 @@ def _format_of_json(data: Any) -> str | None:
     return next((n for n, form in forms if form.is_json and _load(form.is_json)(data)), None)
 
 
-def _sniff_zip(path: PathLike) -> tuple[str, Any]:
+def _recognise_zip(source: LabelSource) -> tuple[str, Any]:
     """Find the format of a zip with one label file in JSON, and the parsed JSON."""
-    texts = {n: data for n, data in read_zip(path).items() if n.lower().endswith('.json')}
-    parsed = {n: parse_json(f'{path}: {n}', data.decode()) for n, data in texts.items()}
+    parsed = source.zipped_json
     formats = {n: format for n, data in parsed.items() if (format := _format_of_json(data))}
     if len(formats) != 1:
         what = listed([*formats], 3) or 'none'
-        raise InputError(f'{path} is a zip, expected one label file in it ({what}), unpack it')
+        raise InputError(f'{source} is a zip, expected one label file in it ({what}), unpack it')
     ((name, format),) = formats.items()
     return format, parsed[name]
 
 
-def _sniff_bytes(path: PathLike) -> str | None:
+def _format_of_bytes(source: LabelSource) -> str | None:
     """Find the format of a file by its bytes; None if it may be JSON."""
-    head = HDF5_SIGNATURE
-    if not is_hdf5(path):
-        refuse_foreign_bytes(path)
-        head = read_bytes(path)[:100_000].removeprefix(b'\xef\xbb\xbf').lstrip()
+    if not source.is_hdf5:
+        refuse_foreign_bytes(source)
     forms = LABEL_FORMATS.items()
-    return next((n for n, f in forms if f.is_bytes and _load(f.is_bytes)(path, head)), None)
+    return next((n for n, form in forms if form.is_bytes and _load(form.is_bytes)(source)), None)
 
 
-def _sniff_folder(folder: Path) -> str | None:
+def _format_of_folder(folder: LabelSource) -> str | None:
     """Find the format of a folder with one label file per picture; None for other folders."""
-    of_json = {n: f.is_json for n, f in LABEL_FORMATS.items() if f.folder and f.is_json}
-    formats = [n for n, f in LABEL_FORMATS.items() if f.is_folder and _load(f.is_folder)(folder)]
-    files = [file for file in folder.iterdir() if _is_called_json(file) and file.is_file()]
-    if any(not is_leftover(file) for file in files):
-        contents = map(read_json, usable_files(folder, files))
-        names = (n for data in contents for n, is_json in of_json.items() if _load(is_json)(data))
-        formats += [*islice(names, 1)]
+    forms = LABEL_FORMATS.items()
+    formats = [n for n, form in forms if form.is_folder and _load(form.is_folder)(folder)]
+    of_json = {n: _load(form.is_json) for n, form in forms if form.folder and form.is_json}
+    for file in folder.json_files:
+        names = [name for name, is_format in of_json.items() if is_format(file.json)]
+        formats += names[:1]
+        if names:
+            break
+        file.close()
     if len(formats) > 1:
         raise InputError(
             f'{folder} holds {" and ".join(formats)}, keep one format or name one with --from'
         )
     return formats[0] if formats else None
-
-
-def _is_called_json(file: Path) -> bool:
-    return file.name.lower().endswith(JSON_SUFFIXES)

@@ -30,7 +30,8 @@ from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 from stdpose_mm.text import listed
 
-from .fields import read_text, require_distinct, shown
+from .fields import require_distinct, shown
+from .label_source import read_text
 
 # Python refuses to parse several thousand digits.
 _NUMBER = re.compile('([0-9]{1,1000})')
@@ -369,7 +370,7 @@ def describe_frames(labels: VideoLabels) -> str:
 
     The labels must come from :func:`~stdpose_mm.io.labels.match_frames`.
     """
-    indices = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
+    indices = labels.given_frame_indices
     frames = f'frame{"" if len(indices) == 1 else "s"} {listed([*map(str, indices)], FRAMES_SHOWN)}'
     what = f'labels on {frames}' if indices else 'no labels'
     return f'{what}, read from {labels.numbering.text if labels.numbering else "the labels"}'

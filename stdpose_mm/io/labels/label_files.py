@@ -1,4 +1,4 @@
-"""Finding the label files of a config or command line, and the pictures that the labels name."""
+"""Which label files a folder or list holds, and which belongs to a video or names its pictures."""
 
 from __future__ import annotations
 
@@ -8,17 +8,30 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from stdpose_mm.constants import JSON_SUFFIXES
+from stdpose_mm.constants import JSON_SUFFIXES, LABEL_FORMATS
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io import write_text
-from stdpose_mm.io.file_names import is_leftover, path_below, path_from
+from stdpose_mm.io.file_names import (
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    composed,
+    frames_name,
+    has_suffix,
+    is_leftover,
+    path_below,
+    path_from,
+    video_name,
+)
 from stdpose_mm.structures import VideoLabels
 
-from .fields import read_text, shown
+from .fields import shown
 from .frame_numbers import slashed
+from .label_source import read_text
 
 LIST_SUFFIX = '.txt'
 HELD_OUT = ('exclude', 'only')
+
+_NO_LABELS = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, '.html', '.htm', '.onnx')
 
 _File = TypeVar('_File', bound=str | os.PathLike[str])
 
@@ -41,8 +54,27 @@ def files_by_video(files: Iterable[tuple[str, _File]]) -> dict[str, _File]:
     return file_of
 
 
+def labels_in(folder: Path, any_format: bool = False) -> list[Path]:
+    """List the label files in a folder, sorted, without leftovers.
+
+    Args:
+        folder: The folder; its subfolders are not searched.
+        any_format: Without JSON, list the files of the first format that has some.
+    """
+    files = sorted(file for file in folder.iterdir() if not is_leftover(file))
+    formats = [form.suffixes for form in LABEL_FORMATS.values() if form.read and not form.to_folder]
+    for suffixes in formats if any_format else [JSON_SUFFIXES]:
+        named = [file for file in files if has_suffix(file, suffixes)]
+        if named:
+            return named
+    return []
+
+
 def find_label_files(
-    ann_file: str | os.PathLike[str] | Sequence[str], owner: str = '', hint: str = ''
+    ann_file: str | os.PathLike[str] | Sequence[str],
+    owner: str = '',
+    hint: str = '',
+    any_format: bool = False,
 ) -> list[str]:
     """Find the label files, one per video, that ``ann_file`` names.
 
@@ -51,6 +83,7 @@ def find_label_files(
             with one path per line (relative to the text file's folder), or a list of these.
         owner: Who needs the labels, for errors.
         hint: End of the errors: what to do if there are no labels.
+        any_format: See :func:`labels_in`.
 
     Raises:
         InputError: If a file does not exist, or no file is found.
@@ -62,8 +95,7 @@ def find_label_files(
         candidates, kind = [entry], 'list'
         # Unlike the methods of Path, these do not raise for names that are too long.
         if os.path.isdir(entry):
-            named = (f for f in entry.iterdir() if f.name.lower().endswith(JSON_SUFFIXES))
-            candidates, kind = sorted(f for f in named if not is_leftover(f)), 'folder'
+            candidates, kind = labels_in(entry, any_format), 'folder'
         elif entry.suffix == LIST_SUFFIX and os.path.isfile(entry):
             candidates = listed_files(entry)
         if not candidates:
@@ -91,6 +123,49 @@ def listed_files(path: str | os.PathLike[str]) -> list[Path]:
     """
     lines = map(str.strip, read_text(path, may_be_empty=True).splitlines())
     return [Path(path).parent / line for line in lines if line]
+
+
+def find_file_of(video: Path | str, folder: Path) -> Path:
+    """Find the file in a folder that has the name of a video, up to the suffix.
+
+    DeepLabCut's results, which append the name of a network, are found too. Videos, pictures and
+    web pages are ignored. If there is no such file, a folder of that name is returned.
+
+    Args:
+        video: A video file or a folder of pictures, or the name of a video.
+        folder: The folder.
+
+    Raises:
+        InputError: If there is none, or more than one.
+    """
+    name, path = (video, Path(video)) if isinstance(video, str) else (frames_name(video), video)
+    named = [entry for entry in sorted(folder.iterdir()) if _belong_together(name, entry)]
+    others = [entry for entry in named if entry.resolve() != path.resolve()]
+    files = [entry for entry in others if entry.is_file()] or others
+    if not files:
+        raise InputError(f'{folder} holds no file for {path}, expected one such as {name}.json')
+    if len(files) > 1:
+        both = f'{files[0]} and {files[1]} both belong to {path}'
+        raise InputError(f'{both}, keep one of them or name it in a dataset file')
+    return files[0]
+
+
+def files_of_none(videos: Iterable[Path], folder: Path) -> list[Path]:
+    """List the files in a folder that belong to none of the videos; see :func:`find_file_of`."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and may_hold_labels(path)]
+    names = [*map(frames_name, videos)]
+    return [path for path in files if not any(_belong_together(name, path) for name in names)]
+
+
+def may_hold_labels(path: Path) -> bool:
+    """Tell by its name whether an entry of a folder may hold labels."""
+    return not is_leftover(path) and path.suffix.lower() not in _NO_LABELS
+
+
+def _belong_together(name: str, path: Path) -> bool:
+    name, file = composed(name), Path(composed(path.name))
+    is_named = name in (file.stem, video_name(file)) or file.name.startswith(f'{name}DLC_')
+    return is_named and may_hold_labels(path)
 
 
 def frame_sources(

@@ -343,8 +343,8 @@ def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
             ET.SubElement(control, 'Label', value=name)
     tasks = []
     for index, name in picture_names(labels).items():
-        given = [person.only_given() for person in labels[index] if person.source == 'given']
-        made = any((person.labelled & person.propagated).any() for person in labels[index])
+        given = [person.only_given() for person in labels[index] if person.is_given]
+        made = any(person.has_propagated_joint for person in labels[index])
         regions = [*_regions(given, labels.skeleton, sizes[index])]
         annotations = [{'result': regions}] if regions or index in looked_at else []
         predictions = [_prediction(labels, index, sizes[index])] if made else []
@@ -366,7 +366,7 @@ def _regions(
     people: Iterable[PersonLabel], skeleton: Skeleton, size: tuple[int, int]
 ) -> Iterator[dict[str, Any]]:
     for number, person in enumerate(people):
-        if not person.labelled.any():
+        if not person.has_joint:
             continue
         box = pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
         yield _region(str(number), _BOX, skeleton.category, box, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,12 +12,9 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import (
     PICTURE_SUFFIXES,
-    is_leftover,
     is_picture,
-    natural_order,
     video_name,
 )
-from stdpose_mm.io.limits import MAX_FILES
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 
@@ -109,33 +106,6 @@ def find_picture(stem: str, folders: Iterable[Path]) -> Path | None:
         for suffix in suffixes
     )
     return next((Path(picture) for picture in pictures if os.path.isfile(picture)), None)
-
-
-def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Path]:
-    """List label files with one picture each: the given file, or those of a folder.
-
-    Args:
-        path: A file, or a folder; its subfolders are not searched.
-        is_label: Tells whether a file of the folder is a label file.
-
-    Returns:
-        Paths in the natural order of their names, without leftovers.
-
-    Raises:
-        InputError: If the folder has no such file, or more than a million.
-    """
-    folder = Path(path)
-    return usable_files(path, filter(is_label, folder.iterdir())) if folder.is_dir() else [folder]
-
-
-def usable_files(folder: PathLike, files: Iterable[Path]) -> list[Path]:
-    """Sort the files of a folder and skip leftovers; see :func:`label_files_in`."""
-    usable = [file for file in files if not is_leftover(file) and file.is_file()]
-    if not 0 < len(usable) <= MAX_FILES:
-        raise InputError(
-            f'the folder {folder} holds {len(usable)} label files of that format, expected 1..1e6'
-        )
-    return sorted(usable, key=lambda file: (file.parent, natural_order(file)))
 
 
 def picture_names(labels: VideoLabels) -> dict[int, str]:

@@ -248,8 +248,8 @@ def _texts(labels: VideoLabels, names: Mapping[int, str]) -> Iterator[tuple[str,
         shapes = [s for p in labels[index] for s in _person_shapes(p, labels.skeleton, new_groups)]
         size = {'imageHeight': frames[index].height, 'imageWidth': frames[index].width}
         picture = {'imagePath': base_name(pictures[index]), 'imageData': None, **size}
-        looked_at = frames[index].is_labeled or any(p.given.any() for p in labels[index])
-        made = any((p.labelled & p.propagated).any() for p in labels[index]) or not looked_at
+        looked_at = frames[index].is_labeled or any(p.has_given_joint for p in labels[index])
+        made = any(p.has_propagated_joint for p in labels[index]) or not looked_at
         whole = {'version': _VERSION, 'flags': {_MADE: True} if made else {}, 'shapes': shapes}
         yield name, json_text({**whole, **picture}, indent=2)
 

@@ -356,7 +356,7 @@ class _Matching:
         """
         from stdpose_mm.io.video import read_picture
 
-        files = {frame_of[f.index]: _find_picture(self.labels, f) for f in self.labelled}
+        files = {frame_of[f.index]: _picture_beside(self.labels, f) for f in self.labelled}
         paths = {index: path for index, path in files.items() if path is not None}
         chosen = sorted(paths)
         places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
@@ -421,7 +421,7 @@ class _Matching:
         )
 
 
-def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
+def _picture_beside(labels: VideoLabels, frame: VideoFrame) -> Path | None:
     """Find the file of a picture in the folder of the label file or in ``images`` nearby."""
     folder = labels.numbering.folder if labels.numbering else None
     if folder is None or not frame.file_name:
@@ -669,7 +669,7 @@ def _points(person: PersonLabel, subject: FrameSubject) -> np.ndarray:
     if subject == 'estimates':
         return person.keypoints[person.labelled]
     points = person.keypoints[person.given]
-    if not len(points) and person.bbox is not None and person.has_box and person.source == 'given':
+    if not len(points) and person.bbox is not None and person.has_box and person.is_given:
         return (person.bbox[:2] + person.bbox[2:] / 2)[None]
     return points
 

@@ -148,7 +148,7 @@ def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
     }
     info = []
     for index in sorted(labels):
-        people = [_instance(person) for person in labels[index] if person.labelled.any()]
+        people = [_instance(person) for person in labels[index] if person.has_joint]
         info.append({'frame_id': index + 1, 'instances': people})
     write_json(path, {'meta_info': meta, 'instance_info': info})
 

@@ -7,11 +7,9 @@ requirement.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import io
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,12 +19,12 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
-from stdpose_mm.structures import VISIBLE, FrameNumbering, Skeleton, VideoLabels
+from stdpose_mm.structures import FrameNumbering, Skeleton, VideoLabels
 
 from .deeplabcut import OWN_SCORER
-from .fields import HDF5_SIGNATURE, is_hdf5, shown
-from .identities import number_tracks
-from .poses import Person, completed_scores, estimated_person, video_of_frames
+from .fields import shown
+from .label_source import LabelSource
+from .poses import people_of_tracks, video_of_frames
 
 _AXES = ('time', 'individuals', 'keypoints', 'space')
 
@@ -34,12 +32,9 @@ _Dataset = tuple[dict[str, tuple[tuple[str, ...], Any]], dict[str, Any]]
 """Name of a variable -> its dimensions and values; and the attributes of the file."""
 
 
-def is_movement(path: PathLike, head: bytes) -> bool:
+def is_movement(source: LabelSource) -> bool:
     """Tell from its content whether a file is a dataset of movement."""
-    if head.startswith(HDF5_SIGNATURE) and importlib.util.find_spec('h5py') is not None:
-        with suppress(OSError, RuntimeError), importlib.import_module('h5py').File(path) as file:
-            return 'position' in file and 'individuals' in file
-    return head.startswith(b'CDF')
+    return source.hdf5_names >= {'position', 'individuals'} or source.head.startswith(b'CDF')
 
 
 def read_movement(path: PathLike) -> VideoLabels:
@@ -60,10 +55,12 @@ def read_movement(path: PathLike) -> VideoLabels:
     Raises:
         InputError: If the file is not as described, or h5py is needed and not installed.
     """
-    if is_hdf5(path):
+    source = LabelSource.of(path)
+    if source.is_hdf5:
         require_packages(str(path), 'h5py')
     try:
-        variables, attributes = _read_netcdf4(path) if is_hdf5(path) else _read_classic(path)
+        read = _read_netcdf4 if source.is_hdf5 else _read_classic
+        variables, attributes = read(source)
         xy = _array(variables, 'position', _AXES)
         confidence = np.full(xy.shape[:3], np.nan)
         if 'confidence' in variables:
@@ -86,20 +83,7 @@ def read_movement(path: PathLike) -> VideoLabels:
     given = labelled & np.isnan(confidence) & is_edited
     if all(re.fullmatch('individual[0-9]{1,18}', name) for name in names):
         names = [name.removeprefix('individual') for name in names]
-    places = [{*frames.nonzero()[0].tolist()} for frames in labelled.any(axis=2).T]
-    identities = number_tracks(path, [*zip(names, places, strict=True)])
-    people: list[list[Person]] = [[] for _ in xy]
-    for i, track in np.argwhere(labelled.any(axis=2)).tolist():
-        shows, by_hand, identity = labelled[i, track], given[i, track], identities[track]
-        fields: Person = {'track_id': identity.track_id, 'extra': identity.extra}
-        if by_hand.any():
-            sources = np.where(by_hand, 'given', np.where(shows, 'propagated', 'absent'))
-            fields |= {'source': 'given', 'keypoint_sources': sources}
-        scores = completed_scores(confidence[i, track], shows & ~by_hand)
-        scores = None if scores is None or (by_hand | ~shows).all() else scores * shows
-        people[i].append(
-            estimated_person(xy[i, track], scores, visibility=VISIBLE * shows, **fields)
-        )
+    people = people_of_tracks(source, names, xy, confidence, given)
     video = video_of_frames(path, video_name(path), skeleton, zip(indices, people, strict=True))
     if not times:
         return video
@@ -107,26 +91,26 @@ def read_movement(path: PathLike) -> VideoLabels:
     return replace(video, numbering=FrameNumbering('times', text, len(people), times=times))
 
 
-def _read_classic(path: PathLike) -> _Dataset:
+def _read_classic(source: LabelSource) -> _Dataset:
     from scipy.io import netcdf_file
 
-    with netcdf_file(str(path), mmap=False) as file:
+    with netcdf_file(io.BytesIO(source.content), mmap=False) as file:
         variables = {n: (tuple(v.dimensions), v[:].copy()) for n, v in file.variables.items()}
         return variables, {n: _text(value) for n, value in file._attributes.items()}
 
 
-def _read_netcdf4(path: PathLike) -> _Dataset:
-    with importlib.import_module('h5py').File(path) as file:
-        if sum(data.nbytes for data in file.values()) > MAX_UNZIPPED:
-            raise ValueError('it is too large')
-        variables = {
-            name: (
-                tuple(axis[0].name.strip('/') if len(axis) else name for axis in data.dims),
-                data[()],
-            )
-            for name, data in file.items()
-        }
-        return variables, {name: _text(value) for name, value in file.attrs.items()}
+def _read_netcdf4(source: LabelSource) -> _Dataset:
+    file = source.hdf5
+    if sum(data.nbytes for data in file.values()) > MAX_UNZIPPED:
+        raise ValueError('it is too large')
+    variables = {
+        name: (
+            tuple(axis[0].name.strip('/') if len(axis) else name for axis in data.dims),
+            data[()],
+        )
+        for name, data in file.items()
+    }
+    return variables, {name: _text(value) for name, value in file.attrs.items()}
 
 
 def _text(value: Any) -> Any:

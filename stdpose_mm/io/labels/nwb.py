@@ -34,10 +34,11 @@ from stdpose_mm.structures import (
 
 from .coco import VIDEO_FIELDS
 from .deeplabcut import OWN_SCORER, name_individuals, poses_by_individual
-from .fields import HDF5_SIGNATURE, errors_of, is_hdf5, require_distinct
+from .fields import errors_of, require_distinct
 from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order, possible_limbs
+from .label_source import LabelSource
 from .poses import completed_scores
 from .sleap import VIDEO_FILE
 from .tables import TimeOf, known_times, require_dense
@@ -78,9 +79,9 @@ class _Poses(NamedTuple):
     scores: np.ndarray | None = None
 
 
-def is_nwb(path: PathLike, head: bytes) -> bool:
+def is_nwb(source: LabelSource) -> bool:
     """Tell from its name and start whether a file is an NWB file."""
-    return head.startswith(HDF5_SIGNATURE) and Path(path).suffix == '.nwb'
+    return source.is_hdf5 and Path(source).suffix == '.nwb'
 
 
 def read_nwb(path: PathLike, category: str | None = None) -> list[VideoLabels]:
@@ -102,13 +103,13 @@ def read_nwb(path: PathLike, category: str | None = None) -> list[VideoLabels]:
         InputError: If h5py is not installed, the file holds no poses, one person has two poses of
             a kind in a frame, or see :func:`choose_categories`.
     """
-    if not is_hdf5(path):
+    source = LabelSource.of(path)
+    if not source.is_hdf5:
         raise InputError(f'{path} is not HDF5, expected an NWB file (.nwb)')
     require_packages(str(path), 'h5py', extra='nwb')
     try:
-        with importlib.import_module('h5py').File(path) as file:
-            modules = [*file['processing'].values()] if 'processing' in file else []
-            poses = [p for m in modules for name, node in m.items() for p in _poses_in(name, node)]
+        modules = [*source.hdf5['processing'].values()] if 'processing' in source.hdf5 else []
+        poses = [p for m in modules for name, node in m.items() for p in _poses_in(name, node)]
     except Exception as error:
         # h5py and numpy raise various errors for a damaged file.
         raise InputError(f'{path} is no NWB file of poses: {one_line(error)}') from error
@@ -351,7 +352,7 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     require_packages(str(path), 'pynwb', 'ndx_pose')
     pynwb, ndx_pose = (importlib.import_module(name) for name in ('pynwb', 'ndx_pose'))
     frames = range(1 + max(labels, default=0))
-    if any((person.labelled & person.propagated).any() for person in labels.persons):
+    if any(person.has_propagated_joint for person in labels.persons):
         require_dense(path, labels, frames, 'NWB')
     timing = _timing(frames, time_of)
     nodes = labels.skeleton.keypoint_names
@@ -379,7 +380,7 @@ def write_nwb(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     for row, index in enumerate(sorted(labels)):
         unnamed, instances = count(), []
         for person in labels[index]:
-            if person.labelled.any():
+            if person.has_joint:
                 track_id = person.track_id
                 key = (True, next(unnamed)) if track_id is None else (False, track_id)
                 given = given_of[key][row] = person.labelled & person.given

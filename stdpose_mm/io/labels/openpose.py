@@ -109,7 +109,7 @@ def write_openpose(labels: VideoLabels, path: PathLike) -> None:
 
 
 def _text(labelled: Iterable[PersonLabel]) -> str:
-    people = [_fields(person) for person in labelled if person.labelled.any()]
+    people = [_fields(person) for person in labelled if person.has_joint]
     return json_text({'version': 1.3, 'people': people})
 
 

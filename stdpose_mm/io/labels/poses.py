@@ -29,7 +29,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .fields import errors_of
-from .identities import number_identities
+from .identities import number_identities, number_tracks
 
 T = TypeVar('T')
 
@@ -113,6 +113,42 @@ def completed_scores(scores: np.ndarray, estimated: np.ndarray) -> np.ndarray | 
     return np.where(known, scores, 1.0)
 
 
+def people_of_tracks(
+    path: PathLike,
+    names: Sequence[str],
+    xy: np.ndarray,
+    scores: np.ndarray,
+    given: np.ndarray | None = None,
+) -> list[list[Person]]:
+    """Make the people of each of F frames from arrays of N tracks.
+
+    Args:
+        path: The file, for messages.
+        names: Names of the tracks, see :func:`number_tracks`.
+        xy: [F, N, K, 2] pixels, NaN for joints without a place.
+        scores: [F, N, K], NaN where unknown.
+        given: [F, N, K] bool: joints that a person placed; None if all are estimates.
+    """
+    labelled = ~np.isnan(xy).any(axis=3)
+    places = [{*frames.nonzero()[0].tolist()} for frames in labelled.any(axis=2).T]
+    identities = number_tracks(path, [*zip(names, places, strict=True)])
+    people: list[list[Person]] = [[] for _ in xy]
+    for i, track in np.argwhere(labelled.any(axis=2)).tolist():
+        joints, identity = labelled[i, track], identities[track]
+        by_hand = np.zeros_like(joints) if given is None else given[i, track]
+        fields: Person = {'track_id': identity.track_id, 'extra': identity.extra}
+        if by_hand.any():
+            sources = np.where(by_hand, 'given', np.where(joints, 'propagated', 'absent'))
+            fields |= {'source': 'given', 'keypoint_sources': sources}
+        known = completed_scores(scores[i, track], joints & ~by_hand)
+        if known is not None and given is not None:
+            known = None if (by_hand | ~joints).all() else known * joints
+        people[i].append(
+            estimated_person(xy[i, track], known, visibility=VISIBLE * joints, **fields)
+        )
+    return people
+
+
 def is_placeholder(points: np.ndarray) -> np.ndarray:
     """Tell which of K points [K, 2] are the (0, 0) or (-1, -1) of a joint without a place, [K]."""
     return np.asarray(points == 0).all(axis=1) | np.asarray(points == -1).all(axis=1)
@@ -188,7 +224,7 @@ def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
         labels.skeleton.keypoint_names[joint]
         for labels in videos
         for person in labels.persons
-        if person.source == 'given'
+        if person.is_given
         for joint in np.flatnonzero(person.labelled & ~person.keypoints.any(axis=1) & person.given)
     ]
     if names:

@@ -7,7 +7,6 @@ and frames are counted from 1.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,32 +16,22 @@ from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.structures import (
     OCCLUDED,
-    POSETRACK_SKELETON,
     VISIBLE,
     PersonLabel,
     PolygonRegion,
     VideoFrame,
     VideoLabels,
-    limbs_from_coco,
 )
+from stdpose_mm.structures.joint_sets import FURTHER_JOINT_SETS, known_skeleton
 
 from .fields import Record, errors_of
 from .frame_numbers import slashed
 from .poses import person_of_joints
 
-JOINTS = (
-    *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle'),
-    *('right_wrist', 'right_elbow', 'right_shoulder'),
-    *('left_shoulder', 'left_elbow', 'left_wrist'),
-    *('head_bottom', 'nose', 'head_top'),
-)
+JOINTS = FURTHER_JOINT_SETS['posetrack17']
 """Names of the joint ids in a file."""
 
-# PoseTrack18's category also has limbs for the ears.
-_SKELETON = replace(
-    POSETRACK_SKELETON,
-    limbs=POSETRACK_SKELETON.limbs + limbs_from_coco([(1, 3), (2, 4), (3, 5), (4, 6), (5, 7)]),
-)
+_SKELETON = known_skeleton('posetrack', limbs='posetrack-ears')
 
 _BOX_GROWTH = 1.3
 _SEQUENCE_KINDS = {'mpii': 1, 'bonn': 2, 'mpiinew': 3}

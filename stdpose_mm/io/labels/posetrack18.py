@@ -19,7 +19,8 @@ from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 from . import coco
 from .coco import CATEGORY_FIELDS, Visibility
 from .coco_categories import read_categories
-from .fields import Record, errors_of, fields_of, read_json, require_distinct
+from .fields import Record, errors_of, fields_of, require_distinct
+from .label_source import read_json
 from .poses import leave_out_empty
 
 _POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
@@ -72,7 +73,7 @@ def parse_posetrack18(
         numbering = replace(numbering, first_number=1)
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
-    annotations = categories.select(record.entries('annotations', []))
+    annotations = categories.select(record.records('annotations', []))
     convention = visibility or coco.find_visibility(annotations)
     people = coco.read_people(annotations, frame_of, categories, convention)
     entries = [*zip(map(coco.is_statement, annotations, people), people, strict=True)]

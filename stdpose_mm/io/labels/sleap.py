@@ -40,10 +40,11 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .coco import VIDEO_FIELDS
-from .fields import HDF5_SIGNATURE, errors_of, is_hdf5, require_distinct, shown
+from .fields import errors_of, require_distinct, shown
 from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order
+from .label_source import LabelSource
 from .poses import completed_scores, leave_out_empty
 
 VIDEO_FILE = 'file_name'
@@ -52,9 +53,9 @@ _AUTOMATIC = re.compile('skeleton(-[0-9]+)?', re.IGNORECASE)
 """Names of skeletons that nobody has named."""
 
 
-def is_sleap(path: PathLike, head: bytes) -> bool:
+def is_sleap(source: LabelSource) -> bool:
     """Tell from its name and start whether a file is a SLEAP project."""
-    return head.startswith(HDF5_SIGNATURE) and Path(path).suffix == '.slp'
+    return source.is_hdf5 and Path(source).suffix == '.slp'
 
 
 def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]:
@@ -82,7 +83,7 @@ def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]
             labels in two entries of a video, a video is cropped, or see
             :func:`choose_categories`.
     """
-    if not is_hdf5(path):
+    if not LabelSource.of(path).is_hdf5:
         raise InputError(f'{path} is not HDF5, expected a SLEAP project (.slp)')
     sleap_io = _sleap_io(path)
     try:
@@ -362,7 +363,7 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
     }
     frames = []
     for index in sorted(labels):
-        people = [person for person in labels[index] if person.labelled.any()]
+        people = [person for person in labels[index] if person.has_joint]
         instances = [
             instance for person in people for instance in _instances(sio, person, skeleton, tracks)
         ]
@@ -396,7 +397,7 @@ def _instances(sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: Any)
     scores = np.full(len(points), np.nan) if person.scores is None else person.scores
     mean = float(scores[person.labelled].mean())
     predicted = sio.PredictedInstance.from_numpy(points, point_scores=scores, score=mean, **fields)
-    if person.source != 'given':
+    if not person.is_given:
         return [predicted]
     is_corrected = bool(person.propagated.any())
     origin = predicted if is_corrected else None

@@ -6,10 +6,7 @@ optional requirement; sleap-io is not needed.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-from contextlib import suppress
 from pathlib import PureWindowsPath
 from typing import Any
 
@@ -19,24 +16,20 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
-from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import Skeleton, VideoLabels
 
-from .fields import HDF5_SIGNATURE, shown
-from .identities import number_tracks
+from .fields import shown
 from .joints import possible_limbs
+from .label_source import LabelSource
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, completed_scores, estimated_person, video_of_frames
+from .poses import people_of_tracks, video_of_frames
 
 _AXES = ('frame', 'track', 'node', 'xy')
 
 
-def is_sleap_analysis(path: PathLike, head: bytes) -> bool:
+def is_sleap_analysis(source: LabelSource) -> bool:
     """Tell from its content whether a file is an analysis file of SLEAP."""
-    if head.startswith(HDF5_SIGNATURE) and importlib.util.find_spec('h5py') is not None:
-        # A damaged file is refused by the reader of the other HDF5 files.
-        with suppress(OSError, RuntimeError), importlib.import_module('h5py').File(path) as file:
-            return 'tracks' in file and 'track_occupancy' in file
-    return False
+    return source.hdf5_names >= {'tracks', 'track_occupancy'}
 
 
 def read_sleap_analysis(path: PathLike) -> list[VideoLabels]:
@@ -57,13 +50,13 @@ def read_sleap_analysis(path: PathLike) -> list[VideoLabels]:
     """
     require_packages(str(path), 'h5py')
     try:
-        with importlib.import_module('h5py').File(path) as file:
-            joints, tracks, files = (
-                [text.decode() for text in np.ravel(file.get(name, [])).tolist()]
-                for name in ('node_names', 'track_names', 'video_path')
-            )
-            xy, scores = _array(file['tracks']), _array(file['point_scores'])
-            limbs = file['edge_inds'][()].tolist() if 'edge_inds' in file else []
+        file = LabelSource.of(path).hdf5
+        joints, tracks, files = (
+            [text.decode() for text in np.ravel(file.get(name, [])).tolist()]
+            for name in ('node_names', 'track_names', 'video_path')
+        )
+        xy, scores = _array(file['tracks']), _array(file['point_scores'])
+        limbs = file['edge_inds'][()].tolist() if 'edge_inds' in file else []
         tracks = tracks or [''] * xy.shape[1]
         shape = (len(xy), len(tracks), len(joints))
         if (xy.shape, scores.shape) != ((*shape, 2), shape) or (abs(xy) > MAX_COORDINATE).any():
@@ -72,16 +65,7 @@ def read_sleap_analysis(path: PathLike) -> list[VideoLabels]:
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(f'{path} is no analysis file of SLEAP: {shown(str(error))}') from error
-    labelled = ~np.isnan(xy).any(axis=3)
-    places = [{*frames.nonzero()[0].tolist()} for frames in labelled.any(axis=2).T]
-    identities = number_tracks(path, [*zip(tracks, places, strict=True)])
-    people: list[list[Person]] = [[] for _ in xy]
-    for i, track in np.argwhere(labelled.any(axis=2)).tolist():
-        shows, identity = labelled[i, track], identities[track]
-        fields = {'track_id': identity.track_id, 'extra': identity.extra}
-        known = completed_scores(scores[i, track], shows)
-        pose = estimated_person(xy[i, track], known, visibility=VISIBLE * shows, **fields)
-        people[i].append(pose)
+    people = people_of_tracks(path, tracks, xy, scores)
     if len(files) == len(people) > 1:
         return videos_of_pictures(path, map(LabelledPicture, files, people), skeleton)
     # Of paths with slashes or backslashes.

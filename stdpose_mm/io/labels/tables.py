@@ -112,7 +112,7 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
         InputError: If the times are not known, a person has no track id, the labels list few of
             very many frames, or the name of a joint contains a tab or a line break.
     """
-    placed = labels.with_persons([person for person in labels.persons if person.labelled.any()])
+    placed = labels.with_persons([person for person in labels.persons if person.has_joint])
     if any(person.track_id is None for person in placed.persons):
         raise InputError(f'{path}: TRC needs track ids, but {labels.name} has people without one')
     people = placed.track_ids

@@ -9,6 +9,7 @@ reads only boxes and masks.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.atomic import PathLike, write_texts
-from stdpose_mm.io.file_names import is_leftover, path_below
+from stdpose_mm.io.file_names import is_leftover, natural_order, path_below
 from stdpose_mm.io.limits import MAX_JOINTS
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -32,15 +33,15 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_EXACT, Record, errors_of, is_zip, number_in, read_start, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, number_in, shown
 from .joints import choose_categories
 from .known_skeletons import unnamed_skeleton
+from .label_source import LabelSource, read_text, require_files
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
     frame_files,
     picture_sizes,
-    usable_files,
     videos_of_pictures,
 )
 from .poses import (
@@ -50,7 +51,6 @@ from .poses import (
     without_placeholders,
     without_repeated,
 )
-from .zip_files import read_zip
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
@@ -104,12 +104,13 @@ class _Line:
     joints: np.ndarray
 
 
-def is_yolo_pose(path: PathLike, head: bytes) -> bool:
-    """Tell from its start whether a file may be YOLO-pose, or the ``data.yaml`` of a data set."""
-    if head.startswith(b'PK'):
-        files = [PurePosixPath(name) for name in read_zip(path)]
+def is_yolo_pose(source: LabelSource) -> bool:
+    """Tell whether a file may be YOLO-pose, or the ``data.yaml`` of a data set."""
+    if source.is_zip:
+        files = [PurePosixPath(name) for name in source.zipped]
         return any(f.name in _CONFIGS or (f.suffix == '.txt' and _LABELS in f.parts) for f in files)
-    return Path(path).suffix in ('.yaml', '.yml') or _starts_like_labels(head, 2 + _BOX)
+    is_config = Path(source).suffix in ('.yaml', '.yml')
+    return is_config or _starts_like_labels(source.head, 2 + _BOX)
 
 
 def _starts_like_labels(head: bytes, least: int = 1 + _BOX) -> bool:
@@ -119,11 +120,11 @@ def _starts_like_labels(head: bytes, least: int = 1 + _BOX) -> bool:
     return len(numbers) == least and all(map(math.isfinite, numbers)) and numbers[0].is_integer()
 
 
-def is_yolo_folder(folder: Path) -> bool:
+def is_yolo_folder(folder: LabelSource) -> bool:
     """Tell whether a folder is a YOLO data set, or holds YOLO label files."""
-    is_configured = any((folder / name).is_file() for name in _CONFIGS)
-    texts = (file for file in folder.iterdir() if _may_be_label(file) and file.stat().st_size)
-    return is_configured or (folder / _LABELS).is_dir() or any(texts)
+    is_configured = any(Path(folder, name).is_file() for name in _CONFIGS)
+    texts = (file for file in folder.files if _may_be_label(file) and os.path.getsize(file))
+    return is_configured or Path(folder, _LABELS).is_dir() or any(texts)
 
 
 def read_yolo_pose(
@@ -153,10 +154,11 @@ def read_yolo_pose(
             of joints is ambiguous without ``kpt_shape`` in ``data.yaml``.
     """
     if Path(path).name in _CONFIGS:
-        path = Path(path).parent
-    if not Path(path).is_dir() and is_zip(path):
-        return _read_zip(Path(path), size, category)
-    files = _label_files(Path(path))
+        path = LabelSource(Path(path).parent)
+    source = LabelSource.of(path)
+    if not source.is_folder and source.is_zip:
+        return _read_zip(source, size, category)
+    files = _label_files(source)
     config = _read_config(Path(path))
     # Ultralytics appends to the files of an earlier run.
     every = without_repeated(
@@ -170,53 +172,58 @@ def read_yolo_pose(
     lines = [[line for line in group if line.category in classes] for group in every]
     layout = _find_layout(path, config, [line for group in lines for line in group], classes)
     pictures = [
-        _picture(Path(path), file, group, layout, size)
+        _picture(Path(path), Path(file), group, layout, size)
         for file, group in zip(files, lines, strict=True)
     ]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
     return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
 
-def _read_zip(path: Path, size: tuple[int, int] | None, category: str | None) -> list[VideoLabels]:
+def _read_zip(
+    source: LabelSource, size: tuple[int, int] | None, category: str | None
+) -> list[VideoLabels]:
     with TemporaryDirectory() as folder:
-        unpacked = Path(folder, path.stem)
-        for name, data in read_zip(path).items():
-            file = path_below(unpacked, name, str(path))
+        unpacked = Path(folder, Path(source).stem)
+        for name, data in source.zipped.items():
+            file = path_below(unpacked, name, str(source))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         try:
             videos = read_yolo_pose(unpacked, size, category)
         except InputError as error:
-            raise InputError(str(error).replace(str(unpacked), str(path))) from error
+            raise InputError(str(error).replace(str(unpacked), str(source))) from error
     return videos
 
 
-def _may_be_label(file: Path) -> bool:
+def _is_text(file: LabelSource) -> bool:
+    return Path(file).suffix.lower() == '.txt'
+
+
+def _may_be_label(file: LabelSource) -> bool:
     """Tell whether a text file is empty or begins with numbers: others are notes and lists."""
-    if file.suffix.lower() != '.txt' or is_leftover(file) or file.name.lower() in _NO_LABELS:
+    if not _is_text(file) or is_leftover(Path(file)) or Path(file).name.lower() in _NO_LABELS:
         return False
-    head = read_start(file, 1000).removeprefix(b'\xef\xbb\xbf').strip()
     # Zeros are of UTF-16 or UTF-32, which is refused when the file is read.
-    return not head or b'\0' in head or _starts_like_labels(head)
+    return not file.head or b'\0' in file.head or _starts_like_labels(file.head)
 
 
-def _label_files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    texts = [file for file in path.iterdir() if file.suffix.lower() == '.txt']
+def _label_files(source: LabelSource) -> list[LabelSource]:
+    if not source.is_folder:
+        return [source]
+    texts = [*filter(_is_text, source.files)]
     files = [*filter(_may_be_label, texts)]
-    if not any(file.stat().st_size for file in files):
+    if not any(map(os.path.getsize, files)):
         # A killed run may have left a hidden folder.
-        below = ((file, file.relative_to(path).parts[:-1]) for file in path.rglob('*.txt'))
-        texts = [f for f, parts in below if _LABELS in parts and parts[0][0] != '.']
-        files = [*filter(_may_be_label, texts)]
-    others = {*texts} - {*files}
-    names = sorted(
-        f.name for f in others if f.name.lower() not in _NO_LABELS and not is_leftover(f)
-    )
+        folder = Path(source)
+        below = ((file, file.relative_to(folder).parts[:-1]) for file in folder.rglob('*.txt'))
+        paths = [f for f, parts in below if _LABELS in parts and parts[0][0] != '.']
+        texts = [LabelSource(f) for f in sorted(paths, key=lambda f: (f.parent, natural_order(f)))]
+        files = [file for file in texts if Path(file).is_file() and _may_be_label(file)]
+    names = sorted(Path(file).name for file in {*texts} - {*files})
+    names = [n for n in names if n.lower() not in _NO_LABELS and not is_leftover(Path(n))]
     if files and names:
-        note(f'{path}: left out {listed(names, 5)}: text that is not labels of YOLO-pose')
-    return usable_files(path, files)
+        note(f'{source}: left out {listed(names, 5)}: text that is not labels of YOLO-pose')
+    return require_files(source, files)
 
 
 def _read_config(path: Path) -> Record:
@@ -248,9 +255,9 @@ def _parse_yaml(file: Path) -> Any:
         raise InputError(f'{file} is not YAML: {" ".join(str(error).split())[:200]}') from error
 
 
-def _read_lines(file: Path) -> list[_Line]:
+def _read_lines(file: LabelSource) -> list[_Line]:
     lines = []
-    for number, text in enumerate(read_text(file, may_be_empty=True).splitlines(), 1):
+    for number, text in enumerate(file.text(may_be_empty=True).splitlines(), 1):
         where = f'{file}, line {number}'
         values = np.array([*map(number_in, text.split())])
         if not len(values):
@@ -382,7 +389,7 @@ def _class_name(config: Record, number: int) -> str:
 def _picture(
     path: Path, file: Path, lines: Sequence[_Line], layout: _Layout, size: tuple[int, int] | None
 ) -> LabelledPicture:
-    picture = _find_picture(file)
+    picture = _picture_of(file)
     if size is None and picture is not None:
         size = _picture_size(picture)
     if size is None and lines:
@@ -401,7 +408,7 @@ def _folder_below(path: Path, file: Path) -> PurePosixPath:
     return PurePosixPath(*below[is_subset:])
 
 
-def _find_picture(file: Path) -> Path | None:
+def _picture_of(file: Path) -> Path | None:
     folders = [file.parent]
     parts = file.parent.parts
     if _LABELS in parts:
@@ -490,7 +497,7 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
     joints = {'kpt_shape': [skeleton.num_keypoints, 3], 'flip_idx': [*skeleton.flip_indices]}
     names = {'names': {0: skeleton.category}, 'kpt_names': {0: [*skeleton.keypoint_names]}}
     fields = {'train': _PICTURES, 'val': _PICTURES, **joints, **names}
-    if any((person.labelled & person.propagated).any() for person in labels.persons):
+    if any(person.has_propagated_joint for person in labels.persons):
         fields[_SCORER] = OWN_SCORER
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
     write_texts(path, {**texts, CONFIG: text}.items())

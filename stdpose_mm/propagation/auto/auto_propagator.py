@@ -14,7 +14,7 @@ from stdpose_mm.errors import note
 from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.inference.window_backend import WindowBackend, fill_batches
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses, ModelUse
 from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.propagation.flow.flow_tracks import (
     FlowTracks,
@@ -25,7 +25,7 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
 from stdpose_mm.propagation.gaps import GapKey
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
@@ -128,43 +128,44 @@ class AutoPropagator(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
         mapping = self.shared_joints(skeleton)
-        mappings = [(each, each.shared_joints(skeleton)) for each in self.estimators]
-        networks = [(each, shared) for each, shared in mappings if shared is not None]
+        mappings = [(estimator, estimator.shared_joints(skeleton)) for estimator in self.estimators]
+        networks = [(estimator, shared) for estimator, shared in mappings if shared is not None]
         chunks = chain.from_iterable(self._read(frames, gaps, mapping, networks))
         fill = partial(self._fill, mapping, frames.size)
         is_parallel = self.windows is None or self.windows.backend.single_threaded
         # Any other network uses all threads itself.
         with closing(thread_map(fill, chunks, None if is_parallel else 1)) as filled:
-            for poses in filled:
-                yield from poses
+            yield from filled
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
         """Warn of networks that know none of the labelled joints."""
-        for each in self.estimators:
-            if each.shared_joints(skeleton) is None:
-                note(each.explain_unused(skeleton))
+        for estimator in self.estimators:
+            if estimator.shared_joints(skeleton) is None:
+                note(estimator.explain_unused(skeleton))
 
     def describe_use(
         self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
     ) -> list[str]:
         """Say in how many gaps each pose network was used, and why it was not in the others."""
         lines = (
-            each.use.describe(each.network.name, each.network.question, warn_for_video, among)
-            for each in self.estimators
+            estimator.use.describe(
+                estimator.network.name, estimator.network.question, warn_for_video, among
+            )
+            for estimator in self.estimators
         )
         return [line for line in lines if line]
 
     def require_evidence(self, frames: FrameSource) -> None:
         """See :meth:`BasePropagator.require_evidence`."""
-        for each in self.estimators:
-            each.network.require_video(frames)
+        for estimator in self.estimators:
+            estimator.network.require_video(frames)
 
     def files_of(self, video: str) -> list[dict[str, Path]]:
         """See :meth:`BasePropagator.files_of`."""
-        return [each.network.files_of(video) for each in self.estimators]
+        return [estimator.network.files_of(video) for estimator in self.estimators]
 
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence that is used for labels of these joints, in a few words."""
@@ -176,7 +177,8 @@ class AutoPropagator(BasePropagator):
         elif mapping is not None:
             networks.append((" of the package's STDPose", mapping))
         networks += [
-            (f' of {each.network.name}', each.shared_joints(skeleton)) for each in self.estimators
+            (f' of {estimator.network.name}', estimator.shared_joints(skeleton))
+            for estimator in self.estimators
         ]
         if not networks:
             return f'{evidence}, without a pose network'
@@ -197,14 +199,14 @@ class AutoPropagator(BasePropagator):
         gaps: Sequence[Gap],
         mapping: JointMapping | None,
         networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
-    ) -> Iterator[list[_Chunk]]:
+    ) -> Iterator[list[_FusionChunk]]:
         """Track the joints and crop the pictures; yield chunks as soon as they are complete."""
         for group in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, group, self.estimator))
             parts = [part for gap in group for part in split_gap(gap)]
             # People whose long gaps overlap are filled during the same pass over the video.
             parts.sort(key=lambda part: part[1][0])
-            yield [_Chunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
+            yield [_FusionChunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
             evident = [part for part in parts if np.any(labelled_ends(part[0]))]
             for batch in fill_batches(evident, lambda part: len(part[1]) + 2, _BATCH_CROPS):
                 opened = [self._open(gap, keys, tracks[gap], mapping) for gap, keys in batch]
@@ -214,7 +216,7 @@ class AutoPropagator(BasePropagator):
                         opened[number].heatmaps += gather_heatmaps(
                             frames, batch[number][0], opened[number].candidates, networks
                         )
-                    yield [_Chunk(*batch[number], opened[number]) for number in complete]
+                    yield [_FusionChunk(*batch[number], opened[number]) for number in complete]
 
     def _open(
         self, gap: Gap, keys: range, tracks: FlowTracks, mapping: JointMapping | None
@@ -227,12 +229,12 @@ class AutoPropagator(BasePropagator):
         return _Evidence(tracks, candidates, JointSearch(candidates, self.matcher), cropped)
 
     def _fill(
-        self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _Chunk
-    ) -> list[PropagatedPose]:
+        self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _FusionChunk
+    ) -> GapPoses:
         """Fill a chunk whose pictures have all been read."""
         gap, keys, evidence = chunk
-        keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
-        scores = np.stack([decayed_score(gap.distance_to_label(frame)) for frame in keys])
+        keypoints = interpolate_joints(gap, keys)
+        scores = decayed_score(gap.distance_to_label(keys))
         if evidence is not None:
             candidates, heatmaps = evidence.candidates, evidence.heatmaps
             matches = evidence.search.matches()
@@ -242,13 +244,10 @@ class AutoPropagator(BasePropagator):
             features = extract_fusion_features(
                 gap, evidence.tracks, candidates, matches, picture_size, heatmaps
             )
-            rows, known = np.searchsorted(candidates.times, keys), features.known
+            rows, joints = np.searchsorted(candidates.times, keys), features.known
             positions, certainty = (values[rows] for values in self.fuser(features))
-            keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
-        return [
-            PropagatedPose.with_visibility_of_labels(gap, frame, keypoints[row], scores[row])
-            for row, frame in enumerate(keys)
-        ]
+            keypoints[:, joints], scores[:, joints] = positions[:, joints], certainty[:, joints]
+        return GapPoses.with_visibility_of_labels(gap, keys, keypoints, scores)
 
 
 @dataclass(eq=False)
@@ -270,7 +269,7 @@ class _Evidence:
     heatmaps: list[HeatmapsAround] = field(default_factory=list)
 
 
-class _Chunk(NamedTuple):
+class _FusionChunk(NamedTuple):
     """Frames of a gap that are fused at once.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.interpolation import interpolate_joints
 
 CANDIDATES = ('linear', 'forward', 'backward')
 
@@ -45,7 +45,7 @@ def find_candidates(gap: Gap, tracks: FlowTracks, times: np.ndarray) -> Candidat
     """
     rows = times - gap.first
     left, right = labelled_ends(gap)
-    linear = np.stack([interpolate_joints(gap, time) for time in times])
+    linear = interpolate_joints(gap, times)
     positions = np.stack([linear, tracks.forward[rows], tracks.backward[rows]], axis=-2)
     blend = tracks.weights(gap)[rows]
     weights = np.concatenate([np.zeros_like(blend[..., :1]), blend], axis=-1)

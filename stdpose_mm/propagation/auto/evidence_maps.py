@@ -32,7 +32,7 @@ _SQUARE = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)
 """Places around a centre in pose sizes; rows go downward."""
 
 # OpenCV's stubs ask for an array, but OpenCV 5 reads the y coordinates from an empty one: noise.
-_BOTH_IN_ONE: Any = None
+_NO_SEPARATE_Y: Any = None
 """Argument instead of the y coordinates, which are in the same array as the x coordinates."""
 
 
@@ -75,11 +75,11 @@ def to_places(to_map: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def sample_maps(maps: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Sample map k of [K, h, w] float32 at its own places [K, P, 2] float32: [K, P]; 0 outside."""
-    found = np.empty(places.shape[:-1], np.float32)
-    for values, at, read in zip(maps, places[:, None], found[:, None], strict=True):
+    samples = np.empty(places.shape[:-1], np.float32)
+    for values, at, read in zip(maps, places[:, None], samples[:, None], strict=True):
         border = cv2.BORDER_CONSTANT
-        cv2.remap(values, at, _BOTH_IN_ONE, cv2.INTER_LINEAR, dst=read, borderMode=border)
-    return found
+        cv2.remap(values, at, _NO_SEPARATE_Y, cv2.INTER_LINEAR, dst=read, borderMode=border)
+    return samples
 
 
 @dataclass(frozen=True)
@@ -120,22 +120,26 @@ def sample_heatmaps(heatmaps: GapHeatmaps, candidates: Candidates) -> HeatmapsAr
         sampled.append(heatmaps.final_heatmaps)
     shape = candidates.centre.shape[:2]
     dense = np.zeros((*shape, len(sampled), DENSE_SIDE, DENSE_SIDE), np.float32)
-    here = np.isin(candidates.times, heatmaps.frames)
-    rows = np.searchsorted(heatmaps.frames, candidates.times[here])
-    centre, to_heatmap = candidates.centre[here], heatmaps.to_heatmap[rows]
-    for at, row, affine, middle in zip(np.flatnonzero(here), rows, to_heatmap, centre, strict=True):
+    has_maps = np.isin(candidates.times, heatmaps.frames)
+    rows = np.searchsorted(heatmaps.frames, candidates.times[has_maps])
+    centre, to_heatmap = candidates.centre[has_maps], heatmaps.to_heatmap[rows]
+    for at, row, affine, middle in zip(
+        np.flatnonzero(has_maps), rows, to_heatmap, centre, strict=True
+    ):
         places = places_around(affine, middle, candidates.size)
         for index, values in enumerate(sampled):
-            found = sample_maps(values[row], places)
-            dense[at, :, index] = found.reshape(-1, DENSE_SIDE, DENSE_SIDE)
-    shown = np.zeros(shape, dtype=bool)
-    shown[here] = heatmaps.shown[rows]
-    at_labels, agreement = _judge_at_labels(candidates, dense, shown)
-    return HeatmapsAround(dense, shown, at_labels, agreement, heatmaps.final_heatmaps is not None)
+            samples = sample_maps(values[row], places)
+            dense[at, :, index] = samples.reshape(-1, DENSE_SIDE, DENSE_SIDE)
+    has_heatmap = np.zeros(shape, dtype=bool)
+    has_heatmap[has_maps] = heatmaps.shown[rows]
+    at_labels, agreement = _judge_at_labels(candidates, dense, has_heatmap)
+    return HeatmapsAround(
+        dense, has_heatmap, at_labels, agreement, heatmaps.final_heatmaps is not None
+    )
 
 
 def _judge_at_labels(
-    candidates: Candidates, around: np.ndarray, shown: np.ndarray
+    candidates: Candidates, around: np.ndarray, has_heatmap: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Judge maps at the labelled ends, where the middle of a map is the true position.
 
@@ -143,14 +147,14 @@ def _judge_at_labels(
         [K] value of each joint's map at the label times its ratio to the map's maximum, averaged
         over both ends; and the mean ratio over all joints, NaN if no labelled joint has a map.
     """
-    height, share, ends = np.zeros((3, shown.shape[1]))
+    height, share, ends = np.zeros((3, has_heatmap.shape[1]))
     middle = DENSE_SIDE // 2
     near = slice(middle - 1, middle + 2)
     for row, labelled in ((0, candidates.left), (-1, candidates.right)):
         maps = around[row, :, 0]
         peak = np.maximum(maps.max(axis=(-2, -1)), 1e-6)
         at_label = maps[:, near, near].max(axis=(-2, -1))
-        seen = labelled & shown[row]
+        seen = labelled & has_heatmap[row]
         height += seen * np.square(at_label) / peak
         share += seen * at_label / peak
         ends += seen

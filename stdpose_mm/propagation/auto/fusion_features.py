@@ -177,11 +177,11 @@ def _vectors(candidates: Candidates, tracks: FlowTracks) -> np.ndarray:
     left, right = candidates.left[:, None], candidates.right[:, None]
     times, centre = candidates.times, candidates.centre
     linear, forward, backward = np.moveaxis(candidates.positions, -2, 0)
-    both, known = left & right, candidates.left | candidates.right
+    both, is_labelled = left & right, candidates.left | candidates.right
     start, end = centre[0], centre[-1]
     displacement = np.where(both, end - start, 0)
     moved = displacement[both[:, 0]]
-    middle = centre[:, known].mean(axis=1, keepdims=True)
+    middle = centre[:, is_labelled].mean(axis=1, keepdims=True)
     vectors = {
         'linear': linear - centre,
         'forward': np.where(left, forward - centre, 0),
@@ -210,8 +210,8 @@ def _maps(
         The maps, and [2, F, K] bool: joints with heatmaps of networks that see windows, and of
         networks that see single frames.
     """
-    windows = [each for each in heatmaps if each.sees_windows]
-    networks = [each for each in heatmaps if not each.sees_windows]
+    windows = [maps_of_network for maps_of_network in heatmaps if maps_of_network.sees_windows]
+    networks = [maps_of_network for maps_of_network in heatmaps if not maps_of_network.sees_windows]
     of_windows, has_windows = _mean_maps(windows, 2, candidates)
     of_networks, has_networks = _mean_maps(networks, 1, candidates)
     maps = np.concatenate([matches.maps, of_windows, of_networks], axis=3)

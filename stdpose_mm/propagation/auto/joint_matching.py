@@ -94,8 +94,8 @@ class JointSearch:
         places = to_places(described.to_map, self._candidates.centre[row])
         # Every channel at all joints.
         shape = len(described.descriptors), *places.shape
-        found = sample_maps(described.descriptors, np.broadcast_to(places, shape)).T
-        return found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)
+        descriptors = sample_maps(described.descriptors, np.broadcast_to(places, shape)).T
+        return descriptors / np.maximum(np.linalg.norm(descriptors, axis=-1, keepdims=True), 1e-6)
 
     def _compare(
         self, row: int, described: _Described, wanted: np.ndarray
@@ -106,10 +106,10 @@ class JointSearch:
         likeness = wanted.reshape(-1, len(descriptors)) @ descriptors.reshape(len(descriptors), -1)
         around = places_around(to_map, candidates.centre[row], candidates.size)
         places = np.concatenate([around, to_places(to_map, candidates.positions[row])], axis=1)
-        found = sample_maps(
+        similarity = sample_maps(
             likeness.reshape(-1, *descriptors.shape[1:]), np.concatenate([places, places])
         ).reshape(*wanted.shape[:2], -1)
-        dense, at_candidates = np.split(found, [around.shape[1]], axis=-1)
+        dense, at_candidates = np.split(similarity, [around.shape[1]], axis=-1)
         dense = dense.swapaxes(0, 1).reshape(-1, 2, DENSE_SIDE, DENSE_SIDE)
         shares = self._labelled / np.maximum(self._labelled.sum(axis=0), 1)
         likeness = np.stack(

@@ -136,14 +136,14 @@ class WindowHeatmapEstimator:
             None if there are none; with ``is_of_people`` also if there are few or no wrist and
             ankle.
         """
-        own, trained = self.backend.skeleton, self.backend.trained_joints
-        names = np.array(own.keypoint_names)
+        joints, trained = self.backend.skeleton, self.backend.trained_joints
+        names = np.array(joints.keypoint_names)
         if not self.is_of_people:
             if set(names[trained]).isdisjoint(skeleton.keypoint_names):
                 return None
             none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
-            return JointMapping.by_name(skeleton, own, none_needed, trained)
-        mapping = JointMapping.by_meaning(skeleton, own, trained)
+            return JointMapping.by_name(skeleton, joints, none_needed, trained)
+        mapping = JointMapping.by_meaning(skeleton, joints, trained)
         if mapping is None or len(mapping.shared) < _LEAST_SHARED:
             return None
         return None if set(names[mapping.in_model]).isdisjoint(_LIMB_ENDS) else mapping
@@ -225,17 +225,17 @@ class NetworkHeatmapEstimator:
         boxes = boxes_with_ends(gap, keys)
         chosen = [*boxes]
         labels = _labels_around(gap, mapping)
-        found = []
+        batches = []
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
             of_batch = np.stack([boxes[frame] for frame in batch])
             person = PersonFrames(frames, batch, of_batch, labels, flow)
-            found.append(self.network.estimate_frames(person))
-        heatmaps, to_heatmap, known = (
-            np.concatenate([getattr(each, name) for each in found])
+            batches.append(self.network.estimate_frames(person))
+        heatmaps, to_heatmap, has_heatmap = (
+            np.concatenate([getattr(maps, name) for maps in batches])
             for name in ('heatmaps', 'to_heatmap', 'known')
         )
-        return GapHeatmaps(chosen, heatmaps, None, to_heatmap, known).for_labels(mapping)
+        return GapHeatmaps(chosen, heatmaps, None, to_heatmap, has_heatmap).for_labels(mapping)
 
 
 def gather_heatmaps(
@@ -252,8 +252,8 @@ def gather_heatmaps(
         candidates: Candidates in frames of the gap and at its labels.
         networks: The networks, with the joints of the gap's labels among theirs.
     """
-    found = (network.around(frames, gap, candidates, mapping) for network, mapping in networks)
-    return [around for around in found if around is not None]
+    heatmaps = (network.around(frames, gap, candidates, mapping) for network, mapping in networks)
+    return [around for around in heatmaps if around is not None]
 
 
 def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
@@ -264,17 +264,17 @@ def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
     Returns:
         Frame -> [num_model, 2] pixels, NaN where another frame is nearer or there is no label.
     """
-    found: dict[int, np.ndarray] = {}
+    nearest: dict[int, np.ndarray] = {}
     sides = (gap.before, gap.after, gap.second_before, gap.second_after)
-    for joint, own in zip(mapping.shared, mapping.in_model, strict=True):
+    for joint, in_network in zip(mapping.shared, mapping.in_model, strict=True):
         for side in [side for side in sides if side.exists[joint]][:2]:
             places = np.full((mapping.num_model, 2), np.nan)
-            found.setdefault(int(side.frames[joint]), places)[own] = side.keypoints[joint]
-    return found
+            nearest.setdefault(int(side.frames[joint]), places)[in_network] = side.keypoints[joint]
+    return nearest
 
 
 def _flow_paths(candidates: Candidates, mapping: JointMapping) -> FlowPaths:
-    """Name the flow tracks among the candidates by the joints of a network."""
+    """Return the flow tracks among the candidates, as joints of a network."""
     times = candidates.times
     paths = {}
     for end, labelled, name in (

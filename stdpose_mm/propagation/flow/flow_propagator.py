@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses
 from stdpose_mm.propagation.base import decayed_score
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 
 from .flow_tracks import FlowTracks, follow_joints, labelled_ends, pose_size
@@ -41,37 +41,36 @@ class FlowPropagator(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
-        """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
+    ) -> Iterator[GapPoses]:
+        """Fill gap by gap; see :meth:`BasePropagator.propagate`."""
         for gap, tracks in follow_joints(frames, gaps, self.estimator):
-            yield from self._blend(gap, tracks)
+            yield self._blend(gap, tracks)
 
-    def _blend(self, gap: Gap, tracks: FlowTracks) -> Iterator[PropagatedPose]:
-        weights = tracks.weights(gap)
-        blend = weights[..., :1] * tracks.forward + weights[..., 1:] * tracks.backward
+    def _blend(self, gap: Gap, tracks: FlowTracks) -> GapPoses:
+        rows = np.array(gap.frames) - gap.first
+        weights, forward, backward = (
+            values[rows] for values in (tracks.weights(gap), tracks.forward, tracks.backward)
+        )
+        blend = weights[..., :1] * forward + weights[..., 1:] * backward
         left, right = labelled_ends(gap)
-        size = pose_size(gap)
-        for frame_index in gap.frames:
-            row = frame_index - gap.first
-            keypoints = np.where(
-                (left | right)[:, None], blend[row], interpolate_joints(gap, frame_index)
-            )
-            scores = decayed_score(gap.distance_to_label(frame_index))
-            agreed = agreement(tracks.forward[row], tracks.backward[row], size)
-            scores = np.where(left & right, scores * agreed, scores)
-            yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)
+        is_tracked = (left | right)[:, None]
+        keypoints = np.where(is_tracked, blend, interpolate_joints(gap, gap.frames))
+        scores = decayed_score(gap.distance_to_label(gap.frames))
+        agreed = agreement(forward, backward, pose_size(gap))
+        scores = np.where(left & right, scores * agreed, scores)
+        return GapPoses.with_visibility_of_labels(gap, gap.frames, keypoints, scores)
 
 
 def agreement(forward: np.ndarray, backward: np.ndarray, size: float) -> np.ndarray:
     """Score how well two estimates of the same joints agree, relative to the size of the pose.
 
     Args:
-        forward: [K, 2] pixels.
-        backward: [K, 2] pixels.
+        forward: [..., 2] pixels.
+        backward: [..., 2] pixels.
         size: Larger side of the pose in pixels.
 
     Returns:
-        [K] in 0..1: 1 if equal, 1 / e where they differ by a tenth of the size.
+        [...] in 0..1: 1 if equal, 1 / e where they differ by a tenth of the size.
     """
     difference = np.linalg.norm(forward - backward, axis=-1)
     return np.exp(-difference / max(0.1 * size, 1.0))

@@ -102,7 +102,7 @@ def pose_size(gap: Gap) -> float:
     The person box is used instead for a pose of a single joint, which has no extent, and for a
     label that gives only some joints.
     """
-    labels = [label for label in (gap.left, gap.right) if label and label.labelled.any()]
+    labels = [label for label in (gap.left, gap.right) if label and label.has_joint]
     sizes = [
         pose_extent(label.keypoints, label.labelled)[2:].max()
         for label in labels
@@ -151,7 +151,7 @@ def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
 
 
 @dataclass(frozen=True)
-class _View:
+class _PictureRegion:
     """The part of the pictures in which a person is tracked.
 
     Args:
@@ -188,7 +188,7 @@ class _Path(NamedTuple):
     frames: range
     positions: np.ndarray
     labels: Mapping[int, PersonLabel]
-    view: _View
+    view: _PictureRegion
 
 
 class _Start(NamedTuple):
@@ -224,7 +224,7 @@ def _follow_chunk(
     tracks = []
     forward: _PathsByStart = {}
     backward: _PathsByStart = {}
-    views: dict[int, set[_View]] = {}
+    views: dict[int, set[_PictureRegion]] = {}
     for gap in gaps:
         shape = (gap.last - gap.first + 1, len(gap.before.frames), 2)
         track = FlowTracks(range(gap.first, gap.last + 1), np.zeros(shape), np.zeros(shape))
@@ -258,13 +258,13 @@ def _follow_chunk(
     return tracks
 
 
-def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
+def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _PictureRegion:
     """Choose the view in which the person of a gap is tracked, independently of other people.
 
     A person with a label on one side only is tracked in the whole picture, since the path is
     unknown.
     """
-    whole = _View(0, 0, *size)
+    whole = _PictureRegion(0, 0, *size)
     # Missing pictures have no size; reading one raises the error.
     in_whole = min(MOST_ENLARGED, max_side / max(*size, 1))
     wanted = min(MOST_ENLARGED, _WANTED_SIZE / pose_size(gap))
@@ -275,7 +275,7 @@ def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
     rows, columns = region_around(
         places.min(axis=0), places.max(axis=0), _MARGIN * pose_size(gap), size
     )
-    part = _View(columns.start, rows.start, columns.stop, rows.stop, wanted)
+    part = _PictureRegion(columns.start, rows.start, columns.stop, rows.stop, wanted)
     in_part = max_side / max(part.right - part.left, part.bottom - part.top)
     return whole if in_part < _LEAST_GAIN * in_whole else part
 
@@ -295,7 +295,7 @@ def _flow_of_sweep(
             # Only paths that continue, because a chunk may be a whole video with thousands of gaps.
             moving = [path for path in moving if frame + step in path.frames]
             moving += starting.get(frame, [])
-            by_view: dict[_View, list[_Path]] = {}
+            by_view: dict[_PictureRegion, list[_Path]] = {}
             for path in moving:
                 by_view.setdefault(path.view, []).append(path)
             for view, paths in by_view.items():
@@ -338,7 +338,7 @@ class _PreparedPictures:
     def __init__(
         self,
         frames: FrameSource,
-        views: Mapping[int, Collection[_View]],
+        views: Mapping[int, Collection[_PictureRegion]],
         prepare: Callable[[np.ndarray, float], np.ndarray],
         first: int,
     ) -> None:
@@ -346,13 +346,13 @@ class _PreparedPictures:
         self._views = views
         self._prepare = prepare
         self._first = first
-        self._kept: dict[int, dict[_View, _Prepared]] = {}
+        self._kept: dict[int, dict[_PictureRegion, _Prepared]] = {}
 
     def skip(self, frame: int) -> None:
         """Skip a frame that no flow starts from."""
         self._kept.pop(frame - _KEPT_PICTURES, None)
 
-    def __getitem__(self, frame: int) -> Mapping[_View, _Prepared]:
+    def __getitem__(self, frame: int) -> Mapping[_PictureRegion, _Prepared]:
         if frame not in self._kept:
             if self._kept and frame < min(self._kept):
                 self._read_back(frame)

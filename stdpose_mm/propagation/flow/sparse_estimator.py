@@ -76,7 +76,7 @@ class SparseEstimator:
         See :meth:`PoseEstimator.estimate`. Estimates between those of the network have the origin
         'held' and no heatmaps. ``max_waiting`` counts the frames that the network sees.
         """
-        gaps: deque[_Gap] = deque()
+        gaps: deque[_HeldFrames] = deque()
 
         def seen_by_network() -> Iterator[BoxedFrame]:
             for number, (end, gap) in enumerate(self._split(frames, keep_pictures)):
@@ -90,7 +90,7 @@ class SparseEstimator:
 
     def _split(
         self, frames: Iterable[BoxedFrame], keep_pictures: bool
-    ) -> Iterator[tuple[BoxedFrame, _Gap]]:
+    ) -> Iterator[tuple[BoxedFrame, _HeldFrames]]:
         """Yield the frames for the network, and for each the gap that ends with it."""
         before: BoxedFrame | None = None
         waiting: list[BoxedFrame] = []
@@ -105,18 +105,18 @@ class SparseEstimator:
 
     def _end_gap(
         self, before: BoxedFrame | None, frames: Sequence[BoxedFrame], keep_pictures: bool
-    ) -> Iterator[tuple[BoxedFrame, _Gap]]:
+    ) -> Iterator[tuple[BoxedFrame, _HeldFrames]]:
         """Carry poses to all frames but the last if flow is reliable, otherwise to none."""
         *between, end = frames
         flow = self._flow([before, *frames]) if before is not None and between else None
         if flow is None:
-            yield from ((frame, _Gap(frame.frame_index)) for frame in frames)
+            yield from ((frame, _HeldFrames(frame.frame_index)) for frame in frames)
             return
         if not keep_pictures:
             between = [frame._replace(picture=None) for frame in between]
-        yield end, _Gap(end.frame_index, tuple(between), flow)
+        yield end, _HeldFrames(end.frame_index, tuple(between), flow)
 
-    def _flow(self, frames: Sequence[BoxedFrame]) -> _GapFlow | None:
+    def _flow(self, frames: Sequence[BoxedFrame]) -> _FlowBetween | None:
         """Compute the flow around the people between the first and the last frame.
 
         Returns:
@@ -131,11 +131,11 @@ class SparseEstimator:
             return None
         if not len(carried):
             still = [np.zeros((1, 1, 2), np.float16)] * (len(frames) - 1)
-            return _GapFlow(still, still)
+            return _FlowBetween(still, still)
         region = _region(frames, pictures[0].shape)
         prepared = [self.flow.prepare(picture[region]) for picture in pictures]
         # Half precision has a relative error of a thousandth.
-        flow = _GapFlow(
+        flow = _FlowBetween(
             [self.flow(a, b).astype(np.float16) for a, b in pairwise(prepared)],
             [self.flow(b, a).astype(np.float16) for a, b in pairwise(prepared)],
             np.array([region[1].start, region[0].start], float),
@@ -146,7 +146,7 @@ class SparseEstimator:
 
 
 @dataclass(frozen=True)
-class _GapFlow:
+class _FlowBetween:
     """Flow from frame to frame in a region of the pictures.
 
     Args:
@@ -171,13 +171,13 @@ class _GapFlow:
 
     def _carry(self, points: np.ndarray, fields: Sequence[np.ndarray]) -> np.ndarray:
         path = [points - self.corner]
-        for each in fields:
-            path.append(move_points(path[-1], each.astype(np.float32), self.scale))
+        for field_of_step in fields:
+            path.append(move_points(path[-1], field_of_step.astype(np.float32), self.scale))
         return np.stack(path) + self.corner
 
 
 @dataclass(frozen=True)
-class _Gap:
+class _HeldFrames:
     """Frames between two that the network sees.
 
     Args:
@@ -188,7 +188,7 @@ class _Gap:
 
     end: int
     between: Sequence[BoxedFrame] = ()
-    flow: _GapFlow = field(default_factory=_GapFlow)
+    flow: _FlowBetween = field(default_factory=_FlowBetween)
 
     def carry(self, before: FrameEstimate, after: FrameEstimate) -> Iterator[FrameEstimate]:
         """Carry the poses of both estimates to the frames between."""
@@ -206,19 +206,19 @@ class _Gap:
             scores[:, person] = (weights * ends).sum(axis=-1)
         for row, frame in enumerate(self.between, start=1):
             # Everyone is in both estimates, and their ids are ascending.
-            here = np.searchsorted(ids, frame.people.track_ids)
+            rows = np.searchsorted(ids, frame.people.track_ids)
             yield FrameEstimate(
                 frame.frame_index,
                 frame.people,
-                poses[row, here],
-                scores[row, here],
+                poses[row, rows],
+                scores[row, rows],
                 'held',
                 frame.picture,
             )
 
 
 def _fill(
-    estimates: Generator[FrameEstimate, None, None], gaps: deque[_Gap]
+    estimates: Generator[FrameEstimate, None, None], gaps: deque[_HeldFrames]
 ) -> Generator[FrameEstimate, None, None]:
     """Insert the frames between the estimates of the network, each of which ends a gap."""
     with closing(estimates):
@@ -231,7 +231,7 @@ def _fill(
             before = estimate
 
 
-def _missed(flow: _GapFlow, boxes: np.ndarray) -> np.ndarray:
+def _missed(flow: _FlowBetween, boxes: np.ndarray) -> np.ndarray:
     """Measure the forward-backward error of the flow for points in boxes [N, 4].
 
     Returns:

@@ -11,10 +11,10 @@ from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.necks import MLSME, STRE
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses, ModelUse
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmapEstimator, split_gap
 from stdpose_mm.propagation.gaps import visibility_of_estimates
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 
@@ -55,7 +55,7 @@ class WindowPropagator(BasePropagator):
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
+    ) -> Iterator[GapPoses]:
         """Fill gap by gap; see :meth:`BasePropagator.propagate`.
 
         Raises:
@@ -66,23 +66,23 @@ class WindowPropagator(BasePropagator):
         labelled = np.any([gap.known for gap in gaps], axis=0)
         model = self.window_model
         mapping = JointMapping.by_name(skeleton, model.skeleton, labelled, model.trained_joints)
+        is_known = np.isin(np.arange(len(labelled)), mapping.shared)
         chunks = [chunk for gap in gaps for chunk in split_gap(gap)]
         with closing(self.heatmap_estimator.heatmaps(frames, chunks, mapping)) as estimated:
             for number, maps in estimated:
                 gap, keys = chunks[number]
                 rows = [n for n, frame in enumerate(maps.frames) if frame in keys]
                 assert maps.final_heatmaps is not None
-                poses = model.decode(maps.final_heatmaps[rows], [maps.crops[n] for n in rows])
-                for frame, keypoints, scores in zip(keys, *poses, strict=True):
-                    visibility = visibility_of_estimates(gap, frame)
-                    yield PropagatedPose(
-                        gap,
-                        frame,
-                        keypoints=mapping.to_labels(keypoints),
-                        # Joints that the model does not know stay unlabelled.
-                        visibility=mapping.to_labels(mapping.to_model(visibility)),
-                        scores=mapping.to_labels(scores),
-                    )
+                crops = [maps.crops[n] for n in rows]
+                keypoints, scores = model.decode(maps.final_heatmaps[rows], crops)
+                visibility = visibility_of_estimates(gap, keys)
+                yield GapPoses(
+                    gap,
+                    keys,
+                    mapping.to_labels(keypoints, axis=1),
+                    np.where(is_known, visibility, NOT_LABELLED),
+                    mapping.to_labels(scores, axis=1),
+                )
 
 
 @PROPAGATORS.register_module(name='stdpose')

@@ -64,18 +64,20 @@ function post(path, body) {
   });
 }
 
+/** @returns {Promise<import('./messages.js').Project>} */
 export const getProject = () => getJson('/api/project');
 
-/** @param {number} video */
+/** @param {number} video @returns {Promise<import('./messages.js').Video & {id: number, project_skeleton: import('./messages.js').SkeletonData|null}>} */
 export const getVideo = (video) => getJson(`/api/videos/${video}`);
 
-/** @param {number} video @param {number} first @param {number} last */
+/** @param {number} video @param {number} first @param {number} last @returns {Promise<import('./messages.js').Poses>} */
 export const getPoses = (video, first, last) =>
   getJson(`/api/videos/${video}/poses?first=${first}&last=${last}`);
 
 /**
  * @param {number} video
  * @param {{columns: number, first: number, last: number, person: number|null, joint?: number, quantity?: string}} part
+ * @returns {Promise<import('./messages.js').Timeline>}
  */
 export function getTimeline(video, { columns, first, last, person, joint, quantity }) {
   const query = new URLSearchParams({
@@ -89,7 +91,7 @@ export function getTimeline(video, { columns, first, last, person, joint, quanti
   return getJson(`/api/videos/${video}/timeline?${query}`);
 }
 
-/** @param {number} video @param {number} target share of right joints, 0..1 */
+/** @param {number} video @param {number} target share of right joints, 0..1 @returns {Promise<import('./store.js').Guidance>} */
 export const getGuidance = (video, target) =>
   getJson(`/api/videos/${video}/guidance?target=${target}`);
 
@@ -113,7 +115,8 @@ export async function getPicture(video, frame, width, signal) {
 
 /**
  * @param {number} video
- * @param {{id: string, page: string, revision: number, edit: object}} body
+ * @param {import('./messages.js').EditRequest} body
+ * @returns {Promise<import('./messages.js').EditAnswer>}
  */
 export const postEdit = async (video, body) =>
   read((await post(`/api/videos/${video}/edits`, body)).json());
@@ -122,9 +125,13 @@ export const postEdit = async (video, body) =>
 export const postLearning = async (video, what) =>
   read((await post(`/api/videos/${video}/learning`, { do: what })).json());
 
-/** @param {number} video @param {object} body as `Drafts.request` of drafts.py takes it */
+/** @param {number} video @param {object} body as `Drafts.request` of drafts.py takes it @returns {Promise<import('./messages.js').DraftAnswer>} */
 export const postDrafts = async (video, body) =>
   read((await post(`/api/videos/${video}/drafts`, body)).json());
+
+/** @param {number} video @param {object} body as `VideoReview.place_pose` takes it @returns {Promise<import('./messages.js').PlacedPose>} */
+export const postPose = async (video, body) =>
+  read((await post(`/api/videos/${video}/pose`, body)).json());
 
 /** @param {number} video @param {'stop'} [what] 'stop' ends the writing of a file or an export */
 export const postSave = async (video, what) =>
@@ -137,7 +144,7 @@ export const postExcerpt = async (video, first, last) =>
 /**
  * Export the labels; the answer is the file with the name that the server chose.
  * @param {number} video
- * @param {{format: string, given_only: boolean, cvat_tolerance: number|null}} how
+ * @param {{format: string, given_only: boolean, cvat_tolerance: number|null, rate: number|null}} how
  */
 export async function postExport(video, how) {
   const response = await post(`/api/videos/${video}/export`, how);

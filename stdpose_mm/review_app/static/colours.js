@@ -17,6 +17,18 @@ export function styleOf(index) {
   };
 }
 
+/**
+ * @param {string} by what colours tell apart: 'person', 'joint' or 'side'
+ * @param {import('./poses.js').Skeleton} skeleton @param {number} joint
+ * @returns {string|null} null for the colour of the person
+ */
+export function jointColour(by, { joints, flip }, joint) {
+  if (by === 'person') return null;
+  if (by === 'joint') return `hsl(${Math.round((360 * joint) / joints.length)} 85% 65%)`;
+  if (flip[joint] === joint) return '#f0e442';
+  return /right|^r[_A-Z]|_r$/i.test(joints[joint]) || (!/left|^l[_A-Z]|_l$/i.test(joints[joint]) && joint > flip[joint]) ? '#e69f00' : '#56b4e9';
+}
+
 /** Cividis, whose lightness rises evenly from dark blue (0) to yellow (1). */
 const CIVIDIS = [
   [0, 34, 78],

@@ -23,6 +23,7 @@ export class Connection {
     this.page = page;
     this.handlers = handlers;
     this.onReturn = onReturn;
+    store.watch(['lost'], () => this.lost(store.state.lost));
     // The browser may keep a page that was left; it must not hold one of the few connections.
     addEventListener('pagehide', () => {
       this.#source?.close();

@@ -36,7 +36,7 @@ export async function showProject(store, open, onError) {
   const { project, video } = store.state;
   byId('project-name').textContent = project.name;
   byId('videos').replaceChildren(
-    ...project.videos.flatMap((/** @type {any} */ listed) => {
+    ...project.videos.flatMap((listed) => {
       const onclick = () => {
         byId('project').close();
         open(listed.id);
@@ -53,7 +53,7 @@ export async function showProject(store, open, onError) {
   );
   const dialog = byId('project');
   if (!dialog.open) dialog.showModal();
-  if (!project.videos.some((/** @type {any} */ listed) => listed.state === 'loading')) return;
+  if (!project.videos.some((listed) => listed.state === 'loading')) return;
   setTimeout(() => {
     if (dialog.open) showProject(store, open, onError);
   }, AGAIN_MS);
@@ -90,6 +90,7 @@ export function showExport(store, queue, onError) {
       return choice(format, ending, { onclick, dataset: { format }, disabled: Boolean(needs), title });
     }),
   );
+  byId('export-rate-label').hidden = video.fps !== null;
   byId('export').showModal();
 }
 
@@ -106,12 +107,13 @@ async function exportAs(video, format, queue, onError) {
     // Closing the dialog stops the export; afterwards there is nothing to stop.
     byId('export').addEventListener('close', stop, { once: true });
     byId('export-result').textContent = 'Writing… Esc stops it.';
-    const tolerance = Number.parseFloat(byId('export-tolerance').value);
+    const [tolerance, rate] = ['tolerance', 'rate'].map((name) => Number.parseFloat(byId(`export-${name}`).value) || null);
     const { name, blob } = await postExport(video, {
       format,
       given_only: byId('export-given').checked,
       // CVAT draws straight lines between key frames; without a tolerance every frame is one.
-      cvat_tolerance: Number.isNaN(tolerance) ? null : tolerance,
+      cvat_tolerance: tolerance,
+      rate,
     });
     const address = URL.createObjectURL(blob);
     make('a', { href: address, download: name }).click();
@@ -144,7 +146,7 @@ const WHO = /** @type {Record<string, {title: string, text: string, verb: string
  * Ask for the other person of a swap or a merge.
  * @param {Store} store
  * @param {'swap'|'merge'} what
- * @param {(edit: any) => void} submit
+ * @param {(edit: import('./messages.js').Edit) => void} submit
  */
 export function askForOther(store, what, submit) {
   const { person, persons, shown, video } = store.state;
@@ -176,6 +178,7 @@ export function askForOther(store, what, submit) {
         : { type: 'merge', person, into: other },
     );
   };
+  byId('other-choice').onkeydown = (/** @type {KeyboardEvent} */ { key }) => key === 'Enter' && confirm.click();
   byId('other').showModal();
   // With only one other person there is no choice to make, so Enter confirms.
   byId(others.length > 1 ? 'other-choice' : 'other-confirm').focus();
@@ -230,7 +233,7 @@ function drawFigure(canvas, { joints, limbs }) {
   Object.assign(canvas, { width: width * ratio, height: height * ratio });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   context.scale(ratio, ratio);
-  const places = layInBox(/** @type {any} */ ({ joints }), [5, 5, width - 10, height - 10], null);
+  const places = layInBox(/** @type {any} */ ({ joints }), [5, 5, width - 10, height - 10]);
   context.strokeStyle = context.fillStyle = themeColours().accent;
   context.beginPath();
   for (const [from, to] of limbs) {
@@ -244,7 +247,7 @@ function drawFigure(canvas, { joints, limbs }) {
 /**
  * Ask for the skeleton of a video without labels, or change the present one.
  * @param {Store} store
- * @param {(edit: any) => void} submit
+ * @param {(edit: import('./messages.js').Edit) => void} submit
  */
 export function askForSkeleton(store, submit) {
   const { video } = store.state;

@@ -22,6 +22,15 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** @param {string} name @returns {SVGElement} a symbol of the page */
+export function icon(name) {
+  const [svg, use] = ['svg', 'use'].map((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag));
+  svg.setAttribute('class', 'icon');
+  use.setAttribute('href', `#icon-${name}`);
+  svg.append(use);
+  return /** @type {SVGElement} */ (svg);
+}
+
 /**
  * Find an element of the page that must be there.
  * @param {string} id

@@ -2,24 +2,22 @@
 
 import { postDrafts } from './api.js';
 import { byId, make, renew } from './dom.js';
-import { announce, say, showState } from './notices.js';
+import { announce, closeButton, say, showState } from './notices.js';
 import {
   capital, categoryOf, isPlaced, jointsByName, limbBelow, markSize, nameOf, placedJoints, withJoints,
 } from './poses.js';
+import { choose } from './state.js';
 
 /** No person has this colour, and dashes and a frame tell drafts apart without it. */
 const COLOUR = '#ff8bf5';
 const HALO = 'rgb(0 0 0 / 0.7)';
 const REACH = 12;
 const TOUCH_REACH = 22;
+/** Number of drafts after which it is said that most were discarded. */
+const LATEST = 5;
 
 /**
- * @typedef {object} Draft as `DraftPose` of messages.py
- * @property {string} id
- * @property {number|null} person null for a new one
- * @property {number[][]} keypoints per joint x, y, visibility, score
- * @property {number[]} box x, y, width, height
- *
+ * @typedef {import('./messages.js').DraftPose} Draft
  * @typedef {import('./picture_view.js').PictureView} PictureView
  */
 
@@ -39,13 +37,15 @@ export class DraftLayer {
   #names = new Map();
   /** @type {Promise<any>} the latest discarding */
   #discarding = Promise.resolve();
+  /** @type {boolean[]} whether each of the latest drafts was accepted */
+  #isGood = [];
   /** Frame whose last draft was discarded by the last action. */
   emptied = -1;
 
   /**
    * @param {import('./store.js').Store} store
    * @param {PictureView} view
-   * @param {(edit: any) => void} submit
+   * @param {(edit: import('./messages.js').Edit) => void} submit
    * @param {(error: unknown) => void} onError
    * @param {import('./loupe.js').Loupe} loupe
    * @param {import('./skeleton_layer.js').SkeletonLayer} skeletons
@@ -136,8 +136,8 @@ export class DraftLayer {
 
   /** Whether a network places joints in a box. */
   get canPlace() {
-    const { guidance } = this.store.state;
-    return Boolean(guidance?.drafts) && guidance.drafts.refused === null;
+    const { drafting, guidance } = this.store.state;
+    return drafting && guidance?.drafts.refused === null;
   }
 
   /** @param {number} frame @param {number[]} box */
@@ -165,8 +165,24 @@ export class DraftLayer {
     return frames.length ? this.#wanted : null;
   }
 
+  /** Note what became of drafts, and advise against them once most are of no use. */
+  /** @param {boolean[]} isGood */
+  #note(...isGood) {
+    this.#isGood = [...this.#isGood, ...isGood].slice(-LATEST);
+    const { drafting } = this.store.state;
+    const bad = this.#isGood.filter((good) => !good).length;
+    const text = drafting && this.#isGood.length === LATEST && bad >= LATEST - 1 ? `${bad} of the last ${LATEST} drafts were discarded. ` : null;
+    const end = () => showState('drafts-off', null);
+    const off = () => {
+      choose('drafting', false);
+      end();
+    };
+    showState('drafts-off', text, 'info', [text ?? '', make('button', { onclick: off }, 'Drafts off'), closeButton(end)]);
+  }
+
   /** @param {Draft|null} draft null for all of the shown frame */
   discard(draft) {
+    this.#note(...(draft ? [draft] : this.open).map(() => false));
     const { poses, shown } = this.store.state;
     const place = draft ? this.open.indexOf(draft) : 0;
     // The next key may come before the answer.
@@ -175,8 +191,8 @@ export class DraftLayer {
     this.emptied = this.open.length ? -1 : shown;
     this.#discarding = this.#discarding.then(() => {
       const answer = this.#ask({ do: 'discard', frame: shown, ...(draft && { id: draft.id }) }, null, () => poses.release(shown));
-      return answer.then((known) => {
-        if (known) return;
+      return answer.then((drafts) => {
+        if (drafts) return;
         poses.expire(shown, shown);
         poses.need(shown, 1);
       });
@@ -206,6 +222,7 @@ export class DraftLayer {
         say(`The other ${others} joints were accepted as they are: Ctrl+Z brings the draft back`);
       }
     }
+    this.#note(true);
     const next = this.open.find(({ id }) => id !== draft.id);
     const edit = { frame: shown, joints, draft: draft.id };
     this.submit(draft.person === null ? { type: 'add_person', ...edit } : { type: 'set_joints', person: draft.person, ...edit });

@@ -1,21 +1,13 @@
 /** Edits: shown at once, sent one after another, kept while the server is gone and sent later. */
 
 import { postEdit, Refused, ServerGone } from './api.js';
-import { nameOf, readable, withJoints } from './poses.js';
+import { capital, nameOf, readable, withJoints } from './poses.js';
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 3000;
 const NUDGE_MS = 350;
 
-/**
- * @typedef {object} Edit as `Edit` of messages.py
- * @property {string} type
- * @property {number} [person]
- * @property {number} [frame]
- * @property {any} [joints]
- * @property {string} [draft] the draft that it accepts
- * @property {string} [of] the edit that it undoes
- */
+/** @typedef {import('./messages.js').Edit} Edit */
 
 /**
  * Immediate effect of some types of edits on the pose; all other types wait for the server.
@@ -37,10 +29,10 @@ const NOUNS = /** @type {Record<string, string>} */ ({
   remove_person: 'removal', set_skeleton: 'choice of joints', exchange_sides: 'exchange of left and right',
 });
 
-/** @param {any} edit @returns {string[]} the joints that it names */
+/** @param {Edit} edit @returns {string[]} the joints that it names */
 const jointsOf = ({ joints }) => (Array.isArray(joints) ? joints : Object.keys(joints ?? {}));
 
-/** @param {any} edit @param {any} later @returns whether an edit concerns joints of another one only */
+/** @param {Edit} edit @param {Edit} later @returns whether an edit concerns joints of another one only */
 const isWithin = (edit, later) =>
   edit === later ||
   (edit.person !== undefined && edit.person === later.person && edit.frame === later.frame &&
@@ -52,8 +44,8 @@ export function framesOf({ type, frame, last, on }) {
 }
 
 /**
- * @param {any} edit
- * @param {Record<string, any>} state
+ * @param {Edit} edit
+ * @param {import('./poses.js').State} state
  * @returns {string} such as "swap of person 0 and person 1 from frame 12"
  */
 export function describeEdit(edit, state) {
@@ -78,7 +70,18 @@ export function describeEdit(edit, state) {
  * @property {boolean} held whether it is shown already
  */
 
+/**
+ * @typedef {object} QueueHandlers
+ * @property {(answer: import('./messages.js').EditAnswer, edit: Edit) => void} answer
+ * @property {(sentence: string) => void} refused
+ * @property {(edit: Edit) => void} stale it was left out, since another page was faster
+ * @property {(entry: Waiting, theirs: Edit[]) => Promise<boolean>} conflict whether to keep it
+ * @property {(error: unknown) => void} gone
+ */
+
 export class EditQueue {
+  /** @type {QueueHandlers} */
+  on = Object.create(null);
   /** @type {Waiting[]} */
   #queue = [];
   /** @type {Promise<void>|null} */
@@ -93,23 +96,21 @@ export class EditQueue {
   /**
    * @param {import('./store.js').Store} store
    * @param {string} page
-   * @param {object} on
-   * @param {(answer: any, edit: Edit) => void} on.answer
-   * @param {(sentence: string) => void} on.refused
-   * @param {(edit: Edit) => void} on.stale it was left out, since another page was faster
-   * @param {(entry: Waiting, theirs: Edit[]) => Promise<boolean>} on.conflict whether to keep it
-   * @param {(error: unknown) => void} on.gone
    */
-  constructor(store, page, on) {
+  constructor(store, page) {
     this.store = store;
     this.page = page;
     this.#pages.add(page);
-    this.on = on;
     addEventListener('pagehide', () => this.flush());
     addEventListener('beforeunload', (event) => {
       this.flush();
       if (this.#queue.length) event.preventDefault();
     });
+  }
+
+  /** @param {QueueHandlers} on what to do before the first edit is sent */
+  listen(on) {
+    this.on = on;
   }
 
   /** Queue the edits that an earlier page of this tab could not send. */
@@ -147,6 +148,7 @@ export class EditQueue {
    */
   submit(edit) {
     this.flush();
+    if (this.#isLocked(edit)) return '';
     return this.#add(edit, this.#show(edit));
   }
 
@@ -155,6 +157,7 @@ export class EditQueue {
    * @param {Edit} edit of `set_joints`
    */
   nudge(edit) {
+    if (this.#isLocked(edit)) return;
     const last = this.#nudge;
     const same =
       last &&
@@ -168,6 +171,14 @@ export class EditQueue {
     }
     this.#show(edit);
     this.#nudge = { edit, timer: window.setTimeout(() => this.flush(), NUDGE_MS) };
+  }
+
+  /** @param {Edit} edit @returns {boolean} whether it is refused, since it concerns a person that is locked */
+  #isLocked({ person, a, b, into }) {
+    const { state } = this.store;
+    const locked = [person, a, b, into].find((id) => state.locked.includes(id));
+    if (locked !== undefined) this.on.refused(`${capital(nameOf(state, locked))} is locked: unlock it in the list of people first`);
+    return locked !== undefined;
   }
 
   /** Send the steps of a nudge now. */
@@ -208,15 +219,16 @@ export class EditQueue {
    */
   #show(edit) {
     const { poses, video } = this.store.state;
-    const known = edit.frame === undefined ? null : poses.at(edit.frame);
+    const { frame } = edit;
+    const people = frame === undefined ? null : poses.at(frame);
     const change = SHOWN_AT_ONCE[edit.type];
-    if (!known || !(change || edit.draft)) return false;
+    if (!people || !(change || edit.draft)) return false;
     poses.hold(
-      edit.frame,
-      known.map((/** @type {any} */ pose) =>
+      frame,
+      people.map((/** @type {import('./poses.js').Pose} */ pose) =>
         pose.id === edit.person ? change(pose, edit, video.skeleton) : pose,
       ),
-      (/** @type {any} */ { id }) => id === edit.draft,
+      (/** @type {{id: string}} */ { id }) => id === edit.draft,
     );
     return true;
   }

@@ -15,12 +15,12 @@ const MOST_COLUMNS = 4096;
 function givenRuns(store) {
   const { timeline, person, alone, joint } = store.state;
   const lanes = timeline?.persons ?? [];
-  const ofPerson = lanes.filter((/** @type {any} */ lane) => lane.id === person);
+  const ofPerson = lanes.filter((lane) => lane.id === person);
   const chosen = ofPerson.length ? ofPerson : lanes;
   return chosen
-    .flatMap((/** @type {any} */ lane) => alone ? lane.joint_runs[joint] : lane.runs)
-    .filter((/** @type {any} */ run) => run[2] === 'given')
-    .map((/** @type {any} */ run) => /** @type {[number, number]} */ ([run[0], run[1]]))
+    .flatMap((lane) => alone ? lane.joint_runs[joint] : lane.runs)
+    .filter((run) => run[2] === 'given')
+    .map((run) => /** @type {[number, number]} */ ([run[0], run[1]]))
     .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => a[0] - b[0]);
 }
 
@@ -97,7 +97,7 @@ export async function nextDoubtOfJoint(store) {
   const columns = Math.min(video.frames, MOST_COLUMNS);
   const span = { columns, first: 0, last: video.frames - 1, person };
   const { persons } = await getTimeline(video.id, span);
-  const lane = persons.find((/** @type {any} */ candidate) => candidate.id === person);
+  const lane = persons.find((candidate) => candidate.id === person);
   /** @type {(number|null)[]} */
   const scores = (alone ? lane?.joints?.[joint] : lane?.heat) ?? [];
   const isDoubt = (/** @type {number} */ column) => (scores[column] ?? 1) < DOUBTFUL;
@@ -131,7 +131,7 @@ export class DoubtTour {
     if (this.#revision !== revision) this.#seen.clear();
     this.#revision = revision;
     const open = list.filter(
-      (/** @type {any} */ check) =>
+      (check) =>
         !this.#seen.has(`${check.person}/${check.frame}`) &&
         !(check.frame === frame && check.person === person),
     );
@@ -151,6 +151,7 @@ const keyOf = ({ frame, person }) => `${person}/${frame}`;
 export class LabelTour {
   /** @type {Set<string>} */
   #seen = new Set();
+  /** @type {number|undefined} */
   #advised = -1;
   #last = '';
 
@@ -165,22 +166,22 @@ export class LabelTour {
     const { persons, poses, timeline } = this.store.state;
     const pose = poses.of(frame, person);
     if (pose) return !isAbsent(pose) && (pose.source === 'propagated' || pose.sources.includes('p'));
-    const lane = timeline?.persons.find((/** @type {any} */ candidate) => candidate.id === person);
+    const lane = timeline?.persons.find((candidate) => candidate.id === person);
     return persons.includes(person) &&
-      !lane?.runs.some((/** @type {any} */ run) => run[2] === 'given' && run[0] <= frame && frame <= run[1]);
+      !lane?.runs.some((run) => run[2] === 'given' && run[0] <= frame && frame <= run[1]);
   }
 
   /** @returns {{frame: number, person: number, reason: string}|null} the place where `next` would go */
   peek() {
     const { guidance, frame, person, poses } = this.store.state;
-    const open = (guidance?.suggestions ?? []).filter((/** @type {any} */ place) => this.#isOpen(place));
+    const open = (guidance?.suggestions ?? []).filter((place) => this.#isOpen(place));
     const isNew = guidance?.advised !== this.#advised;
-    const elsewhere = open.filter((/** @type {any} */ place) => place.frame !== frame || place.person !== person);
+    const elsewhere = open.filter((place) => place.frame !== frame || place.person !== person);
     // Somebody who looked around at other frames goes back to the place that is not labelled yet.
     const left = elsewhere.find(
-      (/** @type {any} */ place) => keyOf(place) === this.#last && poses.of(place.frame, place.person)?.source !== 'given',
+      (place) => keyOf(place) === this.#last && poses.of(place.frame, place.person)?.source !== 'given',
     );
-    const unseen = open.find((/** @type {any} */ place) => isNew || !this.#seen.has(keyOf(place)));
+    const unseen = open.find((place) => isNew || !this.#seen.has(keyOf(place)));
     return left ?? unseen ?? elsewhere[0] ?? open[0] ?? null;
   }
 

@@ -3,12 +3,11 @@
 import { byId, make } from './dom.js';
 
 /**
- * @typedef {object} Binding
- * @property {string} group
- * @property {string} shown the keys as the help names them
- * @property {string} what
- * @property {string[]} keys as `describe` names them
- * @property {(event: KeyboardEvent) => void} [run] absent if the key is only described here
+ * @typedef {(event: KeyboardEvent) => void} Action
+ *
+ * @typedef {Record<string, [shown: string, what: string, actions?: Record<string, Action>][]>} Bindings
+ *   group of the help -> keys as the help names them, what they do, and the action of each key, as
+ *   `describe` names it (or of several, with spaces between them); without one it is only described
  */
 
 /** What keys that are no letters type on an English keyboard, without and with Shift. */
@@ -42,14 +41,32 @@ function describe(event) {
   return [...parts, key === ' ' ? 'Space' : key].join('+');
 }
 
+/** @param {Bindings} bindings @returns {Map<string, Action>} key -> action */
+export function actionsByKey(bindings) {
+  const named = Object.values(bindings).flat().flatMap(([, , actions = {}]) => Object.entries(actions));
+  return new Map(named.flatMap(([keys, action]) => keys.split(' ').map((key) => /** @type {const} */ ([key, action]))));
+}
+
 /**
- * @param {Binding[]} bindings
- * @param {(event: KeyboardEvent) => boolean} first takes keys before the table does
+ * Let keys of the user's own do what keys of the table do.
+ * @param {Map<string, Action>} actions by key
+ * @param {unknown} own key -> the key whose action it takes
+ * @returns {Map<string, Action>}
  */
-export function listenToKeys(bindings, first) {
-  const table = new Map(
-    bindings.flatMap((binding) => binding.keys.map((key) => /** @type {const} */ ([key, binding]))),
-  );
+export function withOwnKeys(actions, own) {
+  const entries = Object.entries(/** @type {Record<string, string>} */ (own ?? {}));
+  return new Map([...actions, ...entries.map(([key, other]) => {
+    const action = actions.get(other);
+    if (!action) throw new Error(`the keys have no ${other}: name one of the list, letters in lower case`);
+    return /** @type {const} */ ([key, action]);
+  })]);
+}
+
+/**
+ * @param {() => Map<string, Action>} actions by key
+ * @param {(event: KeyboardEvent) => boolean} first takes keys before these do
+ */
+export function listenToKeys(actions, first) {
   addEventListener('keydown', (event) => {
     if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
     const target = /** @type {HTMLElement} */ (event.target);
@@ -61,21 +78,20 @@ export function listenToKeys(bindings, first) {
       event.preventDefault();
       return;
     }
-    const binding = table.get(describe(event));
-    if (!binding?.run) return;
+    const action = actions().get(describe(event));
+    if (!action) return;
     event.preventDefault();
-    binding.run(event);
+    action(event);
   });
 }
 
 /**
  * Fill the help with the table.
- * @param {Binding[]} bindings
+ * @param {Bindings} bindings
  */
 export function showBindings(bindings) {
-  const groups = [...new Set(bindings.map(({ group }) => group))];
   byId('help-keys').replaceChildren(
-    ...groups.map((group) =>
+    ...Object.entries(bindings).map(([group, rows]) =>
       make(
         'section',
         {},
@@ -83,9 +99,9 @@ export function showBindings(bindings) {
         make(
           'dl',
           {},
-          ...bindings.filter((binding) => binding.group === group).flatMap((binding) => [
-            make('dt', {}, ...binding.shown.split(' ').map((key) => make('kbd', {}, key))),
-            make('dd', {}, binding.what),
+          ...rows.flatMap(([shown, what]) => [
+            make('dt', {}, ...shown.split(' ').map((key) => make('kbd', {}, key))),
+            make('dd', {}, what),
           ]),
         ),
       ),

@@ -1,7 +1,7 @@
 /** The panels beside the picture (people, actions on the chosen one, joints), and the guidance. */
 
 import { styleOf, themeColours } from './colours.js';
-import { byId, make, renew } from './dom.js';
+import { byId, icon, make, renew } from './dom.js';
 import {
   capital, categoryOf, DOUBTFUL, isAbsent, isInDoubt, isPlaced, listOrder, nameOf, readable, SOURCES, VISIBILITY,
 } from './poses.js';
@@ -74,9 +74,19 @@ function verdictOf({ right, expected_wrong, computing, good_enough, labels_neede
 }
 
 
+/**
+ * Hide or lock a person, or no longer.
+ * @param {Store} store @param {string} key `unseen` or `locked` @param {number} person
+ */
+export function toggle(store, key, person) {
+  const people = store.state[key];
+  store.update({ [key]: people.includes(person) ? people.filter((/** @type {number} */ id) => id !== person) : [...people, person] });
+}
+
 /** @param {Store} store @param {(person: number) => void} rename */
 export function showPeople(store, rename) {
-  const { persons, person, poses, shown, opened } = store.state;
+  const { state } = store;
+  const { persons, person, poses, shown, opened } = state;
   byId('people-empty').hidden = persons.length > 0;
   const category = categoryOf(store.state);
   byId('people-title').textContent = category === 'person' ? 'People' : capital(category);
@@ -88,7 +98,7 @@ export function showPeople(store, rename) {
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
       const isPending = pose?.pending && source !== 'given';
-      const said = pose?.sketched ? 'straight line so far' : isPending ? 'recomputing' : pose && isInDoubt(pose) ? 'in doubt' : source;
+      const status = pose?.sketched ? 'straight line so far' : isPending ? 'recomputing' : pose && isInDoubt(pose) ? 'in doubt' : source;
       const choose = make(
         'button',
         {
@@ -104,7 +114,7 @@ export function showPeople(store, rename) {
         make(
           'span',
           { class: `source ${source}` },
-          pose ? `${MARKS[source]} ${said}` : '…',
+          pose ? `${MARKS[source]} ${status}` : '…',
         ),
       );
       const isOpen = opened === id;
@@ -120,7 +130,21 @@ export function showPeople(store, rename) {
         },
         isOpen ? '▾' : '▸',
       );
-      return make('li', { class: id === person ? 'row chosen' : 'row' }, lane, choose);
+      const marks = [['hide', 'unseen'], ['lock', 'locked']].map(([what, key]) =>
+        make(
+          'button',
+          {
+            class: 'quiet',
+            'aria-pressed': String(state[key].includes(id)),
+            'aria-label': `${capital(what)} ${nameOf(state, id)}`,
+            title: `${capital(what)} (Shift+${what === 'hide' ? 'H' : 'K'} for the chosen one)`,
+            dataset: { key: `${what} ${id}` },
+            onclick: () => toggle(store, key, id),
+          },
+          icon(what),
+        ),
+      );
+      return make('li', { class: id === person ? 'row chosen' : 'row' }, lane, choose, ...marks);
     }),
   );
 }
@@ -231,11 +255,11 @@ export function showGuidance(store, go) {
   if (guidance) {
     const [verdict, whole] = verdictOf(guidance);
     const { labels_judged, labels_made } = guidance;
-    const isOld = guidance.computing && guidance.right && labels_judged !== labels_made;
+    const isOld = guidance.computing && labels_judged !== labels_made && guidance.right;
     const age = isOld ? ` as of ${counted(labels_judged, 'label')}` : '';
     const isAdvised = isLearningAdvised(guidance, learning);
     const short = isAdvised ? `${verdict.replace(/ right| labels?$/g, '')}, or learn` : verdict;
-    byId('verdict').textContent = isOld ? `${shareOf(guidance.right)} right ·${age}` : short;
+    byId('verdict').textContent = isOld ? `${shareOf(isOld)} right ·${age}` : short;
     byId('verdict-whole').textContent = `${whole}${age && ` This is${age}: the latest poses are still being computed.`}` +
       (isAdvised ? ' Learning from the labels may help more: it takes some minutes, while you go on (Shift+L).' : '');
     byId('learn-button').classList.toggle('advised', isAdvised);
@@ -251,7 +275,7 @@ export function showGuidance(store, go) {
   byId('go-doubt').disabled = !doubtful.length;
   renew(byId('doubt-list'), [
     ...(doubtful.length ? [] : [make('li', {}, 'No frame is in doubt')]),
-    ...doubtful.slice(0, 40).map((/** @type {any} */ check) =>
+    ...doubtful.slice(0, 40).map((check) =>
       make(
         'li',
         {},
@@ -275,19 +299,19 @@ export function showNext(store, next) {
 /** @param {Store} store */
 export function showLearning(store) {
   const { learning } = store.state;
-  const { running, stopping, done, right, refused, message, labels } = learning ?? {};
+  const { running, stopping, done = 0, right, refused, message, labels } = learning ?? {};
   const button = byId('learn-button');
   button.replaceChildren(
     ...(running ? [stopping ? 'Stopping…' : 'Stop learning'] : ['Learn', wide(' from labels')]),
   );
   button.disabled = !learning || (!running && refused !== null);
-  const known = labels ? `. The network in use has learned from ${counted(labels, 'label')}` : '';
+  const history = labels ? `. The network in use has learned from ${counted(labels, 'label')}` : '';
   const why = running
     ? `End the training and ${stopping ? 'keep no network' : 'keep the best network so far'}`
     : (refused ?? 'Train a network on the labels of this project while you continue');
-  button.title = `${why} (Shift+L)${message && !running ? `. Last time: ${message}` : known}`;
+  button.title = `${why} (Shift+L)${message && !running ? `. Last time: ${message}` : history}`;
   byId('learn-progress').hidden = !running;
-  byId('learn-progress').value = done ?? 0;
+  byId('learn-progress').value = done;
   const accuracy = typeof right === 'number' ? `, finds ${percent(right)}` : '';
   // At the end, hidden labels are filled in without and with the network, which takes a while.
   const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
@@ -339,7 +363,7 @@ export function showTransport(store) {
   }
 }
 
-/** @param {Record<string, any>} state @returns {boolean} whether edits are not in the output file */
+/** @param {import('./poses.js').State} state @returns {boolean} whether edits are not in the output file */
 export function isUnsaved({ revision, saved, waiting }) {
   return waiting > 0 || revision > (saved ?? 0);
 }

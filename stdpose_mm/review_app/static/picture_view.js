@@ -37,6 +37,9 @@ export class PictureView {
   #direction = 1;
   #lastFrame = 0;
   #sharpen = 0;
+  /** @type {Map<number, [number, number]>} where fingers are on the picture */
+  #fingers = new Map();
+  #cancel = () => {};
   /** @type {PointerEvent|null} */
   #pointer = null;
   /** @type {number|null|undefined} */
@@ -58,12 +61,16 @@ export class PictureView {
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('pointermove', (event) => {
       this.#pointer = event;
+      if (this.#fingers.has(event.pointerId)) this.#pinch(event);
       if (!event.buttons) this.#hover(...this.#place(event), event);
     });
     canvas.addEventListener('pointerleave', () => {
       this.#pointer = null;
       this.#hover(NaN, NaN, null);
     });
+    for (const name of /** @type {const} */ (['pointerup', 'pointercancel'])) {
+      canvas.addEventListener(name, ({ pointerId }) => this.#fingers.delete(pointerId));
+    }
     canvas.addEventListener('contextmenu', (event) => event.preventDefault());
     store.watch(['frame', 'video'], () => this.look());
   }
@@ -208,8 +215,8 @@ export class PictureView {
     if (!video || !this.width) return;
     if (frame !== this.#lastFrame) this.#direction = Math.sign(frame - this.#lastFrame);
     this.#lastFrame = frame;
-    const shown = video.width * this.scale * (devicePixelRatio || 1);
-    const width = chooseWidth(Math.round(shown), video.width);
+    const pixels = video.width * this.scale * (devicePixelRatio || 1);
+    const width = chooseWidth(Math.round(pixels), video.width);
     clearTimeout(this.#sharpen);
     const ask = () => {
       this.#pictureWidth = width;
@@ -284,8 +291,24 @@ export class PictureView {
   #wheel(event) {
     event.preventDefault();
     const [x, y] = this.#place(event);
-    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    // Two fingers that part on a touchpad are a wheel with Ctrl and small steps.
+    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : event.ctrlKey ? 5 : 1;
     this.zoom(Math.exp(-clamp(event.deltaY * lines, -200, 200) * 0.0022), x, y);
+  }
+
+  /** Zoom and pan with two fingers. */
+  /** @param {PointerEvent} event of one of them */
+  #pinch(event) {
+    const spread = () => {
+      const [[ax, ay], [bx, by]] = this.#fingers.values();
+      return { x: (ax + bx) / 2, y: (ay + by) / 2, across: Math.max(1, Math.hypot(ax - bx, ay - by)) };
+    };
+    const before = this.#fingers.size > 1 ? spread() : null;
+    this.#fingers.set(event.pointerId, this.#place(event));
+    if (!before) return;
+    const { x, y, across } = spread();
+    this.pan(x - before.x, y - before.y);
+    this.zoom(across / before.across, x, y);
   }
 
   /** @param {PointerEvent} event */
@@ -294,6 +317,8 @@ export class PictureView {
     event.preventDefault();
     this.canvas.focus();
     const start = this.#place(event);
+    if (event.pointerType === 'touch') this.#fingers.set(event.pointerId, start);
+    if (this.#fingers.size > 1) return this.#cancel();
     const gesture = (event.button === 0 ? this.#press(...start, event) : null) ?? this.panning(start);
     let moved = false;
     const controller = new AbortController();
@@ -314,6 +339,7 @@ export class PictureView {
       action();
       this.redraw();
     };
+    this.#cancel = () => stop(gesture.cancel);
     this.canvas.addEventListener('pointerup', (up) => stop(() => gesture.end(moved, up)), options);
     this.canvas.addEventListener('pointercancel', () => stop(gesture.cancel), options);
     window.addEventListener(

@@ -1,10 +1,11 @@
 /** Placing the joints of a new or existing person one after another, by click or keyboard. */
 
+import { postPose } from './api.js';
 import { styleOf } from './colours.js';
 import { byId, clamp } from './dom.js';
 import { keyOf } from './keys.js';
-import { say } from './notices.js';
-import { capital, categoryOf, layInBox, markSize, nameOf, placedJoints, readable } from './poses.js';
+import { announce, say } from './notices.js';
+import { capital, categoryOf, jointsByName, layInBox, markSize, nameOf, placedJoints, readable } from './poses.js';
 
 /**
  * @typedef {object} Placing
@@ -23,11 +24,13 @@ export class PlacingLayer {
   /**
    * @param {import('./store.js').Store} store
    * @param {import('./picture_view.js').PictureView} view
-   * @param {(edit: any) => string} submit returns the edit's identifier
+   * @param {(edit: import('./messages.js').Edit) => string} submit returns the edit's identifier
    * @param {import('./drafts.js').DraftLayer} drafts
+   * @param {(error: unknown) => void} onError
    */
-  constructor(store, view, submit, drafts) {
+  constructor(store, view, submit, drafts, onError) {
     this.drafts = drafts;
+    this.onError = onError;
     this.store = store;
     this.view = view;
     this.submit = submit;
@@ -94,6 +97,7 @@ export class PlacingLayer {
     if (!placing) return;
     this.store.update({ placing: null });
     const count = Object.keys(placing.joints).length;
+    announce(`Placing has ended: ${count} joints were placed`);
     if (placing.person !== null || !count) return;
     this.submit({ type: 'add_person', frame: placing.frame, joints: placing.joints });
     const all = this.#names.length;
@@ -199,22 +203,28 @@ export class PlacingLayer {
     else this.place(placing.cross[0], placing.cross[1], false);
   }
 
-  /** Place a whole skeleton around the cross, a third of the view high. */
-  layAtCross() {
+  /** Place the joints that are left as the nearest labelled pose has them; else a whole skeleton at the cross. */
+  layRest() {
     const placing = this.#placing;
     if (!placing) return;
-    if (!this.#canLay) return say('A whole skeleton would replace the joints that were placed');
     const [x, y] = placing.cross ?? this.#middle();
     const height = this.view.height / 3 / this.view.scale;
-    this.#lay([x - height / 4, y - height / 2, height / 2, height]);
+    this.#lay(this.#canLay ? [x - height / 4, y - height / 2, height / 2, height] : null);
+  }
+
+  /** @returns {Record<string, number[]>} joints of the pose that were placed by hand, now or before */
+  get #given() {
+    const { poses, video } = this.store.state;
+    const { person, frame, joints } = /** @type {Placing} */ (this.#placing);
+    const pose = poses.of(frame, person);
+    const given = pose ? Object.entries(jointsByName(pose, video.skeleton)).filter((_, place) => pose.sources[placedJoints(pose)[place]] === 'g') : [];
+    return { ...Object.fromEntries(given), ...joints };
   }
 
   /** Whether a whole skeleton replaces no joint that was placed by hand. */
   get #canLay() {
     const placing = this.#placing;
-    if (!placing || Object.keys(placing.joints).length || placing.order.length < this.#names.length) return false;
-    const pose = this.store.state.poses.of(placing.frame, placing.person);
-    return !pose?.sources?.includes('g');
+    return placing !== null && placing.order.length === this.#names.length && !Object.keys(this.#given).length;
   }
 
   /** Whether a new person has no joint yet. */
@@ -228,20 +238,25 @@ export class PlacingLayer {
     return this.#isNew && this.drafts.canPlace;
   }
 
-  /** @param {number[]} box */
-  #lay(box) {
-    const placing = /** @type {Placing} */ (this.#placing);
+  /**
+   * Place all joints but those that were placed by hand.
+   * @param {number[]|null} box in which; null for where these are
+   */
+  async #lay(box) {
+    const { person, frame } = /** @type {Placing} */ (this.#placing);
     const { poses, video } = this.store.state;
-    const model = (poses.at(placing.frame) ?? []).find(
-      (/** @type {any} */ pose) => placedJoints(pose).length > 2,
-    );
-    const joints = layInBox(video.skeleton, box, model ?? null);
+    const placed = this.#given;
     this.store.update({ placing: null });
-    if (placing.person === null) {
-      this.submit({ type: 'add_person', frame: placing.frame, joints });
-    } else {
-      const { person, frame } = placing;
-      this.submit({ type: 'set_joints', person, frame, joints });
+    const answer = await postPose(video.id, { frame, person, joints: placed, box }).catch(this.onError);
+    if (this.store.state.poses !== poses) return;
+    const isLikeLabel = answer && Object.keys(answer.joints).length > 0;
+    const joints = isLikeLabel ? answer.joints : box ? layInBox(video.skeleton, box) : placed;
+    if (isLikeLabel) say('Placed as in the most similar label: correct what is wrong, or Ctrl+Z');
+    else if (!box) say('No label has these joints: place the others, too');
+    if (person === null) this.submit({ type: 'add_person', frame, joints });
+    else {
+      const others = Object.entries(joints).filter(([name]) => !(name in placed));
+      if (others.length) this.submit({ type: 'set_joints', person, frame, joints: Object.fromEntries(others) });
     }
   }
 
@@ -312,7 +327,7 @@ export class PlacingLayer {
       ArrowUp: () => this.moveCross(0, -far),
       ArrowDown: () => this.moveCross(0, far),
       n: () => this.skip(),
-      b: () => this.layAtCross(),
+      b: () => this.layRest(),
     });
     const action = actions[keyOf(event)];
     if (!action || event.ctrlKey || event.altKey || event.metaKey) return false;
@@ -332,11 +347,12 @@ export class PlacingLayer {
     byId('hint-what').textContent =
       `${who}: click the ${name} (${placing.next + 1} of ${placing.order.length})`;
     const canLay = this.#canLay;
+    const isBegun = Object.keys(this.#given).length > 0;
     byId('hint-keys').textContent =
       `${this.#isNew && this.drafts.open.length ? 'or a draft to accept it · ' : ''}` +
       `${this.#canDraft ? 'or drag a box: the network places the joints (Shift: a whole skeleton) · ' : canLay ? 'or drag a box for a whole skeleton · ' : ''}Shift+click occluded · N skip · ` +
       'Backspace or Ctrl+Z undo · Enter or Esc done · by keyboard: arrows move, Space places' +
-      `${canLay ? ', B whole skeleton' : ''}`;
+      `${isBegun ? ' · B the others as in a label' : canLay ? ', B whole skeleton' : ''}`;
   }
 
   /** @param {CanvasRenderingContext2D} context */
@@ -344,7 +360,7 @@ export class PlacingLayer {
     const placing = this.#placing;
     if (!placing) return;
     const { persons, video } = this.store.state;
-    const index = persons.indexOf(placing.person);
+    const index = persons.indexOf(placing.person ?? NaN);
     const { colour } = styleOf(index < 0 ? persons.length : index);
     const places = new Map(
       Object.entries(placing.joints).map(([name, [x, y]]) => [

@@ -3,23 +3,9 @@
 import { clamp } from './dom.js';
 
 /**
- * @typedef {object} Pose a person in a frame
- * @property {number} id
- * @property {'given'|'propagated'|'absent'} source
- * @property {number[][]|null} keypoints per joint x, y, visibility, score
- * @property {string|null} sources one letter per joint: g(iven), p(ropagated), a(bsent)
- * @property {boolean} pending it is still to be recomputed
- * @property {boolean} sketched it was never computed: straight lines between labels stand in for it
- * @property {(number[]|null)[]|null} before its joints before the latest correction
- */
-
-/**
- * @typedef {object} Skeleton
- * @property {string[]} joints
- * @property {number[][]} limbs
- * @property {number[]} parents
- * @property {number[]} flip
- * @property {string} category what has these joints: a person, a fly
+ * @typedef {import('./messages.js').Pose} Pose
+ * @typedef {import('./messages.js').SkeletonData} Skeleton
+ * @typedef {import('./store.js').State} State
  */
 
 const LEAST_MARK = 1.5;
@@ -39,12 +25,12 @@ export const readable = (name) => name.replaceAll('_', ' ');
 
 /**
  * Name a person as somebody has, or by the category of the labels, which may be a fly.
- * @param {Record<string, any>} state
+ * @param {State} state
  * @param {number} id
  */
 export const nameOf = (state, id) => state.aliases?.[id] || `${categoryOf(state)} ${id}`;
 
-/** @param {Record<string, any>} state */
+/** @param {State} state */
 export const categoryOf = ({ video }) => readable(video?.skeleton?.category ?? 'person');
 
 /** @param {string} text */
@@ -207,34 +193,24 @@ function freePlace([x, y], taken, distance) {
 }
 
 /**
- * Place a skeleton in a box: like an existing pose, else a standing person, else a ring; apart from
- * each other unless they are like those of a pose.
+ * Place a skeleton in a box: a standing person, else a ring, with its joints apart from each other.
  * @param {Skeleton} skeleton
  * @param {number[]} box x, y, width, height
- * @param {Pose|null} model a pose with the same joints
  * @returns {Record<string, number[]>} name -> x, y, visibility
  */
-export function layInBox(skeleton, [x, y, width, height], model) {
-  const bounds = model && boundsOf(model);
+export function layInBox(skeleton, [x, y, width, height]) {
   /** @type {Record<string, number[]>} */
   const joints = {};
   skeleton.joints.forEach((name, joint) => {
-    let place;
-    if (model && bounds) {
-      if (!isPlaced(model, joint)) return;
-      const [px, py] = /** @type {any} */ (model.keypoints)[joint];
-      place = [(px - bounds[0]) / bounds[2], (py - bounds[1]) / bounds[3]];
-    } else {
-      const lower = name.toLowerCase();
-      const known = STANDING.find(([pattern]) => pattern.test(lower));
-      const side = /left|^l[_A-Z]|_l$/i.test(name) ? 1 : /right|^r[_A-Z]|_r$/i.test(name) ? -1 : 0;
-      const angle = (2 * Math.PI * joint) / skeleton.joints.length;
-      place = known
-        ? [0.5 + side * known[1], known[2]]
-        : [0.5 + 0.5 * Math.sin(angle), 0.5 - 0.5 * Math.cos(angle)];
-    }
+    const lower = name.toLowerCase();
+    const standing = STANDING.find(([pattern]) => pattern.test(lower));
+    const side = /left|^l[_A-Z]|_l$/i.test(name) ? 1 : /right|^r[_A-Z]|_r$/i.test(name) ? -1 : 0;
+    const angle = (2 * Math.PI * joint) / skeleton.joints.length;
+    const place = standing
+      ? [0.5 + side * standing[1], standing[2]]
+      : [0.5 + 0.5 * Math.sin(angle), 0.5 - 0.5 * Math.cos(angle)];
     const wanted = [x + place[0] * width, y + place[1] * height];
-    const [left, top] = bounds ? wanted : freePlace(wanted, Object.values(joints), SPACING * Math.min(width, height));
+    const [left, top] = freePlace(wanted, Object.values(joints), SPACING * Math.min(width, height));
     joints[name] = [left, top, 2];
   });
   return joints;
@@ -314,17 +290,17 @@ export class PoseCache {
   #fetch(chunk) {
     const first = chunk * CHUNK;
     if (first < 0 || first >= this.frameCount) return;
-    const known = this.#chunks.get(chunk) ?? { asked: 0, loaded: 0, stale: 1 };
+    const request = this.#chunks.get(chunk) ?? { asked: 0, loaded: 0, stale: 1 };
     this.#chunks.delete(chunk);
-    this.#chunks.set(chunk, known);
-    if (known.asked >= known.stale) return;
+    this.#chunks.set(chunk, request);
+    if (request.asked >= request.stale) return;
     const stamp = ++this.#clock;
-    known.asked = Math.max(stamp, known.stale);
+    request.asked = Math.max(stamp, request.stale);
     const last = Math.min(first + CHUNK, this.frameCount) - 1;
     this.load(first, last).then(
       (answer) => this.#arrive(chunk, stamp, answer),
       (error) => {
-        known.asked = known.loaded;
+        request.asked = request.loaded;
         this.onError(error);
       },
     );
@@ -333,15 +309,15 @@ export class PoseCache {
 
   /** @param {number} chunk @param {number} stamp @param {any} answer */
   #arrive(chunk, stamp, answer) {
-    const known = this.#chunks.get(chunk);
-    if (!known) return;
+    const request = this.#chunks.get(chunk);
+    if (!request) return;
     if (answer.revision < this.#revision) {
       // The answer is older than an edit that the page knows of: ask again.
-      known.asked = known.loaded;
+      request.asked = request.loaded;
       setTimeout(() => this.#fetch(chunk), AGAIN_MS);
       return;
     }
-    known.loaded = Math.max(known.loaded, stamp);
+    request.loaded = Math.max(request.loaded, stamp);
     this.#putAll(answer, () => stamp);
     this.onChange();
   }
@@ -391,8 +367,8 @@ export class PoseCache {
   /** @param {number} first @param {number} last */
   expire(first, last) {
     const stale = ++this.#clock;
-    for (const [chunk, known] of this.#chunks) {
-      if (chunk * CHUNK <= last && (chunk + 1) * CHUNK > first) known.stale = stale;
+    for (const [chunk, request] of this.#chunks) {
+      if (chunk * CHUNK <= last && (chunk + 1) * CHUNK > first) request.stale = stale;
     }
   }
 

@@ -1,6 +1,6 @@
 /** Skeletons on the picture: drawing, finding the joint under the pointer, dragging. */
 
-import { scoreColour, styleOf } from './colours.js';
+import { jointColour, scoreColour, styleOf } from './colours.js';
 import {
   boundsOf, isPlaced, limbBelow, markSize, placedJoints, readable, withJoints,
 } from './poses.js';
@@ -16,15 +16,15 @@ export class SkeletonLayer {
   hovered = null;
   /** @type {{frame: number, person: number, pose: Pose, joint: number|null}|null} what is dragged */
   dragged = null;
+  /** Called after a joint alone was placed by a click. */
+  goOn = () => {};
 
   /**
    * @param {import('./store.js').Store} store
-   * @param {(edit: {type: string, person: number, frame: number, joints: Record<string, number[]>}) => void} onEdit
+   * @param {(edit: import('./messages.js').Edit) => void} onEdit
    * @param {import('./loupe.js').Loupe} loupe
-   * @param {() => void} goOn called after a joint alone was placed by a click
    */
-  constructor(store, onEdit, loupe, goOn) {
-    this.goOn = goOn;
+  constructor(store, onEdit, loupe) {
     this.store = store;
     this.onEdit = onEdit;
     this.loupe = loupe;
@@ -32,11 +32,11 @@ export class SkeletonLayer {
 
   /** @returns {Pose[]} poses of the shown frame, with the dragged one as it is now */
   poses() {
-    const { poses, shown } = this.store.state;
+    const { poses, shown, unseen } = this.store.state;
     const { dragged } = this;
-    const known = poses?.at(shown) ?? [];
-    if (!dragged || dragged.frame !== shown) return known;
-    return known.map((/** @type {Pose} */ pose) =>
+    const people = (poses?.at(shown) ?? []).filter((/** @type {Pose} */ { id }) => !unseen.includes(id));
+    if (!dragged || dragged.frame !== shown) return people;
+    return people.map((/** @type {Pose} */ pose) =>
       pose.id === dragged.person ? dragged.pose : pose,
     );
   }
@@ -89,8 +89,9 @@ export class SkeletonLayer {
    * @param {Pose} pose
    */
   #drawPose(context, view, skeleton, pose) {
-    const { person, joint: chosen, picked, alone, scores, names } = this.store.state;
+    const { person, joint: chosen, picked, alone, scores, names, colours } = this.store.state;
     const { colour, shape } = this.#styleOf(pose.id);
+    const colourOf = (/** @type {number} */ joint) => jointColour(colours, skeleton, joint) ?? colour;
     const points = /** @type {number[][]} */ (pose.keypoints);
     const sources = pose.sources ?? '';
     const places = points.map(([x, y]) => view.toScreen(x, y));
@@ -101,17 +102,17 @@ export class SkeletonLayer {
     const line = (/** @type {number} */ share) => Math.max(share, share * size);
     const only = alone && isChosen ? skeleton.joints.indexOf(chosen) : -1;
     const marks = only < 0 ? placed : placed.filter((joint) => joint === only);
-    const isDrafted = this.store.state.poses.draftsAt(this.store.state.shown).some((/** @type {any} */ draft) => draft.person === pose.id);
+    const isDrafted = this.store.state.poses.draftsAt(this.store.state.shown).some((/** @type {import('./drafts.js').Draft} */ draft) => draft.person === pose.id);
     context.globalAlpha = only >= 0 || isDrafted ? 0.35 : isChosen || person === null ? 1 : 0.8;
 
     if (scores === 'size') {
       // The lower the score, the larger the disc in which the joint may lie.
-      context.fillStyle = colour;
       const { globalAlpha } = context;
       context.globalAlpha = 0.28;
       for (const joint of marks) {
         const doubt = 1 - points[joint][3];
         if (doubt < 0.15 || sources[joint] === 'g') continue;
+        context.fillStyle = colourOf(joint);
         context.beginPath();
         context.arc(...places[joint], size * (1 + 3.2 * doubt), 0, 2 * Math.PI);
         context.fill();
@@ -121,7 +122,7 @@ export class SkeletonLayer {
 
     for (const [from, to] of skeleton.limbs) {
       if (!isPlaced(pose, from) || !isPlaced(pose, to)) continue;
-      const given = sources[from] === 'g' && sources[to] === 'g';
+      const isGiven = sources[from] === 'g' && sources[to] === 'g';
       const occluded = points[from][2] === 1 || points[to][2] === 1;
       const trace = () => {
         context.beginPath();
@@ -131,11 +132,11 @@ export class SkeletonLayer {
       };
       context.setLineDash([]);
       context.strokeStyle = HALO;
-      context.lineWidth = line(given ? 1.1 : 0.8);
+      context.lineWidth = line(isGiven ? 1.1 : 0.8);
       trace();
       context.setLineDash(occluded ? [size, size] : []);
-      context.strokeStyle = colour;
-      context.lineWidth = line(given ? 0.7 : 0.4);
+      context.strokeStyle = colourOf(to);
+      context.lineWidth = line(isGiven ? 0.7 : 0.4);
       trace();
     }
     context.setLineDash([]);
@@ -143,13 +144,13 @@ export class SkeletonLayer {
 
     for (const joint of marks) {
       const [x, y] = places[joint];
-      const given = sources[joint] === 'g';
-      const fill = scores === 'colour' ? scoreColour(points[joint][3]) : colour;
+      const isGiven = sources[joint] === 'g';
+      const fill = scores === 'colour' ? scoreColour(points[joint][3]) : colourOf(joint);
       outline(context, shape, x, y, size);
       context.strokeStyle = HALO;
-      context.lineWidth = line(given ? 1 : 0.9);
+      context.lineWidth = line(isGiven ? 1 : 0.9);
       context.stroke();
-      if (given) {
+      if (isGiven) {
         context.strokeStyle = '#fff';
         context.lineWidth = line(0.6);
         context.stroke();
@@ -158,12 +159,12 @@ export class SkeletonLayer {
       } else {
         context.fillStyle = scores === 'colour' ? fill : 'rgb(0 0 0 / 0.55)';
         context.fill();
-        context.strokeStyle = colour;
+        context.strokeStyle = colourOf(joint);
         context.lineWidth = line(0.4);
         context.stroke();
       }
       if (points[joint][2] === 1) {
-        context.strokeStyle = given ? '#000' : '#fff';
+        context.strokeStyle = isGiven ? '#000' : '#fff';
         context.lineWidth = line(0.3);
         context.beginPath();
         context.moveTo(x - size * 0.7, y + size * 0.7);
@@ -188,12 +189,15 @@ export class SkeletonLayer {
     const named = names && isChosen ? placed : [hovered, marked];
     const bounds = boundsOf(pose);
     const middle = bounds ? view.toScreen(bounds[0] + bounds[2] / 2, 0)[0] : 0;
-    for (const joint of new Set(named)) {
+    /** @type {number[][]} left, top, right and bottom of the names so far */
+    const taken = [];
+    const height = (/** @type {number} */ joint) => places[joint]?.[1];
+    for (const joint of [...new Set(named)].sort((a, b) => height(a) - height(b))) {
       if (joint < 0 || !isPlaced(pose, joint)) continue;
       const [x, y] = places[joint];
       const side = x < middle ? 'left' : 'right';
       const away = (2 * size + 2) * (side === 'left' ? -1 : 1);
-      tag(context, readable(skeleton.joints[joint]), x + away, y, '#fff', side, size);
+      tag(context, readable(skeleton.joints[joint]), x + away, y, '#fff', side, size, taken);
     }
     if (bounds) {
       const [x, y] = view.toScreen(bounds[0] + bounds[2] / 2, bounds[1]);
@@ -242,11 +246,11 @@ export class SkeletonLayer {
    * @param {boolean} touch
    */
   find(view, x, y, touch) {
-    const { person, hidden, alone, joint: chosen, video } = this.store.state;
+    const { person, hidden, locked, alone, joint: chosen, video } = this.store.state;
     let best = null;
     let least = touch ? TOUCH_REACH : REACH;
     if (hidden) return null;
-    for (const pose of this.poses()) {
+    for (const pose of this.poses().filter(({ id }) => !locked.includes(id))) {
       for (const joint of placedJoints(pose)) {
         if (alone && (pose.id !== person || video.skeleton.joints[joint] !== chosen)) continue;
         const [px, py] = /** @type {number[][]} */ (pose.keypoints)[joint];
@@ -426,12 +430,17 @@ function outline(context, shape, x, y, size) {
  * @param {string} colour
  * @param {'left'|'middle'|'right'} side of the place on which it stands
  * @param {number} size of the marks beside it
+ * @param {number[][]} [taken] left, top, right and bottom of other words, below which it stands
  */
-function tag(context, text, x, y, colour, side, size) {
+function tag(context, text, x, y, colour, side, size, taken = []) {
   const high = 7.5 + 0.9 * size;
   context.font = `600 ${high}px system-ui, sans-serif`;
   const width = context.measureText(text).width + 0.8 * high;
   const left = x - width * { left: 1, middle: 0.5, right: 0 }[side];
+  for (const [start, top, end, bottom] of taken) {
+    if (left < end && left + width > start && y + 0.75 * high > top && y - 0.75 * high < bottom) y = bottom + 0.75 * high + 1;
+  }
+  taken.push([left, y - 0.75 * high, left + width, y + 0.75 * high]);
   context.fillStyle = 'rgb(0 0 0 / 0.72)';
   context.beginPath();
   context.roundRect(left, y - 0.75 * high, width, 1.5 * high, high / 3);

@@ -1,18 +1,33 @@
 /** The state of the page, which views watch. */
 
+/**
+ * @typedef {import('./messages.js').GuidanceAnswer & {learning: import('./messages.js').Learning, drafts: import('./messages.js').DraftState}} Guidance
+ * @typedef {import('./messages.js').Timeline & {first: number, last: number, opened: number|null, trace: any}} Timeline
+ *   with the frames and the joints that were asked for
+ *
+ * @typedef {object} Answers of the server
+ * @property {import('./messages.js').Project} project
+ * @property {Timeline|null} timeline
+ * @property {Guidance|null} guidance
+ * @property {import('./messages.js').Learning|null} learning
+ * @property {number[]} persons
+ *
+ * @typedef {Answers & {[key: string]: any}} State
+ */
+
 /** State that calls the watchers of a part of it when that part changes. */
 export class Store {
   /** @type {{keys: Set<string>, action: () => void}[]} */
   #watchers = [];
 
-  /** @param {Record<string, any>} state */
+  /** @param {State} state */
   constructor(state) {
     this.state = state;
   }
 
   /**
    * Change parts of the state.
-   * @param {Record<string, any>} patch
+   * @param {Partial<State>} patch
    */
   update(patch) {
     const changed = Object.keys(patch).filter((key) => !Object.is(this.state[key], patch[key]));

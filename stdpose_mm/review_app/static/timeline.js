@@ -258,16 +258,16 @@ export class Timeline {
     const { guidance, timeline } = this.store.state;
     if (!timeline) return [];
     return [
-      ...(guidance?.drafts?.frames ?? []).map((/** @type {number} */ frame) => ({ frame, kind: 'draft', text: 'drafts to accept or discard' })),
+      ...(guidance?.drafts?.frames ?? []).map((/** @type {number} */ frame) => ({ frame, kind: /** @type {const} */ ('draft'), text: 'drafts to accept or discard' })),
       ...timeline.suggestions.map((/** @type {number} */ frame) => ({
         frame,
-        kind: 'suggest',
+        kind: /** @type {const} */ ('suggest'),
         text: 'suggested for labelling',
       })),
-      ...timeline.checks.map((/** @type {any} */ check) => ({
+      ...timeline.checks.map((check) => ({
         frame: check.frame,
         person: check.person,
-        kind: 'check',
+        kind: /** @type {const} */ ('check'),
         text: `check ${nameOf(this.store.state, check.person)}: ${check.reason}`,
       })),
     ];
@@ -282,9 +282,9 @@ export class Timeline {
     } else {
       const frame = this.#frameAt(x);
       const parts = [`frame ${frame}`];
-      const lane = row && timeline?.persons.find((/** @type {any} */ candidate) => candidate.id === row.person);
-      if (lane) {
-        const run = lane.runs.find((/** @type {any} */ run) => run[0] <= frame && frame <= run[1]);
+      const lane = timeline?.persons.find((candidate) => candidate.id === row?.person);
+      if (timeline && lane) {
+        const run = lane.runs.find((run) => run[0] <= frame && frame <= run[1]);
         parts.push(`${nameOf(this.store.state, row.person)} ${run ? run[2] : 'absent'}`);
         const values = row.joint ? lane.joints?.[row.joint] : lane.heat;
         const score = values?.[this.#column(timeline, frame)];
@@ -304,7 +304,7 @@ export class Timeline {
     this.tip.style.left = `${left}px`;
   }
 
-  /** @param {any} timeline @param {number} frame */
+  /** @param {import('./store.js').Timeline} timeline @param {number} frame */
   #column(timeline, frame) {
     const count = timeline.last - timeline.first + 1;
     return Math.floor(((frame - timeline.first) / count) * timeline.columns);
@@ -391,7 +391,7 @@ export class Timeline {
       const isChosen = row.person === person && (row.joint === null || row.joint === joint);
       context.fillStyle = isChosen ? colours.raised : colours.panel;
       context.fillRect(0, top, this.width, row.height);
-      const lane = timeline?.persons.find((/** @type {any} */ candidate) => candidate.id === row.person);
+      const lane = timeline?.persons.find((candidate) => candidate.id === row.person);
       const { colour } = styleOf(row.index);
       if (row.joint) {
         context.fillStyle = colours.quiet;
@@ -399,15 +399,15 @@ export class Timeline {
         context.fillText(readable(row.joint), 8, top + 11, LABELS - 12);
         context.fillStyle = colours.lane;
         context.fillRect(LABELS, top + 1, this.#track, row.height - 2);
-        if (lane?.joints) {
+        if (timeline && lane?.joints) {
           this.#drawHeat(context, timeline, lane.joints[row.joint], top + 1, row.height - 2);
-          const given = lane.joint_runs[row.joint].filter((/** @type {any} */ run) => run[2] === 'given');
-          this.#drawRuns(context, given, top + 2, 6, colour);
+          const givenRuns = lane.joint_runs[row.joint].filter((run) => run[2] === 'given');
+          this.#drawRuns(context, givenRuns, top + 2, 6, colour);
         }
         continue;
       }
       this.#drawLabel(context, row, top, colour, isChosen);
-      if (lane) {
+      if (timeline && lane) {
         this.#drawRuns(context, lane.runs, top + 2, 7, colour);
         context.fillStyle = colours.lane;
         context.fillRect(LABELS, top + 10, this.#track, LANE - 12);
@@ -492,7 +492,7 @@ export class Timeline {
   /**
    * Draw doubt as bars: the lower the score, the taller the bar and the warmer its colour.
    * @param {CanvasRenderingContext2D} context
-   * @param {any} timeline
+   * @param {import('./store.js').Timeline} timeline
    * @param {(number|null)[]|undefined} values
    * @param {number} top
    * @param {number} height

@@ -16,13 +16,13 @@ export const NEXT_TRACE = /** @type {Record<string, string>} */ ({ off: 'x', x: 
 /** @typedef {import('./store.js').Store} Store */
 
 /**
- * @param {Record<string, any>} state
+ * @param {import('./poses.js').State} state
  * @returns {number} index of the joint that was chosen last; -1 if there is none
  */
 const tracedJoint = ({ video, traced }) => video?.skeleton?.joints.indexOf(traced) ?? -1;
 
 /**
- * @param {Record<string, any>} state
+ * @param {import('./poses.js').State} state
  * @returns {{joint: number, quantity: string}|null} what to ask the server for
  */
 export function wantedTrace(state) {
@@ -55,16 +55,15 @@ function drawLine(context, points, colour, edge, width) {
 
 /**
  * The lanes with traces, the chosen person's last, and where values are on the screen.
- * @param {Record<string, any>} state
+ * @param {import('./poses.js').State} state
  */
 function scaled({ timeline, persons, person }) {
   const lanes = (timeline?.persons ?? [])
-    .filter((/** @type {any} */ { trace }) => trace)
-    .sort((/** @type {any} */ a, /** @type {any} */ b) => Number(a.id === person) - Number(b.id === person));
-  const known = (/** @type {'low'|'high'} */ end) =>
-    lanes.flatMap((/** @type {any} */ { trace }) => trace[end]).filter((/** @type {any} */ value) => value !== null);
-  const low = known('low').reduce((/** @type {number} */ a, /** @type {number} */ b) => Math.min(a, b), Infinity);
-  const high = known('high').reduce((/** @type {number} */ a, /** @type {number} */ b) => Math.max(a, b), -Infinity);
+    .flatMap(({ id, trace }) => (trace ? [{ id, ...trace }] : []))
+    .sort((a, b) => Number(a.id === person) - Number(b.id === person));
+  const values = (/** @type {'low'|'high'} */ end) => lanes.flatMap((lane) => lane[end].filter((value) => value !== null));
+  const low = values('low').reduce((a, b) => Math.min(a, b), Infinity);
+  const high = values('high').reduce((a, b) => Math.max(a, b), -Infinity);
   // As in the picture, y grows downwards.
   const ends = timeline?.trace?.quantity === 'y' ? [low, high] : [high, low];
   const y = (/** @type {number} */ value) =>
@@ -75,7 +74,7 @@ function scaled({ timeline, persons, person }) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {Record<string, any>} state
+ * @param {import('./poses.js').State} state
  * @param {(frame: number) => number} x of the timeline
  * @param {number} left of the frames
  * @param {number} width of the frames
@@ -98,11 +97,12 @@ export function drawTraces(context, state, x, left, width) {
   context.beginPath();
   context.rect(left, 0, width, TRACE_HEIGHT);
   context.clip();
-  for (const { id, trace: { low, high, labels } } of lanes) {
+  const { first = 0, last = 0 } = timeline ?? {};
+  for (const { id, low, high, labels } of lanes) {
     const isChosen = id === person;
-    const points = low.flatMap((/** @type {number|null} */ value, /** @type {number} */ column) => {
-      const middle = timeline.first + ((column + 0.5) * (timeline.last - timeline.first + 1)) / low.length;
-      return value === null ? [null] : [[x(middle), y(value)], [x(middle), y(high[column])]];
+    const points = low.flatMap((value, column) => {
+      const middle = first + ((column + 0.5) * (last - first + 1)) / low.length;
+      return value === null ? [null] : [[x(middle), y(value)], [x(middle), y(high[column] ?? value)]];
     });
     drawLine(context, points, colourOf(id), colours.edge, isChosen ? 2 : 1);
     context.strokeStyle = colours.text;
@@ -120,7 +120,7 @@ export function drawTraces(context, state, x, left, width) {
 
 /**
  * Find the label near a place on the traces; those of the chosen person come first.
- * @param {Record<string, any>} state
+ * @param {import('./poses.js').State} state
  * @param {(frame: number) => number} x of the timeline
  * @param {number} left
  * @param {number} top
@@ -128,9 +128,8 @@ export function drawTraces(context, state, x, left, width) {
  */
 export function labelAt(state, x, left, top) {
   const { lanes, y } = scaled(state);
-  const isNear = (/** @type {number[]} */ [frame, value]) => Math.hypot(x(frame + 0.5) - left, y(value) - top) < REACH;
-  const lane = lanes.findLast((/** @type {any} */ { trace }) => trace.labels.some(isNear));
-  return lane ? { frame: lane.trace.labels.find(isNear)[0], person: lane.id } : null;
+  const labels = lanes.reverse().flatMap((lane) => lane.labels.map(([frame, value]) => ({ frame, value, person: lane.id })));
+  return labels.find(({ frame, value }) => Math.hypot(x(frame + 0.5) - left, y(value) - top) < REACH) ?? null;
 }
 
 /**

@@ -25,9 +25,10 @@ from stdpose_mm.io.labels import (
     read_labels,
     write_labels,
 )
+from stdpose_mm.io.labels.label_files import find_file_of
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
-from stdpose_mm.io.video_list import ListedVideo, find_file_of, read_inputs
+from stdpose_mm.io.video_list import read_inputs
 from stdpose_mm.structures import VideoFrame
 from support.label_samples import person, sample
 from support.platforms import linux, posix
@@ -249,7 +250,7 @@ def test_leftovers_are_nobodys_labels(tmp_path: Path) -> None:
     for name in ('clip.json', *leftovers):
         (tmp_path / name).write_text('')
 
-    assert find_file_of(ListedVideo(Path('clip.mp4')), tmp_path) == tmp_path / 'clip.json'
+    assert find_file_of(Path('clip.mp4'), tmp_path) == tmp_path / 'clip.json'
 
 
 def test_backslashes_in_names_of_pictures_are_folders_for_deeplabcut_too(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def test_what_stands_for_label_files(here: Path, entry: object, expected: list[s
     assert Path('splits/train.txt').read_text() == listing
 
 
+def test_a_folder_without_json_holds_the_files_of_another_format(tmp_path: Path) -> None:
+    for name in ('a.csv', 'b.xml', 'a.xml.gz', 'clip.mp4', '.c.xml'):
+        (tmp_path / name).touch()
+    files = find_label_files(tmp_path, any_format=True)
+    assert [Path(file).name for file in files] == ['a.xml.gz', 'b.xml']
+    with pytest.raises(InputError, match='holds no label file'):
+        find_label_files(tmp_path)
+
+
 @pytest.mark.parametrize(
     ('entry', 'sentence'),
     [

@@ -20,7 +20,7 @@ from stdpose_mm.io.labels import (
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from stdpose_mm.tracking import assign_track_ids
 from support.foreign_labels import write_picture
-from support.label_samples import for_any_labels, person, sample
+from support.label_samples import person, sample
 
 sio = pytest.importorskip('sleap_io', reason='optional, see `make test-sleap`')
 h5py = pytest.importorskip('h5py', reason='comes with sleap-io')
@@ -186,22 +186,6 @@ def test_written_projects_keep_poses_tracks_and_sources(tmp_path: Path):
         assert found.keypoints.tolist() == [[10.5, 20], [0, 0], [30, 40.25]]
     assert back.persons[2].scores.tolist() == [0.25, 0, 0.5]
     assert back.persons[3].scores is None
-
-
-@for_any_labels
-def test_any_labels_keep_their_poses(tmp_path: Path, labels: VideoLabels):
-    frames = tuple(replace(frame, file_name='') for frame in labels.frames)
-    write_labels(replace(labels, frames=frames), tmp_path / 'a.slp', 'sleap')
-    back = read_labels(tmp_path / 'a.slp')
-
-    assert back.skeleton.keypoint_names == labels.skeleton.keypoint_names
-    expected = [p for p in labels.persons if p.labelled.any()]
-    assert len(back.persons) == len(expected)
-    for label in expected:
-        found = at(back, label.frame_index, label.track_id)
-        assert found.labelled.tolist() == label.labelled.tolist()
-        assert found.keypoints.tolist() == label.keypoints.tolist()
-        assert found.source == label.source
 
 
 def test_written_projects_name_the_pictures(tmp_path: Path):

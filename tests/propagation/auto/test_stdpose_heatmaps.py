@@ -7,7 +7,6 @@ import pytest
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
-from stdpose_mm.pose_networks.network_description import JOINT_SETS
 from stdpose_mm.propagation import find_gaps, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator, shipped_stdpose
@@ -18,6 +17,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.drifting_person import NAMES, NUM_FRAMES, box_at, pose_at
 from support.frame_sources import CountingFrames
 from support.tiny_models import moving_pictures, window_model

@@ -35,6 +35,10 @@ def test_every_control_has_a_name(page):
     assert [node for node in controls if not node.get('name', {}).get('value', '').strip()] == []
 
 
+def test_the_page_has_a_heading(page):
+    assert page.run('return document.querySelectorAll("h1").length') == 1
+
+
 def test_tab_goes_through_the_joints_and_then_on(page):
     page.run('document.getElementById("picture").focus()')
     page.press('1', Keys.TAB)

@@ -232,6 +232,24 @@ def test_planned_frames_are_drafted_and_visited(drafting):
     assert 1 <= len(frames) < FRAMES
     page.wait_for_frame(frames[0])
     page.wait(lambda: '4 of 4 joints' in page.text('#joint-hint'), 'a draft is chosen')
+    _, top, _, height = page.box('.message')
+    assert top + height <= page.box('#joint-hint')[1]
+
+
+def test_drafts_that_are_discarded_are_offered_to_be_switched_off(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    for times in (3, 2):
+        find(page)
+        for _ in range(times):
+            assert page.is_hidden('[data-state="drafts-off"]')
+            page.press(Keys.DELETE)
+    page.wait(lambda: '5 of the last 5 drafts' in page.text('#states'), 'the page asks')
+    page.press(Keys.DELETE)
+    page.click('[data-state="drafts-off"] button')
+    # A box now gets joints without the network.
+    page.press('i')
+    with page.one_edit():
+        page.pointer((60, 8), (66, 14), (74, 20))
 
 
 def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missing(page, tmp_path):

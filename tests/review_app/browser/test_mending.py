@@ -352,6 +352,51 @@ def test_split_and_merge_are_each_others_opposite(page):
     assert joints_that_differ(before, page.poses()) == set()
 
 
+def test_a_hidden_person_cannot_be_hit_and_a_locked_one_not_be_changed(page):
+    x, y = place_of(1, 0, 'head')
+    page.press('1', 'h', held=[Keys.SHIFT])
+    assert not page.is_joint_at(x, y)
+    page.click('[data-key="hide 1"]')
+    assert page.is_joint_at(x, y)
+    page.click('[data-key="lock 1"]')
+    assert not page.is_joint_at(x, y)
+    page.press('x')
+    page.wait(lambda: 'Person 1 is locked' in page.text('#messages'), 'the page says so')
+    page.press('k', held=[Keys.SHIFT])
+    assert page.is_joint_at(x, y)
+    assert page.revision() == 0
+
+
+def test_a_file_gives_keys_of_ones_own(page, tmp_path):
+    keys = tmp_path / 'keys.json'
+    keys.write_text('{"g": ".", "Shift+x": "End"}')
+    page.press('?')
+    page.browser.find_element('id', 'own-keys').send_keys(str(keys))
+    page.press(Keys.ESCAPE)
+    page.press('g')
+    page.wait_for_frame(1)
+    page.press('x', held=[Keys.SHIFT])
+    page.wait_for_frame(FRAMES - 1)
+    page.press('?')
+    wrong = tmp_path / 'wrong.json'
+    wrong.write_text('{"g": "no key"}')
+    page.browser.find_element('id', 'own-keys').send_keys(str(wrong))
+    page.wait(lambda: 'the keys have no no key' in page.text('#messages'), 'the page says so')
+
+
+def test_a_person_is_named_and_swapped_by_keyboard_alone(page):
+    page.press('1', Keys.F2)
+    prompt = page.wait(lambda: page.browser.switch_to.alert, 'the page asks for the name')
+    prompt.send_keys('Ann')
+    prompt.accept()
+    page.wait(lambda: 'Ann' in page.text('#people'), 'the name is shown')
+    page.press('s')
+    page.run('document.getElementById("other-choice").focus()')
+    with page.one_edit():
+        page.press(Keys.ENTER)
+    assert page.is_hidden('#other')
+
+
 def test_a_press_on_a_row_that_is_drawn_anew_meanwhile_counts(page):
     left, top, width, height = page.box('#people li:nth-child(2) .row-main')
     hand = ActionBuilder(page.browser, duration=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from support.review_browser import GIVEN, make_clip, serve
+from support.review_browser import GIVEN, SKELETON, make_clip, place_of, point_of, serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
@@ -150,3 +150,30 @@ def test_a_page_with_unfinished_joints_asks_before_it_is_left(page):
         page.press(Keys.ENTER)
     # The page also asks until it has the answer to its edit.
     page.wait(lambda: page.run(asks) is False, 'nothing is unfinished')
+
+
+def test_two_clicks_and_b_place_the_rest_as_in_the_most_similar_label(page):
+    # Person 1 is 10 pixels to the left of these clicks, 4 above.
+    place(page, 0)
+    for joint in ('head', 'neck'):
+        x, y = place_of(1, 0, joint)
+        page.pointer((x + 10, y + 4))
+    with page.one_edit():
+        page.press('b')
+    pose = new_pose(page)
+    assert pose['sources'] == 'gggg'
+    for joint in SKELETON.keypoint_names:
+        x, y = place_of(1, 0, joint)
+        assert point_of(page.poses(), 0, 3, joint) == pytest.approx((x + 10, y + 4), abs=3)
+    # Of a person that is there, only the joints that were not placed by hand are placed.
+    page.press('.', '1', 'r')
+    page.wait_for_frame(1)
+    for joint in ('head', 'neck'):
+        x, y = place_of(1, 1, joint)
+        with page.one_edit():
+            page.pointer((x + 2, y + 2))
+    with page.one_edit():
+        page.press('b')
+    assert page.poses()[1][1]['sources'] == 'gggg'
+    x, y = place_of(1, 1, 'head')
+    assert point_of(page.poses(), 1, 1, 'head') == pytest.approx((x + 2, y + 2), abs=1 / page.scale)

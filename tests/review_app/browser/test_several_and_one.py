@@ -154,3 +154,51 @@ def test_one_joint_alone_has_its_own_labels_and_doubts(page):
     assert page.is_joint_at(*place_of(1, 0, 'left_hand'))
     page.press('j', Keys.ESCAPE, ']')
     page.wait_for_frame(12)
+
+
+def test_two_fingers_zoom_and_move_nothing(page):
+    def touch(type, *places):
+        points = [{'x': x, 'y': y, 'id': n} for n, (x, y) in enumerate(places)]
+        page.browser.execute_cdp_cmd(
+            'Input.dispatchTouchEvent', {'type': f'touch{type}', 'touchPoints': points}
+        )
+
+    before = page.scale
+    x, y = page.screen_place(*place_of(1, 0, 'head'))
+    touch('Start', (x, y))
+    touch('Start', (x, y), (x + 100, y))
+    touch('Move', (x - 20, y), (x + 130, y))
+    touch('End')
+    page.wait(lambda: page.scale == pytest.approx(1.5 * before, rel=0.02), 'it is larger')
+    assert page.revision() == 0
+
+
+def test_names_of_joints_do_not_cover_each_other(page):
+    page.press('1', 't')
+    page.run("""
+        window.words = [];
+        const draw = CanvasRenderingContext2D.prototype.roundRect;
+        CanvasRenderingContext2D.prototype.roundRect = function (x, y, width, height, ...more) {
+            window.words.push([x, y, x + width, y + height]);
+            return draw.call(this, x, y, width, height, ...more);
+        };
+        document.getElementById('zoom-out').click();
+    """)
+    boxes = page.wait(lambda: page.run('return window.words.length > 5 && window.words'), 'drawn')
+    # The names of the four joints of person 1, who is drawn last, and its number.
+    for n, (left, top, right, bottom) in enumerate(boxes[-5:-1]):
+        for start, high, end, low in boxes[-5:-1][:n]:
+            assert left >= end or right <= start or top >= low or bottom <= high
+
+
+def test_colours_tell_sides_apart_if_that_is_chosen(page):
+    def colours():
+        return [page.colour_at(*place_of(1, 0, joint)) for joint in ('left_hand', 'right_hand')]
+
+    left, right = colours()
+    assert left == right
+    page.run(
+        'const list = document.getElementById("show-colours"); list.value = "side";'
+        'list.dispatchEvent(new Event("change"))'
+    )
+    page.wait(lambda: colours()[0] != colours()[1], 'the sides differ')

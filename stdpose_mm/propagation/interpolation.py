@@ -1,3 +1,5 @@
+"""Interpolation between labels, without reading pictures."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -5,20 +7,28 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses
 from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.structures import PersonLabel, Skeleton, fill_between, on_line
 
 
-def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
-    """Interpolate each joint [K, 2] linearly between the two nearest labels that have it.
+def interpolate_joints(gap: Gap, frames: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Interpolate each joint linearly between the two nearest labels that have it.
 
     It stands still if it is labelled on one side only, and is zero if it never is.
+
+    Args:
+        gap: The gap.
+        frames: F frames of it or at its ends.
+
+    Returns:
+        [F, K, 2] pixels.
     """
-    before, after = gap.nearest_labels(frame_index)
+    before, after = gap.nearest_labels(frames)
     both = before.exists & after.exists
     span = np.where(both, after.frames - before.frames, 1)
-    weight = np.where(both, (frame_index - before.frames) / span, ~before.exists)[:, None]
+    elapsed = np.asarray(frames)[:, None] - before.frames
+    weight = np.where(both, elapsed / span, ~before.exists)[..., None]
     return on_line(before.keypoints, after.keypoints, weight)
 
 
@@ -35,16 +45,48 @@ class LinearPropagator(BasePropagator):
 
     def curves(self, gap: Gap) -> np.ndarray:
         """Return the joints in every frame [len(gap.frames), K, 2], zero if never labelled."""
-        return np.stack([interpolate_joints(gap, frame_index) for frame_index in gap.frames])
+        return interpolate_joints(gap, gap.frames)
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
-    ) -> Iterator[PropagatedPose]:
-        """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
+    ) -> Iterator[GapPoses]:
+        """Fill gap by gap; see :meth:`BasePropagator.propagate`."""
         for gap in gaps:
-            for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
-                scores = decayed_score(gap.distance_to_label(frame_index))
-                yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)
+            scores = decayed_score(gap.distance_to_label(gap.frames))
+            yield GapPoses.with_visibility_of_labels(gap, gap.frames, self.curves(gap), scores)
+
+
+@PROPAGATORS.register_module(name='spline')
+class SplinePropagator(LinearPropagator):
+    """Propagator that puts a smooth curve through each joint's labels, without reading pictures.
+
+    The curve is PCHIP (Fritsch and Butland 1984): its slope at a label depends on the neighbouring
+    labels only, so two labels on either side of a gap determine the curve, and it never overshoots
+    a label. Modified Akima overshoots by up to a quarter of the pose on real clips and is no more
+    accurate there. Two labels give a straight line; the joint stands still before its first and
+    after its last label.
+
+    The score is the same as in :class:`LinearPropagator`.
+    """
+
+    basis = 'smooth curves through labels'
+
+    reads_second_labels = True
+
+    def curves(self, gap: Gap) -> np.ndarray:
+        """Return the joints on splines, see :meth:`LinearPropagator.curves`."""
+        # The import takes a sixth of a second, and 'auto' imports this module.
+        from scipy.interpolate import PchipInterpolator
+
+        keypoints = super().curves(gap)
+        anchors = (gap.second_before, gap.before, gap.after, gap.second_after)
+        for joint in np.flatnonzero(gap.before.exists & gap.after.exists):
+            labels = [side for side in anchors if side.exists[joint]]
+            curve = PchipInterpolator(
+                [side.frames[joint] for side in labels], [side.keypoints[joint] for side in labels]
+            )
+            keypoints[:, joint] = curve(gap.frames)
+        return keypoints
 
 
 def interpolate_track(
