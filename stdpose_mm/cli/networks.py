@@ -1,4 +1,4 @@
-"""List the networks that --pose and --detector take by name, or fetch their files beforehand.
+"""List the networks that --pose and --detector take by name, fetch or check their files.
 
     stdpose networks
     stdpose networks fetch human person
