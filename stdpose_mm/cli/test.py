@@ -120,8 +120,7 @@ def measure(cfg: Config, flips: Sequence[bool], own_flip: bool) -> dict[str, flo
         if list(flips) != [own_flip]:
             model.test_cfg = {**model.test_cfg, 'flip_test': flip}
         prefix = '' if flip == own_flip else 'flip/' if flip else 'no_flip/'
-        metrics = {f'{prefix}{name}': value for name, value in runner.test().items()}
-        metrics = metrics | metrics
+        metrics = {f'{prefix}{name}': value for name, value in runner.test().items()} | metrics
     return metrics
 
 

@@ -25,7 +25,7 @@ WITHOUT_PARSER = {
     *('propagate', 'infer', 'train', 'test', 'evaluate_posetrack', 'export_onnx', 'review'),
     'dataset_converters/convert_labels',
     # Nothing is given to them.
-    'misc/setup_env',
+    *('misc/page_types', 'misc/setup_env'),
 }
 
 WRITES = (

@@ -19,7 +19,7 @@ from stdpose_mm.propagation import load_propagator
 from stdpose_mm.training import learner, network_trainer
 from support.coloured_dots import dots_labels, dots_video, write_losslessly
 
-NUM_FRAMES, LABELLED = 40, range(0, 40, 4)
+NUM_FRAMES, LABELLED = 30, range(0, 30, 3)
 
 
 @pytest.fixture(scope='module')

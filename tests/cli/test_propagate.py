@@ -129,22 +129,6 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     assert out.read_text() == plain.read_text()
 
 
-def test_two_labels_are_too_few_to_measure(run, folder, label_fields, tmp_path):
-    fields = json.loads(json.dumps(label_fields))
-    fields['annotations'] = [
-        person
-        for person in fields['annotations']
-        if person['image_id'] != fields['images'][1]['id']
-    ]
-    labels = tmp_path / 'two.json'
-    labels.write_text(json.dumps(fields))
-    code, printed, _ = run(
-        folder, labels, '--out', tmp_path / 'dense.json', '--method', 'linear', '--measure', 3
-    )
-    assert code == 0
-    assert printed.splitlines()[-1].startswith('accuracy was not measured: no label lies between ')
-
-
 def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_path):
     out = tmp_path / 'dense.json'
     arguments = (folder, label_file, '--out', out, '--method')
@@ -329,17 +313,6 @@ def test_detected_boxes_are_taken_over(run, folder, label_file, tmp_path, monkey
     assert first[1] == [10, 10, 30, 30]
     assert first[7] != [10, 10, 30, 30]
     assert [10, 10, 30, 30] not in second.values()
-
-
-def test_a_life_span_by_the_labels(run, folder, label_fields, tmp_path):
-    label_fields['annotations'] = [
-        a for a in label_fields['annotations'] if (a['track_id'], a['image_id']) != (1, 9)
-    ]
-    (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
-    arguments = [folder, tmp_path / 'labels.json', '--method', 'linear', '--life-span', 'labels']
-    code, printed, _ = run(*arguments, '--out', tmp_path / 'dense.json')
-    assert code == 0
-    assert '5 given and 9 propagated poses, 4 times absent' in printed
 
 
 def test_a_label_that_marks_absence_is_no_given_pose(run, folder, label_fields, tmp_path):

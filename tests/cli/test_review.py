@@ -13,7 +13,6 @@ from stdpose_mm.cli import propagate, review
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.review_app.server import ListeningServer
 from stdpose_mm.structures import Skeleton, VideoLabels
-from support.cvat_task import CvatTask
 from support.label_samples import content
 from support.pose_network_files import JOINTS, write_described_network
 from support.refusals import refusal
@@ -112,23 +111,6 @@ def test_drafts_come_from_a_file_or_a_network(
     assert [int(frame) for frame in frames] == drafted
     # The file finds people and the network places joints, but neither does both.
     assert (state['refused'] is None, state['find_refused'] is None) == (not drafted, bool(drafted))
-
-
-def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
-    run, run_main, movie, label_file, tmp_path, shown
-):
-    filled, export = tmp_path / 'filled.xml', tmp_path / 'export.xml'
-    assert (
-        run_main(propagate.main, movie, label_file, '--out', filled, '--method', 'linear')[0] == 0
-    )
-    CvatTask(filled, len(read_labels(filled).frames), ()).export(export)
-    arguments = [movie, export, '--no-browser', '--method', 'linear']
-
-    assert 'give the loaded file with --loaded-into-cvat' in refusal(run, *arguments)
-
-    assert run(*arguments, '--loaded-into-cvat', filled)[0] == 0
-    given = {person.frame_index for person in shown[0].persons if person.source == 'given'}
-    assert given == {0, 4, 8}
 
 
 def test_out_and_project_in_folders_are_named_after_the_video(

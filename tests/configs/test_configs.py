@@ -25,6 +25,7 @@ import stdpose_mm  # noqa: F401 - registers what the configs name
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from support.small_configs import ALIASES, NAMES, read, small_model_cfg, width_of
+from support.window_results import window_results
 
 PATTERN = re.compile(
     r'(stdpose|semantic_motion)_(tiny|small|base|large|huge)_'
@@ -70,39 +71,19 @@ def lazy_dataset(dataset_cfg: ConfigDict, num_joints: int) -> Any:
 
 def window(metainfo: dict[str, Any], seed: int = 0, num_frames: int = 3) -> dict[str, Any]:
     """A sample as a dataset gives it, its pictures included; everything is given."""
-    key = num_frames // 2
-    indices = tuple(3 * n for n in range(num_frames))
     rng = np.random.default_rng(seed)
     num_joints = len(metainfo['flip_indices'])
     low, high = np.split(np.array(PERSON, np.float32), 2)
     poses = rng.uniform(low + 15, high - 15, (num_joints, 2)) + rng.normal(
         0, 4, (num_frames, num_joints, 2)
     )
-    poses = poses.astype(np.float32)
     width, height = PICTURE_SIZE
     keys = ('dataset_name', 'flip_pairs', 'flip_indices', 'dataset_keypoint_weights')
     keys += ('upper_body_ids', 'lower_body_ids', 'skeleton_links')
-    return dict(
-        img=list(rng.integers(0, 256, (num_frames, height, width, 3), dtype=np.uint8)),
-        frames=[(f'{index}.jpg', None) for index in indices],
-        bbox=np.array([PERSON], np.float32),
-        bbox_score=np.ones(1, np.float32),
-        keypoints=poses[key : key + 1],
-        keypoints_visible=np.ones((1, num_joints), np.float32),
-        aux_keypoints=np.delete(poses, key, axis=0),
-        aux_keypoints_visible=np.ones((num_frames - 1, num_joints), np.float32),
-        aux_given=np.array([True, True]),
-        window_position=0.5,
-        video_name='clip',
-        frame_index=indices[key],
-        frame_indices=indices,
-        track_id=seed,
-        sample_idx=seed,
-        id=seed,
-        img_id=3,
-        img_path='3.jpg',
-        category_id=1,
-        **{key: metainfo[key] for key in keys},
+    pictures = rng.integers(0, 256, (num_frames, height, width, 3), dtype=np.uint8)
+    fields = {key: metainfo[key] for key in keys}
+    return window_results(
+        pictures, poses, PERSON, id=seed, track_id=seed, sample_idx=seed, **fields
     )
 
 

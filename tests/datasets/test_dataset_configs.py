@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +11,7 @@ import pytest
 import stdpose_mm  # noqa: F401 - registers what the configs name
 from support.paths import ROOT
 from support.tiny_set import TinySet
+from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
@@ -39,18 +37,7 @@ def write_config(
     return path
 
 
-@pytest.fixture(scope='module')
-def browse() -> Callable[[Sequence[str]], int]:
-    spec = importlib.util.spec_from_file_location(
-        'browse_dataset', REPOSITORY / 'tools' / 'analysis_tools' / 'browse_dataset.py'
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look for the module that they are in.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.main
+browse = load_tool('analysis_tools/browse_dataset').main
 
 
 def assert_crops(path: Path, num_frames: int) -> None:
@@ -65,7 +52,7 @@ def assert_crops(path: Path, num_frames: int) -> None:
     ]
 
 
-def test_browse_draws_one_picture_per_window(browse, tiny_set, tmp_path):
+def test_browse_draws_one_picture_per_window(tiny_set, tmp_path):
     config = write_config(tmp_path / 'config.py', tiny_set)
     assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--number', '2']) == 0
     pictures = sorted((tmp_path / 'out').iterdir())
@@ -74,7 +61,7 @@ def test_browse_draws_one_picture_per_window(browse, tiny_set, tmp_path):
 
 
 @pytest.mark.parametrize('options', [{'num_frames': 5}, {'keys_per_sample': 3, 'crops': 'frame'}])
-def test_browse_draws_all_frames_of_a_sample(browse, tiny_set, tmp_path, options):
+def test_browse_draws_all_frames_of_a_sample(tiny_set, tmp_path, options):
     config = write_config(tmp_path / 'config.py', tiny_set)
     out = tmp_path / 'out'
     changes = [f'train_dataloader.dataset.{name}={value}' for name, value in options.items()]
@@ -84,7 +71,7 @@ def test_browse_draws_all_frames_of_a_sample(browse, tiny_set, tmp_path, options
     assert_crops(picture, 5)
 
 
-def test_browse_reports_missing_data_in_one_line(browse, tiny_set, tmp_path, capsys):
+def test_browse_reports_missing_data_in_one_line(tiny_set, tmp_path, capsys):
     config = write_config(tmp_path / 'config.py', tiny_set)
     tiny_set.picture(3, 'b').unlink()
     assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--split', 'val']) == 2

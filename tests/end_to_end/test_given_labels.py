@@ -23,6 +23,7 @@ from mmpose.structures import PoseDataSample
 import stdpose_mm  # noqa: F401  registers the classes of the config
 from stdpose_mm.models.backbones.vit import ARCHITECTURES
 from support.paths import CONFIGS
+from support.window_results import window_results
 
 pytestmark = pytest.mark.slow
 
@@ -44,28 +45,9 @@ def window(rng: np.random.Generator, given: Given = BOTH) -> Sample:
     position = rng.uniform(0.25, 0.75)
     key = rng.uniform((16, 16), (WIDTH - 16, HEIGHT - 16), (NUM_JOINTS, 2))
     motion = rng.normal(0, MOTION, (NUM_JOINTS, 2))
-    aux = np.stack([key - position * motion, key + (1 - position) * motion])
-    return {
-        'img': list(rng.integers(0, 256, (3, HEIGHT, WIDTH, 3), dtype=np.uint8)),
-        'bbox': np.array([BOX], np.float32),
-        'bbox_score': np.ones(1, np.float32),
-        'keypoints': key[None].astype(np.float32),
-        'keypoints_visible': np.ones((1, NUM_JOINTS), np.float32),
-        'aux_keypoints': aux.astype(np.float32),
-        'aux_keypoints_visible': np.ones((2, NUM_JOINTS), np.float32),
-        'aux_given': np.array(given),
-        'window_position': position,
-        'video_name': 'noise',
-        'frame_index': 3,
-        'frame_indices': (0, 3, 6),
-        'track_id': 0,
-        'id': 0,
-        'img_id': 0,
-        'img_path': '',
-        'category_id': 1,
-        'flip_indices': list(range(NUM_JOINTS)),
-        'dataset_keypoint_weights': np.ones(NUM_JOINTS, np.float32),
-    }
+    poses = np.stack([key - position * motion, key, key + (1 - position) * motion])
+    pictures = rng.integers(0, 256, (3, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    return window_results(pictures, poses, BOX, aux_given=np.array(given), window_position=position)
 
 
 def held_out(given: Given, shift: tuple[float, float] = (0.0, 0.0)) -> list[Sample]:

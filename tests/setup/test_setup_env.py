@@ -137,6 +137,12 @@ def test_set_up(setup_env, tmp_path, monkeypatch, capsys, source, mmcv, kept):
     assert setup_env.main([]) == 0
     # mmcv comes from the wheel that is kept.
     assert machine.steps == ['light build torch', 'install', *REQUIREMENTS]
+    with (setup_env.REQUIREMENTS / 'dev.txt').open('a') as file:
+        file.write('other==1.0\n')
+    machine.has_network = False
+    assert setup_env.main([]) == 1
+    # Else the failure would pass for a success if the change were undone.
+    assert not setup_env.STAMP.exists()
     wheel.write_bytes(b'PK half a download')
     assert setup_env.cached_wheel(wheel.parent) is None
 

@@ -78,8 +78,8 @@ def refuse_picture_transforms(pipeline: Any, after: Any = None) -> None:
         del transforms[: transforms.index(after)]
     for transform in transforms:
         name = type(transform).__name__
-        transforms = [getattr(package, name, None) for package in _PACKAGES]
-        if name in REPLACEMENTS and type(transform) in transforms:
+        classes = [getattr(package, name, None) for package in _PACKAGES]
+        if name in REPLACEMENTS and type(transform) in classes:
             raise InputError(
                 f'the transform {name} is for single pictures and would change only a part of a '
                 f'window of frames, use {REPLACEMENTS[name]}'

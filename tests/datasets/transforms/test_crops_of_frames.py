@@ -19,14 +19,11 @@ from stdpose_mm.datasets.transforms import (
 )
 from stdpose_mm.datasets.transforms.generate_window_target import labels_in_key_crops
 from stdpose_mm.errors import InputError
+from support.model_samples import codec_cfg
+from support.window_results import window_results
 
 SIZE = (96, 128)
-CODEC = {
-    'type': 'mmpose.BoundedUDPHeatmap',
-    'input_size': SIZE,
-    'heatmap_size': (24, 32),
-    'sigma': 4 / 3,
-}
+CODEC = codec_cfg()
 CENTRES = np.array([[60, 60], [80, 70], [110, 70], [120, 90]], np.float32)
 SCALES = np.array([[48, 64], [60, 80], [60, 80], [48, 64]], np.float32)
 
@@ -43,20 +40,20 @@ def segment(**changes: Any) -> dict[str, Any]:
     for picture, centre in zip(pictures, CENTRES, strict=True):
         cv2.circle(picture, tuple(centre.astype(int).tolist()), 3, (255, 255, 255), -1)
     poses = np.repeat(CENTRES[:, None], 2, axis=1)
-    results = {
-        'img': pictures,
+    fields = {
         'bbox': np.concatenate([CENTRES - SCALES / 2, CENTRES + SCALES / 2], axis=1),
         'bbox_score': np.array([1, 0.5, 0.6, 1], np.float32),
         'bbox_center': CENTRES.copy(),
         'bbox_scale': SCALES.copy(),
         'keypoints': poses[1:3],
         'keypoints_visible': np.ones((2, 2), np.float32),
-        'aux_keypoints': poses[[0, 3]],
-        'aux_keypoints_visible': np.ones((2, 2), np.float32),
-        'aux_given': np.array([True, True]),
         'window_position': (0.25, 0.5),
     }
-    return {**results, **changes}
+    # Of the auxiliary frames there are two, whatever the number of key frames.
+    return window_results(pictures, poses[[0, 1, 3]], CENTRES[0], **fields) | {
+        'img': pictures,
+        **changes,
+    }
 
 
 def crop(results: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,10 @@ from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow, Win
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.structures import Skeleton
+from support.model_samples import codec_cfg
+from support.window_results import window_results
 
-CODEC = {
-    'type': 'mmpose.BoundedUDPHeatmap',
-    'input_size': (96, 128),
-    'heatmap_size': (24, 32),
-    'sigma': 4 / 3,
-}
+CODEC = codec_cfg()
 CROP_TO_MAP = np.array([23 / 95, 31 / 127])
 NAMES = ('head', 'left_hand', 'right_hand')
 
@@ -40,36 +37,19 @@ def sample(**changes: Any) -> dict[str, Any]:
             [[80, 40], [60, 70], [100, 80]],
             [[90, 45], [64, 66], [112, 88]],
             [[100, 50], [72, 62], [124, 96]],
-        ],
-        dtype=np.float32,
+        ]
     )
     meta = parse_pose_metainfo(Skeleton(NAMES).to_metainfo('test'))
-    results = {
-        'img': [np.zeros((150, 200, 3), np.uint8) for _ in range(3)],
-        'frames': [('none', i) for i in range(3)],
-        'bbox': np.array([[50, 30, 130, 110]], np.float32),
-        'bbox_score': np.ones(1, np.float32),
-        'keypoints': keypoints[1:2],
-        'keypoints_visible': np.ones((1, 3), np.float32),
-        'aux_keypoints': keypoints[[0, 2]],
-        'aux_keypoints_visible': np.ones((2, 3), np.float32),
-        'aux_given': np.array([True, True]),
+    fields = {
         'window_position': 0.25,
-        'video_name': 'v',
-        'frame_index': 1,
-        'frame_indices': (0, 1, 4),
-        'track_id': 3,
-        'id': 7,
-        'img_id': 8,
-        'img_path': 'none',
-        'category_id': 1,
         'flip_indices': meta['flip_indices'],
         'upper_body_ids': [],
         'lower_body_ids': [],
         'dataset_name': 'test',
+        **changes,
     }
-    results.update(changes)
-    return results
+    pictures = np.zeros((3, 150, 200, 3), np.uint8)
+    return window_results(pictures, keypoints, [50, 30, 130, 110], **fields)
 
 
 def with_dot(results: dict[str, Any], frame: int, joint: int) -> dict[str, Any]:
