@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mmengine.config import Config
 
-    from stdpose_mm.comparison import Comparison
     from stdpose_mm.io.video import FrameSource
-    from stdpose_mm.propagation import BasePropagator
+    from stdpose_mm.labelling.comparison import Comparison
+    from stdpose_mm.labelling.propagation import BasePropagator
     from stdpose_mm.structures import VideoLabels
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -114,12 +114,12 @@ def run(args: DemoOptions) -> None:
     check(args)
     from tqdm import tqdm
 
-    from stdpose_mm.comparison import compare_propagators
     from stdpose_mm.datasets.synthetic import write_dataset
     from stdpose_mm.engine.runner import CheckedRunner
-    from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18
-    from stdpose_mm.propagation import propagate_subsampled, subsample_labels
+    from stdpose_mm.labelling.comparison import compare_propagators
+    from stdpose_mm.labelling.comparison.labelled_videos import open_video, read_videos
+    from stdpose_mm.labelling.propagation import propagate_subsampled, subsample_labels
     from stdpose_mm.visualization import save_figure, trajectories, write_overlay
 
     start = time.monotonic()

@@ -11,7 +11,7 @@ from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, stands_for_many
-from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
 from stdpose_mm.text import counted
 
 

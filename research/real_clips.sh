@@ -78,7 +78,7 @@ from pathlib import Path
 import numpy as np
 
 from research.training.fuser_training import as_annotated
-from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 from stdpose_mm.io.labels import write_posetrack18
 
 for number, path in enumerate(sorted(Path('data/synthetic/annotations/train').glob('*.json'))[::6]):

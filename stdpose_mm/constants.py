@@ -14,7 +14,7 @@ PROPAGATION_METHODS = {
     'spline': 'interpolation',
     'stdpose': 'window',
 }
-"""Method -> the folder of ``stdpose_mm/propagation`` that registers its propagator."""
+"""Method -> the folder of ``stdpose_mm/labelling/propagation`` that registers its propagator."""
 
 LEARN_MINUTES = 5.0
 """Default training time of a network on the labels of a project."""
@@ -286,15 +286,15 @@ BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.val
 class EvidenceKind(NamedTuple):
     """Declaration of a kind of evidence that the user gives to ``auto``.
 
-    Functions are named as ``module:function`` below :mod:`stdpose_mm.pose_networks` and imported
+    Functions are named as ``module:function`` below :mod:`stdpose_mm.labelling.evidence` and imported
     when they are used.
 
     Args:
         option: Its option on the command line.
         form: Form of the option's value. With an equals sign, a companion follows the file.
         help: Help of the option.
-        load: Builds, for a device, the :class:`~stdpose_mm.pose_networks.HeatmapSource` of the
-            user's :class:`~stdpose_mm.pose_networks.PoseNetworkFiles`.
+        load: Builds, for a device, the :class:`~stdpose_mm.labelling.evidence.HeatmapSource` of the
+            user's :class:`~stdpose_mm.labelling.evidence.PoseNetworkFiles`.
         files: Lists the files behind them for a video, or for all videos if the video is None.
         what: What a file is, in messages.
         suffixes: Suffixes of the files, by which the kind is known; without any, the user names it.

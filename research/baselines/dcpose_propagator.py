@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.propagation.window import WindowPropagator
+from stdpose_mm.labelling.propagation import PROPAGATORS
+from stdpose_mm.labelling.propagation.window import WindowPropagator
 
 from .dual_consecutive import DualConsecutive
 

@@ -10,26 +10,26 @@ from typing import Any
 
 from research.arguments import require_every_video
 from research.training.remembered_flow import RememberedFlow
-from stdpose_mm.comparison.compare_propagators import hidden_frames, propagate_hidden
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
-from stdpose_mm.io.file_names import file_name
-from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video
+from stdpose_mm.io.disk.file_names import file_name
 from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.io.video import FrameSource, cache_frames
-from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.propagation import (
+from stdpose_mm.labelling.comparison.compare_propagators import hidden_frames, propagate_hidden
+from stdpose_mm.labelling.comparison.labelled_videos import OTHER_METHOD, open_video
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
+from stdpose_mm.labelling.propagation import (
     PROPAGATORS,
     BasePropagator,
     given_labels,
     load_propagator,
     method_reads_pictures,
 )
-from stdpose_mm.propagation.auto import AutoPropagator
-from stdpose_mm.propagation.auto.joint_matching import TrainedMatcher
-from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator
-from stdpose_mm.propagation.flow import FlowPropagator
+from stdpose_mm.labelling.propagation.auto import AutoPropagator
+from stdpose_mm.labelling.propagation.auto.joint_matching import TrainedMatcher
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import WindowHeatmapEstimator
+from stdpose_mm.labelling.propagation.flow import FlowPropagator
 from stdpose_mm.structures import VideoLabels
 
 from .clip_errors import ClipErrors, hide_labels, measure
@@ -179,7 +179,7 @@ class Conditions:
         image_root: Folder to which file names of pictures are relative.
         video_root: Folder to which the video files named in the labels are relative.
         device: Device of the models.
-        use_truth_boxes: See :func:`~stdpose_mm.comparison.compare_propagators`.
+        use_truth_boxes: See :func:`~stdpose_mm.labelling.comparison.compare_propagators`.
         out_dir: Folder of the predictions; ``None`` for none.
     """
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.comparison.compare_propagators import FrameGroup, has_head_boxes
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
     ApAccumulator,
@@ -16,7 +15,8 @@ from stdpose_mm.evaluation.functional import (
     pair_tracks,
     pose_sizes,
 )
-from stdpose_mm.propagation import given_labels, subsample_labels
+from stdpose_mm.labelling.comparison.compare_propagators import FrameGroup, has_head_boxes
+from stdpose_mm.labelling.propagation import given_labels, subsample_labels
 from stdpose_mm.structures import VideoLabels
 
 from .motion import joint_speeds, mean_motion

@@ -9,18 +9,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from stdpose_mm.comparison.compare_propagators import (
-    COLUMNS,
-    FrameGroup,
-    MetricSummary,
-    interval_95,
-)
 from stdpose_mm.evaluation.functional import (
     EVALUATED_JOINTS,
     ApAccumulator,
     known_ratio,
     mean_of_known,
     metric_values,
+)
+from stdpose_mm.labelling.comparison.compare_propagators import (
+    COLUMNS,
+    FrameGroup,
+    MetricSummary,
+    interval_95,
 )
 
 from .clip_errors import ClipErrors, HiddenVideo

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from research.plots import Curve, curves
-from stdpose_mm.comparison.compare_propagators import WITH_INTERVAL, title_of
+from stdpose_mm.labelling.comparison.compare_propagators import WITH_INTERVAL, title_of
 from stdpose_mm.visualization import save_figure
 
 from .clip_statistics import CLIP_MOTION, DISTANCES, SeedSummary

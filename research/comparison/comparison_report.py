@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from research.comparison.reliability import Reliability
-from stdpose_mm.comparison.compare_propagators import (
+from stdpose_mm.labelling.comparison.compare_propagators import (
     COLUMNS,
     WITH_INTERVAL,
     FrameGroup,

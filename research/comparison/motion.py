@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from stdpose_mm.evaluation.functional import pose_sizes
-from stdpose_mm.propagation import given_labels
+from stdpose_mm.labelling.propagation import given_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 

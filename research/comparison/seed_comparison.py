@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from research.comparison.reliability import Reliability, reliability
-from stdpose_mm.comparison import Comparison
-from stdpose_mm.comparison.compare_propagators import (
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN
+from stdpose_mm.labelling.comparison import Comparison
+from stdpose_mm.labelling.comparison.compare_propagators import (
     FrameGroup,
     bootstrap_draws,
     has_head_boxes,
     metric_fields,
 )
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 
 from .clip_errors import ClipErrors, HiddenVideo
 from .clip_statistics import (

@@ -12,9 +12,9 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, OnnxWindowBackend
 from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import propagate_subsampled
-from stdpose_mm.propagation.auto import AutoPropagator
-from stdpose_mm.propagation.auto.joint_matching import SHIPPED_MATCHER, TrainedMatcher
+from stdpose_mm.labelling.propagation import propagate_subsampled
+from stdpose_mm.labelling.propagation.auto import AutoPropagator
+from stdpose_mm.labelling.propagation.auto.joint_matching import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.structures import VideoLabels
 
 from .static_int8 import quantise_layers

@@ -15,9 +15,9 @@ from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.graph_tracing import OPSET, add_metadata, trace_graph
 from stdpose_mm.io import atomic_path
-from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
-from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
-from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD
+from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
+from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import ONNX_RECORD
 
 _FRAMES, _JOINTS = 5, 4
 """Sizes with which the network is traced; both are free in the file."""

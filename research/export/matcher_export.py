@@ -9,7 +9,7 @@ import torch
 from research.training.joint_matcher import JointMatcher
 from stdpose_mm.export.graph_tracing import trace_graph
 from stdpose_mm.io import atomic_path
-from stdpose_mm.propagation.auto.joint_matching import CROP_SIDE
+from stdpose_mm.labelling.propagation.auto.joint_matching import CROP_SIDE
 
 from .half_weights import halve_file
 

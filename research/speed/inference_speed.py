@@ -21,11 +21,11 @@ from stdpose_mm.constants import CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.inference.estimate_video import PoseEstimator
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.inference.sparse_estimator import SparseEstimator
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from stdpose_mm.structures import FrameBoxes, to_corners
 
 from .timing import Stages

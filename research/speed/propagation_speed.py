@@ -16,13 +16,13 @@ from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_labels, write_posetrack18
 from stdpose_mm.io.video import ArrayFrames, FrameSource, open_frames, write_video
-from stdpose_mm.propagation import (
+from stdpose_mm.labelling.propagation import (
     BasePropagator,
     propagate_frames,
     require_method,
     subsample_labels,
 )
-from stdpose_mm.propagation.window import method_of
+from stdpose_mm.labelling.propagation.window import method_of
 from stdpose_mm.structures import VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 

@@ -8,7 +8,7 @@ import pytest
 
 from research.arguments import require_every_video
 from stdpose_mm.errors import InputError
-from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
 
 
 @pytest.mark.parametrize('kind', ['results', 'tracks'])

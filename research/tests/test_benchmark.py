@@ -15,7 +15,7 @@ from research.comparison.comparison_report import comparison_report
 from research.comparison.motion import joint_speeds, mean_motion
 from research.comparison.seed_comparison import SeedComparison
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import BasePropagator, Gap, GapPoses
+from stdpose_mm.labelling.propagation import BasePropagator, Gap, GapPoses
 from stdpose_mm.structures import Skeleton, VideoLabels
 from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
 

@@ -11,10 +11,14 @@ import pytest
 
 from research.comparison.benchmark import BenchmarkEntry
 from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE
-from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.propagation.auto.joint_matching import CROP_SIDE, SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
-from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
+from stdpose_mm.labelling.propagation.auto.joint_matching import (
+    CROP_SIDE,
+    SHIPPED_MATCHER,
+    TrainedMatcher,
+)
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from support.comparison_videos import write_slow_and_fast
 from support.paths import ROOT
 

@@ -7,7 +7,7 @@ import torch
 from research.export.fuser_export import export_fuser, import_fuser
 from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from stdpose_mm.evaluation.functional import ScoreCalibrator
-from stdpose_mm.propagation.auto.fusion_features import (
+from stdpose_mm.labelling.propagation.auto.fusion_features import (
     MAP_SIDE,
     MAP_STEPS,
     MAPS,
@@ -15,7 +15,7 @@ from stdpose_mm.propagation.auto.fusion_features import (
     VECTORS,
     FusionFeatures,
 )
-from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 
 
 @pytest.fixture(scope='module')

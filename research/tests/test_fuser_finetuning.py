@@ -38,11 +38,11 @@ from research.training.gap_extraction import (
 )
 from research.training.joint_matcher import JointMatcher
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labelled_videos import read_videos
-from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.propagation.auto.fusion_features import SCALARS
-from stdpose_mm.propagation.auto.network_heatmaps import shipped_stdpose
-from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
+from stdpose_mm.labelling.propagation.auto.fusion_features import SCALARS
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import shipped_stdpose
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.structures import POSETRACK_SKELETON
 from support.pose_network_files import JOINTS, dot_picture, write_described_network
 

@@ -20,10 +20,10 @@ from research.training.fuser_training import (
 from research.training.gap_fuser import GapFuser
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation.auto.evidence_maps import MAP_STEPS
-from stdpose_mm.propagation.auto.fusion_features import MAPS, WINDOW_HEATMAPS
-from stdpose_mm.propagation.flow.optical_flow import DISFlow
+from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_STEPS
+from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, WINDOW_HEATMAPS
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.tracking.optical_flow import DISFlow
 
 pytestmark = pytest.mark.slow
 

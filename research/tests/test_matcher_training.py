@@ -11,8 +11,12 @@ from research.export.matcher_export import export_matcher
 from research.training import matcher_training
 from research.training.matcher_training import MatchingPairs, train_matcher
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
-from stdpose_mm.io.labelled_videos import open_video, read_videos
-from stdpose_mm.propagation.auto.joint_matching import CROP_SIDE, POSE_SIDE, TrainedMatcher
+from stdpose_mm.labelling.comparison.labelled_videos import open_video, read_videos
+from stdpose_mm.labelling.propagation.auto.joint_matching import (
+    CROP_SIDE,
+    POSE_SIDE,
+    TrainedMatcher,
+)
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 
 from research.export.movenet_export import export_movenet
 from stdpose_mm.errors import InputError
-from stdpose_mm.pose_networks.load_pose_network import PoseNetworkFiles, load_pose_network
-from stdpose_mm.pose_networks.pose_network import PoseNetwork
+from stdpose_mm.labelling.evidence.load_pose_network import PoseNetworkFiles, load_pose_network
+from stdpose_mm.labelling.evidence.pose_network import PoseNetwork
 
 SIDE = 32
 JOINTS = 17

@@ -9,7 +9,7 @@ import pytest
 
 from research.training import simulated_networks
 from research.training.simulated_networks import simulate_network
-from stdpose_mm.propagation.auto.fusion_features import (
+from stdpose_mm.labelling.propagation.auto.fusion_features import (
     CANDIDATES,
     MAP_STEPS,
     MAPS,

@@ -19,13 +19,13 @@ from research.training.joint_matcher import JointMatcher
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, OnnxWindowBackend
-from stdpose_mm.onnx_session import start_session
-from stdpose_mm.propagation.auto.joint_matching import (
+from stdpose_mm.labelling.propagation.auto.joint_matching import (
     CROP_SIDE,
     SHIPPED_MATCHER,
     TrainedMatcher,
 )
-from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE, shipped_stdpose
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import SHIPPED_STDPOSE, shipped_stdpose
+from stdpose_mm.onnx_session import start_session
 from support.tiny_models import moving_pictures, window_model
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, 
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_backend import WindowLabels
 from stdpose_mm.inference.window_model import WindowModel
-from stdpose_mm.propagation.auto.network_heatmaps import shipped_stdpose
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import shipped_stdpose
 from stdpose_mm.structures import Skeleton
 from support.paths import ROOT
 from support.tiny_models import CODEC, moving_pictures, semantic_motion, window_model

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from research.baselines.dcpose import PoseResidualFusion, PoseTemporalMerger
+from stdpose_mm.labelling.propagation.window import method_of
 from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.propagation.window import method_of
 from support.model_samples import NUM_JOINTS, build, maps_head, tiny_cfg, window_batch
 
 NECKS: dict[str, dict[str, Any]] = {

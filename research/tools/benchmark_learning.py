@@ -29,11 +29,11 @@ from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import option
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.labelled_videos import open_video, read_videos
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.propagation import given_labels, subsample_labels
-from stdpose_mm.review import LabelAccuracy
+from stdpose_mm.labelling.comparison.labelled_videos import open_video, read_videos
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
+from stdpose_mm.labelling.propagation import given_labels, subsample_labels
+from stdpose_mm.labelling.review import LabelAccuracy
 from stdpose_mm.structures import VideoLabels
 
 

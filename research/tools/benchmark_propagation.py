@@ -39,9 +39,9 @@ from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.labelled_videos import read_videos
-from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.propagation.window import method_of
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
+from stdpose_mm.labelling.propagation import PROPAGATORS
+from stdpose_mm.labelling.propagation.window import method_of
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import counted
 

@@ -2,7 +2,7 @@
 
     python -m research.tools.export_stdpose CONFIG CHECKPOINT FOLDER --trained-on 400_clips
 
-The files in ``stdpose_mm/propagation/auto/weights``, which come with the package, were made in this
+The files in ``stdpose_mm/labelling/propagation/auto/weights``, which come with the package, were made in this
 way; the command of their training is in research/docs/auto_parts.md.
 """
 

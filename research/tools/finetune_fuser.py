@@ -44,9 +44,9 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import EvidenceOptions, RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labelled_videos import read_videos
-from stdpose_mm.propagation.auto.joint_matching import SHIPPED_MATCHER
-from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
+from stdpose_mm.labelling.propagation.auto.joint_matching import SHIPPED_MATCHER
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.text import counted
 
 

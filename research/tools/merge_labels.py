@@ -17,8 +17,8 @@ import numpy as np
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import write_posetrack18
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted

@@ -6,7 +6,7 @@
         --image-root data/calibration --matcher joint_matcher.onnx --stdpose work_dirs/exported \
         --out work_dirs/int8
 
-The files in ``stdpose_mm/propagation/auto/weights``, which come with the package, were made in this
+The files in ``stdpose_mm/labelling/propagation/auto/weights``, which come with the package, were made in this
 way from the output of ``train_matcher.py`` and ``export_stdpose.py``. Labelled clips of people show
 the range of the values in the networks; see research/docs/auto_parts.md.
 """
@@ -20,7 +20,7 @@ from research.export.auto_int8 import quantise_auto
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.io.labelled_videos import open_video, read_videos
+from stdpose_mm.labelling.comparison.labelled_videos import open_video, read_videos
 
 
 @dataclass(frozen=True, kw_only=True)

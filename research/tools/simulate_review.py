@@ -36,10 +36,10 @@ from stdpose_mm.cli.parser import option
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.evaluation.functional.keypoint_accuracy import pose_sizes
-from stdpose_mm.io.file_names import PICTURE_SUFFIXES
-from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.io.disk.file_names import PICTURE_SUFFIXES
 from stdpose_mm.io.labels import frame_sources
-from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
 from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.review_app.project import ReviewOptions
 from stdpose_mm.structures import VideoLabels, expand, pose_extent

@@ -35,8 +35,8 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.runner import last_checkpoint
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.file_names import file_name
-from stdpose_mm.io.output_guards import Output, guard_outputs
+from stdpose_mm.io.disk.file_names import file_name
+from stdpose_mm.io.disk.output_guards import Output, guard_outputs
 
 
 @dataclass(frozen=True, kw_only=True)

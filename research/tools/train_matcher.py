@@ -22,7 +22,7 @@ from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
-from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 
 FIRST_SEED = 1000
 """First seed of the clips, so that they differ from the clips of the demo and the tables."""

@@ -10,9 +10,9 @@ import torch
 from research.training.gap_fuser import GapFuser
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.io import atomic_path
-from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
-from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
-from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, unusable_weights
+from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
+from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import TrainedFuser, unusable_weights
 
 
 class CheckpointFuser(TrainedFuser):

@@ -23,14 +23,14 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.inference.window_model import WindowModel
-from stdpose_mm.pose_networks import load_pose_network
-from stdpose_mm.propagation.auto.joint_matching import TrainedMatcher
-from stdpose_mm.propagation.auto.network_heatmaps import (
+from stdpose_mm.labelling.evidence import load_pose_network
+from stdpose_mm.labelling.propagation.auto.joint_matching import TrainedMatcher
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     SHIPPED_STDPOSE,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
-from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted

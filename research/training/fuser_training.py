@@ -21,10 +21,10 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Gap, given_labels
-from stdpose_mm.propagation.auto.candidates import find_candidates
-from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS, sample_heatmaps
-from stdpose_mm.propagation.auto.fusion_features import (
+from stdpose_mm.labelling.propagation import Gap, given_labels
+from stdpose_mm.labelling.propagation.auto.candidates import find_candidates
+from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS, sample_heatmaps
+from stdpose_mm.labelling.propagation.auto.fusion_features import (
     LONGEST_GAP,
     NETWORK_HEATMAPS,
     WINDOW_HEATMAPS,
@@ -32,18 +32,26 @@ from stdpose_mm.propagation.auto.fusion_features import (
     HeatmapKind,
     extract_fusion_features,
 )
-from stdpose_mm.propagation.auto.joint_matching import JointSearch, TrainedMatcher, shipped_matcher
-from stdpose_mm.propagation.auto.network_heatmaps import (
+from stdpose_mm.labelling.propagation.auto.joint_matching import (
+    JointSearch,
+    TrainedMatcher,
+    shipped_matcher,
+)
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
     gather_heatmaps,
 )
-from stdpose_mm.propagation.auto.trained_fuser import fuser_inputs, log_joint_speed
-from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
-from stdpose_mm.propagation.flow.optical_flow import FlowEstimator
-from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
-from stdpose_mm.propagation.track_plans import TrackPlanner
+from stdpose_mm.labelling.propagation.auto.trained_fuser import fuser_inputs, log_joint_speed
+from stdpose_mm.labelling.propagation.flow.flow_tracks import (
+    FlowTracks,
+    follow_joints,
+    labelled_ends,
+)
+from stdpose_mm.labelling.propagation.gap_heatmaps import GapHeatmaps
+from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
+from stdpose_mm.tracking.optical_flow import FlowEstimator
 
 from .in_memory_training import train_in_memory
 from .simulated_networks import simulate_network

@@ -20,21 +20,21 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, OnnxWindowBackend
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_model import WindowModel
-from stdpose_mm.io.file_names import distinct_file_names
+from stdpose_mm.io.disk.file_names import distinct_file_names
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
-from stdpose_mm.propagation import given_labels
-from stdpose_mm.propagation.auto.auto_propagator import auto_flow
-from stdpose_mm.propagation.auto.joint_matching import SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.propagation.auto.network_heatmaps import (
+from stdpose_mm.labelling.comparison.labelled_videos import open_video
+from stdpose_mm.labelling.evidence import PoseNetworkFiles, load_pose_network
+from stdpose_mm.labelling.propagation import given_labels
+from stdpose_mm.labelling.propagation.auto.auto_propagator import auto_flow
+from stdpose_mm.labelling.propagation.auto.joint_matching import SHIPPED_MATCHER, TrainedMatcher
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     SHIPPED_STDPOSE,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
-from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
-from stdpose_mm.propagation.track_plans import MOST_COVERED
+from stdpose_mm.labelling.propagation.auto.trained_fuser import EVIDENCE
+from stdpose_mm.labelling.propagation.track_plans import MOST_COVERED
 from stdpose_mm.structures import VideoLabels
 
 from .fuser_training import (

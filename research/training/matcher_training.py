@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from research.training.joint_matcher import JointMatcher
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labelled_videos import open_video
-from stdpose_mm.propagation.auto.joint_matching import POSE_SIDE, crop_pose
+from stdpose_mm.labelling.comparison.labelled_videos import open_video
+from stdpose_mm.labelling.propagation.auto.joint_matching import POSE_SIDE, crop_pose
 from stdpose_mm.structures import VISIBLE, PersonLabel, VideoLabels, pose_extent
 
 from .in_memory_training import train_in_memory

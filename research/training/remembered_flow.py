@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.propagation.flow.optical_flow import MOST_ENLARGED, FlowEstimator
+from stdpose_mm.tracking.optical_flow import MOST_ENLARGED, FlowEstimator
 
 
 class RememberedFlow:

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
-from stdpose_mm.propagation.auto.evidence_maps import DENSE_SIDE, MAP_STEPS, near_and_wide
-from stdpose_mm.propagation.auto.fusion_features import (
+from stdpose_mm.labelling.propagation.auto.evidence_maps import DENSE_SIDE, MAP_STEPS, near_and_wide
+from stdpose_mm.labelling.propagation.auto.fusion_features import (
     NETWORK_HEATMAPS,
     SCALARS,
     VECTORS,

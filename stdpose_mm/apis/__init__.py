@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
 
 from .frame_result import FrameResult
 from .propagation_state import PropagationState

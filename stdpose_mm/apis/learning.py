@@ -14,10 +14,14 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.fingerprint import NOT_DECIDING, code_fingerprint
-from stdpose_mm.pose_networks.learned_network import ONNX_RECORD, LearnedNetwork, fit_calibrator
-from stdpose_mm.propagation import BasePropagator
-from stdpose_mm.propagation.learned_propagator import LearnedPropagator, combine, fit_odds
-from stdpose_mm.review import HiddenLabel, choose_hidden_labels
+from stdpose_mm.labelling.evidence.learned_network import (
+    ONNX_RECORD,
+    LearnedNetwork,
+    fit_calibrator,
+)
+from stdpose_mm.labelling.propagation import BasePropagator
+from stdpose_mm.labelling.propagation.learned_propagator import LearnedPropagator, combine, fit_odds
+from stdpose_mm.labelling.review import HiddenLabel, choose_hidden_labels
 from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
@@ -187,14 +191,16 @@ def train_on(
     # On a busy machine, threads that spin while they wait for each other take four times as long.
     os.environ.setdefault('GOMP_SPINCOUNT', '1000')
     require_packages('learning from labels', 'torch', 'onnx', extra='learn')
-    from stdpose_mm.training.learner import LabelledVideo, learn_network
+    from stdpose_mm.labelling.learning.learner import LabelledVideo, learn_network
 
     skeleton = _shared_skeleton(states)
     videos = [LabelledVideo(state.frames, state.tracks) for state in states]
     folder = states[0].folder
     finished: dict[str, bytes] = {}
     # Unlike those of gaps, these results depend on the code of training and export.
-    code = code_fingerprint(tuple(n for n in NOT_DECIDING if n not in ('export', 'training')))
+    code = code_fingerprint(
+        tuple(n for n in NOT_DECIDING if n not in ('export', 'labelling/learning'))
+    )
     cache = (
         finished
         if folder is None

@@ -7,8 +7,8 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import BasePropagator, Boxes, LifeSpan
-from stdpose_mm.propagation.base import GapCache
+from stdpose_mm.labelling.propagation import BasePropagator, Boxes, LifeSpan
+from stdpose_mm.labelling.propagation.base import GapCache
 from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
 
 

@@ -41,11 +41,11 @@ from stdpose_mm.errors import (
 )
 from stdpose_mm.inference.estimate_video import PoseEstimator, estimate_video
 from stdpose_mm.inference.frame_estimate import FrameEstimate
+from stdpose_mm.inference.sparse_estimator import SparseEstimator
 from stdpose_mm.inference.torch_window_backend import load_backend, stored_config
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
 from stdpose_mm.models.pose_estimators import WindowPoseEstimator
-from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from stdpose_mm.registration import register
 from stdpose_mm.structures import to_corners
 from stdpose_mm.text import counted
@@ -119,7 +119,7 @@ class STDPoseInferencer(Pose2DInferencer):
         runtime: See :func:`~stdpose_mm.inference.torch_window_backend.load_backend`.
         pose_every: The model runs on every n-th frame, and optical flow carries the poses to the
             frames between, see
-            :class:`~stdpose_mm.propagation.flow.sparse_estimator.SparseEstimator`. The frames
+            :class:`~stdpose_mm.inference.sparse_estimator.SparseEstimator`. The frames
             between have no heatmaps, and results of a camera are n frames late.
 
     Raises:

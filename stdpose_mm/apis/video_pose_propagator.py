@@ -20,8 +20,8 @@ import numpy as np
 
 from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError, require_device
-from stdpose_mm.io.atomic import atomic_path, require_writable
 from stdpose_mm.io.cache_folder import CacheFolder
+from stdpose_mm.io.disk.atomic import atomic_path, require_writable
 from stdpose_mm.io.labels import (
     NO_BOX_FRAME_OPTIONS,
     NO_FRAME_OPTIONS,
@@ -30,9 +30,9 @@ from stdpose_mm.io.labels import (
     match_labels,
 )
 from stdpose_mm.io.video import FrameSource, open_frames
-from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-from stdpose_mm.propagation import (
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
+from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
+from stdpose_mm.labelling.propagation import (
     BasePropagator,
     Boxes,
     LifeSpan,
@@ -43,17 +43,17 @@ from stdpose_mm.propagation import (
     load_propagator,
     propagate_frames,
 )
-from stdpose_mm.propagation.base import GapCache, require_method
-from stdpose_mm.propagation.gaps import shared_frames
-from stdpose_mm.propagation.identities import (
+from stdpose_mm.labelling.propagation.base import GapCache, require_method
+from stdpose_mm.labelling.propagation.gaps import shared_frames
+from stdpose_mm.labelling.propagation.identities import (
     absent_label,
     merge_tracks,
     split_track,
     swap_tracks,
 )
-from stdpose_mm.propagation.learned_propagator import LearnedPropagator
-from stdpose_mm.propagation.track_plans import TrackPlanner
-from stdpose_mm.review import (
+from stdpose_mm.labelling.propagation.learned_propagator import LearnedPropagator
+from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
+from stdpose_mm.labelling.review import (
     HiddenLabel,
     LabelAccuracy,
     compare_hidden_labels,

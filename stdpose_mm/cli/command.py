@@ -32,7 +32,7 @@ from stdpose_mm.errors import (
     os_error_text,
 )
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.io.disk.outputs import keep_edited
 from stdpose_mm.mmpose_patches import hide_library_notes
 from stdpose_mm.text import escape_unprintable
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.constants import CVAT_LABELS, LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.file_names import require_suffix
-from stdpose_mm.io.output_guards import guard_outputs, label_outputs
-from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.io.disk.file_names import require_suffix
+from stdpose_mm.io.disk.output_guards import guard_outputs, label_outputs
+from stdpose_mm.io.disk.outputs import choose_format
 
 from .argument_types import fraction, frame_rate, picture_size
 from .command import Command
@@ -139,7 +139,7 @@ def convert(options: ConvertOptions) -> None:
         write_cvat_labels,
         write_labels,
     )
-    from stdpose_mm.review import describe_poses
+    from stdpose_mm.labelling.review import describe_poses
     from stdpose_mm.structures.propagated_labels import accept_predictions
 
     target = options.format
@@ -174,7 +174,7 @@ def convert(options: ConvertOptions) -> None:
 
 def _warn_of_doubled_people(labels: VideoLabels) -> None:
     """Warn about people who seem to be labelled twice."""
-    from stdpose_mm.review import doubled_warnings
+    from stdpose_mm.labelling.review import doubled_warnings
 
     hand_labels = labels.with_persons([p for p in labels.persons if p.is_given])
     for sentence in doubled_warnings(hand_labels.tracks(), labels.skeleton):

@@ -44,10 +44,10 @@ def make_example(options: DemoOptions) -> None:
         raise InputError(f'{folder} holds files, give a new folder')
     from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
     from stdpose_mm.datasets.synthetic.motion import FRAMES_PER_SECOND
-    from stdpose_mm.io.atomic import atomic_folder
+    from stdpose_mm.io.disk.atomic import atomic_folder
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import write_video
-    from stdpose_mm.propagation import subsample_labels
+    from stdpose_mm.labelling.propagation import subsample_labels
     from stdpose_mm.text import counted, ranges
 
     clip = generate_clip(SEED, ClipSettings(frames=FRAMES, people=(2, 2)), 'clip')

@@ -37,7 +37,7 @@ from stdpose_mm.constants import (
 )
 from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.io.disk.outputs import keep_edited
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from stdpose_mm.inference.window_backend import WindowBackend
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
-    from stdpose_mm.pose_networks import PoseNetwork
+    from stdpose_mm.labelling.evidence import PoseNetwork
     from stdpose_mm.structures import PersonLabel, Skeleton
 
 _BODY = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
@@ -142,7 +142,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         (files,) = self.pose_networks
         if files.kind != 'zoo':
             return files.kind == 'config'
-        from stdpose_mm.pose_networks.model_zoo import ZooModel, find_network
+        from stdpose_mm.labelling.evidence.model_zoo import ZooModel, find_network
 
         return isinstance(find_network(files.file), ZooModel)
 
@@ -310,8 +310,8 @@ def load_frame_network(options: InferOptions) -> PoseNetwork:
     Raises:
         InputError: If its files cannot be fetched or used.
     """
-    from stdpose_mm.pose_networks import PoseNetwork, load_pose_network
-    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+    from stdpose_mm.labelling.evidence import PoseNetwork, load_pose_network
+    from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
 
     if options.checkpoint is not None:
         return LearnedNetwork(Path(options.checkpoint))
@@ -351,7 +351,7 @@ def infer_video(job: InferJob, models: InferenceModels) -> VideoResult:
     box_source = _box_source(job, frames, models.detector)
     estimator = models.estimator
     if options.pose_every > 1:
-        from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
+        from stdpose_mm.inference.sparse_estimator import SparseEstimator
 
         estimator = SparseEstimator(estimator, options.pose_every)
     smoother = (

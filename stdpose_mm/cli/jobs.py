@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from stdpose_mm.constants import LAUNCHERS, VIDEO_OUTPUT_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import has_suffix
-from stdpose_mm.io.output_guards import (
+from stdpose_mm.io.disk.file_names import has_suffix
+from stdpose_mm.io.disk.output_guards import (
     Output,
     guard_outputs,
     label_outputs,
     refuse_shared_outputs,
 )
-from stdpose_mm.io.outputs import choose_format, means_folder
+from stdpose_mm.io.disk.outputs import choose_format, means_folder
 from stdpose_mm.io.video_list import InputVideo, VideoFiles
 
 from .argument_types import shard
@@ -183,7 +183,7 @@ class VideoJob(ABC, Generic[Options]):
 
         Raises:
             InputError: See :attr:`files` and
-                :func:`~stdpose_mm.io.output_guards.guard_outputs`.
+                :func:`~stdpose_mm.io.disk.output_guards.guard_outputs`.
         """
         # A wrong name is told although the inputs may be missing, too.
         guard_outputs(self.file_outputs)

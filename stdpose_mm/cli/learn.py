@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.io.disk.outputs import keep_edited
 from stdpose_mm.text import counted
 
 from .argument_types import minutes
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.learning import LearningOutcome
     from stdpose_mm.apis.propagation_state import PropagationState
-    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+    from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def learn(options: LearnOptions) -> None:
     """
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.video import open_frames
-    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+    from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
 
     refuse_idle(options)
     options.require_folders()
@@ -118,7 +118,7 @@ def learn_with_progress(
     """
     from tqdm import tqdm
 
-    from stdpose_mm.pose_networks.learned_network import require_enough
+    from stdpose_mm.labelling.evidence.learned_network import require_enough
 
     from .progress import BAR, hide_bars
 

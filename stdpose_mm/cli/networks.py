@@ -62,14 +62,14 @@ def run(options: NetworksOptions) -> None:
 def _published() -> dict[str, Any]:
     """Pose networks and detectors that need no PyTorch, by name and alias."""
     from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
-    from stdpose_mm.pose_networks.published_networks import PUBLISHED
+    from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 
     return {**PUBLISHED, **PUBLISHED_DETECTORS}
 
 
 def _show(names: list[str]) -> None:
     """Print one line for each network, beginning with those that have an alias."""
-    from stdpose_mm.pose_networks.model_zoo import read_model_zoo
+    from stdpose_mm.labelling.evidence.model_zoo import read_model_zoo
 
     networks: dict[str, Any] = {**_published(), **read_model_zoo()}
     rows = []
@@ -90,7 +90,7 @@ def _show(names: list[str]) -> None:
 def _fetch(names: list[str]) -> None:
     """Fetch the files of some networks, those that are missing."""
     from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
-    from stdpose_mm.pose_networks.model_zoo import find_network
+    from stdpose_mm.labelling.evidence.model_zoo import find_network
 
     if 'all' in names:
         names = [network.name for network in dict.fromkeys(_published().values())]

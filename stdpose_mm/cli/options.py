@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from stdpose_mm.detection.detector_files import DetectorFile
     from stdpose_mm.io.labels import FrameOptions
     from stdpose_mm.io.labels.label_reading import LabelReading
-    from stdpose_mm.pose_networks import PoseNetworkFiles
+    from stdpose_mm.labelling.evidence import PoseNetworkFiles
 
 _FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_OUTPUT_SUFFIXES, '.html', '.htm', '.pdf')
 """Suffixes that show that a name is meant as a file, where a folder is expected."""
@@ -389,7 +389,7 @@ class PoseNetworkOptions:
         Raises:
             InputError: If the configs lack or exceed the checkpoints, or a suffix is unknown.
         """
-        from stdpose_mm.pose_networks import PoseNetworkFiles
+        from stdpose_mm.labelling.evidence import PoseNetworkFiles
 
         evidence = [PoseNetworkFiles.parse(text, name) for name, text in self.evidence_texts]
         configs = [number for number, files in enumerate(evidence) if files.kind == 'config']
@@ -476,7 +476,7 @@ class PropagatorOptions(EvidenceOptions):
             InputError: If not, or if a package of the method is not installed.
         """
         refuse_idle(self)
-        from stdpose_mm.propagation.base import require_method_packages
+        from stdpose_mm.labelling.propagation.base import require_method_packages
 
         require_method_packages(self.method)
 
@@ -531,7 +531,7 @@ def note_network_downloads(
     """
     from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
     from stdpose_mm.io.downloads import note_downloads
-    from stdpose_mm.pose_networks.model_zoo import find_network
+    from stdpose_mm.labelling.evidence.model_zoo import find_network
 
     named: list[Any] = [find_network(files.file) for files in networks if files.kind == 'zoo']
     if detector is not None and detector.is_published:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hin
 
 from stdpose_mm.errors import cut_long
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.output_guards import Output, guard_outputs
+from stdpose_mm.io.disk.output_guards import Output, guard_outputs
 
 EXIT_INPUT_ERROR = 2
 
@@ -53,7 +53,7 @@ def option(
         names: Names on the command line, the one in use last; by default the name of the field.
         needs: What the option needs, else :func:`~stdpose_mm.cli.options.refuse_idle` refuses it.
         settings: Further arguments of ``add_argument``. ``writes=True`` marks an output, which may
-            have fields of :class:`~stdpose_mm.io.output_guards.Output`; ``reads_folder=True`` marks
+            have fields of :class:`~stdpose_mm.io.disk.output_guards.Output`; ``reads_folder=True`` marks
             an argument that may name a folder, whose label files are all read.
     """
     needs = (needs,) if isinstance(needs, Need) else needs
@@ -157,7 +157,7 @@ class CliParser(argparse.ArgumentParser):
         part between commas, colons or equals signs.
 
         Raises:
-            InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs`.
+            InputError: See :func:`~stdpose_mm.io.disk.output_guards.guard_outputs`.
         """
         outputs = [
             replace(declared, path=getattr(args, dest)) for dest, declared in self.outputs.items()

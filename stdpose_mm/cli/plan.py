@@ -28,7 +28,7 @@ from .options import BoxOptions, refuse_idle
 from .parser import argument, option
 
 if TYPE_CHECKING:
-    from stdpose_mm.review import UnlabelledVideo
+    from stdpose_mm.labelling.review import UnlabelledVideo
 
 SHARES = (0.9, 0.95, 0.98)
 """Shares of right joints for which the required number of labels is printed."""
@@ -66,7 +66,7 @@ def plan(options: PlanOptions) -> None:
 
     from stdpose_mm.detection import read_tracks
     from stdpose_mm.io.video import open_frames
-    from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
+    from stdpose_mm.labelling.review import UnlabelledVideo, choose_first_labels, measure_motion
 
     listed, box_frames = options.listed, options.box_frames
     options.require_folders()
@@ -103,7 +103,7 @@ def plan(options: PlanOptions) -> None:
 
 
 def _format_ratio(planned: Sequence[UnlabelledVideo], share: float) -> str:
-    from stdpose_mm.review import choose_first_labels
+    from stdpose_mm.labelling.review import choose_first_labels
 
     choice = choose_first_labels(planned, share)
     return f'{share:.0%} would take {counted(choice.number, "label")}'

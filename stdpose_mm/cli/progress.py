@@ -31,7 +31,7 @@ def hide_bars(quiet: bool = False) -> bool | None:
 
 
 class FrameProgress:
-    """Progress bar over all work on a video, a :class:`~stdpose_mm.propagation.WorkListener`.
+    """Progress bar over all work on a video, a :class:`~stdpose_mm.labelling.propagation.WorkListener`.
 
     Each part of the work, such as propagation, the overlay video and the report, has an equal share
     of the bar. The bar is full only when the block ends in which it is used.
@@ -81,7 +81,7 @@ class FrameProgress:
 
     def watch(self, frames: FrameSource) -> FrameSource:
         """Return frames of which each, when it is read, is one more finished frame of the part."""
-        from stdpose_mm.propagation.work_progress import WatchedFrames
+        from stdpose_mm.labelling.propagation.work_progress import WatchedFrames
 
         reads = count(1)
         return WatchedFrames(frames, lambda _: self.advance(min(next(reads), self._num_frames)))

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.output_guards import Output, refuse_input_folders
-from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
+from stdpose_mm.io.disk.output_guards import Output, refuse_input_folders
+from stdpose_mm.io.disk.outputs import keep_edited, learned_network, report_video
 from stdpose_mm.text import counted
 
 from .argument_types import fraction, minutes, whole
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.propagation_state import PropagationState
     from stdpose_mm.io.video import FrameSource
-    from stdpose_mm.review import LabelAccuracy
+    from stdpose_mm.labelling.review import LabelAccuracy
     from stdpose_mm.structures import VideoLabels
 
     from .progress import FrameProgress
@@ -184,7 +184,7 @@ class PropagateJob(DenseJob[PropagateOptions]):
         Raises:
             InputError: If they cannot be read or do not fit, or nothing is labelled.
         """
-        from stdpose_mm.propagation import subsample_labels
+        from stdpose_mm.labelling.propagation import subsample_labels
         from stdpose_mm.structures.propagated_labels import require_start
 
         labels = self.options.label_reading.read(self.files, frames)
@@ -280,7 +280,7 @@ def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult
     Raises:
         InputError: If something that was given cannot be used; no label file is written then.
     """
-    from stdpose_mm.review import describe_poses
+    from stdpose_mm.labelling.review import describe_poses
     from stdpose_mm.structures.propagated_labels import keep_certain
 
     from .progress import FrameProgress
@@ -344,7 +344,7 @@ def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult
 def _print_label_summary(job: PropagateJob, state: PropagationState, labels: VideoLabels) -> None:
     """Print what is labelled; for one of several videos, and with --quiet, only warnings."""
     from stdpose_mm.io.labels import describe_frames
-    from stdpose_mm.review import describe_labels, label_warnings
+    from stdpose_mm.labelling.review import describe_labels, label_warnings
 
     tracks, skeleton, frames = state.tracks, labels.skeleton, state.frames
     if not any(label.is_located for track in tracks.values() for label in track.values()):
@@ -374,7 +374,7 @@ def _calibrate(
     # This takes memory for each frame.
     if not (options.report or options.check or options.suggest or options.measure):
         return dense, None, []
-    from stdpose_mm.review import LabelAccuracy, calibrate_scores, recalibrate
+    from stdpose_mm.labelling.review import LabelAccuracy, calibrate_scores, recalibrate
 
     calibrated = calibrate_scores(dense, options.method)
     if not options.measure:
@@ -433,8 +433,8 @@ def _write_outputs(
             with side_output(job.out, video, problems), bar.part('overlay'):
                 write_overlay(video, bar.watch(frames), dense)
         if job.report is not None:
-            from stdpose_mm.review import frames_to_check
-            from stdpose_mm.visualization import write_report
+            from stdpose_mm.labelling.report import write_report
+            from stdpose_mm.labelling.review import frames_to_check
 
             with side_output(job.out, job.report, problems), bar.part('report'):
                 linked = write_report(

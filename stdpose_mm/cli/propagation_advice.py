@@ -10,7 +10,7 @@ import numpy as np
 from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
-    from stdpose_mm.review import LabelAccuracy, TrackErrors
+    from stdpose_mm.labelling.review import LabelAccuracy, TrackErrors
     from stdpose_mm.structures import VideoLabels
 
 GOOD_ENOUGH = 0.95
@@ -63,7 +63,7 @@ def list_advice(
         suggest: Number of frames to label.
         accuracy: The measured accuracy, which the scores include, if any.
     """
-    from stdpose_mm.review import errors_beside_labels, frames_to_check, rank_gains
+    from stdpose_mm.labelling.review import errors_beside_labels, frames_to_check, rank_gains
 
     lines = []
     who = dense.skeleton.category
@@ -96,7 +96,7 @@ def _format_outlook(
 
     If no joint was propagated, all are right, which says nothing about a method.
     """
-    from stdpose_mm.review import Outlook, expect_errors_left
+    from stdpose_mm.labelling.review import Outlook, expect_errors_left
 
     if not any((person.labelled & ~person.given).any() for person in dense.persons):
         return 'no joint was propagated, so there is no accuracy to estimate'

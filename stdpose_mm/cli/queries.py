@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.file_names import require_video
+from stdpose_mm.io.disk.file_names import require_video
 from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.text import counted
 
@@ -44,8 +44,8 @@ def write_queries(options: QueriesOptions) -> None:
         InputError: If something that was given cannot be used, or no joint is labelled.
     """
     from stdpose_mm.io.video import open_frames
-    from stdpose_mm.pose_networks.point_tracks import TrackQueries
-    from stdpose_mm.propagation import given_labels
+    from stdpose_mm.labelling.evidence.point_tracks import TrackQueries
+    from stdpose_mm.labelling.propagation import given_labels
 
     require_video(options.video, options.labels)
     files = VideoFiles(

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from stdpose_mm.errors import InputError, note, require_packages
-from stdpose_mm.io.file_names import file_stem, shows_frames
-from stdpose_mm.io.output_guards import Output, label_outputs
-from stdpose_mm.io.outputs import choose_format, means_folder
+from stdpose_mm.io.disk.file_names import file_stem, shows_frames
+from stdpose_mm.io.disk.output_guards import Output, label_outputs
+from stdpose_mm.io.disk.outputs import choose_format, means_folder
 from stdpose_mm.io.video_list import VideoInputs, read_inputs
 
 from .argument_types import fraction, port
@@ -125,7 +125,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
         return {**super().result_paths, '--drafts': drafts}
 
     def evidence_files(self, name: str) -> dict[str, list[Path]]:
-        from stdpose_mm.pose_networks import PoseNetworkFiles
+        from stdpose_mm.labelling.evidence import PoseNetworkFiles
 
         files = PoseNetworkFiles(self.drafts, kind='results') if self.drafts else None
         drafts = [] if files is None else [*files.read_files(name).values()]
@@ -144,7 +144,7 @@ def review(options: ReviewCommandOptions) -> None:
     require_packages('the review page', 'starlette', 'uvicorn')
     skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.pose_networks.pose_results import PoseResults
+    from stdpose_mm.labelling.evidence.pose_results import PoseResults
     from stdpose_mm.review_app.drafts import DraftSources
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
 

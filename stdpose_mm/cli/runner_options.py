@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.atomic import require_writable_folder
+from stdpose_mm.io.disk.atomic import require_writable_folder
 
 from .parser import argument, option
 

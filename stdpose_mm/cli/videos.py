@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.io.disk.outputs import keep_edited
 from stdpose_mm.processes import (
     is_first_process,
     joined_processes,

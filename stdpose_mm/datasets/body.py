@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
-from stdpose_mm.io.file_names import find_installed_config
+from stdpose_mm.io.disk.file_names import find_installed_config
 from stdpose_mm.registration import register
 
 from .base import BaseWindowDataset

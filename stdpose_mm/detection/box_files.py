@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.disk.atomic import PathLike
 from stdpose_mm.io.labels import (
     NO_BOX_FRAME_OPTIONS,
     FrameOptions,

@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_reader
 from stdpose_mm.errors import InputError, one_line, require_packages
-from stdpose_mm.io.file_names import find_installed_config
+from stdpose_mm.io.disk.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import FrameBoxes, box_iou
 

@@ -22,7 +22,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.io.atomic import atomic_path, remove_partial
+from stdpose_mm.io.disk.atomic import atomic_path, remove_partial
 
 _WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """Errors that MMEngine raises for a checkpoint of another layout or model."""

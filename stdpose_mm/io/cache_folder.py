@@ -26,7 +26,7 @@ from platformdirs import user_cache_path
 
 from stdpose_mm.errors import InputError, note
 
-from .atomic import ABANDONED_AFTER, PathLike, atomic_path, write_json
+from .disk.atomic import ABANDONED_AFTER, PathLike, atomic_path, write_json
 from .fingerprint import code_fingerprint, fingerprint
 
 T = TypeVar('T')

@@ -27,8 +27,8 @@ from tqdm import tqdm
 
 from stdpose_mm.errors import InputError, note, one_line, system_errors_of
 
-from .atomic import atomic_path, write_text
 from .cache_folder import choose_cache_folder
+from .disk.atomic import atomic_path, write_text
 
 MIRROR_VARIABLE = 'STDPOSE_MIRROR'
 """Environment variable with the address of a server that has the same files in the same folders; it

@@ -18,11 +18,14 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, system_errors_of
 
-from .file_names import is_picture
+from .disk.file_names import is_picture
 from .video import FrameSource, FrameView
 
-NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'visualization')
-"""Subpackages whose code does not affect the poses that a propagator returns."""
+NOT_DECIDING = (
+    *('apis', 'cli', 'export', 'labelling/comparison', 'labelling/learning', 'labelling/report.py'),
+    *('labelling/review', 'labelling/templates', 'review_app', 'visualization'),
+)
+"""Files and folders whose code does not affect the poses that a propagator returns."""
 
 LIBRARIES = (
     *('ai-edge-litert', 'av', 'mmcv', 'mmpose', 'numpy', 'onedl-mmcv', 'onnxruntime'),
@@ -110,12 +113,15 @@ def code_fingerprint(left_out: tuple[str, ...] = NOT_DECIDING) -> str:
     It covers the package's files, including weights, and the versions of ``LIBRARIES``.
 
     Args:
-        left_out: Subpackages to leave out; new subpackages are included by default.
+        left_out: Files and folders to leave out; new ones are included by default.
     """
     root = Path(str(files(__name__.partition('.')[0])))
     names = [path.relative_to(root) for path in root.rglob('*') if path.is_file()]
-    chosen = [n for n in names if n.parts[0] not in left_out and '__pycache__' not in n.parts]
-    files_of_code = {name.as_posix(): root / name for name in chosen}
+    files_of_code = {
+        name.as_posix(): root / name
+        for name in names
+        if '__pycache__' not in name.parts and not any(map(name.is_relative_to, left_out))
+    }
     return fingerprint(files_of_code, {name: _version(name) for name in LIBRARIES})
 
 

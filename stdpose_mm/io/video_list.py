@@ -18,7 +18,7 @@ from typing import Any
 from stdpose_mm.errors import InputError
 from stdpose_mm.text import listed
 
-from .file_names import (
+from .disk.file_names import (
     VIDEO_SUFFIXES,
     frames_name,
     is_picture,

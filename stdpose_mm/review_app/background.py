@@ -10,8 +10,8 @@ from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation.gaps import shared_frames
-from stdpose_mm.review import LabelAccuracy
+from stdpose_mm.labelling.propagation.gaps import shared_frames
+from stdpose_mm.labelling.review import LabelAccuracy
 
 from .guidance import GuidanceReport
 from .messages import SECONDS_BETWEEN_EVENTS, WorkProgress, sentence_of

@@ -25,11 +25,11 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
 from stdpose_mm.inference.window_backend import read_batches
 from stdpose_mm.io.limits import MAX_COORDINATE
-from stdpose_mm.pose_networks import PoseNetwork, PoseNetworkFiles, load_pose_network
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork, fit_calibrator
-from stdpose_mm.pose_networks.pose_results import PoseResults
-from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
-from stdpose_mm.review.expected_errors import spread
+from stdpose_mm.labelling.evidence import PoseNetwork, PoseNetworkFiles, load_pose_network
+from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, fit_calibrator
+from stdpose_mm.labelling.evidence.pose_results import PoseResults
+from stdpose_mm.labelling.review import UnlabelledVideo, choose_first_labels, measure_motion
+from stdpose_mm.labelling.review.expected_errors import spread
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, person_box
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted

@@ -1,4 +1,4 @@
-"""Guidance on quality and on what to label next: :mod:`stdpose_mm.review` for shown poses."""
+"""Guidance on quality and on what to label next: :mod:`stdpose_mm.labelling.review` for shown poses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator
-from stdpose_mm.review import (
+from stdpose_mm.labelling.review import (
     LabelAccuracy,
     LabelWarning,
     Outlook,

@@ -18,11 +18,11 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 
 from stdpose_mm.errors import InputError, os_error_text
-from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.io.disk.atomic import require_writable
+from stdpose_mm.io.disk.outputs import keep_copy
 from stdpose_mm.io.labels.fields import Record
 from stdpose_mm.io.labels.posetrack18 import parse_posetrack18, posetrack18_fields
-from stdpose_mm.io.outputs import keep_copy
-from stdpose_mm.propagation import given_labels
+from stdpose_mm.labelling.propagation import given_labels
 from stdpose_mm.structures import FrameNumbering, PersonLabel, VideoLabels
 from stdpose_mm.text import counted
 

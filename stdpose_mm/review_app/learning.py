@@ -26,8 +26,8 @@ from typing import NamedTuple
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.atomic import atomic_path, require_writable
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork, require_enough
+from stdpose_mm.io.disk.atomic import atomic_path, require_writable
+from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, require_enough
 
 from .messages import Learning, sentence_of
 from .video_review import VideoReview

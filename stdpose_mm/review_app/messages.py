@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Literal, TypedDict
 
 from stdpose_mm.errors import explain_error, one_line
-from stdpose_mm.review import LabelWarning
+from stdpose_mm.labelling.review import LabelWarning
 from stdpose_mm.structures import Source
 
 SHOWN_DECIMALS = 2

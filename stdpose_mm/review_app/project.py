@@ -13,12 +13,12 @@ from threading import Thread
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
+from stdpose_mm.io.disk.outputs import learned_network
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels.label_reading import LabelReading
-from stdpose_mm.io.outputs import learned_network
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.io.video_list import VideoFiles
-from stdpose_mm.review import label_warnings
+from stdpose_mm.labelling.review import label_warnings
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions
 

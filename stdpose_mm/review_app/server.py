@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, explain_error, os_error_text, require_choice
-from stdpose_mm.io.file_names import file_stem
+from stdpose_mm.io.disk.file_names import file_stem
 
 from .access import LOOPBACK, LocalAccess
 from .edits import StaleEditError

@@ -11,8 +11,8 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.constants import LifeSpan
-from stdpose_mm.propagation.gaps import find_presence_intervals
-from stdpose_mm.propagation.interpolation import interpolate_track
+from stdpose_mm.labelling.propagation.gaps import find_presence_intervals
+from stdpose_mm.labelling.propagation.interpolation import interpolate_track
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change

@@ -13,13 +13,13 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import atomic_path
+from stdpose_mm.io.disk.atomic import atomic_path
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
-from stdpose_mm.propagation import BasePropagator
-from stdpose_mm.review import LabelWarning, place_pose
+from stdpose_mm.labelling.propagation import BasePropagator
+from stdpose_mm.labelling.review import LabelWarning, place_pose
 from stdpose_mm.structures import VISIBLE, Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources, read_box

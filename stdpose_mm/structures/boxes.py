@@ -128,7 +128,7 @@ def crop_affine(
         input_size: Width and height of the crop.
         padding: Factor by which the extended box is enlarged.
         geometry: 'udp', 'mmpose' or 'centre', see
-            :class:`~stdpose_mm.pose_networks.network_description.NetworkDescription`.
+            :class:`~stdpose_mm.labelling.evidence.network_description.NetworkDescription`.
     """
     size = np.array(input_size, dtype=np.float64)
     extent = np.maximum(box[2:], 1.0)

@@ -1,9 +1,8 @@
-"""Drawing: poses on frames, trajectories, reports."""
+"""Drawing: poses on frames, trajectories."""
 
 from .colors import track_color
 from .overlay import draw_people, overlay_frames, write_overlay
 from .plots import save_figure, trajectories
-from .report import write_report
 
 __all__ = [
     'draw_people',
@@ -12,5 +11,4 @@ __all__ = [
     'track_color',
     'trajectories',
     'write_overlay',
-    'write_report',
 ]

@@ -17,8 +17,8 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.propagation.learned_propagator import LearnedPropagator
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
+from stdpose_mm.labelling.propagation.learned_propagator import LearnedPropagator
 from stdpose_mm.structures import Skeleton
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 

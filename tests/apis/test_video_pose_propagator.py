@@ -11,10 +11,10 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation.flow.optical_flow import RAFTFlow
-from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.propagation.window import PerFramePropagator
+from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
+from stdpose_mm.labelling.propagation.window import PerFramePropagator
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.tracking.optical_flow import RAFTFlow
 from support.comparison_videos import SpyPropagator
 
 POSE = np.array([[10, 10], [20, 10], [10, 30]], float)

@@ -15,7 +15,7 @@ from stdpose_mm.cli import infer
 from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import write_video
-from stdpose_mm.pose_networks.published_networks import PUBLISHED
+from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 from support.bare_onnx import PERSON, blob_detector, simcc_network
 from support.published_files import publish
 from support.without_torch import run_without_torch

@@ -14,10 +14,10 @@ import pytest
 from stdpose_mm.cli import infer
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames, write_video
-from stdpose_mm.pose_networks.learned_network import pose_box
+from stdpose_mm.labelling.evidence.learned_network import pose_box
+from stdpose_mm.labelling.learning import network_trainer
+from stdpose_mm.labelling.learning.learner import LabelledVideo, learn_network
 from stdpose_mm.structures import expand
-from stdpose_mm.training import network_trainer
-from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 from support.input_files import write_boxes
 from support.refusals import refusal

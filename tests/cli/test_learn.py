@@ -14,9 +14,9 @@ from stdpose_mm.apis import video_pose_propagator
 from stdpose_mm.apis.learning import LearningOutcome
 from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-from stdpose_mm.propagation import load_propagator
-from stdpose_mm.training import learner, network_trainer
+from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
+from stdpose_mm.labelling.learning import learner, network_trainer
+from stdpose_mm.labelling.propagation import load_propagator
 from support.coloured_dots import dots_labels, dots_video, write_losslessly
 
 NUM_FRAMES, LABELLED = 30, range(0, 30, 3)

@@ -38,7 +38,9 @@ def write_boxes(path: Path, lefts: list[float], track_id: int = 1) -> Path:
 
 
 def test_all_videos_are_checked_before_the_first_is_measured(run, tmp_path, monkeypatch):
-    monkeypatch.setattr('stdpose_mm.review.measure_motion', lambda *_: pytest.fail('measured'))
+    monkeypatch.setattr(
+        'stdpose_mm.labelling.review.measure_motion', lambda *_: pytest.fail('measured')
+    )
     video, missing = write_video(tmp_path / 'clip', 4), tmp_path / 'none.mp4'
     assert f'{missing} does not exist' in refusal(run, video, missing)
 

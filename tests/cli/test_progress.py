@@ -15,7 +15,7 @@ from stdpose_mm.cli import propagate
 from stdpose_mm.cli.progress import FrameProgress, describe_time
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.visualization import report
+from stdpose_mm.labelling import report
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import labels as labels_io
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import write_video
+from stdpose_mm.labelling import report
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.visualization import report
 from support.paths import ROOT
 from support.refusals import refusal
 from support.warm_commands import start_code

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from stdpose_mm.cli.propagation_advice import format_accuracy, list_advice
-from stdpose_mm.review import HiddenLabel, LabelAccuracy
+from stdpose_mm.labelling.review import HiddenLabel, LabelAccuracy
 from support.scored_videos import scored_track, scored_video
 
 MEASURED = LabelAccuracy(

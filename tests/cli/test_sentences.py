@@ -24,7 +24,7 @@ from stdpose_mm.cli.env import EnvOptions
 from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError, InputWarning, explain_error
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.labelled_videos import open_video
+from stdpose_mm.labelling.comparison.labelled_videos import open_video
 from stdpose_mm.structures import VideoFrame, VideoLabels
 from support.platforms import posix
 

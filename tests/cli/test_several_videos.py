@@ -419,7 +419,7 @@ def test_labels_whose_report_failed_are_replaced_without_a_copy(run, tmp_path, m
 
     out, pages = tmp_path / 'out', ('--report', tmp_path / 'pages')
     with monkeypatch.context() as patched:
-        patched.setattr('stdpose_mm.visualization.write_report', refuse)
+        patched.setattr('stdpose_mm.labelling.report.write_report', refuse)
         code, printed, _ = run(out, *pages)
         assert code == 2
         assert printed.endswith('3 videos: 0 done, 0 done before, 3 failed\n')

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import propagate, queries, review
-from stdpose_mm.pose_networks.point_tracks import TrackQueries
+from stdpose_mm.labelling.evidence.point_tracks import TrackQueries
 from support.input_files import link_for_each
 from support.refusals import refusal
 

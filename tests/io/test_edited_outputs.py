@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.errors import InputWarning
-from stdpose_mm.io.outputs import keep_edited
+from stdpose_mm.io.disk.outputs import keep_edited
 from support.platforms import posix
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.file_names import kind_of_file, require_video
+from stdpose_mm.io.disk.file_names import kind_of_file, require_video
 from stdpose_mm.io.video import write_video
 
 PICTURES = np.zeros((3, 32, 32, 3), np.uint8)

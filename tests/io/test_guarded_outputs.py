@@ -9,8 +9,8 @@ import pytest
 
 from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.output_guards import Output, guard_outputs
-from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.io.disk.output_guards import Output, guard_outputs
+from stdpose_mm.io.disk.outputs import choose_format
 from support.platforms import posix
 
 
@@ -30,7 +30,7 @@ def test_a_name_stands_for_a_format(name, format):
 
 @pytest.mark.parametrize('format', WRITE_FORMATS)
 def test_every_format_can_be_asked_for_by_a_name_of_its_own(format, monkeypatch):
-    monkeypatch.setattr('stdpose_mm.io.outputs.require_packages', lambda *names: None)
+    monkeypatch.setattr('stdpose_mm.io.disk.outputs.require_packages', lambda *names: None)
     for suffix in WRITE_FORMATS[format]:
         assert choose_format(f'a{suffix}', format) == format
 

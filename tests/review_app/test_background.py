@@ -14,9 +14,9 @@ import pytest
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation import propagate_labels
-from stdpose_mm.propagation.interpolation import LinearPropagator, interpolate_track
-from stdpose_mm.review import LabelAccuracy
+from stdpose_mm.labelling.propagation import propagate_labels
+from stdpose_mm.labelling.propagation.interpolation import LinearPropagator, interpolate_track
+from stdpose_mm.labelling.review import LabelAccuracy
 from stdpose_mm.review_app import background, video_review
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of

@@ -13,8 +13,8 @@ import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-from stdpose_mm.pose_networks.pose_results import PoseResults
+from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
+from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.review_app import drafts
 from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels

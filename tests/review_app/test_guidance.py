@@ -12,8 +12,8 @@ import pytest
 from stdpose_mm.apis import PoseNetworkFiles, VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import PROPAGATORS, Gap, GapPoses
-from stdpose_mm.review import HiddenLabel, LabelAccuracy, TrackErrors
+from stdpose_mm.labelling.propagation import PROPAGATORS, Gap, GapPoses
+from stdpose_mm.labelling.review import HiddenLabel, LabelAccuracy, TrackErrors
 from stdpose_mm.review_app import guidance as guidance_module
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of

@@ -25,7 +25,7 @@ from stdpose_mm.errors import InputError, explain_error
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.labels.label_reading import LabelReading
-from stdpose_mm.propagation import given_labels
+from stdpose_mm.labelling.propagation import given_labels
 from stdpose_mm.review_app.journal import Journal, same_labels
 from stdpose_mm.structures import VideoLabels
 from support.label_samples import content as content_of

@@ -22,11 +22,11 @@ import pytest
 from stdpose_mm.cli import propagate
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.pose_networks.learned_network import ONNX_RECORD
+from stdpose_mm.labelling.evidence.learned_network import ONNX_RECORD
+from stdpose_mm.labelling.learning.learner import LabelledVideo, learn_network
 from stdpose_mm.review_app import learning
 from stdpose_mm.review_app.project import ReviewProject
 from stdpose_mm.structures import VideoLabels
-from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support import fake_learning
 from support.fake_learning import FakeLearning
 from support.review_page import SKELETON, Page, access_to, label, labels_of

@@ -59,7 +59,11 @@ def metadata(wheel: zipfile.ZipFile, file: str) -> list[str]:
 def test_wheel_holds_the_data_of_the_package(wheel):
     names = set(wheel.namelist())
     assert 'stdpose_mm/py.typed' in names
-    for folder in ('propagation/auto/weights', 'review_app/static', 'visualization/templates'):
+    for folder in (
+        'labelling/propagation/auto/weights',
+        'review_app/static',
+        'labelling/templates',
+    ):
         for path in (ROOT / 'stdpose_mm' / folder).glob('*'):
             assert path.relative_to(ROOT).as_posix() in names
 

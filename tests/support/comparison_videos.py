@@ -9,7 +9,7 @@ import numpy as np
 
 from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.io.video import FrameSource, UnavailableFrames
-from stdpose_mm.propagation import BasePropagator, Gap, GapPoses
+from stdpose_mm.labelling.propagation import BasePropagator, Gap, GapPoses
 from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 PAIR = Skeleton(('tail', 'nose'), category='mouse')

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Gap, GapPoses
-from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.labelling.propagation import Gap, GapPoses
+from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import background
 from stdpose_mm.structures import Skeleton
 

@@ -125,7 +125,7 @@ def write_training_inputs(folder: Path) -> None:
     import torch
     from mmpose.registry import MODELS
 
-    from stdpose_mm.training import learner, network_trainer
+    from stdpose_mm.labelling.learning import learner, network_trainer
     from support.coloured_dots import dots_labels, dots_video, write_losslessly
     from support.tiny_models import write_model_files
     from support.toy_command import CONFIG, TOY_PARTS

@@ -7,14 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.auto.candidates import Candidates, find_candidates
-from stdpose_mm.propagation.auto.evidence_maps import sample_heatmaps
-from stdpose_mm.propagation.auto.fusion_features import FusionFeatures, extract_fusion_features
-from stdpose_mm.propagation.auto.joint_matching import JointMatches, JointSearch, TrainedMatcher
-from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
-from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
-from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
+from stdpose_mm.labelling.propagation import Gap
+from stdpose_mm.labelling.propagation.auto.candidates import Candidates, find_candidates
+from stdpose_mm.labelling.propagation.auto.evidence_maps import sample_heatmaps
+from stdpose_mm.labelling.propagation.auto.fusion_features import (
+    FusionFeatures,
+    extract_fusion_features,
+)
+from stdpose_mm.labelling.propagation.auto.joint_matching import (
+    JointMatches,
+    JointSearch,
+    TrainedMatcher,
+)
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    NetworkHeatmapEstimator,
+    gather_heatmaps,
+)
+from stdpose_mm.labelling.propagation.flow.flow_tracks import FlowTracks
+from stdpose_mm.labelling.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 

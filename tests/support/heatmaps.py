@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.pose_networks import PoseHeatmaps
+from stdpose_mm.labelling.evidence import PoseHeatmaps
 
 
 def assert_same_maps(found: np.ndarray, expected: np.ndarray) -> None:

@@ -22,8 +22,8 @@ from stdpose_mm.cli import propagate
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io import labels
 from stdpose_mm.io.cache_folder import ResultCache
-from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.labelling.propagation import PROPAGATORS
+from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 
 STORED_BEFORE = 8
 """Number of gaps that are stored, or being stored, at the kill."""

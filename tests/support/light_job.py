@@ -22,7 +22,10 @@ ROOMS = (
     *('pose_networks', 'detection', 'inference.frame_pose_estimator'),
     *('visualization', 'apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_patches'),
 )
-NEED_MORE = ('stdpose_mm.pose_networks.mmpose_network', 'stdpose_mm.propagation.window')
+NEED_MORE = (
+    'stdpose_mm.labelling.evidence.mmpose_network',
+    'stdpose_mm.labelling.propagation.window',
+)
 """Modules of these rooms that nothing imports without a pose network."""
 
 METHODS = ('linear', 'spline', 'flow', 'auto')
@@ -69,9 +72,9 @@ def run_job(folder: Path) -> dict[str, Any]:
     from stdpose_mm.evaluation.functional import EVALUATED_JOINTS, evaluate_posetrack
     from stdpose_mm.io.labels import read_labels, write_labels
     from stdpose_mm.io.video import open_frames, write_video
-    from stdpose_mm.review import frames_to_check
+    from stdpose_mm.labelling.report import write_report
+    from stdpose_mm.labelling.review import frames_to_check
     from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-    from stdpose_mm.visualization import write_report
 
     from .moving_pictures import ARC, POINTS, moving_texture
 

@@ -11,7 +11,7 @@ from mmpose.registry import MODELS
 
 import stdpose_mm  # noqa: F401
 from stdpose_mm.engine.config_files import read_config
-from stdpose_mm.io.file_names import find_installed_config
+from stdpose_mm.io.disk.file_names import find_installed_config
 
 FAMILIES = {
     'vitpose': 'td-hm_ViTPose-small_8xb64-210e_coco-256x192',

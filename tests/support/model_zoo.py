@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stdpose_mm.io.file_names import find_installed_config
+from stdpose_mm.io.disk.file_names import find_installed_config
 
 from .mmpose_checkpoints import FAMILIES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
+from stdpose_mm.labelling.evidence import PoseHeatmaps, PoseNetwork
 from stdpose_mm.structures import Skeleton
 
 from .moving_pictures import POINTS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stdpose_mm.propagation.gaps import Gap
-from stdpose_mm.propagation.track_plans import TrackPlanner
+from stdpose_mm.labelling.propagation.gaps import Gap
+from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import VideoLabels
 
 

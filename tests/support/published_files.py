@@ -10,8 +10,8 @@ import pytest
 
 from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
 from stdpose_mm.io.downloads import MIRROR_VARIABLE
-from stdpose_mm.pose_networks.network_description import PRESETS
-from stdpose_mm.pose_networks.published_networks import PUBLISHED
+from stdpose_mm.labelling.evidence.network_description import PRESETS
+from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 
 from .bare_onnx import published_zip, simcc_network
 from .file_server import serve

@@ -52,7 +52,7 @@ _FORKS.set_forkserver_preload(
         'stdpose_mm.cli.main',
         'stdpose_mm.cli.review',
         'stdpose_mm.apis',
-        'stdpose_mm.propagation.interpolation',
+        'stdpose_mm.labelling.propagation.interpolation',
         'stdpose_mm.review_app.server',
         'uvicorn.protocols.http.auto',
         'uvicorn.protocols.websockets.auto',

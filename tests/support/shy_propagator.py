@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.labelling.propagation import Gap
+from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 
 STEP_ASIDE = 100.0
 

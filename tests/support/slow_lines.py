@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Gap, GapPoses
-from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.labelling.propagation import Gap, GapPoses
+from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import Skeleton
 
 JOINTS = {'head': [30, 4, 2], 'left_hand': [31, 20, 2], 'right_hand': [32, 24, 2]}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.pose_networks.point_tracks import TrackQueries
+from stdpose_mm.labelling.evidence.point_tracks import TrackQueries
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('nose', 'left_ankle', 'right_ankle'))

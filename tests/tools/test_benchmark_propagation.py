@@ -10,9 +10,9 @@ import pytest
 
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
-from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
-from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.labelling.propagation import PROPAGATORS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
 from support.comparison_videos import FAST, SLOW, mouse_video, write_slow_and_fast
 from support.pose_network_files import write_dot_network

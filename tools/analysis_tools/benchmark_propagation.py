@@ -30,7 +30,7 @@ from stdpose_mm.io import write_json, write_text
 from stdpose_mm.structures import VideoLabels
 
 if TYPE_CHECKING:
-    from stdpose_mm.propagation import BasePropagator
+    from stdpose_mm.labelling.propagation import BasePropagator
 
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
 AUTO_WITH = 'auto+'
@@ -88,11 +88,15 @@ def benchmark(options: BenchmarkOptions) -> None:
     require_packages('benchmark_propagation.py', 'torch', 'mmpose')
     from tqdm import tqdm
 
-    from stdpose_mm.comparison import compare_propagators, comparison_csv
-    from stdpose_mm.comparison.compare_propagators import hidden_frames
-    from stdpose_mm.io.file_names import distinct_file_names
-    from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video, read_videos
+    from stdpose_mm.io.disk.file_names import distinct_file_names
     from stdpose_mm.io.labels import write_posetrack18
+    from stdpose_mm.labelling.comparison import compare_propagators, comparison_csv
+    from stdpose_mm.labelling.comparison.compare_propagators import hidden_frames
+    from stdpose_mm.labelling.comparison.labelled_videos import (
+        OTHER_METHOD,
+        open_video,
+        read_videos,
+    )
 
     videos = read_videos(options.labels)
     files = distinct_file_names([labels.name for labels in videos], 'video')
@@ -144,8 +148,8 @@ def build_rows(options: BenchmarkOptions) -> dict[str, BasePropagator]:
     Raises:
         InputError: If a propagator cannot be built, or only one of config and checkpoint is given.
     """
-    from stdpose_mm.pose_networks import PoseNetworkFiles
-    from stdpose_mm.propagation import PROPAGATORS, load_propagator
+    from stdpose_mm.labelling.evidence import PoseNetworkFiles
+    from stdpose_mm.labelling.propagation import PROPAGATORS, load_propagator
 
     if (options.config is None) != (options.checkpoint is None):
         raise InputError(
@@ -185,7 +189,7 @@ def methods_with(config: str) -> list[str]:
     from mmpose.registry import MODELS
 
     from stdpose_mm.engine.config_files import read_config
-    from stdpose_mm.propagation.window import method_of
+    from stdpose_mm.labelling.propagation.window import method_of
 
     model = read_config(config).get('model') or {}
     neck = model.get('neck')

@@ -22,7 +22,7 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import REQUIRED, argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.file_names import file_name
+from stdpose_mm.io.disk.file_names import file_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

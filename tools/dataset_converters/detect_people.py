@@ -67,8 +67,8 @@ def run(options: DetectOptions) -> None:
         InputError: If an option or a file cannot be used.
     """
     from stdpose_mm.detection import build_person_detector
-    from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels.detections import write_detections
+    from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 
     videos = read_videos(options.labels)
     with joined_processes(options.launcher, options.device):
@@ -110,8 +110,8 @@ def detect_people(
     from tqdm import tqdm
 
     from stdpose_mm.cli.progress import hide_bars
-    from stdpose_mm.io.labelled_videos import open_video
     from stdpose_mm.io.labels.detections import require_distinct_ids
+    from stdpose_mm.labelling.comparison.labelled_videos import open_video
 
     ids = {video.name: image_ids(video) for video in videos}
     require_distinct_ids({name: of_video.values() for name, of_video in ids.items()})

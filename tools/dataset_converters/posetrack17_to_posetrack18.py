@@ -12,7 +12,7 @@ from pathlib import Path
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.file_names import distinct_file_names
+from stdpose_mm.io.disk.file_names import distinct_file_names
 from stdpose_mm.text import counted
 
 _SPLITS = {

@@ -18,7 +18,7 @@ from stdpose_mm.constants import CROP_POLICIES, ON_ERROR, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.transforms.picture_transforms import refuse_picture_transforms
 from stdpose_mm.errors import InputError, require_choice
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.labels import (
     find_label_files,
     frame_sources,

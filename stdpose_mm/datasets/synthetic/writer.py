@@ -19,7 +19,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, require_whole
 from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import atomic_folder
+from stdpose_mm.io.disk.atomic import atomic_folder
 from stdpose_mm.io.labels import write_posetrack18
 
 from .clip import ClipSettings, SyntheticClip, generate_clip

@@ -18,8 +18,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.atomic import PathLike, write_json_object
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.atomic import PathLike, write_json_object
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     SOURCES,

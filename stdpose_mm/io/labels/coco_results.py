@@ -13,7 +13,7 @@ import numpy as np
 
 from stdpose_mm.errors import note
 from stdpose_mm.io import PathLike, write_json
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import PersonLabel, VideoLabels
 

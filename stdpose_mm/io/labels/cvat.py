@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.limits import MAX_DEPTH, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     FrameNumbering,

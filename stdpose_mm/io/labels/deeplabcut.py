@@ -30,9 +30,9 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_text
-from stdpose_mm.io.file_names import is_picture, video_name
+from stdpose_mm.io.disk.file_names import is_picture, video_name
+from stdpose_mm.io.disk.outputs import project_file
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
-from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,

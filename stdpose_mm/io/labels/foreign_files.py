@@ -8,7 +8,7 @@ from typing import Any
 from stdpose_mm.constants import JSON_SUFFIXES, READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import has_suffix
+from stdpose_mm.io.disk.file_names import has_suffix
 
 from .fields import quote
 from .label_source import LabelSource

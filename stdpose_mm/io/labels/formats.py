@@ -11,7 +11,7 @@ from typing import Any
 from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.io.disk.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import either, listed
 

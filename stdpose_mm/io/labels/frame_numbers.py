@@ -25,7 +25,7 @@ from urllib.parse import unquote
 from stdpose_mm.constants import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import composed
+from stdpose_mm.io.disk.file_names import composed
 from stdpose_mm.io.limits import MAX_FRAME_INDEX
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 from stdpose_mm.text import listed

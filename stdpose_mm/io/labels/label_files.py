@@ -11,7 +11,7 @@ from typing import TypeVar
 from stdpose_mm.constants import JSON_SUFFIXES, LABEL_FORMATS
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io import write_text
-from stdpose_mm.io.file_names import (
+from stdpose_mm.io.disk.file_names import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
     composed,
@@ -181,7 +181,7 @@ def frame_sources(
 
     Raises:
         InputError: If a file is outside its folder, see
-            :func:`~stdpose_mm.io.file_names.path_below`, or ``info.video`` is not a string.
+            :func:`~stdpose_mm.io.disk.file_names.path_below`, or ``info.video`` is not a string.
     """
     whose = f'the labels of video {labels.name!r}'
     info = labels.extra.get('info')

@@ -18,7 +18,7 @@ from typing import Any
 from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import (
+from stdpose_mm.io.disk.file_names import (
     START_SIZE,
     has_suffix,
     is_leftover,
@@ -89,7 +89,7 @@ class LabelSource(os.PathLike[str]):
 
     @cached_property
     def kind(self) -> str | None:
-        """See :func:`~stdpose_mm.io.file_names.kind_of_content`."""
+        """See :func:`~stdpose_mm.io.disk.file_names.kind_of_content`."""
         return kind_of_content(self, self._bytes)
 
     @cached_property

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import system_errors_of
-from stdpose_mm.io.atomic import json_bytes, write_json_object
-from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.io.disk.atomic import json_bytes, write_json_object
+from stdpose_mm.io.disk.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .formats import TimeOf, write_labels

@@ -17,9 +17,9 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_json
-from stdpose_mm.io.file_names import PICTURE_SUFFIXES
+from stdpose_mm.io.disk.file_names import PICTURE_SUFFIXES
+from stdpose_mm.io.disk.outputs import project_file
 from stdpose_mm.io.limits import MAX_COORDINATE
-from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, pose_extent
 from stdpose_mm.text import counted, listed
 

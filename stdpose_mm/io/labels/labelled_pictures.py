@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_names import (
+from stdpose_mm.io.disk.atomic import PathLike
+from stdpose_mm.io.disk.file_names import (
     PICTURE_SUFFIXES,
     is_picture,
     video_name,

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.atomic import PathLike, json_text, write_texts
-from stdpose_mm.io.file_names import file_stem
+from stdpose_mm.io.disk.atomic import PathLike, json_text, write_texts
+from stdpose_mm.io.disk.file_names import file_stem
 from stdpose_mm.structures import (
     OCCLUDED,
     VISIBLE,
@@ -236,7 +236,7 @@ def write_labelme(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels.
-        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.atomic.atomic_folder`.
+        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
     """
     write_texts(path, _texts(labels, frame_files(labels, path, '*.json')))
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from stdpose_mm.constants import FrameSubject
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.file_names import leaves_folder
+from stdpose_mm.io.disk.file_names import leaves_folder
 from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,

@@ -20,7 +20,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, write_json
-from stdpose_mm.io.file_names import file_stem, video_name
+from stdpose_mm.io.disk.file_names import file_stem, video_name
 from stdpose_mm.io.limits import MAX_FRAME_INDEX, MAX_JOINTS
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 

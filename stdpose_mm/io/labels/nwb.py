@@ -19,7 +19,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.io import PathLike, atomic_path
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX, MAX_UNZIPPED
 from stdpose_mm.structures import (
     NOT_LABELLED,

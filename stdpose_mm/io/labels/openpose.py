@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike, json_text, write_texts
-from stdpose_mm.io.file_names import file_stem
+from stdpose_mm.io.disk.atomic import PathLike, json_text, write_texts
+from stdpose_mm.io.disk.file_names import file_stem
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 from .fields import Record
@@ -101,7 +101,7 @@ def write_openpose(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels.
-        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.atomic.atomic_folder`.
+        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
     """
     ending = '' if labels.extra.get(_ENDING_FIELD) == '' else _ENDING
     names = frame_files(labels, path, f'*{ending}.json')

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.structures import (
     OCCLUDED,
     VISIBLE,

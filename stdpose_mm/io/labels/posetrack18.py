@@ -12,8 +12,8 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
-from stdpose_mm.io.atomic import PathLike, write_json_object
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.atomic import PathLike, write_json_object
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from . import coco

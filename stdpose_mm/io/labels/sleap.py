@@ -25,7 +25,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import PathLike, atomic_path
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
 from stdpose_mm.structures import (
     NOT_LABELLED,

@@ -14,7 +14,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_UNZIPPED
 from stdpose_mm.structures import Skeleton, VideoLabels
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, atomic_path, write_text
-from stdpose_mm.io.atomic import finished_name
+from stdpose_mm.io.disk.atomic import finished_name
 from stdpose_mm.structures import VideoLabels
 
 from .deeplabcut import OWN_SCORER, name_individuals, poses_by_individual

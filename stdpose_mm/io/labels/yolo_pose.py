@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.atomic import PathLike, write_texts
-from stdpose_mm.io.file_names import is_leftover, natural_order, path_below
+from stdpose_mm.io.disk.atomic import PathLike, write_texts
+from stdpose_mm.io.disk.file_names import is_leftover, natural_order, path_below
 from stdpose_mm.io.limits import MAX_JOINTS
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -476,7 +476,7 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels; pictures need a size.
-        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.atomic.atomic_folder`.
+        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
 
     Raises:
         InputError: If the size of a picture is not known.

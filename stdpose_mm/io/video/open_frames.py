@@ -15,7 +15,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
-from stdpose_mm.io.file_names import (
+from stdpose_mm.io.disk.file_names import (
     PICTURE_SUFFIXES,
     UNREAD_PICTURES,
     is_picture,

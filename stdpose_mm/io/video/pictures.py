@@ -14,7 +14,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note, one_line, system_errors_of
 from stdpose_mm.io import PathLike, atomic_path
-from stdpose_mm.io.file_names import require_no_stream
+from stdpose_mm.io.disk.file_names import require_no_stream
 from stdpose_mm.io.limits import MAX_PIXELS
 
 from .frame_source import FrameCache, FrameSource

@@ -18,7 +18,7 @@ import numpy as np
 from stdpose_mm.constants import VIDEO_OUTPUT_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, atomic_path
-from stdpose_mm.io.file_names import require_suffix
+from stdpose_mm.io.disk.file_names import require_suffix
 
 from .demuxing import read_frames, read_packets
 from .frame_source import DEFAULT_FPS, FrameSource, presentation_times

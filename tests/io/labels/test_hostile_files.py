@@ -15,7 +15,7 @@ import pytest
 
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.file_names import video_name
+from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.io.labels import (
     FrameOptions,
     frame_sources,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic
+from stdpose_mm.io.disk import atomic
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.structures import VideoFrame, VideoLabels
 from support.forks import in_fork

@@ -1,0 +1,1 @@
+"""Labelling of videos: propagation of labels, evidence for it, review and learning."""

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from stdpose_mm.errors import note
+from stdpose_mm.inference.threads import thread_map
+from stdpose_mm.inference.window_backend import WindowBackend, fill_batches
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.labelling.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses, ModelUse
+from stdpose_mm.labelling.propagation.base import decayed_score
+from stdpose_mm.labelling.propagation.flow.flow_tracks import (
+    FlowTracks,
+    follow_joints,
+    labelled_ends,
+)
+from stdpose_mm.labelling.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
+from stdpose_mm.labelling.propagation.gaps import GapKey, split_into_chunks
+from stdpose_mm.labelling.propagation.interpolation import interpolate_joints
+from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.tracking.optical_flow import DISFlow, FlowEstimator
+
+from .candidates import Candidates, find_candidates
+from .evidence_maps import HeatmapsAround, sample_heatmaps
+from .fusion_features import extract_fusion_features
+from .joint_matching import JointSearch, TrainedMatcher, shipped_matcher
+from .network_heatmaps import (
+    NetworkHeatmapEstimator,
+    WindowHeatmapEstimator,
+    gather_heatmaps,
+    shipped_stdpose,
+)
+from .trained_fuser import TrainedFuser, shipped_fuser
+
+if TYPE_CHECKING:
+    from stdpose_mm.inference.window_model import WindowModel
+    from stdpose_mm.labelling.evidence import HeatmapSource
+
+_BATCH_CROPS = 512
+"""Crops (0.1 MB each) of all chunks that are filled during one pass over the video: about 8 people
+over 64 frames, or 40 people over 10 frames."""
+
+
+def auto_flow() -> FlowEstimator:
+    """Build the flow estimator of 'auto'. It is coarse, because 'auto' has other evidence, too."""
+    return DISFlow(finest_scale=2)
+
+
+@PROPAGATORS.register_module(name='auto')
+class AutoPropagator(BasePropagator):
+    """Propagator that fuses all evidence over a whole gap and calibrates its scores.
+
+    The evidence is linear interpolation, optical flow from both labels, places that look like the
+    labelled joints, and the heatmaps of a :class:`~stdpose_mm.models.pose_estimators.STDPose` and
+    of other pose networks. A small network that works for any skeleton fuses it. The score of a
+    joint is the probability that it lies within a tenth of the pose's size of the truth, calibrated
+    on held-out clips.
+
+    A joint that is labelled at neither end of a gap is interpolated between its nearest labels.
+
+    Args:
+        window_model: A pose network that replaces the STDPose that comes with the package. Its
+            heatmaps are evidence for the joints whose names it shares with the labels.
+        weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`. By default the one
+            that comes with the package: it was trained on generated clips only, and its scores are
+            calibrated on real clips.
+        estimator: Optical flow, :func:`auto_flow` by default.
+        batch_size: Number of crops that a pose network sees at once.
+        pose_networks: Pose networks of other projects, or the poses that they found. Their heatmaps
+            are evidence, too, for the joints that mean the same places as those of the labels. They
+            are left out where somebody else covers much of a person.
+        use_stdpose: Whether the heatmaps of the STDPose that comes with the package are evidence
+            for labels of people; it was trained on generated clips of people. It is not used
+            beside a ``window_model``.
+        stdpose: Another STDPose that replaces the package's.
+        matcher: Finds labelled joints in other frames; by default the package's matcher.
+
+    Raises:
+        InputError: If the weights cannot be read.
+    """
+
+    uses_model: ModelUse = 'optional'
+
+    uses_flow = True
+
+    uses_fuser = True
+
+    def __init__(
+        self,
+        window_model: WindowModel | None = None,
+        weights: str | Path | TrainedFuser | None = None,
+        estimator: FlowEstimator | None = None,
+        batch_size: int = 8,
+        pose_networks: Sequence[HeatmapSource] = (),
+        use_stdpose: bool = True,
+        stdpose: WindowBackend | None = None,
+        matcher: TrainedMatcher | None = None,
+    ) -> None:
+        self.windows: WindowHeatmapEstimator | None = None
+        if window_model is not None:
+            # PyTorch takes seconds to import, and 'auto' works without it.
+            from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+
+            self.windows = WindowHeatmapEstimator(TorchWindowBackend(window_model, batch_size))
+            self.skeleton = window_model.skeleton
+        elif use_stdpose:
+            self.windows = WindowHeatmapEstimator(stdpose or shipped_stdpose(), is_of_people=True)
+        self.estimators = tuple(
+            NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
+        )
+        follow = [network.follows_labels for network in pose_networks]
+        self.reads_other_people, self.reads_second_labels = not all(follow), any(follow)
+        self.estimator = estimator or auto_flow()
+        self.matcher = matcher or shipped_matcher()
+        if isinstance(weights, str | Path):
+            weights = TrainedFuser.load(weights)
+        self.fuser = weights or shipped_fuser()
+
+    def propagate(
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[GapPoses]:
+        """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
+        mapping = self.shared_joints(skeleton)
+        mappings = [(estimator, estimator.shared_joints(skeleton)) for estimator in self.estimators]
+        networks = [(estimator, shared) for estimator, shared in mappings if shared is not None]
+        chunks = chain.from_iterable(self._read(frames, gaps, mapping, networks))
+        fill = partial(self._fill, mapping, frames.size)
+        is_parallel = self.windows is None or self.windows.backend.single_threaded
+        # Any other network uses all threads itself.
+        with closing(thread_map(fill, chunks, None if is_parallel else 1)) as filled:
+            yield from filled
+
+    def warn_of_evidence(self, skeleton: Skeleton) -> None:
+        """Warn of networks that know none of the labelled joints."""
+        for estimator in self.estimators:
+            if estimator.shared_joints(skeleton) is None:
+                note(estimator.explain_unused(skeleton))
+
+    def describe_use(
+        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
+    ) -> list[str]:
+        """Say in how many gaps each pose network was used, and why it was not in the others."""
+        lines = (
+            estimator.use.describe(
+                estimator.network.name, estimator.network.question, warn_for_video, among
+            )
+            for estimator in self.estimators
+        )
+        return [line for line in lines if line]
+
+    def require_evidence(self, frames: FrameSource) -> None:
+        """See :meth:`BasePropagator.require_evidence`."""
+        for estimator in self.estimators:
+            estimator.network.require_video(frames)
+
+    def files_of(self, video: str) -> list[dict[str, Path]]:
+        """See :meth:`BasePropagator.files_of`."""
+        return [estimator.network.files_of(video) for estimator in self.estimators]
+
+    def describe(self, skeleton: Skeleton) -> str:
+        """Name the evidence that is used for labels of these joints, in a few words."""
+        evidence = 'straight lines, optical flow and learned appearance'
+        networks = []
+        mapping = self.shared_joints(skeleton)
+        if self.windows is not None and not self.windows.is_of_people:
+            networks.append(('', mapping))
+        elif mapping is not None:
+            networks.append((" of the package's STDPose", mapping))
+        networks += [
+            (f' of {estimator.network.name}', estimator.shared_joints(skeleton))
+            for estimator in self.estimators
+        ]
+        if not networks:
+            return f'{evidence}, without a pose network'
+        maps = ' and '.join(
+            f'heatmaps{name} for {0 if shared is None else len(shared.shared)} of '
+            f'{skeleton.num_keypoints} joints'
+            for name, shared in networks
+        )
+        return f'{evidence}, and {maps}'
+
+    def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
+        """Find the joints that STDPose, or the model, shares with labels, if any."""
+        return None if self.windows is None else self.windows.shared_joints(skeleton)
+
+    def _read(
+        self,
+        frames: FrameSource,
+        gaps: Sequence[Gap],
+        mapping: JointMapping | None,
+        networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
+    ) -> Iterator[list[_FusionChunk]]:
+        """Track the joints and crop the pictures; yield chunks as soon as they are complete."""
+        for group in split_into_chunks(gaps):
+            tracks = dict(follow_joints(frames, group, self.estimator))
+            parts = [part for gap in group for part in split_gap(gap)]
+            # People whose long gaps overlap are filled during the same pass over the video.
+            parts.sort(key=lambda part: part[1][0])
+            yield [_FusionChunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
+            evident = [part for part in parts if np.any(labelled_ends(part[0]))]
+            for batch in fill_batches(evident, lambda part: len(part[1]) + 2, _BATCH_CROPS):
+                opened = [self._open(gap, keys, tracks[gap], mapping) for gap, keys in batch]
+                wanted = [evidence.candidates.times.tolist() for evidence in opened]
+                for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
+                    for number in complete:
+                        opened[number].heatmaps += gather_heatmaps(
+                            frames, batch[number][0], opened[number].candidates, networks
+                        )
+                    yield [_FusionChunk(*batch[number], opened[number]) for number in complete]
+
+    def _open(
+        self, gap: Gap, keys: range, tracks: FlowTracks, mapping: JointMapping | None
+    ) -> _Evidence:
+        """Prepare a chunk for its pictures: the frames to fill and the ends of the gap."""
+        candidates = find_candidates(gap, tracks, np.array(sorted({gap.first, *keys, gap.last})))
+        cropped = None
+        if self.windows is not None and mapping is not None:
+            cropped = self.windows.estimator.open(gap, keys, mapping)
+        return _Evidence(tracks, candidates, JointSearch(candidates, self.matcher), cropped)
+
+    def _fill(
+        self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _FusionChunk
+    ) -> GapPoses:
+        """Fill a chunk whose pictures have all been read."""
+        gap, keys, evidence = chunk
+        keypoints = interpolate_joints(gap, keys)
+        scores = decayed_score(gap.distance_to_label(keys))
+        if evidence is not None:
+            candidates, heatmaps = evidence.candidates, evidence.heatmaps
+            matches = evidence.search.matches()
+            if self.windows is not None and mapping is not None and evidence.cropped is not None:
+                (maps,) = self.windows.estimator.evaluate([evidence.cropped])
+                heatmaps = [*heatmaps, sample_heatmaps(maps.for_labels(mapping), candidates)]
+            features = extract_fusion_features(
+                gap, evidence.tracks, candidates, matches, picture_size, heatmaps
+            )
+            rows, joints = np.searchsorted(candidates.times, keys), features.known
+            positions, certainty = (values[rows] for values in self.fuser(features))
+            keypoints[:, joints], scores[:, joints] = positions[:, joints], certainty[:, joints]
+        return GapPoses.with_visibility_of_labels(gap, keys, keypoints, scores)
+
+
+@dataclass(eq=False)
+class _Evidence:
+    """The evidence for some frames of a gap.
+
+    Args:
+        tracks: Flow tracks of the gap.
+        candidates: Candidates in the frames to fill and at the ends of the gap.
+        search: Search for the labelled joints in these frames.
+        cropped: Crops for the network that sees windows, if it is used.
+        heatmaps: Heatmaps of networks that see single frames.
+    """
+
+    tracks: FlowTracks
+    candidates: Candidates
+    search: JointSearch
+    cropped: CroppedChunk | None
+    heatmaps: list[HeatmapsAround] = field(default_factory=list)
+
+
+class _FusionChunk(NamedTuple):
+    """Frames of a gap that are fused at once.
+
+    Args:
+        gap: The gap.
+        keys: The frames to fill, ascending.
+        evidence: None if neither end of the gap is labelled.
+    """
+
+    gap: Gap
+    keys: range
+    evidence: _Evidence | None = None
+
+
+def _add_picture(opened: Sequence[_Evidence], number: int, frame: int, picture: np.ndarray) -> None:
+    """Crop a picture for everything that looks at it."""
+    evidence = opened[number]
+    evidence.search.add(frame, picture)
+    if evidence.cropped is not None and frame in evidence.cropped.crops:
+        evidence.cropped.add(frame, picture)

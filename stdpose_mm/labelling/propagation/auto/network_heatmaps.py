@@ -1,0 +1,293 @@
+"""Heatmaps of pose networks as evidence: of networks that see windows or single pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.inference.window_backend import WindowBackend
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.labelling.evidence.pose_network import FlowPaths, HeatmapSource, PersonFrames
+from stdpose_mm.labelling.propagation import Gap
+from stdpose_mm.labelling.propagation.gap_heatmaps import (
+    GapHeatmapEstimator,
+    GapHeatmaps,
+    boxes_with_ends,
+)
+from stdpose_mm.labelling.propagation.gaps import GapKey
+from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.text import counted
+
+from .candidates import CANDIDATES, Candidates
+from .evidence_maps import HeatmapsAround, sample_heatmaps
+
+SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
+"""Folder with the two files of the STDPose that comes with the package."""
+
+_LEAST_SHARED = 7
+"""Number of joints that labels of people must share; the upper body has seven."""
+
+_LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
+"""Joints of people. Labels of animals with paws, such as AP-10K's, do not have them."""
+
+GapUse = Literal['used', 'not compared', 'misses labels', 'crowded', 'finds nothing']
+"""How a network was used in a gap: its heatmaps were evidence; the same, but it has none at the
+labels; or it was left out because it finds something else than the labelled joints, somebody else
+covers the person, or it finds no joint between the labels."""
+
+
+_SENTENCES: dict[GapUse, str] = {
+    'not compared': 'in {} of these it finds nothing at the labels',
+    'misses labels': 'in {} it misses the labels',
+    'crowded': 'in {} somebody else covers the person',
+    'finds nothing': 'in {} it finds nothing',
+}
+
+
+@dataclass
+class NetworkUse:
+    """Record of the gaps in which a network was used, or was not.
+
+    A long gap, which is filled in chunks, counts once: as used if the network was used in any
+    chunk, otherwise with the reason of the first. Fingerprints do not depend on the record.
+
+    Args:
+        gaps: Video and key of each gap -> how the network was used there.
+    """
+
+    gaps: dict[tuple[str, GapKey], GapUse] = field(default_factory=dict, compare=False)
+
+    def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
+        """Record how the network was used in a gap of a video, or in a chunk of the gap."""
+        key = frames.name, gap.key
+        if use == 'used' or (use == 'not compared' and self.gaps.get(key) != 'used'):
+            self.gaps[key] = use
+        else:
+            self.gaps.setdefault(key, use)
+
+    def describe(
+        self,
+        name: str,
+        question: str,
+        warn_for_video: str | None = None,
+        among: Collection[GapKey] | None = None,
+    ) -> str:
+        """Describe in one sentence how the network ``name`` was used; '' before the first gap.
+
+        Args:
+            name: Name of the network.
+            question: Question to the user, asked if the network was of no use in most gaps.
+            warn_for_video: Name of the only video to describe, and only if that question is asked.
+            among: The gaps to describe, for labels that were corrected; by default all.
+        """
+        # A copy, as another thread may be filling gaps.
+        uses = [
+            use
+            for (video, place), use in self.gaps.copy().items()
+            if warn_for_video in (None, video) and (among is None or place in among)
+        ]
+        total = len(uses)
+        if not total:
+            return ''
+        count = Counter(uses)
+        doubtful = count['misses labels'] + count['finds nothing'] + count['not compared']
+        is_doubtful = doubtful > total / 2
+        if warn_for_video is not None and not is_doubtful:
+            return ''
+        reasons = [
+            sentence.format(count[use]) for use, sentence in _SENTENCES.items() if count[use]
+        ]
+        used = count['used'] + count['not compared']
+        text = '; '.join([f'{name}: used in {used} of {counted(total, "gap")}', *reasons])
+        if is_doubtful:
+            text += f' ({question})'
+        return text
+
+
+class WindowHeatmapEstimator:
+    """Network that sees windows, as evidence.
+
+    Args:
+        backend: The network.
+        is_of_people: Whether it serves labels of people, whatever the names of their joints, and no
+            others; otherwise it serves all labels that share names of joints with it.
+
+    Attributes:
+        estimator: Runs the network over gaps.
+    """
+
+    def __init__(self, backend: WindowBackend, is_of_people: bool = False) -> None:
+        self.backend = backend
+        self.is_of_people = is_of_people
+        self.estimator = GapHeatmapEstimator(backend)
+
+    def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
+        """Find the trained joints that labels share with the network.
+
+        Returns:
+            None if there are none; with ``is_of_people`` also if there are few or no wrist and
+            ankle.
+        """
+        joints, trained = self.backend.skeleton, self.backend.trained_joints
+        names = np.array(joints.keypoint_names)
+        if not self.is_of_people:
+            if set(names[trained]).isdisjoint(skeleton.keypoint_names):
+                return None
+            none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+            return JointMapping.by_name(skeleton, joints, none_needed, trained)
+        mapping = JointMapping.by_meaning(skeleton, joints, trained)
+        if mapping is None or len(mapping.shared) < _LEAST_SHARED:
+            return None
+        return None if set(names[mapping.in_model]).isdisjoint(_LIMB_ENDS) else mapping
+
+
+@lru_cache(maxsize=1)
+def shipped_stdpose() -> OnnxWindowBackend:
+    """Load the STDPose that comes with the package, once."""
+    return OnnxWindowBackend.from_stdpose(SHIPPED_STDPOSE)
+
+
+class NetworkHeatmapEstimator:
+    """Runner of a pose network over the frames of gaps and the labels at their ends.
+
+    Args:
+        network: The network, or the poses that one has found.
+        batch_size: Number of crops that it sees at once.
+
+    Attributes:
+        use: The gaps in which :meth:`around` used the network or did not.
+    """
+
+    def __init__(self, network: HeatmapSource, batch_size: int = 8) -> None:
+        self.network = network
+        self.batch_size = batch_size
+        self.use = NetworkUse()
+
+    def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
+        """Find the joints that mean the same places as those of labels; None if there are none."""
+        return JointMapping.by_meaning(skeleton, self.network.skeleton)
+
+    def explain_unused(self, skeleton: Skeleton) -> str:
+        """Say in a sentence that no joint is shared with these labels."""
+        return (
+            f'{self.network.name} is not used: it knows none of the labelled joints '
+            f'({_listed(skeleton)}), only {_listed(self.network.skeleton)}'
+        )
+
+    def around(
+        self, frames: FrameSource, gap: Gap, candidates: Candidates, mapping: JointMapping
+    ) -> HeatmapsAround | None:
+        """Estimate heatmaps around the candidates of a gap, and note whether they are of use.
+
+        Args:
+            frames: The video.
+            gap: The gap.
+            candidates: Candidates in frames of the gap and at its labels.
+            mapping: The joints of the gap's labels among those of the network.
+
+        Returns:
+            None if they are of no use: the network misses the labels or finds nothing, or
+            somebody else covers the person. A network that sees one person at a time would then
+            find the joints of whoever is in front.
+        """
+        keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
+        if not self.network.follows_labels and gap.is_crowded(keys):
+            self.use.note(frames, gap, 'crowded')
+            return None
+        flow = _flow_paths(candidates, mapping)
+        around = sample_heatmaps(self._heatmaps(frames, gap, keys, mapping, flow), candidates)
+        if not around.shown[np.isin(candidates.times, keys)].any():
+            self.use.note(frames, gap, 'finds nothing')
+            return None
+        if around.misses_labels:
+            self.use.note(frames, gap, 'misses labels')
+            return None
+        self.use.note(frames, gap, 'used' if around.is_compared else 'not compared')
+        return around
+
+    def _heatmaps(
+        self,
+        frames: FrameSource,
+        gap: Gap,
+        keys: Sequence[int],
+        mapping: JointMapping,
+        flow: FlowPaths,
+    ) -> GapHeatmaps:
+        """Estimate the heatmaps of the frames ``keys`` of a gap, and of its labels."""
+        boxes = boxes_with_ends(gap, keys)
+        chosen = [*boxes]
+        labels = _labels_around(gap, mapping)
+        batches = []
+        for start in range(0, len(chosen), self.batch_size):
+            batch = chosen[start : start + self.batch_size]
+            of_batch = np.stack([boxes[frame] for frame in batch])
+            person = PersonFrames(frames, batch, of_batch, labels, flow)
+            batches.append(self.network.estimate_frames(person))
+        heatmaps, to_heatmap, has_heatmap = (
+            np.concatenate([getattr(maps, name) for maps in batches])
+            for name in ('heatmaps', 'to_heatmap', 'known')
+        )
+        return GapHeatmaps(chosen, heatmaps, None, to_heatmap, has_heatmap).for_labels(mapping)
+
+
+def gather_heatmaps(
+    frames: FrameSource,
+    gap: Gap,
+    candidates: Candidates,
+    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
+) -> list[HeatmapsAround]:
+    """Gather the heatmaps of networks that see single frames where they are of use.
+
+    Args:
+        frames: The video.
+        gap: The gap.
+        candidates: Candidates in frames of the gap and at its labels.
+        networks: The networks, with the joints of the gap's labels among theirs.
+    """
+    heatmaps = (network.around(frames, gap, candidates, mapping) for network, mapping in networks)
+    return [around for around in heatmaps if around is not None]
+
+
+def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
+    """Find the nearest label of each joint of a network on both sides of a gap.
+
+    A joint that is labelled on one side only has the two nearest labels there.
+
+    Returns:
+        Frame -> [num_model, 2] pixels, NaN where another frame is nearer or there is no label.
+    """
+    nearest: dict[int, np.ndarray] = {}
+    sides = (gap.before, gap.after, gap.second_before, gap.second_after)
+    for joint, in_network in zip(mapping.shared, mapping.in_model, strict=True):
+        for side in [side for side in sides if side.exists[joint]][:2]:
+            places = np.full((mapping.num_model, 2), np.nan)
+            nearest.setdefault(int(side.frames[joint]), places)[in_network] = side.keypoints[joint]
+    return nearest
+
+
+def _flow_paths(candidates: Candidates, mapping: JointMapping) -> FlowPaths:
+    """Return the flow tracks among the candidates, as joints of a network."""
+    times = candidates.times
+    paths = {}
+    for end, labelled, name in (
+        (0, candidates.left, 'forward'),
+        (-1, candidates.right, 'backward'),
+    ):
+        places = candidates.positions[:, :, CANDIDATES.index(name)]
+        path = np.full((len(times), mapping.num_model, 2), np.nan)
+        path[:, mapping.in_model] = np.where(labelled[:, None], places, np.nan)[:, mapping.shared]
+        paths[int(times[end])] = times, path
+    return paths
+
+
+def _listed(skeleton: Skeleton) -> str:
+    names = skeleton.keypoint_names
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')

@@ -1,0 +1,203 @@
+"""Pose networks of other projects over a gap, alone and several at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.labelling.propagation import find_gaps
+from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, SCALARS
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    NetworkHeatmapEstimator,
+    NetworkUse,
+)
+from stdpose_mm.labelling.propagation.flow.flow_tracks import FlowTracks
+from stdpose_mm.structures import Skeleton
+from support.gap_features import features_of_gap
+from support.moving_pictures import POINTS
+from support.peak_network import NAMES, PeakNetwork
+from support.plain_matcher import PlainMatcher
+
+LABELS = Skeleton(NAMES)
+FRAMES = ArrayFrames([np.full((120, 160, 3), n, np.uint8) for n in range(5)])
+SIZE = 30.0
+
+
+@pytest.fixture
+def gap(label):
+    labels = {frame: label(frame, POINTS) for frame in (0, 4)}
+    (gap,) = find_gaps(0, labels, dict.fromkeys(range(5), np.array([40, 30, 70, 70])), range(5))
+    return gap
+
+
+STANDING = np.tile(POINTS, (5, 1, 1))
+
+
+def evidence_of(gap, *networks, forward=STANDING):
+    estimators = [NetworkHeatmapEstimator(network, batch_size=2) for network in networks]
+    used = [(estimator, estimator.shared_joints(LABELS)) for estimator in estimators]
+    tracks = FlowTracks(range(5), forward, STANDING.copy())
+    return features_of_gap(FRAMES, gap, tracks, PlainMatcher(), networks=used)
+
+
+def near(evidence, joint):
+    return evidence.maps[2, joint, 0, MAPS.index('network_heatmap')]
+
+
+def test_every_frame_and_both_labels_are_seen_once_in_batches(gap):
+    network = PeakNetwork()
+    evidence = evidence_of(gap, network)
+    assert network.seen == [[0, 1], [2, 3], [4]]
+    assert evidence.scalars[..., SCALARS.index('has_network_heatmap')].all()
+
+
+def test_maps_are_read_around_the_joint(gap):
+    # A place is 0.9 pixels.
+    found = near(evidence_of(gap, PeakNetwork(offset=(2.0, -2.0))), 1)
+    assert np.unravel_index(found.argmax(), (9, 9)) == (2, 6)
+
+
+def test_joints_come_in_the_order_of_the_labels(gap):
+    names = ('right_wrist', 'left_ankle', 'nose')
+    evidence = evidence_of(gap, PeakNetwork(names=names))
+    shown = evidence.scalars[2, :, SCALARS.index('has_network_heatmap')]
+    assert shown.tolist() == [1, 0, 1]
+    assert near(evidence, 0)[4, 4] == pytest.approx(1, abs=0.05)
+    assert not near(evidence, 1).any()
+
+
+class FlowReader(PeakNetwork):
+    """Keep the flow that it is given."""
+
+    def estimate_frames(self, person):
+        self.flow = person.flow
+        return super().estimate_frames(person)
+
+
+def test_flow_comes_in_the_order_of_the_networks_joints(gap, label):
+    without_nose = label(4, POINTS, visibility=[0, 2, 2])
+    network = FlowReader(names=('right_wrist', 'left_ankle', 'nose'))
+    forward = STANDING + np.arange(5)[:, None, None]
+    evidence_of(replace(gap, right=without_nose), network, forward=forward)
+    assert network.flow.keys() == {0, 4}
+    for times, path in network.flow.values():
+        assert times.tolist() == [0, 1, 2, 3, 4]
+        assert np.isnan(path[:, 1]).all()
+    np.testing.assert_array_equal(network.flow[0][1][:, [0, 2]], forward[:, [2, 0]])
+    np.testing.assert_array_equal(network.flow[4][1][:, 0], STANDING[:, 2])
+    assert np.isnan(network.flow[4][1][:, 2]).all()
+
+
+def test_equal_networks_are_the_same_as_one(gap):
+    one = evidence_of(gap, PeakNetwork(height=0.7))
+    two = evidence_of(gap, PeakNetwork(height=0.7), PeakNetwork(height=0.7))
+    np.testing.assert_allclose(two.maps, one.maps, atol=1e-6)
+    np.testing.assert_array_equal(two.scalars, one.scalars)
+
+
+def test_a_network_that_misses_the_labels_hardly_counts(gap):
+    good = evidence_of(gap, PeakNetwork())
+    both = evidence_of(gap, PeakNetwork(), PeakNetwork(offset=(9.0, 0)))
+    np.testing.assert_allclose(near(both, 0), near(good, 0), atol=1e-3)
+
+
+def test_a_joint_that_one_network_knows_is_seen_as_that_one_sees_it(gap):
+    part = evidence_of(gap, PeakNetwork(names=('nose',)))
+    both = evidence_of(gap, PeakNetwork(names=('nose',)), PeakNetwork(names=('left_wrist',)))
+    np.testing.assert_allclose(near(both, 0), near(part, 0), atol=1e-6)
+    assert near(both, 1)[4, 4] == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize('useless', [{'offset': (8.0, 0)}, {'height': 0}], ids=['wrong', 'empty'])
+def test_a_network_that_misses_all_labels_is_as_none(gap, useless):
+    nothing = evidence_of(gap)
+    found = evidence_of(gap, PeakNetwork(**useless), PeakNetwork(**useless))
+    np.testing.assert_array_equal(found.maps, nothing.maps)
+    np.testing.assert_array_equal(found.scalars, nothing.scalars)
+
+
+def test_a_gap_in_chunks_counts_once_as_used_if_the_network_was_used_in_one(gap):
+    use = NetworkUse()
+    for chunk in ('crowded', 'used', 'misses labels'):
+        use.note(FRAMES, gap, chunk)
+    assert use.describe('peaks', 'right?') == 'peaks: used in 1 of 1 gap'
+
+
+def test_a_gap_in_chunks_without_the_network_counts_for_the_reason_of_the_first(gap):
+    use = NetworkUse()
+    for chunk in ('crowded', 'misses labels'):
+        use.note(FRAMES, gap, chunk)
+    assert use.describe('peaks', 'right?') == (
+        'peaks: used in 0 of 1 gap; in 1 somebody else covers the person'
+    )
+
+
+def test_gaps_between_labels_that_were_corrected_do_not_count(gap):
+    use = NetworkUse()
+    moved = replace(gap, right=replace(gap.right, keypoints=gap.right.keypoints + 1))
+    use.note(FRAMES, gap, 'misses labels')
+    use.note(FRAMES, moved, 'used')
+    now = 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
+    assert use.describe('peaks', 'right?', FRAMES.name, {gap.key}) == now
+    assert use.describe('peaks', 'right?', FRAMES.name, {moved.key}) == ''
+
+
+class AmongAll(set):
+    """Hold every gap; at each look a further one is noted, as by another thread."""
+
+    def __init__(self, use, gap):
+        super().__init__()
+        self.use, self.gap = use, gap
+
+    def __contains__(self, place):
+        track_id = len(self.use.gaps)
+        self.use.note(FRAMES, replace(self.gap, track_id=track_id), 'misses labels')
+        return True
+
+
+def test_gaps_may_be_filled_while_their_use_is_described(gap):
+    use = NetworkUse()
+    use.note(FRAMES, gap, 'misses labels')
+    said = use.describe('peaks', 'right?', FRAMES.name, AmongAll(use, gap))
+    assert said == 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
+
+
+def test_gaps_of_other_tracks_frames_and_videos_count_for_themselves(gap):
+    use = NetworkUse()
+    others = [replace(gap, track_id=1), replace(gap, frames=range(2, 4))]
+    for each in (gap, *others):
+        use.note(FRAMES, each, 'used')
+    use.note(ArrayFrames(list(FRAMES), 'another'), gap, 'used')
+    assert use.describe('peaks', 'right?') == 'peaks: used in 4 of 4 gaps'
+
+
+class BetweenLabels(PeakNetwork):
+    """Know nothing of the first and the last frame."""
+
+    def estimate(self, pictures, boxes):
+        found = super().estimate(pictures, boxes)
+        between = [0 < int(picture[0, 0, 0]) < 4 for picture in pictures]
+        return replace(found, known=np.repeat(np.array(between)[:, None], len(NAMES), axis=1))
+
+
+def test_a_network_that_has_nothing_at_the_labels_is_used_and_doubted(gap):
+    estimator = NetworkHeatmapEstimator(BetweenLabels())
+    tracks = FlowTracks(range(5), STANDING, STANDING.copy())
+    used = [(estimator, estimator.shared_joints(LABELS))]
+    evidence = features_of_gap(FRAMES, gap, tracks, PlainMatcher(), networks=used)
+    shown = evidence.scalars[..., SCALARS.index('has_network_heatmap')]
+    assert shown[1:-1].all()
+    assert estimator.use.describe('peaks', 'right?') == (
+        'peaks: used in 1 of 1 gap; in 1 of these it finds nothing at the labels (right?)'
+    )
+
+
+def test_one_chunk_that_could_be_compared_is_enough(gap):
+    for order in (('used', 'not compared'), ('not compared', 'used')):
+        use = NetworkUse()
+        for chunk in ('crowded', *order):
+            use.note(FRAMES, gap, chunk)
+        assert use.describe('peaks', 'right?') == 'peaks: used in 1 of 1 gap'

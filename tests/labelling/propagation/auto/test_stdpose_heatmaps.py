@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.labelling.evidence import PoseHeatmaps, PoseNetwork
+from stdpose_mm.labelling.propagation import find_gaps, propagate_labels
+from stdpose_mm.labelling.propagation.auto import AutoPropagator
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    WindowHeatmapEstimator,
+    shipped_stdpose,
+)
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures.joint_sets import JOINT_SETS
+from support.drifting_person import NAMES, NUM_FRAMES, box_at, pose_at
+from support.frame_sources import CountingFrames
+from support.tiny_models import moving_pictures, window_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope='module')
+def model():
+    return window_model(Skeleton(NAMES))
+
+
+def test_pictures_are_read_once_for_all_people(label):
+    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
+    gaps = []
+    for track_id in range(3):
+        labels = {
+            frame: label(frame, pose_at(frame), None, track_id, bbox=box_at(frame))
+            for frame in (0, 11)
+        }
+        boxes = {frame: box_at(frame) for frame in range(1, 11)}
+        gaps += find_gaps(track_id, labels, boxes, range(NUM_FRAMES))
+    frames = CountingFrames(moving_pictures(NUM_FRAMES))
+    mapping = estimator.shared_joints(Skeleton(NAMES))
+    maps = dict(estimator.estimator.heatmaps(frames, [(gap, gap.frames) for gap in gaps], mapping))
+    assert frames.reads == list(range(NUM_FRAMES))
+    assert sorted(maps) == [0, 1, 2]
+    for other in (1, 2):
+        np.testing.assert_array_equal(maps[other].final_heatmaps, maps[0].final_heatmaps)
+
+
+@pytest.mark.parametrize(
+    ('joints', 'is_person'), [('coco', True), ('mpii', True), ('ap10k', False), ('hand', False)]
+)
+def test_it_serves_people_and_nobody_else(joints, is_person):
+    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
+    mapping = estimator.shared_joints(Skeleton(JOINT_SETS[joints]))
+    assert (mapping is not None) == is_person
+
+
+def test_the_legs_of_a_mouse_are_not_taken_for_a_person():
+    legs = Skeleton(
+        tuple(f'{side}_{joint}' for side in ('left', 'right') for joint in ('hip', 'knee', 'ankle'))
+    )
+    assert WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True).shared_joints(legs) is None
+
+
+def test_joints_that_it_was_not_trained_on_are_not_shared():
+    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
+    mapping = estimator.shared_joints(POSETRACK_SKELETON)
+    assert mapping is not None
+    untrained = {NAMES.index('left_ear'), NAMES.index('right_ear')}
+    assert set(mapping.shared) == set(range(len(NAMES))) - untrained
+
+
+@pytest.fixture
+def sparse(label) -> VideoLabels:
+    labels = tuple(label(frame, pose_at(frame), bbox=box_at(frame)) for frame in (0, 11))
+    frames = tuple(VideoFrame(n) for n in range(NUM_FRAMES))
+    return VideoLabels('clip', Skeleton(NAMES), frames, labels)
+
+
+def poses(sparse, **options) -> np.ndarray:
+    frames = ArrayFrames(moving_pictures(NUM_FRAMES))
+    dense = propagate_labels(frames, sparse, AutoPropagator(**options))
+    return np.stack([person.keypoints for person in dense.persons])
+
+
+def test_auto_and_a_fuser_of_ones_own_use_it_unless_it_is_left_out(sparse):
+    by_default = poses(sparse)
+    assert np.abs(by_default - poses(sparse, use_stdpose=False)).max() > 1e-2
+    np.testing.assert_array_equal(poses(sparse, weights=SHIPPED_WEIGHTS), by_default)
+
+
+def test_a_model_of_ones_own_takes_its_place(sparse, model):
+    own = poses(sparse, window_model=model)
+    np.testing.assert_array_equal(own, poses(sparse, window_model=model, use_stdpose=False))
+
+
+class PersonNetwork(PoseNetwork):
+    """Find the joints of ``pose_at`` at the same places in every frame; a cell is a pixel.
+
+    Args:
+        names: The joints that it knows.
+        offset: Distance of what it finds from the joints, in pixels.
+    """
+
+    def __init__(self, names: tuple[str, ...], offset: float = 0.0) -> None:
+        super().__init__('person', Skeleton(names))
+        places = pose_at(0)[[NAMES.index(name) for name in names]] + offset
+        y, x = np.mgrid[:80, :96]
+        distances = (x - places[:, 0, None, None]) ** 2 + (y - places[:, 1, None, None]) ** 2
+        self.maps = np.exp(-distances / 8).astype(np.float32)
+
+    def estimate(self, pictures, boxes):
+        count = len(pictures)
+        affines = np.tile(np.eye(3)[:2], (count, 1, 1))
+        known = np.ones((count, len(self.maps)), dtype=bool)
+        return PoseHeatmaps(np.tile(self.maps, (count, 1, 1, 1)), affines, known)
+
+
+@pytest.mark.parametrize(
+    ('offset', 'is_used'), [(0.0, True), (15.0, False)], ids=['it finds the labels', 'it does not']
+)
+def test_it_is_used_beside_a_network_of_single_frames(label, offset, is_used):
+    labels = tuple(label(frame, pose_at(0), bbox=box_at(0)) for frame in (0, 6))
+    still = VideoLabels('clip', Skeleton(NAMES), tuple(map(VideoFrame, range(7))), labels)
+    frames = ArrayFrames(np.tile(moving_pictures(1), (7, 1, 1, 1)))
+
+    def found(**options) -> np.ndarray:
+        dense = propagate_labels(frames, still, AutoPropagator(**options))
+        return np.stack([person.keypoints for person in dense.persons])
+
+    network = {'pose_networks': [PersonNetwork(NAMES, offset)]}
+    both, network_alone, alone = found(**network), found(**network, use_stdpose=False), found()
+    assert np.abs(both - network_alone).max() > 1e-2
+    assert np.array_equal(both, alone) == (not is_used)
+
+
+def test_labels_of_an_animal_are_propagated_as_without_it(sparse):
+    animal = Skeleton(tuple(f'L_{name}' for name in ('Paw', 'Tail', *'abcdefghijklmno')))
+    of_animal = replace(sparse, skeleton=animal)
+    np.testing.assert_array_equal(poses(of_animal), poses(of_animal, use_stdpose=False))
+    propagator = AutoPropagator()
+    assert 'without a pose network' in propagator.describe(animal)
+    assert "the package's STDPose for 15 of 17 joints" in propagator.describe(POSETRACK_SKELETON)
