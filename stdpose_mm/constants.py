@@ -286,8 +286,8 @@ BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.val
 class EvidenceKind(NamedTuple):
     """Declaration of a kind of evidence that the user gives to ``auto``.
 
-    Functions are named as ``module:function`` below :mod:`stdpose_mm.labelling.evidence` and imported
-    when they are used.
+    Functions are named as ``module:function`` below :mod:`stdpose_mm.labelling.evidence` and
+    imported when they are used.
 
     Args:
         option: Its option on the command line.

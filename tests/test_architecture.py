@@ -23,18 +23,23 @@ FLOORS = (
         *('bfloat16', 'checkpoint_files', 'io', 'mmpose_patches', 'onnx_session', 'processes'),
         'registration',
     ),
-    ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
+    ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking', 'visualization'),
     ('detection', 'inference'),
-    ('pose_networks',),
-    ('propagation',),
-    ('review',),
-    ('export', 'training', 'visualization'),
-    ('comparison',),
+    ('export',),
+    ('labelling.evidence',),
+    ('labelling.propagation',),
+    ('labelling.review',),
+    ('labelling.comparison', 'labelling.learning', 'labelling.report'),
     ('apis',),
     ('review_app',),
     ('cli',),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# What a user of MMPose reads: it does not know that somebody labels videos.
+PLUGIN = (
+    *('codecs', 'datasets', 'engine', 'evaluation', 'export', 'models'),
+    'apis/stdpose_inferencer.py',
+)
 # They look at the package from outside: how it is registered, started and installed.
 OUTSIDE = {'__init__', '__main__'}
 
@@ -48,11 +53,16 @@ LIGHT = (
     'checkpoint_files.py',
     'detection',
     'onnx_session.py',
-    'pose_networks/__init__.py',
-    'pose_networks/described_network.py',
-    'pose_networks/learned_network.py',
-    'pose_networks/load_pose_network.py',
-    'pose_networks/tflite_pose_network.py',
+    'labelling/__init__.py',
+    'labelling/comparison',
+    'labelling/evidence/__init__.py',
+    'labelling/evidence/described_network.py',
+    'labelling/evidence/learned_network.py',
+    'labelling/evidence/load_pose_network.py',
+    'labelling/evidence/tflite_pose_network.py',
+    'labelling/propagation',
+    'labelling/report.py',
+    'labelling/review',
     'processes.py',
     'inference/__init__.py',
     'inference/estimate_video.py',
@@ -62,8 +72,7 @@ LIGHT = (
     'inference/threads.py',
     'inference/video_pose_estimator.py',
     'inference/window_backend.py',
-    'propagation',
-    'review',
+    'inference/sparse_estimator.py',
     'review_app',
     'visualization',
     'apis/__init__.py',
@@ -114,9 +123,11 @@ def find_imports(path: Path, at_import_time: bool) -> Iterator[str]:
 
 
 def room(name: str) -> str | None:
-    """The room of a dotted name; None outside of the package."""
-    parts = name.split('.')
-    return parts[1] if parts[0] == PACKAGE and len(parts) > 1 else None
+    """The room of a dotted name, in labelling/ a room inside; None outside of the package."""
+    package, _, inside = name.partition('.')
+    if package != PACKAGE or not inside:
+        return None
+    return '.'.join(inside.split('.')[: 2 if inside.startswith('labelling.') else 1])
 
 
 def arrows() -> dict[tuple[str, str], list[str]]:
@@ -124,7 +135,7 @@ def arrows() -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for path in python_files():
         inside = path.relative_to(ROOT / PACKAGE)
-        own = inside.parts[0].removesuffix('.py')
+        own = str(room('.'.join((PACKAGE, *inside.with_suffix('').parts))))
         for name in imports(path):
             other = room(name)
             if own in OUTSIDE or other in (None, own, '__version__'):
@@ -134,8 +145,10 @@ def arrows() -> dict[tuple[str, str], list[str]]:
 
 
 def test_every_room_has_a_floor():
-    rooms = {path.name.removesuffix('.py') for path in (ROOT / PACKAGE).iterdir()}
-    assert rooms - OUTSIDE - {'__pycache__', 'py.typed', '.mim'} == set(FLOOR_OF)
+    places = [*(ROOT / PACKAGE).iterdir(), *(ROOT / PACKAGE / 'labelling').glob('*')]
+    rooms = {room('.'.join(path.relative_to(ROOT).with_suffix('').parts)) for path in places}
+    no_rooms = {'__pycache__', 'py', '', 'labelling', 'labelling.templates', 'labelling.__init__'}
+    assert rooms - OUTSIDE - no_rooms == set(FLOOR_OF)
 
 
 def test_arrows_go_down():
@@ -166,6 +179,13 @@ def test_rooms_of_one_floor_make_no_circle():
 
 def test_models_and_datasets_do_not_know_each_other():
     assert not {('models', 'datasets'), ('datasets', 'models')} & set(arrows())
+
+
+@pytest.mark.parametrize('place', PLUGIN)
+def test_the_plugin_does_not_know_labelling(place):
+    labelling = tuple(f'{PACKAGE}.{name}' for name in ('labelling', 'review_app', 'cli'))
+    imported = {name for path in python_files(place) for name in imports(path)}
+    assert [name for name in imported if name.startswith(labelling)] == []
 
 
 @pytest.mark.parametrize('folder', [PACKAGE, 'tools', 'demo', 'configs', 'tests'])

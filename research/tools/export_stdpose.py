@@ -2,8 +2,8 @@
 
     python -m research.tools.export_stdpose CONFIG CHECKPOINT FOLDER --trained-on 400_clips
 
-The files in ``stdpose_mm/labelling/propagation/auto/weights``, which come with the package, were made in this
-way; the command of their training is in research/docs/auto_parts.md.
+The files in ``stdpose_mm/labelling/propagation/auto/weights``, which come with the package, were
+made in this way; the command of their training is in research/docs/auto_parts.md.
 """
 
 from __future__ import annotations

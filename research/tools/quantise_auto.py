@@ -6,9 +6,9 @@
         --image-root data/calibration --matcher joint_matcher.onnx --stdpose work_dirs/exported \
         --out work_dirs/int8
 
-The files in ``stdpose_mm/labelling/propagation/auto/weights``, which come with the package, were made in this
-way from the output of ``train_matcher.py`` and ``export_stdpose.py``. Labelled clips of people show
-the range of the values in the networks; see research/docs/auto_parts.md.
+The files in ``stdpose_mm/labelling/propagation/auto/weights``, which come with the package, were
+made in this way from the output of ``train_matcher.py`` and ``export_stdpose.py``. Labelled clips
+of people show the range of the values in the networks; see research/docs/auto_parts.md.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def option(
         names: Names on the command line, the one in use last; by default the name of the field.
         needs: What the option needs, else :func:`~stdpose_mm.cli.options.refuse_idle` refuses it.
         settings: Further arguments of ``add_argument``. ``writes=True`` marks an output, which may
-            have fields of :class:`~stdpose_mm.io.disk.output_guards.Output`; ``reads_folder=True`` marks
-            an argument that may name a folder, whose label files are all read.
+            have fields of :class:`~stdpose_mm.io.disk.output_guards.Output`; ``reads_folder=True``
+            marks an argument that may name a folder, whose label files are all read.
     """
     needs = (needs,) if isinstance(needs, Need) else needs
     metadata = {'names': names, 'needs': needs, **settings}

@@ -31,10 +31,11 @@ def hide_bars(quiet: bool = False) -> bool | None:
 
 
 class FrameProgress:
-    """Progress bar over all work on a video, a :class:`~stdpose_mm.labelling.propagation.WorkListener`.
+    """Progress bar over all work on a video.
 
-    Each part of the work, such as propagation, the overlay video and the report, has an equal share
-    of the bar. The bar is full only when the block ends in which it is used.
+    It is a :class:`~stdpose_mm.labelling.propagation.WorkListener`. Each part of the work, such as
+    propagation, the overlay video and the report, has an equal share of the bar. The bar is full
+    only when the block ends in which it is used.
 
     Args:
         num_frames: Length of the video.

@@ -40,8 +40,7 @@ class SparseEstimator:
     """Estimator of the poses in every n-th frame; optical flow carries them to the frames between.
 
     Flow carries the poses of both neighbouring estimated frames to a frame between them. These two
-    poses, and their scores, are blended as :class:`~stdpose_mm.labelling.propagation.flow.FlowPropagator`
-    blends labels.
+    poses, and their scores, are blended as the propagation method ``flow`` blends labels.
 
     The network estimates all frames where flow is not reliable, which is decided before the network
     runs. Points in the box of each person are carried to the next estimated frame and back; in

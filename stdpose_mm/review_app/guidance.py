@@ -1,4 +1,4 @@
-"""Guidance on quality and on what to label next: :mod:`stdpose_mm.labelling.review` for shown poses."""
+"""Guidance on quality and on what to label next: ``labelling.review`` for shown poses."""
 
 from __future__ import annotations
 

@@ -18,9 +18,10 @@ from typing import Any
 FORBIDDEN = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose', 'mmdet')
 
 ROOMS = (
-    *('structures', 'io', 'evaluation.functional', 'tracking', 'propagation', 'review'),
-    *('pose_networks', 'detection', 'inference.frame_pose_estimator'),
-    *('visualization', 'apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_patches'),
+    *('structures', 'io', 'evaluation.functional', 'tracking', 'detection', 'visualization'),
+    *('inference.frame_pose_estimator', 'inference.sparse_estimator'),
+    *('labelling.evidence', 'labelling.propagation', 'labelling.review', 'labelling.report'),
+    *('apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_patches'),
 )
 NEED_MORE = (
     'stdpose_mm.labelling.evidence.mmpose_network',

@@ -236,7 +236,8 @@ def write_labelme(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels.
-        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
+        path: The folder; see :func:`frame_files` and
+            :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
     """
     write_texts(path, _texts(labels, frame_files(labels, path, '*.json')))
 

@@ -101,7 +101,8 @@ def write_openpose(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels.
-        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
+        path: The folder; see :func:`frame_files` and
+            :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
     """
     ending = '' if labels.extra.get(_ENDING_FIELD) == '' else _ENDING
     names = frame_files(labels, path, f'*{ending}.json')

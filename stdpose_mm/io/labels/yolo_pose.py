@@ -476,7 +476,8 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels; pictures need a size.
-        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
+        path: The folder; see :func:`frame_files` and
+            :func:`~stdpose_mm.io.disk.atomic.atomic_folder`.
 
     Raises:
         InputError: If the size of a picture is not known.

@@ -70,8 +70,8 @@ class LearningRecord:
         num_poses: Number of labelled poses.
         right: Share of joints that the members located correctly in labels not seen in training.
         odds: For each calibrator, [K] factors of the odds of the network's joints beside another
-            method, see :func:`~stdpose_mm.labelling.propagation.learned_propagator.fit_odds`; None if the
-            network was not compared with another method.
+            method, see :func:`~stdpose_mm.labelling.propagation.learned_propagator.fit_odds`; None
+            if the network was not compared with another method.
     """
 
     network: NetworkDescription

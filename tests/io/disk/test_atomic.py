@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic, atomic_path, write_json, write_text
+from stdpose_mm.io import atomic_path, write_json, write_text
+from stdpose_mm.io.disk import atomic
 from stdpose_mm.io.disk.atomic import require_writable, write_texts
 from support.platforms import posix
 

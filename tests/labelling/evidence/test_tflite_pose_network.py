@@ -282,7 +282,8 @@ def test_the_runtime_prints_nothing(tmp_path):
     """Its first network in a process is announced, else."""
     path = write_tflite(tmp_path / 'net.tflite', [Output((0,) * 16)], size=(224, 224))
     code = (
-        'import sys; from stdpose_mm.labelling.evidence import PoseNetworkFiles, load_pose_network; '
+        'import sys\n'
+        'from stdpose_mm.labelling.evidence import PoseNetworkFiles, load_pose_network\n'
         'load_pose_network(PoseNetworkFiles(sys.argv[1], "efficientpose-rt")); '
         'print("loaded", file=sys.stderr)'
     )
