@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from errno import EDQUOT, EFBIG, ENOSPC
 from functools import lru_cache
@@ -34,15 +34,21 @@ MIRROR_VARIABLE = 'STDPOSE_MIRROR'
 """Environment variable with the address of a server that has the same files in the same folders; it
 is used in place of ``PUBLISHED_AT``."""
 
-PUBLISHED_AT = (
-    'https://download.openmmlab.com/mmpose/v1/projects',
-    'https://huggingface.co/Tau-J/RTMPose/resolve/main',
-)
-"""Addresses of folders with the published files, of OpenMMLab and of RTMPose's author, which are
-tried in this order."""
+PUBLISHED_AT = {
+    'MMPose': (
+        'https://download.openmmlab.com/mmpose/v1/projects',
+        'https://huggingface.co/Tau-J/RTMPose/resolve/main',
+    ),
+    'ViTPose': ('https://huggingface.co/JunkyByte/easy_ViTPose/resolve/main/onnx',),
+}
+"""Project -> addresses of folders with its files, which are tried in this order. Those of MMPose
+are of OpenMMLab and of RTMPose's author."""
 
 MEMBER = 'end2end.onnx'
 """Name of the network in a published zip file, as MMDeploy exports it."""
+
+_FIRST_BYTE = b'\x08'
+"""First byte of an ONNX file: the tag of its version."""
 
 _ANSWER_TIMEOUT = 20
 """Seconds after which a server that sends nothing counts as unreachable."""
@@ -63,10 +69,11 @@ class PublishedFile:
 
     Args:
         names: Its name and its aliases.
-        file: Path of its zip file on the server.
+        file: Path of its ONNX file, or of a zip file that holds it, on the server.
         input_size: (width, height) of its input in pixels.
         trained_on: Data sets that it was trained on.
-        sha256: SHA-256 of the ONNX file in the zip file; None if it is not known.
+        sha256: SHA-256 of the ONNX file; None if it is not known.
+        project: The project that it is of, one of ``PUBLISHED_AT``; the licence is Apache-2.0.
     """
 
     kind: ClassVar = 'ONNX'
@@ -77,6 +84,7 @@ class PublishedFile:
     input_size: tuple[int, int]
     trained_on: str
     sha256: str | None = field(default=None, kw_only=True)
+    project: str = field(default='MMPose', kw_only=True)
 
     @property
     def name(self) -> str:
@@ -95,26 +103,32 @@ class PublishedFile:
 
     @property
     def download(self) -> tuple[str, Path]:
-        """The address of its zip file, and the path to which the user may copy it instead."""
-        return _addresses(self.file)[0], self.path.with_name(PurePosixPath(self.file).name)
+        """The address of its file, and the path to which the user may copy it instead."""
+        address = _addresses(self.file, self.project)[0]
+        return address, self.path.with_name(PurePosixPath(self.file).name)
 
     def fetch(self) -> Path:
         """Return its ONNX file, see :func:`fetch`."""
-        terms = 'licence of MMPose: Apache-2.0; training data (with their own terms): '
-        return fetch(self.file, self.name, terms + self.trained_on, self.sha256)
+        terms = (
+            f'licence of {self.project}: Apache-2.0; training data (with their own terms): '
+            f'{self.trained_on}'
+        )
+        return fetch(self.file, self.name, terms, self.sha256, self.project)
 
 
 def download_path(address: str) -> Path:
     """Return the path of a published network once it is fetched.
 
     Args:
-        address: Path of its zip file below ``PUBLISHED_AT``.
+        address: Path of its file on the server.
     """
     folder = choose_cache_folder() or user_cache_path('stdpose_mm', appauthor=False)
     return folder / 'downloads' / PurePosixPath(address).with_suffix('.onnx').name
 
 
-def fetch(address: str, name: str, terms: str, sha256: str | None = None) -> Path:
+def fetch(
+    address: str, name: str, terms: str, sha256: str | None = None, project: str = 'MMPose'
+) -> Path:
     """Return the ONNX file of a published network; fetch it first, with a note, if it is missing.
 
     A zip file of the same name that the user has put beside it is unpacked instead. If the SHA-256
@@ -122,11 +136,12 @@ def fetch(address: str, name: str, terms: str, sha256: str | None = None) -> Pat
     compared at each use.
 
     Args:
-        address: Path of its zip file below each of ``PUBLISHED_AT``, or below the address in the
-            environment variable ``STDPOSE_MIRROR``.
+        address: Path of its ONNX file, or of a zip file that holds it, below each of the addresses
+            of the project, or below the one in the environment variable ``STDPOSE_MIRROR``.
         name: What it is, in messages.
         terms: Licence and training data, which the note repeats.
-        sha256: SHA-256 of the network in the zip file; None if it is not known.
+        sha256: SHA-256 of the network; None if it is not known.
+        project: One of ``PUBLISHED_AT``.
 
     Raises:
         InputError: If it cannot be fetched or unpacked, is not the published network, or has
@@ -145,7 +160,8 @@ def fetch(address: str, name: str, terms: str, sha256: str | None = None) -> Pat
                         f'{archive}, which you put there, {error}, remove it, and it is fetched'
                     ) from error
             else:
-                _fetch_network(address, name, terms, archive, temporary, sha256)
+                urls = _addresses(address, project)
+                _fetch_network(urls, name, terms, archive, temporary, sha256)
     with system_errors_of(f'{file} cannot be read'):
         stat = file.stat()
         digest = _digest(file, stat.st_size, stat.st_mtime_ns)
@@ -182,20 +198,21 @@ def note_downloads(downloads: Iterable[tuple[str, Path]]) -> None:
         )
 
 
-def _addresses(file: str) -> list[str]:
+def _addresses(file: str, project: str) -> list[str]:
     """Return the addresses of a published file on the servers in use."""
     mirror = os.environ.get(MIRROR_VARIABLE)
-    return [f'{base.rstrip("/")}/{file}' for base in ([mirror] if mirror else PUBLISHED_AT)]
+    bases = (mirror,) if mirror else PUBLISHED_AT[project]
+    return [f'{base.rstrip("/")}/{file}' for base in bases]
 
 
 def _fetch_network(
-    address: str, name: str, terms: str, archive: Path, out: Path, sha256: str | None
+    urls: Sequence[str], name: str, terms: str, archive: Path, out: Path, sha256: str | None
 ) -> None:
-    """Download a zip file, of which only the network is stored, from the first server that can."""
+    """Download a file, of which only the network is stored, from the first server that can."""
     if sha256 is None:
         terms += '; its SHA-256 is not known beforehand, it is compared from its first use on'
     reasons = []
-    for url in _addresses(address):
+    for url in urls:
 
         def announce(size: str, url: str = url) -> None:
             note(f'fetching {name} ({size}) from {url} to {archive.parent}; {terms}')
@@ -204,7 +221,7 @@ def _fetch_network(
         with tempfile.TemporaryFile(dir=archive.parent) as stream:
             try:
                 download(url, stream, announce)
-                _unpack(stream, out, sha256)
+                (_unpack if archive.suffix == '.zip' else _copy)(stream, out, sha256)
             except (HTTPException, OSError, ValueError) as error:
                 if _is_local(error):
                     raise
@@ -298,7 +315,26 @@ def _unpack(source: Path | IO[bytes], out: Path, sha256: str | None) -> None:
     # zipfile and its decompressors raise various errors for damaged or encrypted files.
     except Exception as error:
         raise ValueError(f'is not a zip file with one {MEMBER}: {one_line(error)}') from error
-    if sha256 is not None and (digest := file_sha256(out)) != sha256:
+    _require_digest(out, sha256)
+
+
+def _copy(stream: IO[bytes], out: Path, sha256: str | None) -> None:
+    """Copy a network that is not packed.
+
+    Raises:
+        ValueError: If it is not the published file; the message goes on from its name.
+    """
+    stream.seek(0)
+    with out.open('wb') as file:
+        shutil.copyfileobj(stream, file)
+    stream.seek(0)
+    if stream.read(1) != _FIRST_BYTE:
+        raise ValueError('is not an ONNX file')
+    _require_digest(out, sha256)
+
+
+def _require_digest(network: Path, sha256: str | None) -> None:
+    if sha256 is not None and (digest := file_sha256(network)) != sha256:
         raise ValueError(f'holds another network than the published one, with SHA-256 {digest}')
 
 

@@ -105,9 +105,9 @@ def test_the_command_lists_what_is_published_and_what_is_here(
     ]
     assert ['wholebody', '384x288', 'ONNX', 'wholebody-l-384', 'COCO-WholeBody,', 'UBody'] in lines
     assert ['person', 'person', '640x640', 'ONNX', 'person-m', 'Human-Art,', 'COCO'] in lines
-    assert len(lines) == 1 + 30 + 1
+    assert len(lines) == 1 + 45 + 1
     # Those with an alias come first.
-    first = {line[line.index('ONNX') + 1] for line in lines[1:8]}
+    first = {line[line.index('ONNX') + 1] for line in lines[1:9]}
     assert first >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
     assert 'for non-commercial use only' in printed
 

@@ -92,7 +92,8 @@ def publishers(monkeypatch: pytest.MonkeyPatch):
 
         def start(*servers: dict[str, Any]) -> list[tuple[str, list[str]]]:
             started = [stack.enter_context(serve(**server)) for server in servers]
-            monkeypatch.setattr(downloads, 'PUBLISHED_AT', [address for address, _ in started])
+            addresses = [address for address, _ in started]
+            monkeypatch.setitem(downloads.PUBLISHED_AT, 'MMPose', addresses)
             return started
 
         yield start

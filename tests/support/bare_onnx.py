@@ -100,6 +100,24 @@ def simcc_network(joints: int, size: tuple[int, int] = (192, 256)) -> bytes:
     return model(nodes, [tensor('input', ['batch', 3, height, width])], outputs)
 
 
+def heatmap_network(joints: int, size: tuple[int, int] = (192, 256)) -> bytes:
+    """Encode a network whose heatmaps, a cell for 4x4 pixels, are the brightness of the crop.
+
+    Args:
+        joints: Their number.
+        size: Width and height of the input.
+    """
+    width, height = size
+    nodes = [
+        node('ReduceMean', ['input'], ['grey'], axes=[1]),
+        node('AveragePool', ['grey'], ['cells'], kernel_shape=[4, 4], strides=[4, 4]),
+        node('Sigmoid', ['cells'], ['map']),
+        node('Concat', ['map'] * joints, ['heatmaps'], axis=1),
+    ]
+    output = tensor('heatmaps', ['batch', joints, height // 4, width // 4])
+    return model(nodes, [tensor('input', ['batch', 3, height, width])], [output])
+
+
 PERSON = (16, 32)
 """Width and height in pixels of the people that :func:`blob_detector` finds."""
 

@@ -13,7 +13,7 @@ from stdpose_mm.io.downloads import MIRROR_VARIABLE
 from stdpose_mm.labelling.evidence.network_description import PRESETS
 from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 
-from .bare_onnx import published_zip, simcc_network
+from .bare_onnx import heatmap_network, published_zip, simcc_network
 from .file_server import serve
 
 
@@ -41,11 +41,12 @@ def publish(
     """
     network = PUBLISHED_DETECTORS.get(name) or PUBLISHED[name]
     if content is None:
-        joints = len(PRESETS[network.preset].joints)
-        content = simcc_network(joints, size or network.input_size)
+        preset = PRESETS[network.preset]
+        make = simcc_network if preset.output == 'simcc' else heatmap_network
+        content = make(len(preset.joints), size or network.input_size)
     file = folder / 'published' / network.file
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(published_zip(content))
+    file.write_bytes(published_zip(content) if file.suffix == '.zip' else content)
     # This is not the published network.
     monkeypatch.setitem(vars(network), 'sha256', None)
     monkeypatch.setenv('no_proxy', '127.0.0.1')

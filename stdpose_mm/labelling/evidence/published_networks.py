@@ -1,4 +1,4 @@
-"""Networks that the authors of RTMPose publish as ONNX files, by name; they need no PyTorch."""
+"""Networks that are published as ONNX files, by name; they need no PyTorch."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def _read_table() -> dict[str, PublishedNetwork]:
             KNOWN_NETWORKS['training_data'][row['data']],
             row['preset'],
             sha256=row.get('sha256'),
+            project=row.get('project', 'MMPose'),
         )
         for row in rows
     ]
