@@ -5,13 +5,13 @@ import { byId } from './dom.js';
 import {
   draftPlan, fitPerson, goToDoubt, goToDrafts, goToGivenAfter, goToGivenBefore, goToLabel, goToMiddleOfGap, openNeighbour, toggleAlone,
   toggleZooming, typeNumber,
-} from './going.js';
+} from './navigation.js';
 import { learn, save, stopWriting } from './jobs.js';
 import { actionsByKey, withOwnKeys } from './keys.js';
 import {
   accept, currentPose, cycleVisibility, deleteLabel, editPerson, exchangeSides, nudgeOr, placeMissing, redo, rename, stepJoint, toggleAbsent, undo,
-} from './mending.js';
-import { goTo, markExcerpt, openVideo, playback, timeline } from './opened.js';
+} from './corrections.js';
+import { goTo, markExcerpt, openVideo, playback, timeline } from './open_video.js';
 import { toggle } from './panels.js';
 import { drafts, light, onError, placing, queue, submit, view } from './stage.js';
 import { choose, state, store } from './state.js';

@@ -6,7 +6,7 @@ import { ask, askForSkeleton } from './dialogs.js';
 import { byId, clamp } from './dom.js';
 import { save } from './jobs.js';
 import { say } from './notices.js';
-import { goTo, timeline } from './opened.js';
+import { goTo, timeline } from './open_video.js';
 import { showLegend } from './panels.js';
 import { nameOf } from './poses.js';
 import { submit, view } from './stage.js';

@@ -2,7 +2,7 @@
 
 import { postLearning, postSave } from './api.js';
 import { closeButton, say, showState } from './notices.js';
-import { reload } from './opened.js';
+import { reload } from './open_video.js';
 import { isUnsaved, showLearning } from './panels.js';
 import { onError, placing, queue } from './stage.js';
 import { state, store } from './state.js';

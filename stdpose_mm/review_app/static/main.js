@@ -7,12 +7,12 @@ import { CHECKED, CHOSEN, drawAll, prepareControls, showChoices } from './contro
 import { prepareDialogs, showProject } from './dialogs.js';
 import { byId, debounce, oncePerFrame } from './dom.js';
 import { prepareFolding } from './folding.js';
-import { labelTour } from './going.js';
+import { labelTour } from './navigation.js';
 import { followLearning } from './jobs.js';
 import { listenToKeys, showBindings } from './keys.js';
-import { announceJoint, chosenJoints, currentPose, cycleVisibility, rename } from './mending.js';
+import { announceJoint, chosenJoints, currentPose, cycleVisibility, rename } from './corrections.js';
 import { prepareMessages, showState } from './notices.js';
-import { needPoses, openVideo, refreshGuidance, visit } from './opened.js';
+import { needPoses, openVideo, refreshGuidance, visit } from './open_video.js';
 import {
   followChosen, linkPlaces, showActions, showGuidance, showHeader, showJoints, showLegend, showNext, showPeople, showTransport,
 } from './panels.js';

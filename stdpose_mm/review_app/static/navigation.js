@@ -1,9 +1,9 @@
 /** Going to another frame, person or video: in doubt, to label, with labels or drafts, by number. */
 
 import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven, nextUnlabelled } from './guiding.js';
-import { currentJoint, currentPose } from './mending.js';
+import { currentJoint, currentPose } from './corrections.js';
 import { announce, say } from './notices.js';
-import { fetchGuidance, goByTimeline, goTo, openVideo, visit } from './opened.js';
+import { fetchGuidance, goByTimeline, goTo, openVideo, visit } from './open_video.js';
 import { boundsOf, capital, categoryOf, nameOf, readable } from './poses.js';
 import { drafts, onError, skeletons, subjectZoom, view } from './stage.js';
 import { choose, state, store } from './state.js';
