@@ -1,16 +1,16 @@
 /** What each key does: the table that the keyboard acts by, and that the help shows. */
 
+import {
+  accept, currentPose, cycleVisibility, deleteLabel, editPerson, exchangeSides, nudgeOr, placeMissing, redo, rename, stepJoint, toggleAbsent, undo,
+} from './corrections.js';
 import { askForOther, showExport, showProject } from './dialogs.js';
 import { byId } from './dom.js';
+import { learn, save, stopWriting } from './jobs.js';
+import { actionsByKey, withOwnKeys } from './keys.js';
 import {
   draftPlan, fitPerson, goToDoubt, goToDrafts, goToGivenAfter, goToGivenBefore, goToLabel, goToMiddleOfGap, openNeighbour, toggleAlone,
   toggleZooming, typeNumber,
 } from './navigation.js';
-import { learn, save, stopWriting } from './jobs.js';
-import { actionsByKey, withOwnKeys } from './keys.js';
-import {
-  accept, currentPose, cycleVisibility, deleteLabel, editPerson, exchangeSides, nudgeOr, placeMissing, redo, rename, stepJoint, toggleAbsent, undo,
-} from './corrections.js';
 import { goTo, markExcerpt, openVideo, playback, timeline } from './open_video.js';
 import { toggle } from './panels.js';
 import { drafts, light, onError, placing, queue, submit, view } from './stage.js';

@@ -4,13 +4,13 @@ import { getProject } from './api.js';
 import { BINDINGS, currentActions, firstKey } from './bindings.js';
 import { onSchemeChange } from './colours.js';
 import { CHECKED, CHOSEN, drawAll, prepareControls, showChoices } from './controls.js';
+import { announceJoint, chosenJoints, currentPose, cycleVisibility, rename } from './corrections.js';
 import { prepareDialogs, showProject } from './dialogs.js';
 import { byId, debounce, oncePerFrame } from './dom.js';
 import { prepareFolding } from './folding.js';
-import { labelTour } from './navigation.js';
 import { followLearning } from './jobs.js';
 import { listenToKeys, showBindings } from './keys.js';
-import { announceJoint, chosenJoints, currentPose, cycleVisibility, rename } from './corrections.js';
+import { labelTour } from './navigation.js';
 import { prepareMessages, showState } from './notices.js';
 import { needPoses, openVideo, refreshGuidance, visit } from './open_video.js';
 import {

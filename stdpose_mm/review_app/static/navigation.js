@@ -1,7 +1,7 @@
 /** Going to another frame, person or video: in doubt, to label, with labels or drafts, by number. */
 
-import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven, nextUnlabelled } from './guiding.js';
 import { currentJoint, currentPose } from './corrections.js';
+import { DoubtTour, LabelTour, middleOfGap, nextDoubtOfJoint, nextGiven, nextUnlabelled } from './guiding.js';
 import { announce, say } from './notices.js';
 import { fetchGuidance, goByTimeline, goTo, openVideo, visit } from './open_video.js';
 import { boundsOf, capital, categoryOf, nameOf, readable } from './poses.js';

@@ -1,8 +1,8 @@
 /** The canvas with the picture of one frame: zoom, pan, and what layers draw on it. */
 
+import { themeColours } from './colours.js';
 import { clamp, oncePerFrame } from './dom.js';
 import { chooseWidth } from './pictures.js';
-import { themeColours } from './colours.js';
 
 const MOST_ZOOM = 40;
 const MARGIN = 4;

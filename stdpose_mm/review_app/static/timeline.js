@@ -1,8 +1,8 @@
 /** The timeline: one lane per person with sources and doubt, frames to check, suggested frames. */
 
 import { getTimeline } from './api.js';
-import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { styleOf, themeColours } from './colours.js';
+import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { capital, DOUBTFUL, nameOf, readable } from './poses.js';
 import { drawTraces, labelAt, TRACE_HEIGHT, wantedTrace } from './traces.js';
 
