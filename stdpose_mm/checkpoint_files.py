@@ -142,7 +142,7 @@ def fetch_checkpoint(
     Raises:
         InputError: If it cannot be fetched.
     """
-    from .io.atomic import atomic_path
+    from .io.disk.atomic import atomic_path
     from .io.downloads import download, file_sha256
 
     wanted = _DIGEST.search(url)

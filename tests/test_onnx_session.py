@@ -20,7 +20,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.onnx_session import is_openvino_bfloat16_faster, start_session
 from support.paths import ROOT
 
-FUSER = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights' / 'gap_fuser.onnx'
+FUSER = ROOT / 'stdpose_mm/labelling/propagation/auto/weights/gap_fuser.onnx'
 RECORD = 'stdpose_mm.fuser'
 
 runtimes = pytest.mark.parametrize('runtime', ONNX_RUNTIMES)

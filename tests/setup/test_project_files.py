@@ -113,7 +113,7 @@ def test_issue_forms_have_what_is_needed(form):
 
 
 def test_the_model_card_names_every_network():
-    folder = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights'
+    folder = ROOT / 'stdpose_mm/labelling/propagation/auto/weights'
     card = (folder / 'README.md').read_text('utf-8')
     assert {*re.findall(r'`(\w+\.onnx)`', card)} == {file.name for file in folder.glob('*.onnx')}
     for name, heading in re.findall(r'`(?:docs/)?(\w+\.md)`, "([^"]+)"', card):

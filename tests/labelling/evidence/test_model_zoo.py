@@ -139,9 +139,17 @@ def test_the_command_lists_names_and_what_is_here(tmp_path, monkeypatch, capsys)
     (kept / Path(find_network('human').url).name).write_bytes(b'')
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     assert main([]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
+    # What a network was trained on follows its name.
+    ends = [
+        next(n for n, word in enumerate(line) if word in ('MMPose', 'ONNX')) for line in printed
+    ]
+    lines = [line[: end + 2] for line, end in zip(printed, ends, strict=True)]
     name = 'rtmpose-m_8xb256-420e_body8-256x192'
-    assert ['human,', 'body,', 'body17', 'Body8', '256x192', 'here', 'MMPose', name] in lines
+    assert [
+        *['human,', 'body,', 'body17', 'Body8', '256x192', '0.0', 'MB', 'here', 'MMPose'],
+        name,
+    ] in lines
     assert ['face', 'Face6', '256x256', 'MMPose', 'rtmpose-m_8xb256-120e_face6-256x256'] in lines
     # Another one that metafiles call so comes later.
     assert ['WFLW', '256x256', 'MMPose', 'rtmpose-m_8xb64-120e_lapa-256x256'] in lines
