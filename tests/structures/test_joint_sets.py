@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from stdpose_mm.structures.joint_names import name_distance
-from stdpose_mm.structures.joint_sets import JOINT_SETS, known_skeleton
+from stdpose_mm.structures.joint_sets import FURTHER_JOINT_SETS, JOINT_SETS, known_skeleton
 
 
 def test_the_joints_and_limbs_of_coco_are_those_of_its_annotations():
@@ -17,6 +17,14 @@ def test_the_joints_and_limbs_of_coco_are_those_of_its_annotations():
     coco = known_skeleton('coco')
     assert [*coco.keypoint_names] == names
     assert [(a + 1, b + 1) for a, b in coco.limbs] == limbs
+
+
+def test_coco_with_feet_is_coco_with_neck_hip_and_the_feet_of_openpose():
+    joints, coco = JOINT_SETS['coco25'], JOINT_SETS['coco']
+    assert [name for name in joints if name in coco] == [*coco]
+    # As easy_ViTPose numbers them.
+    assert {5: 'neck', 14: 'hip'} == {n: joints[n] for n in (5, 14)}
+    assert joints[19:] == FURTHER_JOINT_SETS['openpose-body-25'][19:]
 
 
 def test_the_joints_of_blazepose_are_those_of_mediapipe():
