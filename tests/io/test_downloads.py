@@ -149,6 +149,18 @@ def test_the_next_address_is_tried(
     assert left() == []
 
 
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_an_onnx_file_that_is_not_packed_is_told_from_a_page(served, publishers):
+    publishers({'folder': served})
+    file, network = served / 'folder/net.onnx', b'\x08 the bytes of a network'
+    file.write_bytes(b'<html>please log in</html>')
+    with pytest.raises(InputError, match='is not an ONNX file'):
+        fetch('folder/net.onnx', 'net', TERMS)
+    assert left() == []
+    file.write_bytes(network)
+    assert fetch('folder/net.onnx', 'net', TERMS).read_bytes() == network
+
+
 def test_a_mirror_is_used_alone(served, publishers, monkeypatch):
     (mirror, _), (_, requests) = publishers({'folder': served / 'x'}, {'folder': served})
     monkeypatch.setenv(MIRROR_VARIABLE, mirror)

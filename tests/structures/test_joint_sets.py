@@ -23,7 +23,7 @@ def test_coco_with_feet_is_coco_with_neck_hip_and_the_feet_of_openpose():
     joints, coco = JOINT_SETS['coco25'], JOINT_SETS['coco']
     assert [name for name in joints if name in coco] == [*coco]
     # As easy_ViTPose numbers them.
-    assert {5: 'neck', 14: 'hip'} == {n: joints[n] for n in (5, 14)}
+    assert {n: joints[n] for n in (5, 14)} == {5: 'neck', 14: 'hip'}
     assert joints[19:] == FURTHER_JOINT_SETS['openpose-body-25'][19:]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +14,32 @@ import pytest
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip, write_dataset
 from stdpose_mm.datasets.synthetic.footage import Coding, Footage
 from stdpose_mm.datasets.synthetic.motion import sample_movement
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
 WILD = ClipSettings(frames=4, width=97, height=73, footage='wild')
+
+CODE = """
+import hashlib
+import numpy as np
+from stdpose_mm.datasets.synthetic.footage import Coding
+noise = np.random.default_rng(0).integers(0, 127, (40, 120, 160, 3), np.uint8)
+pictures = np.stack([np.roll(noise[0], n, 1) + picture for n, picture in enumerate(noise)])
+print(hashlib.md5(Coding('libx264', 30, 12).apply(pictures).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='the variable is of glibc')
+def test_the_same_pictures_are_coded_alike_whatever_the_memory_held() -> None:
+    codes = {
+        subprocess.check_output(
+            [sys.executable, '-c', CODE],
+            env={**os.environ, 'MALLOC_PERTURB_': byte, 'PYTHONPATH': str(ROOT)},
+        )
+        for byte in ('1', '170')
+    }
+    assert len(codes) == 1
 
 
 def smooth(frames: int = 6) -> np.ndarray:
