@@ -54,7 +54,10 @@ def note(sentence: str) -> None:
     warnings.warn(sentence, InputWarning, stacklevel=3)
 
 
-WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of a disk that takes no more."""
+
+WRITE_ERRORS = (*DISK_ERRORS, errno.EPIPE)
 """Error numbers that occur only when writing; Python's errors then do not name the file."""
 
 MAX_WORD, MAX_SENTENCE = 255, 1200

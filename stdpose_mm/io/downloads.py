@@ -13,7 +13,6 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from errno import EDQUOT, EFBIG, ENOSPC
 from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -25,7 +24,7 @@ from urllib.request import Request, urlopen
 from platformdirs import user_cache_path
 from tqdm import tqdm
 
-from stdpose_mm.errors import InputError, note, one_line, system_errors_of
+from stdpose_mm.errors import DISK_ERRORS, InputError, note, one_line, system_errors_of
 
 from .cache_folder import choose_cache_folder
 from .disk.atomic import atomic_path, write_text
@@ -237,7 +236,7 @@ def _fetch_network(
 
 def _is_local(error: Exception) -> bool:
     """Return whether an error is of the disk here, which another server would not mend."""
-    return isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EFBIG)
+    return isinstance(error, OSError) and error.errno in DISK_ERRORS
 
 
 def download(url: str, stream: IO[bytes], announce: Callable[[str], object]) -> None:

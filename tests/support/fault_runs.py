@@ -299,8 +299,9 @@ def is_whole(name: str, content: bytes, expected: bytes) -> bool:
                 return bool(onnx.load_from_string(content))
             # MMEngine's checkpoints also hold the state of the run, which is not only tensors.
             return bool(torch.load(io.BytesIO(content), weights_only=False))
-        # Both loaders raise various errors for a damaged file; the table then counts it as half.
-        except Exception:
+        # Both loaders raise various errors for a damaged file, which the table counts as half.
+        except Exception as error:
+            print(f'{name} cannot be read: {error!r}', file=sys.stderr)
             return False
     return plain[0] == plain[1]
 
