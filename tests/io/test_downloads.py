@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -159,6 +160,19 @@ def test_an_onnx_file_that_is_not_packed_is_told_from_a_page(served, publishers)
     assert left() == []
     file.write_bytes(network)
     assert fetch('folder/net.onnx', 'net', TERMS).read_bytes() == network
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_with_a_full_disk_no_other_server_is_asked(served, publishers, monkeypatch):
+    def copy(source: object, target: object) -> None:
+        raise OSError(errno.ENOSPC, 'no room')
+
+    (_, first), (_, second) = publishers({'folder': served}, {'folder': served})
+    monkeypatch.setattr(downloads.shutil, 'copyfileobj', copy)
+    with pytest.raises((InputError, OSError), match='no room|No space'):
+        fetch(ADDRESS, 'net', TERMS)
+    assert (first, second) == (['GET'], [])
+    assert left() == []
 
 
 def test_a_mirror_is_used_alone(served, publishers, monkeypatch):
