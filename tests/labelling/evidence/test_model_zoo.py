@@ -126,7 +126,14 @@ def test_an_unknown_name_is_refused_with_others(name, near):
 
 
 @pytest.mark.parametrize(
-    'name', ['human3d', 'hand3d', 'RTMO', 'edpose', 'td-hm_cpm_8xb32-40e_jhmdb-sub1-368x368']
+    'name',
+    [
+        'human3d',
+        'hand3d',
+        'rtmo-s_8xb32-600e_coco-640x640',
+        'edpose',
+        'td-hm_cpm_8xb32-40e_jhmdb-sub1-368x368',
+    ],
 )
 def test_what_has_no_heatmaps_of_one_subject_is_refused(name):
     with pytest.raises(InputError, match=f'{name} in the model zoo of MMPose cannot be used'):
