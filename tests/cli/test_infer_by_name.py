@@ -102,8 +102,10 @@ def test_from_a_video_to_tracked_poses(run_main, tmp_path, published, people):
     assert json.loads(out.read_text())['inference']['min_track_frames'] == 10
 
 
-@pytest.mark.parametrize('options', ['', '--det-every 5 --pose-every 5 --min-track-frames 5'])
-@pytest.mark.parametrize('kind', ['by name', 'a file'])
+@pytest.mark.parametrize(
+    ('kind', 'options'),
+    [('by name', ''), ('a file', '--det-every 5 --pose-every 5 --min-track-frames 5')],
+)
 def test_a_one_stage_network_needs_no_detector(run_main, tmp_path, published, kind, options):
     clip, out = write_walk(tmp_path / 'clip.mp4', 5), tmp_path / 'poses.json'
     if kind == 'by name':
