@@ -477,7 +477,9 @@ def test_a_network_that_finds_people_itself_needs_no_detector(page_with, tmp_pat
     page = page_with(None, drafts=DraftSources.choose([files]))
     found = sorted(draft['keypoints'] for draft in find(page))
     places = np.array([[1, 0], [2, 2], [3, 4]])
-    np.testing.assert_allclose(np.array(found)[..., :2], [places, places + [32, 0]], atol=1e-4)
+    np.testing.assert_allclose(
+        np.array(found)[..., :2], [places, np.add(places, [32, 0])], atol=1e-4
+    )
     ask(page, 'discard', frame=5)
     assert len(ask(page, 'box', frame=5, box=[30.0, 0, 20, 32])['drafts']['5']) == 1
     ask(page, 'discard', frame=5)
