@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.cli import infer
+from stdpose_mm.cli import infer, propagate
 from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
-from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import write_video
+from stdpose_mm.labelling.evidence.one_stage_network import OneStageNetwork
 from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from support.bare_onnx import PERSON, YOLO, blob_detector, one_stage_network, simcc_network
 from support.published_files import publish
 from support.without_torch import run_without_torch
@@ -25,6 +28,9 @@ pytestmark = pytest.mark.slow
 NUM_FRAMES, SIDE = 20, 160
 FILES = PUBLISHED['human-s'], PUBLISHED_DETECTORS['person']
 Publish = Callable[..., list[str]]
+
+STEPS = np.stack([np.arange(17) + 1, 2 * np.arange(17)], axis=1)
+"""Places of joints in the boxes that a one-stage network finds."""
 
 MIDDLE = np.tile(np.array(PERSON) / 2 - 0.5, (17, 1))
 
@@ -121,7 +127,30 @@ def test_a_one_stage_network_needs_no_detector(run_main, tmp_path, published, ki
     assert printed.startswith(f'{out}: 20 frames, 5 people, 100 poses\n')
     (line,) = errors
     assert ('fetching rtmo-s' if kind == 'by name' else 'is under AGPL-3.0') in line
-    require_tracks(out, 5, joints=np.stack([np.arange(17) + 1, 2 * np.arange(17)], axis=1))
+    require_tracks(out, 5, STEPS)
+
+
+def test_in_auto_a_one_stage_network_looks_once_at_a_frame(run_main, tmp_path, monkeypatch):
+    clip, network = write_walk(tmp_path / 'clip.mp4', 5), tmp_path / 'net.onnx'
+    metadata = {name: YOLO[name] for name in ('task', 'kpt_shape', 'names')}
+    network.write_bytes(one_stage_network(steepness=4.5, side=SIDE, metadata=metadata))
+    persons = tuple(
+        PersonLabel(frame, corner_at(frame, person) + STEPS, np.full(17, 2), person)
+        for frame in (0, 10, NUM_FRAMES - 1)
+        for person in range(5)
+    )
+    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
+    write_labels(VideoLabels('clip', COCO_17, frames, persons), tmp_path / 'labels.json')
+    seen: list[int] = []
+    look = OneStageNetwork._find_people
+    monkeypatch.setattr(
+        OneStageNetwork, '_find_people', lambda *args: seen.append(args[2]) or look(*args)
+    )
+    files = (clip, tmp_path / 'labels.json', '--pose-onnx', network, '--out', tmp_path / 'out.json')
+    code, printed, _ = run_main(propagate.main, *files, '--no-stdpose', '--cache', 'off')
+    assert code == 0
+    assert 'net.onnx: used in 10 of 10 gaps' in printed
+    assert sorted(seen) == [*range(NUM_FRAMES)]
 
 
 def test_all_files_are_named_before_the_first_download(run_main, tmp_path, monkeypatch):
