@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import (
     Callable,
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError, require_device
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.disk.atomic import atomic_path, require_writable
@@ -622,7 +622,7 @@ class VideoPosePropagator:
         self,
         states: PropagationState | Sequence[PropagationState],
         out: str | PathLike[str],
-        minutes: float = LEARN_MINUTES,
+        minutes: float = math.inf,
         earlier: LearnedNetwork | None = None,
         listener: Callable[[float, float | None], None] = lambda done, right: None,
         steps: int | None = None,
@@ -639,12 +639,13 @@ class VideoPosePropagator:
             states: The video, or several with labels of the same joints.
             out: File to write the network to (``.onnx``); ``pose_networks`` takes it for other
                 videos.
-            minutes: Training time.
+            minutes: Largest training time.
             earlier: A network to continue from, after labels were added.
             listener: Receives the finished share of the training, and the share of joints of hidden
                 labels that the network alone finds, or None before that is known. An exception from
                 it ends the training; after KeyboardInterrupt the network so far is kept.
-            steps: Largest number of training steps of each half, up to 2000, the default.
+            steps: Number of training steps of each half. The default is 25 for each labelled pose,
+                at least 400 and at most 1000; with ``minutes``, it is 2000.
             only_if_helpful: Whether to write ``out`` only if the network helps; an earlier file
                 there stays otherwise.
 

@@ -299,6 +299,14 @@ def fit_calibrator(certainty: np.ndarray, right: np.ndarray) -> ScoreCalibrator:
     return ScoreCalibrator.fit(scores, outcomes)
 
 
+def training_steps(num_poses: int) -> int:
+    """Return the number of training steps for as many labelled poses.
+
+    With few labels a training is short; the next one, with more labels, continues from its network.
+    """
+    return min(max(25 * num_poses, 400), 1000)
+
+
 def require_enough(num_frames: int) -> None:
     """Require enough labelled frames to train a network.
 
