@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, settings
 from stdpose_mm.io.video import ArrayFrames, FrameSource
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
-# A busy machine may halt a process for seconds, in the middle of any example. The examples share the
-# fixtures of their test: each writes its files anew.
+# A busy machine may halt a process for seconds, in the middle of any example. The examples of a
+# test share its fixtures: each writes its files anew.
 settings.register_profile(
     'busy',
     deadline=None,
