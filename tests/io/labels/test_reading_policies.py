@@ -32,11 +32,10 @@ from stdpose_mm.io.labels import (
     write_labels,
 )
 from stdpose_mm.io.labels.joints import join_ungrouped, joint_order, unify_joint_names
-from stdpose_mm.io.video import open_frames
+from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.structures import CLASS_NAME, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking import assign_track_ids
 from support.foreign_labels import write_picture
-from support.frame_sources import ArrayFrames
 from support.label_samples import content
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
@@ -810,6 +809,113 @@ def test_a_category_of_crowds_or_empty_objects_does_not_count(
 
     labels = read_labels(path)
     assert (labels.skeleton.keypoint_names, len(labels.persons)) == (JOINTS, 1)
+
+
+# -- which of several statements ----------------------------------------------------------------
+
+RATE = 25
+LONG_VIDEO = ArrayFrames(np.broadcast_to(np.zeros((1, 4, 4, 3), np.uint8), (400, 4, 4, 3)))
+LONG_VIDEO.fps = float(RATE)
+
+some_frames = st.sets(st.integers(0, 300), min_size=3, max_size=5).map(sorted)
+# Consecutive numbers may only count the pictures.
+with_gaps = some_frames.filter(lambda frames: frames[-1] - frames[0] >= len(frames))
+
+
+def state_frames(path: Path, fields: Sequence[dict[str, Any]], order: Sequence[int]) -> None:
+    """Replace what tells the frame of each picture in a file of COCO's form, and their order."""
+
+    def change(data: Any) -> None:
+        images = [
+            {'id': image['id'], 'width': 320, 'height': 240, **of_image}
+            for image, of_image in zip(data['images'], fields, strict=True)
+        ]
+        data['images'] = [images[i] for i in order if i < len(images)]
+        data.pop('videos', None)
+
+    edit(path, change)
+
+
+def found_frames(path: Path, format: str) -> list[int]:
+    labels = read_labels(path, format)
+    return [p.frame_index for p in match_frames(labels, LONG_VIDEO).persons]
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18'])
+@settings(max_examples=30)
+@given(
+    frames=with_gaps,
+    first_name=st.sampled_from([None, 0, 1]),
+    first_id=st.sampled_from([None, 0, 1]),
+    unit=st.sampled_from([None, 1, 1000]),
+    has_index=st.booleans(),
+    order=st.permutations(range(5)),
+)
+def test_statements_that_agree_tell_the_frames(
+    tmp_path: Path,
+    format: str,
+    frames: list[int],
+    first_name: int | None,
+    first_id: int | None,
+    unit: int | None,
+    has_index: bool,
+    order: list[int],
+):
+    """The names and the frame_id count from 0 or 1, times are in seconds or milliseconds."""
+    numbers = first_name, first_id
+    if not has_index:
+        # One alone may count from another number, or be in another unit.
+        assume(unit == 1 or numbers != (None, None))
+        assume(unit or (None not in numbers and first_name != first_id))
+    fields: list[dict[str, Any]] = [{} for _ in frames]
+    for i, frame in enumerate(frames):
+        name = 'abcde'[i] if first_name is None else f'{frame + first_name:04}'
+        fields[i]['file_name'] = f'clip_{name}.jpg'
+        if first_id is not None:
+            fields[i]['frame_id'] = frame + first_id
+        if unit is not None:
+            fields[i]['timestamp'] = round(unit * frame / RATE, 3)
+        if has_index:
+            fields[i]['frame_index'] = frame
+    people = (person(frame, track_id=1) for frame in frames)
+    path = written(tmp_path, video(*people), format)
+    state_frames(path, fields, order)
+
+    assert found_frames(path, format) == frames
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18'])
+@settings(max_examples=25)
+@given(
+    frames=with_gaps,
+    wrong=st.lists(st.integers(0, 390), min_size=5, max_size=5, unique=True),
+    is_time=st.booleans(),
+)
+def test_a_statement_that_contradicts_others_is_never_followed_silently(
+    tmp_path: Path, format: str, frames: list[int], wrong: list[int], is_time: bool
+):
+    """Of the names and the times or the frame_id, which agree, and of the other one."""
+    fields = [
+        {
+            'file_name': f'clip_{frame + 1:04}.jpg',
+            'frame_id': frame if is_time else other,
+            'timestamp': (other if is_time else frame) / RATE,
+        }
+        for frame, other in zip(frames, wrong, strict=False)
+    ]
+    differences = {other - frame for frame, other in zip(frames, wrong, strict=False)}
+    assume(len(differences) > 1)
+    path = written(tmp_path, video(*(person(frame, track_id=1) for frame in frames)), format)
+    state_frames(path, fields, range(5))
+
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        try:
+            assert found_frames(path, format) == frames
+            is_told = any('agree, not so the times' in str(note.message) for note in notes)
+        except InputError as error:
+            is_told = 'contradict' in str(error)
+    assert is_told
 
 
 # -- which file --------------------------------------------------------------------------------

@@ -154,7 +154,9 @@ def test_frames_are_those_that_ffmpeg_shows(
 
 BYTES_OF_A_PIXEL = {
     **dict.fromkeys(('yuv420p', 'gray', 'gbrp', 'nv12'), 1),
-    **{'yuv422p10le': 2, 'yuyv422': 2, 'bgr24': 3},
+    'yuv422p10le': 2,
+    'yuyv422': 2,
+    'bgr24': 3,
 }
 """In the first plane of a picture."""
 
