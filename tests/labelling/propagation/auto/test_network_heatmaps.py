@@ -177,9 +177,9 @@ def test_gaps_of_other_tracks_frames_and_videos_count_for_themselves(gap):
 class BetweenLabels(PeakNetwork):
     """Know nothing of the first and the last frame."""
 
-    def estimate(self, pictures, boxes):
-        found = super().estimate(pictures, boxes)
-        between = [0 < int(picture[0, 0, 0]) < 4 for picture in pictures]
+    def estimate_crops(self, crops):
+        found = super().estimate_crops(crops)
+        between = [0 < int(crop.picture[0, 0, 0]) < 4 for crop in crops]
         return replace(found, known=np.repeat(np.array(between)[:, None], len(NAMES), axis=1))
 
 
