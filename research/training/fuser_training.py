@@ -38,6 +38,7 @@ from stdpose_mm.labelling.propagation.auto.joint_matching import (
     shipped_matcher,
 )
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    NetworkChunk,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
@@ -140,7 +141,7 @@ def collect_training_gaps(
             heatmaps = [window_maps[gap]] if gap in window_maps else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)
-            chunks = [network.open(gap, candidates, joints) for network, joints in networks]
+            chunks = [NetworkChunk(*network, gap, candidates) for network in networks]
             for frame in tracks.frames:
                 search.add(frame, frames[frame])
                 for chunk in chunks:

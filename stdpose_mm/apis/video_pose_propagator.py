@@ -52,7 +52,6 @@ from stdpose_mm.labelling.propagation.identities import (
     swap_tracks,
 )
 from stdpose_mm.labelling.propagation.learned_propagator import LearnedPropagator
-from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
 from stdpose_mm.labelling.review import (
     HiddenLabel,
     LabelAccuracy,
@@ -172,8 +171,12 @@ class VideoPosePropagator:
         """
         if not self.propagator.describe_use():
             return []
-        plans = TrackPlanner(len(state.frames), state.life_span).plan(state.tracks).values()
-        gaps = {gap.key for plan in plans for gap in plan.gaps}
+        plans = state.planner.plan(state.tracks, with_others=self.propagator.reads_other_people)
+        gaps = {
+            gap.fingerprint(self.propagator.reads_second_labels)
+            for plan in plans.values()
+            for gap in plan.gaps
+        }
         return self.propagator.describe_use(state.frames.name, gaps)
 
     def init_state(
@@ -486,8 +489,7 @@ class VideoPosePropagator:
             Person -> the range of frames that may have changed. People without changed labels are
             included only for methods that use other people's poses.
         """
-        planner = TrackPlanner(len(state.frames), state.life_span, state.boxes, state.detections)
-        return planner.find_affected(
+        return state.planner.find_affected(
             earlier,
             state.tracks,
             self.propagator.reads_second_labels,

@@ -65,7 +65,7 @@ def features_of_gap(
     """
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
-    chunks = [network.open(gap, candidates, mapping) for network, mapping in networks]
+    chunks = [NetworkChunk(*network, gap, candidates) for network in networks]
     matches = match_joints(frames, candidates, matcher, chunks)
     around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
     around += [found for chunk in chunks if (found := chunk.around(frames))]

@@ -20,9 +20,6 @@ NEVER = -1
 Frames = int | Sequence[int] | np.ndarray
 """A frame, or several."""
 
-GapKey = tuple[int, range, bytes, bytes]
-"""Identity of a gap across edits: its track, its frames, and the poses at its ends."""
-
 
 @dataclass(frozen=True)
 class NearestLabels:
@@ -91,14 +88,6 @@ class Gap:
     def last(self) -> int:
         """Return the frame of the right label, or the gap's last frame if there is none."""
         return self.frames[-1] if self.right is None else self.right.frame_index
-
-    @property
-    def key(self) -> GapKey:
-        """Return the identity of the gap across edits."""
-        left, right = (
-            b'' if label is None else label.keypoints.tobytes() for label in (self.left, self.right)
-        )
-        return self.track_id, self.frames, left, right
 
     @property
     def given(self) -> list[int]:

@@ -23,7 +23,7 @@ from stdpose_mm.labelling.propagation.flow.flow_tracks import (
     labelled_ends,
 )
 from stdpose_mm.labelling.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
-from stdpose_mm.labelling.propagation.gaps import GapKey, split_into_chunks
+from stdpose_mm.labelling.propagation.gaps import split_into_chunks
 from stdpose_mm.labelling.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
@@ -114,11 +114,12 @@ class AutoPropagator(BasePropagator):
             self.skeleton = window_model.skeleton
         elif use_stdpose:
             self.windows = WindowHeatmapEstimator(stdpose or shipped_stdpose(), is_of_people=True)
-        self.estimators = tuple(
-            NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
-        )
         follow = [network.follows_labels for network in pose_networks]
         self.reads_other_people, self.reads_second_labels = not all(follow), any(follow)
+        self.estimators = tuple(
+            NetworkHeatmapEstimator(network, batch_size, self.reads_second_labels)
+            for network in pose_networks
+        )
         self.estimator = estimator or auto_flow()
         self.matcher = matcher or shipped_matcher()
         if isinstance(weights, str | Path):
@@ -146,7 +147,7 @@ class AutoPropagator(BasePropagator):
                 note(estimator.explain_unused(skeleton))
 
     def describe_use(
-        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
+        self, warn_for_video: str | None = None, among: Collection[str] | None = None
     ) -> list[str]:
         """Say in how many gaps each pose network was used, and why it was not in the others."""
         lines = (
@@ -231,7 +232,7 @@ class AutoPropagator(BasePropagator):
         cropped = None
         if self.windows is not None and mapping is not None:
             cropped = self.windows.estimator.open(gap, keys, mapping)
-        chunks = [network.open(gap, candidates, shared) for network, shared in networks]
+        chunks = [NetworkChunk(*network, gap, candidates) for network in networks]
         search = JointSearch(candidates, self.matcher)
         return _Evidence(tracks, candidates, search, cropped, chunks)
 

@@ -21,7 +21,6 @@ from stdpose_mm.labelling.propagation.gap_heatmaps import (
     GapHeatmaps,
     boxes_with_ends,
 )
-from stdpose_mm.labelling.propagation.gaps import GapKey
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
@@ -60,14 +59,14 @@ class NetworkUse:
     chunk, otherwise with the reason of the first. Fingerprints do not depend on the record.
 
     Args:
-        gaps: Video and key of each gap -> how the network was used there.
+        gaps: Video and fingerprint of each gap -> how the network was used there.
     """
 
-    gaps: dict[tuple[str, GapKey], GapUse] = field(default_factory=dict, compare=False)
+    gaps: dict[tuple[str, str], GapUse] = field(default_factory=dict, compare=False)
 
-    def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
+    def note(self, video: str, gap: str, use: GapUse) -> None:
         """Record how the network was used in a gap of a video, or in a chunk of the gap."""
-        key = frames.name, gap.key
+        key = video, gap
         if use == 'used' or (use == 'not compared' and self.gaps.get(key) != 'used'):
             self.gaps[key] = use
         else:
@@ -78,7 +77,7 @@ class NetworkUse:
         name: str,
         question: str,
         warn_for_video: str | None = None,
-        among: Collection[GapKey] | None = None,
+        among: Collection[str] | None = None,
     ) -> str:
         """Describe in one sentence how the network ``name`` was used; '' before the first gap.
 
@@ -86,13 +85,13 @@ class NetworkUse:
             name: Name of the network.
             question: Question to the user, asked if the network was of no use in most gaps.
             warn_for_video: Name of the only video to describe, and only if that question is asked.
-            among: The gaps to describe, for labels that were corrected; by default all.
+            among: Fingerprints of the gaps to describe; by default all.
         """
         # A copy, as another thread may be filling gaps.
         uses = [
             use
-            for (video, place), use in self.gaps.copy().items()
-            if warn_for_video in (None, video) and (among is None or place in among)
+            for (video, gap), use in self.gaps.copy().items()
+            if warn_for_video in (None, video) and (among is None or gap in among)
         ]
         total = len(uses)
         if not total:
@@ -161,14 +160,18 @@ class NetworkHeatmapEstimator:
     Args:
         network: The network, or the poses that one has found.
         batch_size: Number of crops that it sees at once.
+        reads_second_labels: As the propagator that it is evidence for.
 
     Attributes:
         use: The gaps in which the network was used or was not.
     """
 
-    def __init__(self, network: HeatmapSource, batch_size: int = 8) -> None:
+    def __init__(
+        self, network: HeatmapSource, batch_size: int = 8, reads_second_labels: bool = False
+    ) -> None:
         self.network = network
         self.batch_size = batch_size
+        self.reads_second_labels = reads_second_labels
         self.use = NetworkUse()
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
@@ -182,16 +185,6 @@ class NetworkHeatmapEstimator:
             f'({_listed(skeleton)}), only {_listed(self.network.skeleton)}'
         )
 
-    def open(self, gap: Gap, candidates: Candidates, mapping: JointMapping) -> NetworkChunk:
-        """Prepare a gap for its pictures.
-
-        Args:
-            gap: The gap.
-            candidates: Candidates in frames of the gap and at its labels.
-            mapping: The joints of the gap's labels among those of the network.
-        """
-        return NetworkChunk(self, gap, candidates, mapping)
-
 
 class NetworkChunk:
     """Frames of a gap, and its labels, as a pose network sees them.
@@ -201,20 +194,20 @@ class NetworkChunk:
 
     Args:
         estimator: The network.
-        gap: See :meth:`NetworkHeatmapEstimator.open`.
-        candidates: See :meth:`NetworkHeatmapEstimator.open`.
-        mapping: See :meth:`NetworkHeatmapEstimator.open`.
+        mapping: The joints of the gap's labels among those of the network.
+        gap: The gap.
+        candidates: Candidates in frames of the gap and at its labels.
     """
 
     def __init__(
         self,
         estimator: NetworkHeatmapEstimator,
+        mapping: JointMapping,
         gap: Gap,
         candidates: Candidates,
-        mapping: JointMapping,
     ) -> None:
-        self._estimator, self._gap = estimator, gap
-        self._candidates, self._mapping = candidates, mapping
+        self._estimator, self._mapping = estimator, mapping
+        self._gap, self._candidates = gap, candidates
         self._keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
         is_covered = not estimator.network.follows_labels and gap.is_crowded(self._keys)
         self._boxes = {} if is_covered else boxes_with_ends(gap, self._keys)
@@ -244,7 +237,8 @@ class NetworkChunk:
             use = 'misses labels'
         else:
             use = 'used' if around.is_compared else 'not compared'
-        self._estimator.use.note(frames, self._gap, use)
+        fingerprint = self._gap.fingerprint(self._estimator.reads_second_labels)
+        self._estimator.use.note(frames.name, fingerprint, use)
         return around if use in ('used', 'not compared') else None
 
     def _sample(self, frames: FrameSource) -> HeatmapsAround:
