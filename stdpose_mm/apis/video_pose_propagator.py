@@ -227,12 +227,12 @@ class VideoPosePropagator:
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         self.propagator.require_evidence(frames)
-        known = skeleton or self.propagator.skeleton
+        joints = skeleton or self.propagator.skeleton
         state = PropagationState(
             frames,
             None,
-            known,
-            known,
+            joints,
+            joints,
             life_span=life_span,
             folder=None if folder is None else Path(folder),
         )
@@ -302,13 +302,12 @@ class VideoPosePropagator:
             is_left_out[named] = True
             visibility = visibility.copy()
             visibility[named] = NOT_LABELLED
-        unsaid = visibility == NOT_LABELLED
-        shown = np.where(unsaid[:, None], 0.0, points[:, :2])
-        sources = np.where(unsaid, np.where(is_left_out, 'absent', 'propagated'), 'given')
+        is_missing = visibility == NOT_LABELLED
+        sources = np.where(is_missing, np.where(is_left_out, 'absent', 'propagated'), 'given')
         try:
             label = PersonLabel(
                 frame_index=frame_idx,
-                keypoints=shown,
+                keypoints=np.where(is_missing[:, None], 0.0, points[:, :2]),
                 visibility=visibility,
                 track_id=person_id,
                 bbox=box,

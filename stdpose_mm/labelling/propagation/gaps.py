@@ -95,7 +95,7 @@ class Gap:
         return [label.frame_index for label in (self.left, self.right) if label is not None]
 
     @property
-    def known(self) -> np.ndarray:
+    def has_label(self) -> np.ndarray:
         """Return [K] bool: joints with a label anywhere in the presence interval."""
         return self.before.exists | self.after.exists
 

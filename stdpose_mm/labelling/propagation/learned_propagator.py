@@ -132,10 +132,10 @@ class LearnedPropagator(BasePropagator):
             frames, times[rows].tolist(), keypoints[rows], seen[rows], mapping
         )
         refined, certainty = keypoints.copy(), scores.copy()
-        known = np.ix_(rows, mapping.shared)
-        refined[known], certainty[known] = combine(
-            keypoints[known],
-            scores[known],
+        shared = np.ix_(rows, mapping.shared)
+        refined[shared], certainty[shared] = combine(
+            keypoints[shared],
+            scores[shared],
             places[:, mapping.in_model],
             probability[:, mapping.in_model],
             pose_sizes(keypoints, seen)[rows],

@@ -231,7 +231,7 @@ class NetworkChunk:
         around = self._sample(frames) if self._boxes else None
         if around is None:
             use: GapUse = 'crowded'
-        elif not around.shown[np.isin(self._candidates.times, self._keys)].any():
+        elif not around.has_heatmap[np.isin(self._candidates.times, self._keys)].any():
             use = 'finds nothing'
         elif around.misses_labels:
             use = 'misses labels'
