@@ -52,7 +52,6 @@ from stdpose_mm.labelling.propagation.identities import (
     swap_tracks,
 )
 from stdpose_mm.labelling.propagation.learned_propagator import LearnedPropagator
-from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
 from stdpose_mm.labelling.review import (
     HiddenLabel,
     LabelAccuracy,
@@ -172,8 +171,12 @@ class VideoPosePropagator:
         """
         if not self.propagator.describe_use():
             return []
-        plans = TrackPlanner(len(state.frames), state.life_span).plan(state.tracks).values()
-        gaps = {gap.key for plan in plans for gap in plan.gaps}
+        plans = state.planner.plan(state.tracks, with_others=self.propagator.reads_other_people)
+        gaps = {
+            gap.fingerprint(self.propagator.reads_second_labels)
+            for plan in plans.values()
+            for gap in plan.gaps
+        }
         return self.propagator.describe_use(state.frames.name, gaps)
 
     def init_state(
@@ -224,12 +227,12 @@ class VideoPosePropagator:
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         self.propagator.require_evidence(frames)
-        known = skeleton or self.propagator.skeleton
+        joints = skeleton or self.propagator.skeleton
         state = PropagationState(
             frames,
             None,
-            known,
-            known,
+            joints,
+            joints,
             life_span=life_span,
             folder=None if folder is None else Path(folder),
         )
@@ -299,13 +302,12 @@ class VideoPosePropagator:
             is_left_out[named] = True
             visibility = visibility.copy()
             visibility[named] = NOT_LABELLED
-        unsaid = visibility == NOT_LABELLED
-        shown = np.where(unsaid[:, None], 0.0, points[:, :2])
-        sources = np.where(unsaid, np.where(is_left_out, 'absent', 'propagated'), 'given')
+        is_missing = visibility == NOT_LABELLED
+        sources = np.where(is_missing, np.where(is_left_out, 'absent', 'propagated'), 'given')
         try:
             label = PersonLabel(
                 frame_index=frame_idx,
-                keypoints=shown,
+                keypoints=np.where(is_missing[:, None], 0.0, points[:, :2]),
                 visibility=visibility,
                 track_id=person_id,
                 bbox=box,
@@ -486,8 +488,7 @@ class VideoPosePropagator:
             Person -> the range of frames that may have changed. People without changed labels are
             included only for methods that use other people's poses.
         """
-        planner = TrackPlanner(len(state.frames), state.life_span, state.boxes, state.detections)
-        return planner.find_affected(
+        return state.planner.find_affected(
             earlier,
             state.tracks,
             self.propagator.reads_second_labels,

@@ -214,9 +214,13 @@ class LearnedNetwork(DescribedNetwork):
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
+        views = (
+            self.view(picture, box, cv2.BORDER_REPLICATE)
+            for picture, box in zip(pictures, boxes, strict=True)
+        )
+        crops, to_crop = map(np.stack, zip(*views, strict=True))
         cropped = prior @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
-        outputs = self._run(crops, cropped)
+        outputs = self._run(self._normalise(crops), cropped)
         maps = np.mean([outputs[member] for member in members], axis=0)
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
         scale = np.array(self.input_size) / maps.shape[:1:-1]
