@@ -330,7 +330,7 @@ EVIDENCE_KINDS = {
         'FILE[=PRESET]',
         'Pose network in an ONNX file; PRESET, or a file of the same name ending in .json, '
         'describes its inputs and outputs',
-        load='learned_network:load_onnx',
+        load='onnx_networks:load_onnx',
         files='network_description:described_files',
         suffixes=('.onnx',),
     ),

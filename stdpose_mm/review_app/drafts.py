@@ -27,6 +27,8 @@ from stdpose_mm.inference.window_backend import read_batches
 from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.labelling.evidence import PoseNetwork, PoseNetworkFiles, load_pose_network
 from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, fit_calibrator
+from stdpose_mm.labelling.evidence.one_stage_network import OneStageNetwork
+from stdpose_mm.labelling.evidence.onnx_networks import finds_people
 from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.labelling.review import UnlabelledVideo, choose_first_labels, measure_motion
 from stdpose_mm.labelling.review.expected_errors import spread
@@ -70,6 +72,7 @@ class DraftSources:
         load_network: Loads this network; it is called at the first use.
         detector: The person detector, if any.
         results: Poses that another program has estimated, if any.
+        network_finds_people: Whether the pose network finds people, too, and nothing else does.
         lock: Held by the thread that uses a source, since not all networks allow several.
     """
 
@@ -77,6 +80,7 @@ class DraftSources:
     load_network: Callable[[], PoseNetwork | None] = lambda: None
     detector: PersonDetector | None = None
     results: PoseResults | None = None
+    network_finds_people: bool = False
     lock: Lock = field(default_factory=Lock)
 
     @classmethod
@@ -88,7 +92,10 @@ class DraftSources:
             if not EVIDENCE_KINDS[files.kind].of_videos:
                 # It is loaded for drafts alone, since the propagator may run at the same time.
                 load: Any = partial(load_pose_network, files, device)
-                return cls(files.path.name, load, *others)
+                sources = cls(files.path.name, load, *others)
+                if sources.detector is None and sources.results is None:
+                    sources.network_finds_people = finds_people(files)
+                return sources
         return cls('', lambda: None, *others)
 
     @cached_property
@@ -165,7 +172,7 @@ class Drafts:
             'source': source,
             'refused': None if source else _NO_NETWORK,
             'find_refused': None
-            if sources.results or (source and sources.detector)
+            if sources.results or (source and (sources.detector or sources.network_finds_people))
             else _NO_FINDER,
             'frames': [*map(int, self.describe(range(len(self._state.frames))))],
         }
@@ -304,14 +311,18 @@ class Drafts:
         skeleton = self._state.skeleton
         return None if skeleton is None else JointMapping.by_meaning(skeleton, source.skeleton)
 
-    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, list[PersonLabel]]:
+    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, Sequence[PersonLabel]]:
         """Find everybody in a frame."""
         frames, sources = self._state.frames, self._sources
         if sources.results is not None:
-            return sources.results, sources.results.people(frames).get(frame, [])
-        if sources.detector is None:
+            return sources.results, sources.results.people_in(frames, frame)
+        detector: Any = sources.network if sources.network_finds_people else sources.detector
+        if detector is None:
             raise InputError(_NO_FINDER)
-        network, boxes = self._network(), sources.detector(frames[frame]).boxes
+        network = self._network()
+        if network is detector and isinstance(network, OneStageNetwork):
+            return network, network.people_in(frames, frame)
+        boxes = detector(frames[frame]).boxes
         return network, self._estimate(network, [frame] * len(boxes), boxes)
 
     def _estimate(
@@ -324,7 +335,10 @@ class Drafts:
         for batch, pictures in read_batches(self._state.frames, wanted, BATCH_SIZE):
             estimated = network.find(pictures, np.stack([box for _, box in batch]))
             for (frame, box), points, scores in zip(batch, *estimated, strict=True):
-                poses.append(PersonLabel(frame, points, visible, None, scores, box))
+                # Of a person that it does not see, a network gives no joints.
+                shown = np.where(np.isnan(points[:, 0]), NOT_LABELLED, visible)
+                places = np.nan_to_num(points)
+                poses.append(PersonLabel(frame, places, shown, None, scores, box))
         return poses
 
     def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:

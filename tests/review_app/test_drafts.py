@@ -13,11 +13,13 @@ import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
 from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
 from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.review_app import drafts
 from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from support.bare_onnx import one_stage_network
 from support.fake_drafts import Network, sources
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of
 
@@ -464,3 +466,21 @@ def test_poses_of_other_joints_draft_nothing(page_with, tmp_path: Path):
     path.write_text(json.dumps(names))
     page = page_with(None, drafts=DraftSources(results=PoseResults(path)))
     assert 'knows other joints' in refused(page, 'find', frame=5)
+
+
+def test_a_network_that_finds_people_itself_needs_no_detector(page_with, tmp_path: Path):
+    """It finds the white blocks of frame 5, the first and the third of eight."""
+    names = [*SKELETON.keypoint_names]
+    metadata = {'task': 'pose', 'kpt_shape': '[3, 3]', 'kpt_names': f'{{0: {names}}}'}
+    (tmp_path / 'net.onnx').write_bytes(one_stage_network(joints=3, metadata=metadata))
+    files = PoseNetworkFiles(str(tmp_path / 'net.onnx'))
+    page = page_with(None, drafts=DraftSources.choose([files]))
+    found = sorted(draft['keypoints'] for draft in find(page))
+    places = np.array([[1, 0], [2, 2], [3, 4]])
+    np.testing.assert_allclose(
+        np.array(found)[..., :2], [places, np.add(places, [32, 0])], atol=1e-4
+    )
+    ask(page, 'discard', frame=5)
+    assert len(ask(page, 'box', frame=5, box=[30.0, 0, 20, 32])['drafts']['5']) == 1
+    ask(page, 'discard', frame=5)
+    assert 'sees no person in this box' in refused(page, 'box', frame=5, box=[100.0, 0, 10, 20])

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import OnnxSession, start_session
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.boxes import crop_affine
 
@@ -55,8 +55,8 @@ class DescribedNetwork(PoseNetwork):
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             taken = ' and '.join(str(list(input_shape)) for input_shape in input_shapes)
             raise InputError(
-                f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give a '
-                'top-down pose network'
+                f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give another '
+                'pose network'
             )
         self._channels_last = shape[1] != 3
         height, width = shape[1:3] if self._channels_last else shape[2:]
@@ -161,13 +161,16 @@ class OnnxPoseNetwork(DescribedNetwork):
     Args:
         path: The file. Inputs [N, 3, H, W], or [N, H, W, 3], in one of ``ONNX_DTYPES``.
         description: Its inputs and outputs; the file may give the input size instead.
+        session: The file, if it is loaded already.
 
     Raises:
         InputError: If the file cannot be run, has other inputs, or the input size is given nowhere.
     """
 
-    def __init__(self, path: Path, description: NetworkDescription) -> None:
-        self._session = start_session(path, 'another pose network')
+    def __init__(
+        self, path: Path, description: NetworkDescription, session: OnnxSession | None = None
+    ) -> None:
+        self._session = session or start_session(path, 'another pose network')
         inputs = self._session.inputs
         super().__init__(path, description, [node.shape for node in inputs])
         if inputs[0].dtype not in ONNX_DTYPES:

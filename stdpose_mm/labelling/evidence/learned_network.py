@@ -21,8 +21,7 @@ from stdpose_mm.structures.boxes import POSE_MARGIN
 from stdpose_mm.structures.decode_gaussians import peak_windows
 from stdpose_mm.text import counted
 
-from .described_network import DescribedNetwork, OnnxPoseNetwork
-from .load_pose_network import PoseNetworkFiles
+from .described_network import DescribedNetwork
 from .network_description import NetworkDescription
 from .pose_network import unmap
 
@@ -234,15 +233,6 @@ class LearnedNetwork(DescribedNetwork):
             prior = np.full((len(inputs), self.skeleton.num_keypoints, 2), np.nan)
         named_inputs = {'crops': inputs, 'prior': prior.astype(np.float32)}
         return self._session.run(self._session.outputs, named_inputs)
-
-
-def load_onnx(files: PoseNetworkFiles, device: str) -> DescribedNetwork:
-    """Load a network from an ONNX file: one that has learned from labels, or a described one."""
-    path, preset = files.path, files.companion
-    is_undescribed = preset is None and path.is_file()
-    if is_undescribed and ONNX_RECORD in start_session(path, 'another pose network').metadata:
-        return LearnedNetwork(path)
-    return OnnxPoseNetwork(path, NetworkDescription.of_network(path, preset))
 
 
 def has_few_joints(labelled: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from stdpose_mm.text import either
 
 from .described_network import OnnxPoseNetwork
 from .network_description import KNOWN_NETWORKS, PRESETS
+from .onnx_networks import build_onnx_network
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class PublishedNetwork(PublishedFile):
             InputError: If it cannot be fetched or used.
         """
         description = replace(PRESETS[self.preset], input_size=self.input_size)
-        network = OnnxPoseNetwork(self.fetch(), description)
+        network = build_onnx_network(self.fetch(), description)
         network.name = self.name
         return network
 
