@@ -1,5 +1,6 @@
-# The paper's STDPose, its parts one by one, and other window models, trained to where the clips of the choice (30 of the
-# training clips of JHMDB) gain no more: MoveNet frozen, crops of 128x96. `research/real_clips.sh convergence` runs it.
+# The paper's STDPose, its parts one by one, and other window models, trained until the clips of the
+# choice (30 of the training clips of JHMDB) gain no more: MoveNet frozen, crops of 128x96.
+# `research/real_clips.sh convergence` runs it.
 title = 'Window models on JHMDB at the end of training'
 metrics = ['video/PCK@0.1', 'video/PCK@0.05', 'video/error_percent']
 reference = "STDPose, the paper's parts"
@@ -14,7 +15,8 @@ tests = [
     for interval in (7, 10, 15)
 ]
 
-# A constant rate shows by the checkpoints whether more steps help, and a run can go on from there; then the rate falls.
+# With a constant rate, checkpoints show whether more steps help, and a run can go on from them; at
+# the end the rate falls.
 _length, _decay = 6000, 1200
 _schedule = {
     'train_cfg.max_iters': _length,
@@ -55,9 +57,7 @@ _merged = dict(
     deconv_out_channels=None,
     final_layer=None,
     loss=dict(type='STDPoseForegroundKLLoss', divergence_weight=20.0),
-    decoder=dict(
-        type='BoundedUDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1
-    ),
+    decoder=dict(type='BoundedUDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1),
 )
 entries = [
     dict(name=name, config=_configs.format(*network), cfg_options=options)

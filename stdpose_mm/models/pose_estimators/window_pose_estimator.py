@@ -338,8 +338,8 @@ def _require_windows(part: nn.Module | None, replacement: str) -> None:
     """Refuse a part of MMPose that would read the frames of a window as channels or pictures."""
     if _is_of_mmpose(part):
         raise InputError(
-            f'{type(part).__name__} of MMPose is for single pictures, not for windows of frames, use '
-            f'{replacement}'
+            f'{type(part).__name__} of MMPose is for single pictures, not for windows of frames, '
+            f'use {replacement}'
         )
 
 
