@@ -63,9 +63,8 @@ def _has_known_shape(module: nn.ConvTranspose2d) -> bool:
 
 
 class WinogradDeconvolution(nn.Module):
-    """Deconvolution (4x4, stride 2, padding 1) that is exported as matrix products, with Winograd's
-    minimal filtering F(2x2, 2x2) (Lavin and Gray, "Fast Algorithms for Convolutional Neural
-    Networks").
+    """Deconvolution (4x4, stride 2, padding 1) that is exported as matrix products of Winograd's
+    minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks").
 
     Every row of the output depends on two rows of the input, with other weights for even than for
     odd rows. Two such rows g0 d0 + g1 d1 and g0 d1 + g1 d2 take three products in place of four,
@@ -115,8 +114,9 @@ class WinogradDeconvolution(nn.Module):
 def _winograd_inputs(lines: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
     """Compute d0 - d1, d1 and d2 - d1 of every second three lines along an axis."""
     before = (slice(None),) * axis
-    ends = slice(0, -2, 2), slice(1, -1, 2), slice(2, None, 2)
-    first, middle, last = (lines[(*before, end)] for end in ends)
+    slices = slice(0, -2, 2), slice(1, -1, 2), slice(2, None, 2)
+    indices = [(*before, places) for places in slices]
+    first, middle, last = (lines[index] for index in indices)
     return first - middle, middle, last - middle
 
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from stdpose_mm.bfloat16 import is_bfloat16_faster
 
@@ -123,7 +124,7 @@ def _convert(model: nn.Module, dtype: torch.dtype) -> None:
             converted = MkldnnLinear(module.weight, module.bias, dtype, activation)
         elif isinstance(module, nn.ConvTranspose2d):
             # PyTorch then computes it in this layout, whatever the layout of the input.
-            module.to(dtype=dtype, memory_format=torch.channels_last)
+            convert_conv2d_weight_memory_format(module.to(dtype), torch.channels_last)
         elif isinstance(module, nn.Conv2d) and MkldnnPatchEmbedding.fits(module):
             converted = MkldnnPatchEmbedding(module, dtype)
         if converted is None:
