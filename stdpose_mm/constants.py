@@ -16,9 +16,6 @@ PROPAGATION_METHODS = {
 }
 """Method -> the folder of ``stdpose_mm/labelling/propagation`` that registers its propagator."""
 
-LEARN_MINUTES = 5.0
-"""Default training time of a network on the labels of a project."""
-
 LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """Frames in which a person is present: the whole video, or from its first label to its last."""

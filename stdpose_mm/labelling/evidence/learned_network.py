@@ -110,6 +110,8 @@ class LearnedNetwork(DescribedNetwork):
         InputError: If it is another file.
     """
 
+    border = cv2.BORDER_REPLICATE
+
     def __init__(self, path: Path) -> None:
         self._session = start_session(path, 'a network that learned from labels')
         try:
@@ -213,9 +215,10 @@ class LearnedNetwork(DescribedNetwork):
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
+        views = (self.view(*pair) for pair in zip(pictures, boxes, strict=True))
+        crops, to_crop = map(np.stack, zip(*views, strict=True))
         cropped = prior @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
-        outputs = self._run(crops, cropped)
+        outputs = self._run(self._normalise(crops), cropped)
         maps = np.mean([outputs[member] for member in members], axis=0)
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
         scale = np.array(self.input_size) / maps.shape[:1:-1]
@@ -287,6 +290,14 @@ def fit_calibrator(certainty: np.ndarray, right: np.ndarray) -> ScoreCalibrator:
     """
     scores, outcomes = np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
     return ScoreCalibrator.fit(scores, outcomes)
+
+
+def training_steps(num_poses: int) -> int:
+    """Return the number of training steps for as many labelled poses.
+
+    With few labels a training is short; the next one, with more labels, continues from its network.
+    """
+    return min(max(25 * num_poses, 400), 1000)
 
 
 def require_enough(num_frames: int) -> None:

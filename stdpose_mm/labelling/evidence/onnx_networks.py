@@ -7,7 +7,7 @@ from stdpose_mm.onnx_session import OnnxSession, start_session
 from .learned_network import ONNX_RECORD, LearnedNetwork
 from .load_pose_network import PoseNetworkFiles
 from .model_zoo import find_network
-from .network_description import ONE_STAGE, PRESETS, NetworkDescription
+from .network_description import ONE_STAGE, NetworkDescription
 from .one_stage_network import build_onnx_network
 from .pose_network import PoseNetwork
 
@@ -27,9 +27,8 @@ def finds_people(files: PoseNetworkFiles) -> bool:
         InputError: If it is an ONNX file that cannot be used, or has an unknown name.
     """
     if files.kind == 'zoo':
-        description = PRESETS.get(getattr(find_network(files.file), 'preset', ''))
-    else:
-        description = _open(files)[1] if files.kind == 'onnx' else None
+        return getattr(find_network(files.file), 'finds_people', False)
+    description = _open(files)[1] if files.kind == 'onnx' else None
     return description is not None and description.output in ONE_STAGE
 
 
