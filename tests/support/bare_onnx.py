@@ -243,9 +243,9 @@ def one_stage_network(
         nodes.append(node('Concat', ['corners', 'scores'], ['dets'], axis=2))
     if form == 'rfdetr':
         outputs.append(tensor('labels', [1, count, 'e']))
-        # The deviation is a 64th of the picture along x and y for all joints.
+        # The deviation is a 32nd of the picture along x and y for all joints.
         logits = np.log(scores / (1 - scores))
-        factor = np.tile([0, np.log(64), 0, np.log(64)], (count, joints, 1))
+        factor = np.tile([0, np.log(32), 0, np.log(32)], (count, joints, 1))
         constants |= {
             'boxes': centres / side,
             'joints': np.concatenate([places / side, logits, factor], axis=2)[None],

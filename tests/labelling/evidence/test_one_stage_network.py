@@ -79,9 +79,13 @@ def test_people_and_joints_of_every_form(load, form):
     np.testing.assert_allclose(boxes.scores, 0.82 if form == 'rfdetr' else 0.94, atol=0.01)
 
 
-def test_a_picture_lies_in_the_centre_of_yolos_input(load):
-    """64x48 become 128x96, with 16 rows of grey above."""
+def test_a_picture_lies_in_the_centre_of_yolos_input(load, monkeypatch):
+    """64x48 become 128x96, with 16 rows of grey above and below."""
+    inputs, run = [], OnnxSession.run
+    monkeypatch.setattr(OnnxSession, 'run', lambda *args: inputs.append(args[2]) or run(*args))
     (person,) = load(scale=2).people(picture((10, 14), size=(64, 48)))
+    is_grey = inputs[0]['input'][0, 0, :, 0] > 0
+    assert np.flatnonzero(is_grey).tolist() == [*range(16), *range(112, 128)]
     np.testing.assert_allclose(person.bbox, [10, 14, 16, 32])
     np.testing.assert_allclose(person.keypoints, joints_at(10, 14))
 
@@ -97,8 +101,8 @@ def test_a_picture_is_stretched_to_rfdetrs_input(load):
     (person,) = load('rfdetr').people(shown)
     np.testing.assert_allclose(person.bbox, [10, 60, 8, 32], atol=1e-4)
     np.testing.assert_allclose(person.keypoints, joints_at(20, 60) / [2, 1], atol=1e-4)
-    # A 64th of the width and of the height.
-    np.testing.assert_allclose(person.deviations, np.sqrt((1**2 + 2**2) / 2), rtol=1e-5)
+    # A 32nd of the width and of the height.
+    np.testing.assert_allclose(person.deviations, np.sqrt((2**2 + 4**2) / 2), rtol=1e-5)
 
 
 @pytest.mark.parametrize(('form', 'number'), [('yolo', 1), ('yolo with NMS', 7)])
@@ -180,9 +184,9 @@ def test_the_person_in_a_box_is_found_and_nobody_elsewhere(load):
     assert not scores[2].any()
 
 
-@pytest.mark.parametrize(('form', 'width'), [('yolo', 0.06 * HEIGHT), ('rfdetr', 2)])
+@pytest.mark.parametrize(('form', 'width'), [('yolo', 0.06 * HEIGHT), ('rfdetr', 4)])
 def test_as_evidence_joints_are_as_uncertain_as_the_network_says(load, form, width):
-    """A 64th of the picture, or else 6 % of the person; half as high as the score."""
+    """A 32nd of the picture, or else 6 % of the person; half as high as the score."""
     network = load(form)
     maps = network.estimate([picture((20, 60))], BOXES[:1])
     assert maps.known.all()
