@@ -76,7 +76,7 @@ def test_people_and_joints_of_every_form(load, form):
         np.testing.assert_allclose(person.scores, [0.9, 0.5] * 8 + [0.9], atol=1e-6)
     boxes = network(picture((90, 10)))
     np.testing.assert_allclose(boxes.boxes, [[90, 10, 16, 32]], atol=1e-4)
-    np.testing.assert_allclose(boxes.scores, 0.82 if form == 'rfdetr' else 0.94, atol=0.01)
+    np.testing.assert_allclose(boxes.scores, 0.775 if form == 'rfdetr' else 0.94, atol=0.01)
 
 
 def test_a_picture_lies_in_the_centre_of_yolos_input(load, monkeypatch):
