@@ -13,7 +13,7 @@ from .label_accuracy import (
 from .label_plans import plan_frames, share_labels
 from .label_summary import describe_labels, describe_poses
 from .outlook import Outlook
-from .pose_checks import Doubt, apply_proposals, check_poses, mend_sides
+from .pose_checks import Doubt, apply_proposals, check_poses, mend_people, mend_sides
 from .pose_placing import place_pose
 from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
@@ -50,6 +50,7 @@ __all__ = [
     'frames_to_check',
     'label_warnings',
     'measure_motion',
+    'mend_people',
     'mend_sides',
     'place_pose',
     'plan_frames',

@@ -5,8 +5,8 @@ path of two states, exchanged or not, that makes the motion smooth (Viterbi's al
 in a frame is measured by the distance of the joints from the straight line between the frames
 before and after it, so that joints that pass each other go on.
 
-Which side is right is unknown where an exchange begins or ends a track: such an exchange is taken
-for a person who turns, and the first and the last frame count as right.
+Given labels are right. Without any, it is unknown which side is right where an exchange begins or
+ends a track: such an exchange is taken for a person who turns, and the ends count as right.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class TrackPoses(NamedTuple):
     def of(cls, track: Mapping[int, PersonLabel]) -> TrackPoses | None:
         """Collect the labels with a joint; return None if there is none.
 
-        Given labels are sure if the track also has propagated ones, and labels next to an absence,
-        since they are ends.
+        Given labels are sure if the track also has propagated ones; if not, its ends. The labels
+        next to an absence are ends, too.
         """
         from scipy.ndimage import median_filter
 
@@ -70,17 +70,18 @@ class TrackPoses(NamedTuple):
         labels = [label for label in every if label.has_joint]
         if not labels:
             return None
-        gone = np.array([False, *(label.is_absent for label in every), False])
+        is_given = np.array([label.is_given for label in labels])
+        is_anchored = is_given.any() and not is_given.all()
+        gone = np.array([not is_anchored, *(label.is_absent for label in every), not is_anchored])
         ends = (gone[:-2] | gone[2:])[[label.has_joint for label in every]]
         keypoints = np.stack([label.keypoints for label in labels])
         labelled = np.stack([label.labelled for label in labels])
-        given = np.array([label.is_given for label in labels])
         sizes = pose_extent(keypoints, labelled)[:, 2:].max(axis=1)
         return cls(
             np.array([label.frame_index for label in labels]),
             np.where(labelled[..., None], keypoints, np.nan),
             np.maximum(median_filter(sizes, _SMOOTHED_SIZES, mode='nearest'), 1.0),
-            ends | (given & ~given.all()),
+            ends | (is_given & is_anchored),
         )
 
     def at(self, frames: np.ndarray) -> TrackPoses:
@@ -226,7 +227,8 @@ def exchanged_frames(
     if (costs[:, :1, :1] <= costs).all():
         return doubts
     sure = poses.sure[rows]
-    sure[[0, -1]] = True
+    if not sure.any():
+        sure[[0, -1]] = True
     path = _best_path(costs / typical, np.where(sure, np.inf, EXCHANGED_COST))
     after = _costs_on(costs, path)
     ratio = MAX_EXCHANGED_RATIO if min_joints > 1 else MAX_PAIR_RATIO
@@ -234,7 +236,8 @@ def exchanged_frames(
         without = path.copy()
         without[stretch] = False
         before = _costs_on(costs, without)
-        ends = [slice(at - 1, at + 1) for at in (stretch.start, stretch.stop)]
+        borders = (at for at in (stretch.start, stretch.stop) if 0 < at < len(path))
+        ends = [slice(at - 1, at + 1) for at in borders]
         if stretch.stop - stretch.start == 1:
             ends = [stretch]
         wrong, right = np.array([(before[end].sum(), after[end].sum()) for end in ends]).T

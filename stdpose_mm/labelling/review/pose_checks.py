@@ -107,10 +107,8 @@ def check_poses(
         frames: The frames, to compare the poses with optical flow; None without them.
         min_score: Scores below are low.
     """
-    people = list(_exchanged_people(labels.tracks()))
-    mended = apply_proposals(labels, people)
-    sides = _exchanged_sides(mended.tracks(), labels.skeleton)
-    mended = apply_proposals(mended, sides)
+    mended, people = mend_people(labels)
+    mended, sides = mend_sides(mended)
     tracks = mended.tracks()
     doubts = [*people, *sides, *_doubled(tracks)]
     for track_id, track in tracks.items():
@@ -145,8 +143,14 @@ def mend_sides(labels: VideoLabels) -> tuple[VideoLabels, list[Doubt]]:
     Returns:
         The mended poses, and what was mended.
     """
-    sides = _exchanged_sides(labels.tracks(), labels.skeleton)
-    return apply_proposals(labels, sides), sides
+    doubts = _exchanged_sides(labels.tracks(), labels.skeleton)
+    return apply_proposals(labels, doubts), doubts
+
+
+def mend_people(labels: VideoLabels) -> tuple[VideoLabels, list[Doubt]]:
+    """Exchange people who are exchanged for a stretch of frames, see :func:`mend_sides`."""
+    doubts = list(_exchanged_people(labels.tracks()))
+    return apply_proposals(labels, doubts), doubts
 
 
 def _exchanged_sides(tracks: Tracks, skeleton: Skeleton) -> list[Doubt]:
@@ -251,7 +255,7 @@ class _Jumps(NamedTuple):
                 yield slice(begin, end), float(ratio / (1 + ratio))
 
 
-POSE_JUMPS, JOINT_JUMPS = _Jumps(0.08, 80), _Jumps(0.15, 95)
+POSE_JUMPS, JOINT_JUMPS = _Jumps(0.06, 80), _Jumps(0.15, 95)
 """Jumps of the median joint of a pose, and of single joints."""
 
 
