@@ -7,10 +7,12 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli import propagate
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
@@ -126,6 +128,25 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     assert f'{hidden}; {between}' in page.read_text()
     percent = re.compile(r'([\d.]+)%(?: \[.*%\])? of joints are expected to be right')
     assert float(percent.match(outlook)[1]) < float(percent.match(trusting)[1]) - 5
+    assert out.read_text() == plain.read_text()
+
+
+def test_exchanged_sides_are_fixed_between_labels(run, tmp_path, monkeypatch):
+    video, labels = write_still_video(tmp_path, {0: 0, 10: 0})
+    propagated = VideoPosePropagator.collect_labels
+
+    def exchange(*arguments: Any) -> VideoLabels:
+        dense = propagated(*arguments)
+        return dense.with_persons(
+            [p.reordered((0, 2, 1)) if 3 <= p.frame_index < 6 else p for p in dense.persons]
+        )
+
+    plain, out = tmp_path / 'plain.json', tmp_path / 'dense.json'
+    arguments = (video, labels, '--method', 'linear', '--out')
+    assert run(*arguments, plain)[0] == 0
+    monkeypatch.setattr(VideoPosePropagator, 'collect_labels', exchange)
+    code, printed, _ = run(*arguments, out, '--fix-sides')
+    assert (code, 'left and right exchanged in 3 poses' in printed) == (0, True)
     assert out.read_text() == plain.read_text()
 
 
