@@ -64,7 +64,7 @@ LEAST_LIMB = 0.02
 MIN_SHARE = 0.8
 """Minimum share of a person's labels that have a joint that is missing in others."""
 
-FLOW_DISTANCE = 0.06
+FLOW_DISTANCE = 0.1
 """Distance from where optical flow carries a joint from both neighbouring frames, as a share of the
 pose's size."""
 
