@@ -30,7 +30,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 SHARE, MIN_JOINTS, DISTANCE = 0.05, 6, 0.1
 """Share of the poses with an error; joints of such a pose; distance that makes a joint wrong."""
 
-MAX_STRETCH, NOISE = 30, 0.01
+MAX_STRETCH, FRAMES_PER_STRETCH, NOISE = 30, 75, 0.01
 
 Poses = dict[tuple[int, int], PersonLabel]
 
@@ -225,37 +225,41 @@ def count_stretches(labels: VideoLabels, people: bool, rng: np.random.Generator)
 
     Returns:
         [6] exchanges, found ones (most of their frames), stretches that are found in the right
-        poses, frames with a wrong joint before and after, and all frames.
+        poses, wrong poses before and after, and all poses. What is found in the right poses is
+        counted once, and left out of the wrong poses.
     """
-    noisy = labels.with_persons(
-        [add_noise(p, NOISE, rng) if p.has_joint else p for p in labels.persons]
-    )
-    mend, right, tracks = mend_people if people else mend_sides, poses_of(noisy), noisy.tracks()
-    counts = np.array([0, 0, len(mend(noisy)[1]), 0, 0, len(right)])
-    groups = combinations(tracks, 2) if people else ((i,) for i in tracks)
+    noisy = [add_noise(p, NOISE, rng) if p.has_joint else p for p in labels.persons]
+    mend, tracks = mend_people if people else mend_sides, labels.with_persons(noisy).tracks()
     flip = np.array(labels.skeleton.flip_indices)
     left = np.flatnonzero(flip > np.arange(len(flip)))
-    for number, ids in enumerate(groups):
-        frames = sorted(set.intersection(*(set(tracks[i]) for i in ids)))
-        if len(frames) < 10 or not all(tracks[ids[0]][f].has_joint for f in frames):
-            continue
-        length = int(np.exp(rng.uniform(0, np.log(min(MAX_STRETCH, 0.4 * len(frames))))))
-        begin = int(rng.integers(1, len(frames) - length))
-        # All joints in one half of the cases, else a single pair of them.
-        joints = left if number % 2 == 0 else rng.choice(left, 1)
-        order = np.arange(len(flip))
-        order[joints], order[flip[joints]] = flip[joints], joints
-        put = {
-            (f, i): replace(right[f, other], track_id=i) if people else right[f, i].reordered(order)
-            for f in frames[begin : begin + length]
-            for i, other in zip(ids, ids[::-1], strict=True)
-        }
-        wrong = {key for key, pose in put.items() if differs(right[key], pose).any()}
-        if wrong:
-            mended = poses_of(mend(noisy.with_persons([*(right | put).values()]))[0])
-            left_wrong = {key for key in right if differs(right[key], mended[key]).any()}
-            found = len(wrong - left_wrong) >= len(wrong) / 2
-            counts += [1, found, 0, len(wrong), len(left_wrong), 0]
+    counts = np.zeros(6, int)
+    for number, ids in enumerate(combinations(tracks, 2) if people else ((i,) for i in tracks)):
+        pair = labels.with_persons([p for p in noisy if p.track_id in ids])
+        right, (plain, doubts) = poses_of(pair), mend(pair)
+        expected = poses_of(plain)
+        counts += [0, 0, len(doubts), 0, 0, len(right)]
+        frames = [f for f in tracks[ids[0]] if all(f in tracks[i] for i in ids)]
+        for trial in range(len(frames) // FRAMES_PER_STRETCH + (len(frames) >= 10)):
+            longest = min(MAX_STRETCH, 0.4 * len(frames))
+            length = int(np.exp(rng.uniform(0, np.log(longest))))
+            begin = int(rng.integers(1, len(frames) - length))
+            # All joints in one half of the cases, else a single pair of them.
+            joints = left if (number + trial) % 2 == 0 else rng.choice(left, 1)
+            order = np.arange(len(flip))
+            order[joints], order[flip[joints]] = flip[joints], joints
+            put = {
+                (f, i): replace(right[f, other], track_id=i)
+                if people
+                else right[f, i].reordered(order)
+                for f in frames[begin : begin + length]
+                for i, other in zip(ids, ids[::-1], strict=True)
+            }
+            wrong = {key for key, pose in put.items() if differs(right[key], pose).any()}
+            if wrong:
+                mended = poses_of(mend(pair.with_persons([*(right | put).values()]))[0])
+                still = {key for key in right if differs(expected[key], mended[key]).any()}
+                is_found = len(wrong - still) >= len(wrong) / 2
+                counts += [1, is_found, 0, len(wrong), len(still), 0]
     return counts
 
 

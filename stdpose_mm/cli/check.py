@@ -83,11 +83,10 @@ def check(options: CheckOptions) -> None:
     labels = assign_track_ids(labels)
     if not any(person.has_joint for person in labels.persons):
         raise InputError(f'{options.result} has no poses to check, give a result or labels')
-    sizes = {(frame.width, frame.height) for frame in labels.frames}
     size = options.labels_size if frames is None else frames.size
-    if size is None and len(sizes) == 1:
-        ((width, height),) = sizes
-        size = None if width is None or height is None else (width, height)
+    first = labels.frames[0]
+    if size is None and first.width is not None and first.height is not None:
+        size = first.width, first.height
     doubts = check_poses(labels, size, frames, options.min_score)
     if options.out is not None:
         fields = [_to_json(doubt, labels) for doubt in doubts]
@@ -125,21 +124,13 @@ def _print_table(doubts: Sequence[Doubt], labels: VideoLabels) -> None:
 def _to_json(doubt: Doubt, labels: VideoLabels) -> dict[str, Any]:
     """Describe a doubt; of its proposals, the joints that they change."""
     names = labels.skeleton.keypoint_names
-    proposals = []
-    for proposal in doubt.proposals:
-        joints = doubt.joints or range(len(names))
-        proposals.append(
-            {
-                'frame': proposal.frame_index,
-                'person': proposal.track_id,
-                'keypoints': {
-                    names[joint]: proposal.keypoints[joint].tolist()
-                    if proposal.labelled[joint]
-                    else None
-                    for joint in joints
-                },
-            }
-        )
+    places = [
+        {
+            names[joint]: proposal.keypoints[joint].tolist() if proposal.labelled[joint] else None
+            for joint in doubt.joints or range(len(names))
+        }
+        for proposal in doubt.proposals
+    ]
     return {
         'frames': [*doubt.frames],
         'person': doubt.track_id,
@@ -147,7 +138,10 @@ def _to_json(doubt: Doubt, labels: VideoLabels) -> dict[str, Any]:
         'joints': [names[joint] for joint in doubt.joints],
         'reason': doubt.reason,
         'doubt': round(doubt.size, 3),
-        'proposals': proposals,
+        'proposals': [
+            {'frame': proposal.frame_index, 'person': proposal.track_id, 'keypoints': keypoints}
+            for proposal, keypoints in zip(doubt.proposals, places, strict=True)
+        ],
     }
 
 

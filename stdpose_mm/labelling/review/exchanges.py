@@ -5,6 +5,10 @@ path of two states, exchanged or not, that makes the motion smooth (Viterbi's al
 in a frame is measured by the distance of the joints from the straight line between the frames
 before and after it, so that joints that pass each other go on.
 
+With labels in every 3rd or 15th frame (training parts of JHMDB and of Multi-Person PoseTrack, and
+two flies) one of 5,357 right labels fits better when exchanged. Of sides exchanged on purpose in
+single labels, 95 % are found in every 3rd frame and 58 % in every 15th; of people, 97 %.
+
 Given labels are right. Without any, it is unknown which side is right where an exchange begins or
 ends a track: such an exchange is taken for a person who turns, and the ends count as right.
 """
