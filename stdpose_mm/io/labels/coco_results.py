@@ -113,6 +113,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
 
 def _person(result: Record, count: int, identity: StatedIdentity) -> Person:
     joints = result.numbers('keypoints', 3 * count, lacking=True).reshape(count, 3)
+    result.release('keypoints')
     box = result.box('bbox' if 'bbox' in result else 'box')
     return estimated_person(joints[:, :2], joints[:, 2], identity=identity, bbox=box)
 
