@@ -48,8 +48,10 @@ SIDES = [
     *(('gauche', 'droite'), ('gauche', 'droit'), ('izquierda', 'derecha'), ('izq', 'der')),
     *(('izquierdo', 'derecho'), ('esquerda', 'direita'), ('esquerdo', 'direito'), ('esq', 'dir')),
     *(('sinistra', 'destra'), ('sinistro', 'destro'), ('sx', 'dx'), ('左', '右'), ('l', 'r')),
+    *(('esquerra', 'dreta'), ('vänster', 'höger'), ('venstre', 'højre'), ('lewa', 'prawa')),
+    *(('levý', 'pravý'), ('левая', 'правая'), ('sol', 'sağ'), ('왼', '오른')),
 ]
-"""Left and right in English, German, French, Spanish, Portuguese, Italian and Chinese."""
+"""Left and right in English, German, French, Spanish, Portuguese, Italian and further languages."""
 
 PARTS = ['hand', 'knie', 'genou', 'mano', 'joelho 2', 'occhio', 'hind paw 10']
 

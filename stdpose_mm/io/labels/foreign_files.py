@@ -38,7 +38,7 @@ _FIELDS = {
     "output of Ultralytics' to_json, which names no picture": '[] box class confidence',
     'a Darwin file of V7': 'item annotations',
     "DeepLabCut's JSON of SuperAnimal: give the .h5 or .csv file beside it": '[] bodyparts bboxes',
-    'a Labelbox export (NDJSON, JSON lines)': '[] data_row projects',
+    'a Labelbox export (NDJSON, JSON lines)': '[] data_row projects, data_row projects',
     "PoseFlow's tracks: give AlphaPose's results, made with --pose_track": '{[]} keypoints idx',
     'a COCO-like file without a list of "images"': 'annotations',
 }
