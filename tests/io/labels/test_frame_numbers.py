@@ -61,7 +61,6 @@ class TestNames:
     @pytest.mark.parametrize(
         ('names', 'numbers'),
         [
-            (['000000.jpg', '000007.jpg'], [0, 7]),
             (['cam2_0007.jpg', 'cam2_0014.jpg'], [7, 14]),
             (['7_left_2.jpg', '14_left_2.jpg'], [7, 14]),
             ([f'clip_mp4-{n:04d}_jpg.rf.{HASH[n:]}.jpg' for n in (7, 14)], [7, 14]),
