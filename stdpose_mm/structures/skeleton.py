@@ -19,8 +19,8 @@ _SIDE_WORDS = (
     *(('lewa', 'prawa'), ('lewy', 'prawy'), ('lewe', 'prawe'), ('levá', 'pravá')),
     *(('levý', 'pravý'), ('levé', 'pravé'), ('лев', 'прав'), ('sol', 'sağ'), ('왼', '오른')),
 )
-"""Words for left and right in English, German, Dutch, French, Spanish, Portuguese, Italian, Chinese,
-Japanese, Catalan, Swedish, Danish, Norwegian, Polish, Czech, Russian, Turkish and Korean."""
+"""Words for left and right in English, German, Dutch, French, Spanish, Portuguese, Italian,
+Chinese, Japanese, Catalan, Swedish, Danish, Norwegian, Polish, Czech, Russian, Turkish, Korean."""
 
 
 def _both_ways(left: str, right: str) -> tuple[tuple[str, str, Side], tuple[str, str, Side]]:

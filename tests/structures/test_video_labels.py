@@ -53,11 +53,11 @@ SIDES = [
 ]
 """Left and right in English, German, French, Spanish, Portuguese, Italian and further languages."""
 
-PARTS = ['hand', 'knie', 'genou', 'mano', 'joelho 2', 'occhio', 'hind paw 10']
+PARTS = ['hand', 'knie', 'genou', 'mano', 'joelho 2', 'occhio', 'hind paw 10', 'rib']
 
 
 @given(
-    sides=st.sampled_from(SIDES),
+    sides=st.sampled_from(SIDES) | st.just(('l', 'r')),
     parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=3, unique=True),
     form=st.sampled_from(['{side}_{part}', '{part} {side}', '{part}-{side}', '{part} ({side})']),
     case=st.sampled_from([str.lower, str.title, str.upper]),

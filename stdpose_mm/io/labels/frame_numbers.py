@@ -274,9 +274,13 @@ def base_name(file_name: str) -> str:
 
 def decoded(file_name: str) -> str:
     """Replace the backslashes of a path by slashes, and the codes of a URL, such as ``%20``."""
-    text = unquote(slashed(file_name))
+    name = slashed(file_name)
+    text = unquote(name)
     # As in img%03d.png, not every percent sign begins a code.
-    return text if text.isprintable() and '\ufffd' not in text else slashed(file_name)
+    if text == name or not text.isprintable() or '\ufffd' in text:
+        return name
+    # A tool may have coded the codes of another one.
+    return decoded(text)
 
 
 def picture_stem(file_name: str) -> str:

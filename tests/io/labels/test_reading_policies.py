@@ -1029,7 +1029,8 @@ def test_a_file_is_known_however_it_is_packed(
     ('files', 'told'),
     [
         ({}, r'expected one label file in it \(none\)'),
-        ({'a.json': '{}', 'readme.txt': 'x'}, r'expected one label file in it \(none\)'),
+        ({'a.json': '{}', 'b.json': '[]'}, r'expected one label file in it \(none\)'),
+        ({'a.json': '{"item": 1, "annotations": []}', 'b.txt': 'x'}, r'a\.json is a Darwin file'),
         ({'a.json': '{'}, r'export\.zip: a\.json is not JSON'),
         ({'labels/a_1.txt': '0 1 2 3 4'}, r'export\.zip/labels/a_1\.txt, line 1 has 5 numbers'),
         ({'../labels/a_1.txt': '0 1 2 3'}, 'not below the folder'),
@@ -1095,13 +1096,14 @@ endings = st.sampled_from(['', ')', ' b', '_\xe9', '%'])
 
 @pytest.mark.parametrize('format', NAMED)
 @settings(max_examples=8)
-@given(before=words, after=endings, digits=st.integers(1, 4), is_coded=st.booleans())
+@given(before=words, after=endings, digits=st.integers(1, 4), times_coded=st.integers(0, 2))
 def test_codes_of_a_url_are_no_part_of_a_number(
-    tmp_path: Path, format: str, before: str, after: str, digits: int, is_coded: bool
+    tmp_path: Path, format: str, before: str, after: str, digits: int, times_coded: int
 ):
     labels = video(person(0, track_id=1), person(9, 10, 1))
     names = [f'{before}{frame:0{digits}}{after}.jpg' for frame in (0, 9)]
-    names = [quote(name) for name in names] if is_coded else names
+    for _ in range(times_coded):
+        names = [*map(quote, names)]
     frames = [replace(f, file_name=name) for f, name in zip(labels.frames, names, strict=True)]
     path = written(tmp_path, replace(labels, frames=tuple(frames)), format)
     if format in ('coco', 'posetrack18'):
