@@ -75,7 +75,7 @@ class DescribedNetwork(PoseNetwork):
             )
         self.input_size = size
 
-    def view(
+    def crop(
         self, picture: np.ndarray, box: np.ndarray, border: int = cv2.BORDER_CONSTANT
     ) -> PersonCrop:
         """Crop a person, extending the picture with OpenCV's mode ``border``."""

@@ -213,11 +213,11 @@ class LearnedNetwork(DescribedNetwork):
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        views = (
-            self.view(picture, box, cv2.BORDER_REPLICATE)
+        people = (
+            self.crop(picture, box, cv2.BORDER_REPLICATE)
             for picture, box in zip(pictures, boxes, strict=True)
         )
-        crops, to_crop = map(np.stack, zip(*views, strict=True))
+        crops, to_crop = map(np.stack, zip(*people, strict=True))
         cropped = prior @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
         outputs = self._run(self._normalise(crops), cropped)
         maps = np.mean([outputs[member] for member in members], axis=0)

@@ -111,14 +111,21 @@ class OneStageNetwork(EstimatedPoses, OnnxPoseNetwork, PersonDetector):
             finalize(picture, self._seen.pictures.pop, id(picture), None)
         return people
 
-    def people_in(self, frames: FrameSource, index: int) -> Sequence[PersonLabel]:
-        """See :meth:`EstimatedPoses.people_in`."""
+    def view(self, frames: FrameSource, index: int, picture: np.ndarray, box: np.ndarray) -> None:
+        """Find the people in a picture, who are then remembered."""
+        self.people_in(frames, index, picture)
+
+    def people_in(
+        self, frames: FrameSource, index: int, picture: np.ndarray | None = None
+    ) -> Sequence[PersonLabel]:
+        """See :meth:`EstimatedPoses.people_in`; without its ``picture``, the frame is read."""
         seen, video = self._seen, (frames.name, len(frames), frames.size)
         if seen.video != video:
             seen.video, seen.frames = video, {}
         people = seen.frames.get(index)
         if people is None:
-            people = self._find_people(frames.shared(index), index)
+            picture = frames.shared(index) if picture is None else picture
+            people = self._find_people(picture, index)
             if len(seen.frames) >= _MOST_FRAMES:
                 seen.frames.pop(next(iter(seen.frames)))
             seen.frames[index] = people

@@ -19,6 +19,7 @@ from stdpose_mm.labelling.evidence.pose_network import PersonFrames
 from stdpose_mm.onnx_session import OnnxSession
 from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.bare_onnx import PERSON, WHITE, YOLO, one_stage_network
+from support.frame_sources import CountingFrames
 from support.heatmaps import highest_places
 
 WIDTH, HEIGHT = PERSON
@@ -166,11 +167,14 @@ def test_a_picture_is_looked_at_once(load, monkeypatch):
     network(shown)
     network.find([shown] * 2, BOXES)
     assert len(runs) == 1
-    frames = ArrayFrames([picture((20, 60), (90, 10))] * 3, 'clip')
+    frames = CountingFrames([picture((20, 60), (90, 10))] * 3)
     before = fingerprint(network)
     for box in BOXES:
+        for index in range(3):
+            network.view(frames, index, shown, box)
         network.estimate_frames(PersonFrames(frames, [0, 1, 2], np.tile(box, (3, 1)), {}, {}))
     assert len(runs) == 4
+    assert not frames.reads
     assert fingerprint(network) == before
     other = ArrayFrames([picture()], 'other')
     assert not network.people_in(other, 0)

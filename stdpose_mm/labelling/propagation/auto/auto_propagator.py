@@ -212,15 +212,18 @@ class AutoPropagator(BasePropagator):
             yield [_FusionChunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
             evident = [part for part in parts if np.any(labelled_ends(part[0]))]
             for batch in fill_batches(evident, lambda part: len(part[1]) + 2, most_frames):
-                opened = [self._open(*part, tracks[part[0]], mapping, networks) for part in batch]
+                opened = [
+                    self._open(frames, *part, tracks[part[0]], mapping, networks) for part in batch
+                ]
                 wanted = [evidence.candidates.times.tolist() for evidence in opened]
                 for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
                     for number in complete:
-                        opened[number].estimate_heatmaps(frames)
+                        opened[number].estimate_heatmaps()
                     yield [_FusionChunk(*batch[number], opened[number]) for number in complete]
 
     def _open(
         self,
+        frames: FrameSource,
         gap: Gap,
         keys: range,
         tracks: FlowTracks,
@@ -232,7 +235,7 @@ class AutoPropagator(BasePropagator):
         cropped = None
         if self.windows is not None and mapping is not None:
             cropped = self.windows.estimator.open(gap, keys, mapping)
-        chunks = [NetworkChunk(*network, gap, candidates) for network in networks]
+        chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
         search = JointSearch(candidates, self.matcher)
         return _Evidence(tracks, candidates, search, cropped, chunks)
 
@@ -286,9 +289,9 @@ class _Evidence:
         for network in self.networks:
             network.add(frame, picture)
 
-    def estimate_heatmaps(self, frames: FrameSource) -> None:
+    def estimate_heatmaps(self) -> None:
         """Estimate the heatmaps of networks that see single frames, after the last picture."""
-        self.heatmaps = [a for network in self.networks if (a := network.around(frames))]
+        self.heatmaps = [a for network in self.networks if (a := network.around())]
 
 
 class _FusionChunk(NamedTuple):

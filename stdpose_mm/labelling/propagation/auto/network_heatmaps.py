@@ -195,6 +195,7 @@ class NetworkChunk:
     Args:
         estimator: The network.
         mapping: The joints of the gap's labels among those of the network.
+        frames: The video.
         gap: The gap.
         candidates: Candidates in frames of the gap and at its labels.
     """
@@ -203,10 +204,11 @@ class NetworkChunk:
         self,
         estimator: NetworkHeatmapEstimator,
         mapping: JointMapping,
+        frames: FrameSource,
         gap: Gap,
         candidates: Candidates,
     ) -> None:
-        self._estimator, self._mapping = estimator, mapping
+        self._estimator, self._mapping, self._frames = estimator, mapping, frames
         self._gap, self._candidates = gap, candidates
         self._keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
         is_covered = not estimator.network.follows_labels and gap.is_crowded(self._keys)
@@ -216,19 +218,20 @@ class NetworkChunk:
     def add(self, frame: int, picture: np.ndarray) -> None:
         """Take from the picture of a frame what the network needs."""
         if frame in self._boxes:
-            self._views[frame] = self._estimator.network.view(picture, self._boxes[frame])
+            self._views[frame] = self._estimator.network.view(
+                self._frames, frame, picture, self._boxes[frame]
+            )
 
-    def around(self, frames: FrameSource) -> HeatmapsAround | None:
+    def around(self) -> HeatmapsAround | None:
         """Estimate heatmaps around the candidates, and note whether they are of use.
 
-        Args:
-            frames: The video; the pictures of all frames have been added.
+        The pictures of all frames must have been added.
 
         Returns:
             None if they are of no use: the network misses the labels or finds nothing, or
             somebody else covers the person.
         """
-        around = self._sample(frames) if self._boxes else None
+        around = self._sample() if self._boxes else None
         if around is None:
             use: GapUse = 'crowded'
         elif not around.has_heatmap[np.isin(self._candidates.times, self._keys)].any():
@@ -238,10 +241,10 @@ class NetworkChunk:
         else:
             use = 'used' if around.is_compared else 'not compared'
         fingerprint = self._gap.fingerprint(self._estimator.reads_second_labels)
-        self._estimator.use.note(frames.name, fingerprint, use)
+        self._estimator.use.note(self._frames.name, fingerprint, use)
         return around if use in ('used', 'not compared') else None
 
-    def _sample(self, frames: FrameSource) -> HeatmapsAround:
+    def _sample(self) -> HeatmapsAround:
         """Estimate the heatmaps of all frames, and sample them around the candidates."""
         labels = _labels_around(self._gap, self._mapping)
         flow = _flow_paths(self._candidates, self._mapping)
@@ -250,7 +253,7 @@ class NetworkChunk:
             batch = [*self._boxes][start : start + self._estimator.batch_size]
             boxes = np.stack([self._boxes[frame] for frame in batch])
             views = [self._views.pop(frame) for frame in batch]
-            person = PersonFrames(frames, batch, boxes, labels, flow, views)
+            person = PersonFrames(self._frames, batch, boxes, labels, flow, views)
             batches.append(self._estimator.network.estimate_frames(person))
         heatmaps, to_heatmap, has_heatmap = (
             np.concatenate([getattr(maps, name) for maps in batches])
