@@ -26,7 +26,7 @@ class PeakNetwork(PoseNetwork):
         self.offset, self.height = np.array(offset), height
         self.seen = []
 
-    def crop(self, picture, box):
+    def view(self, picture, box):
         assert box.shape == (4,)
         return PersonCrop(picture, np.eye(2, 3))
 

@@ -125,7 +125,7 @@ def read_nwb(path: PathLike, category: str | None = None) -> list[VideoLabels]:
             order = joint_order(p.skeleton.keypoint_names, joints)
             scores = None if p.scores is None else p.scores[:, order]
             xy, visibility = p.xy[:, order], p.visibility[:, order]
-            fields = {'xy': xy, 'visibility': visibility, 'scores': scores}
+            fields: dict[str, Any] = {'xy': xy, 'visibility': visibility, 'scores': scores}
             ordered = p._replace(class_name=classes[p.skeleton.category], **fields)
             videos.setdefault(p.files, []).append(ordered)
     skeleton = next(p.skeleton for p in poses if p.skeleton.category == chosen[0])

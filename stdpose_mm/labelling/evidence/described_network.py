@@ -43,6 +43,9 @@ class DescribedNetwork(PoseNetwork):
             description disagree.
     """
 
+    border = cv2.BORDER_CONSTANT
+    """OpenCV's mode of extending pictures."""
+
     def __init__(
         self,
         path: Path,
@@ -75,14 +78,12 @@ class DescribedNetwork(PoseNetwork):
             )
         self.input_size = size
 
-    def crop(
-        self, picture: np.ndarray, box: np.ndarray, border: int = cv2.BORDER_CONSTANT
-    ) -> PersonCrop:
-        """Crop a person, extending the picture with OpenCV's mode ``border``."""
+    def view(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
+        """See :meth:`PoseNetwork.view`."""
         affine = crop_affine(
             box, self.input_size, self.description.padding, self.description.geometry
         )
-        crop = cv2.warpAffine(picture, affine, self.input_size, borderMode=border)
+        crop = cv2.warpAffine(picture, affine, self.input_size, borderMode=self.border)
         return PersonCrop(crop, affine)
 
     def estimate_crops(self, crops: Sequence[PersonCrop]) -> PoseHeatmaps:

@@ -110,6 +110,8 @@ class LearnedNetwork(DescribedNetwork):
         InputError: If it is another file.
     """
 
+    border = cv2.BORDER_REPLICATE
+
     def __init__(self, path: Path) -> None:
         self._session = start_session(path, 'a network that learned from labels')
         try:
@@ -213,11 +215,8 @@ class LearnedNetwork(DescribedNetwork):
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        people = (
-            self.crop(picture, box, cv2.BORDER_REPLICATE)
-            for picture, box in zip(pictures, boxes, strict=True)
-        )
-        crops, to_crop = map(np.stack, zip(*people, strict=True))
+        views = (self.view(*pair) for pair in zip(pictures, boxes, strict=True))
+        crops, to_crop = map(np.stack, zip(*views, strict=True))
         cropped = prior @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
         outputs = self._run(self._normalise(crops), cropped)
         maps = np.mean([outputs[member] for member in members], axis=0)

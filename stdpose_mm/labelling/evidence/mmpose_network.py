@@ -96,8 +96,8 @@ class MMPoseNetwork(PoseNetwork):
             output = self.model.head(self.model.extract_feat(data['inputs']))
         return finish_heatmaps(*self._heatmaps(output), np.stack([crop.to_crop for crop in crops]))
 
-    def crop(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
-        """See :meth:`PoseNetwork.crop`."""
+    def view(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
+        """See :meth:`PoseNetwork.view`."""
         corners = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
         sample = self._crop(
             {

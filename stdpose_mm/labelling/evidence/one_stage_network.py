@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import finalize
 
 import cv2
@@ -14,14 +14,13 @@ from scipy.special import expit
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.detection.person_detector import NMS_IOU, letterbox
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.video import FrameSource
 from stdpose_mm.onnx_session import OnnxSession
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE
 
 from .described_network import OnnxPoseNetwork
-from .estimated_poses import EstimatedPerson, EstimatedPoses, choose_person, draw_poses
+from .estimated_poses import EstimatedPerson, choose_person, draw_poses
 from .network_description import NetworkDescription, read_metadata
-from .pose_network import PoseHeatmaps
+from .pose_network import PersonFrames, PoseHeatmaps
 
 _YOLO_NMS_IOU = 0.7
 """As in Ultralytics' predictor, where it is for each class alone."""
@@ -34,9 +33,6 @@ _UNCERTAINTY_WEIGHT = 0.2
 
 _MOST_PEOPLE = 300
 """Number of people in a picture, as Ultralytics limits it."""
-
-_MOST_FRAMES = 4096
-"""Number of frames of a video whose people are remembered."""
 
 
 class _Detections(NamedTuple):
@@ -62,7 +58,7 @@ class _Detections(NamedTuple):
     deviations: np.ndarray | None = None
 
 
-class OneStageNetwork(EstimatedPoses, OnnxPoseNetwork, PersonDetector):
+class OneStageNetwork(OnnxPoseNetwork, PersonDetector):
     """Network that finds people and their joints, run by onnxruntime on the CPU.
 
     It looks at each picture once, whatever the number of people. It is a person detector, too.
@@ -103,33 +99,21 @@ class OneStageNetwork(EstimatedPoses, OnnxPoseNetwork, PersonDetector):
         Raises:
             InputError: If the network cannot be run, or its outputs do not fit its form.
         """
-        people = self._seen.pictures.get(id(picture))
+        people = self._seen.people.get(id(picture))
         if people is None:
             people = self._find_people(picture)
-            self._seen.pictures[id(picture)] = people
+            self._seen.people[id(picture)] = people
             # While the picture exists, nothing else has its id.
-            finalize(picture, self._seen.pictures.pop, id(picture), None)
+            finalize(picture, self._seen.people.pop, id(picture), None)
         return people
 
-    def view(self, frames: FrameSource, index: int, picture: np.ndarray, box: np.ndarray) -> None:
-        """Find the people in a picture, who are then remembered."""
-        self.people_in(frames, index, picture)
+    def view(self, picture: np.ndarray, box: np.ndarray) -> Any:
+        """Find everybody in a picture, see :meth:`HeatmapSource.view`."""
+        return self.people(picture)
 
-    def people_in(
-        self, frames: FrameSource, index: int, picture: np.ndarray | None = None
-    ) -> Sequence[PersonLabel]:
-        """See :meth:`EstimatedPoses.people_in`; without its ``picture``, the frame is read."""
-        seen, video = self._seen, (frames.name, len(frames), frames.size)
-        if seen.video != video:
-            seen.video, seen.frames = video, {}
-        people = seen.frames.get(index)
-        if people is None:
-            picture = frames.shared(index) if picture is None else picture
-            people = self._find_people(picture, index)
-            if len(seen.frames) >= _MOST_FRAMES:
-                seen.frames.pop(next(iter(seen.frames)))
-            seen.frames[index] = people
-        return people
+    def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
+        """See :meth:`HeatmapSource.estimate_frames`."""
+        return draw_poses(person.views, person.boxes, self.skeleton.num_keypoints)
 
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
         """See :meth:`PoseNetwork.estimate`; nobody in a box has no heatmaps."""
@@ -157,7 +141,7 @@ class OneStageNetwork(EstimatedPoses, OnnxPoseNetwork, PersonDetector):
         boxes[:, 2:] += boxes[:, :2]
         return boxes, np.array([person.extra['bbox_score'] for person in people])
 
-    def _find_people(self, picture: np.ndarray, index: int = 0) -> list[EstimatedPerson]:
+    def _find_people(self, picture: np.ndarray) -> list[EstimatedPerson]:
         inputs, scale, offset = self._fit(picture)
         outputs = dict(zip(self._outputs, self._run(self._normalise(inputs[None])), strict=True))
         try:
@@ -189,7 +173,7 @@ class OneStageNetwork(EstimatedPoses, OnnxPoseNetwork, PersonDetector):
             is_placed = np.isfinite(points).all(axis=-1)
             people.append(
                 EstimatedPerson(
-                    frame_index=index,
+                    frame_index=0,
                     keypoints=np.where(is_placed[:, None], points, 0),
                     visibility=np.where(is_placed, VISIBLE, NOT_LABELLED),
                     scores=np.nan_to_num(detections.joint_scores[row]).clip(0, 1),
@@ -285,14 +269,12 @@ class OneStageNetwork(EstimatedPoses, OnnxPoseNetwork, PersonDetector):
 
 
 class _SeenPeople:
-    """People in pictures that still exist, by their ids, and in frames of the latest video.
+    """People in pictures that still exist, by their ids.
 
     It is not part of the fingerprint of :class:`OneStageNetwork`.
     """
 
-    __slots__ = ('frames', 'pictures', 'video')
+    __slots__ = ('people',)
 
     def __init__(self) -> None:
-        self.pictures: dict[int, list[EstimatedPerson]] = {}
-        self.video: tuple[object, ...] | None = None
-        self.frames: dict[int, list[EstimatedPerson]] = {}
+        self.people: dict[int, list[EstimatedPerson]] = {}

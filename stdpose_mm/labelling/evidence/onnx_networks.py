@@ -9,7 +9,7 @@ from stdpose_mm.onnx_session import OnnxSession, start_session
 from .described_network import OnnxPoseNetwork
 from .learned_network import ONNX_RECORD, LearnedNetwork
 from .load_pose_network import PoseNetworkFiles
-from .network_description import ONE_STAGE, PRESETS, NetworkDescription
+from .network_description import ONE_STAGE, NetworkDescription
 from .one_stage_network import OneStageNetwork
 from .pose_network import PoseNetwork
 
@@ -44,9 +44,8 @@ def finds_people(files: PoseNetworkFiles) -> bool:
         # It needs the module above.
         from .model_zoo import find_network
 
-        description = PRESETS.get(getattr(find_network(files.file), 'preset', ''))
-    else:
-        description = _open(files)[1] if files.kind == 'onnx' else None
+        return getattr(find_network(files.file), 'finds_people', False)
+    description = _open(files)[1] if files.kind == 'onnx' else None
     return description is not None and description.output in ONE_STAGE
 
 

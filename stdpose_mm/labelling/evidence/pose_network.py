@@ -145,15 +145,13 @@ class HeatmapSource(ABC):
         """
         return
 
-    def view(self, frames: FrameSource, index: int, picture: np.ndarray, box: np.ndarray) -> Any:
+    def view(self, picture: np.ndarray, box: np.ndarray) -> Any:
         """Take from a picture what :meth:`estimate_frames` needs of it; by default nothing.
 
         A gap has more pictures than fit into memory, and each is read once for all sources.
 
         Args:
-            frames: The video.
-            index: The frame.
-            picture: Its picture BGR uint8 [H, W, 3].
+            picture: BGR uint8 [H, W, 3].
             box: [4] the person's box ``[x, y, w, h]`` in pixels.
         """
         return
@@ -170,13 +168,9 @@ class PoseNetwork(HeatmapSource):
         """See :meth:`HeatmapSource.estimate_frames`."""
         return self.estimate_crops(person.views)
 
-    def view(self, frames: FrameSource, index: int, picture: np.ndarray, box: np.ndarray) -> Any:
-        """Crop a person, see :meth:`HeatmapSource.view`."""
-        return self.crop(picture, box)
-
     @abstractmethod
-    def crop(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
-        """Crop the person in a box [4] of a picture BGR uint8 [H, W, 3]."""
+    def view(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
+        """Crop a person, see :meth:`HeatmapSource.view`."""
 
     @abstractmethod
     def estimate_crops(self, crops: Sequence[PersonCrop]) -> PoseHeatmaps:
@@ -189,7 +183,7 @@ class PoseNetwork(HeatmapSource):
             pictures: BGR uint8 [H, W, 3].
             boxes: [N, 4] person boxes ``[x, y, w, h]`` in pixels.
         """
-        return self.estimate_crops([self.crop(*pair) for pair in zip(pictures, boxes, strict=True)])
+        return self.estimate_crops([self.view(*pair) for pair in zip(pictures, boxes, strict=True)])
 
     def find(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray

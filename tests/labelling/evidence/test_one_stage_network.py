@@ -11,15 +11,12 @@ import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.labelling.evidence import PoseNetworkFiles, load_pose_network
 from stdpose_mm.labelling.evidence.one_stage_network import OneStageNetwork
 from stdpose_mm.labelling.evidence.onnx_networks import finds_people
-from stdpose_mm.labelling.evidence.pose_network import PersonFrames
 from stdpose_mm.onnx_session import OnnxSession
 from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.bare_onnx import PERSON, WHITE, YOLO, one_stage_network
-from support.frame_sources import CountingFrames
 from support.heatmaps import highest_places
 
 WIDTH, HEIGHT = PERSON
@@ -167,17 +164,12 @@ def test_a_picture_is_looked_at_once(load, monkeypatch):
     network(shown)
     network.find([shown] * 2, BOXES)
     assert len(runs) == 1
-    frames = CountingFrames([picture((20, 60), (90, 10))] * 3)
     before = fingerprint(network)
     for box in BOXES:
-        for index in range(3):
-            network.view(frames, index, shown, box)
-        network.estimate_frames(PersonFrames(frames, [0, 1, 2], np.tile(box, (3, 1)), {}, {}))
-    assert len(runs) == 4
-    assert not frames.reads
+        assert network.view(shown, box) is network.people(shown)
+    assert len(runs) == 1
     assert fingerprint(network) == before
-    other = ArrayFrames([picture()], 'other')
-    assert not network.people_in(other, 0)
+    assert not network.people(picture())
 
 
 def test_the_person_in_a_box_is_found_and_nobody_elsewhere(load):
@@ -192,8 +184,7 @@ def test_the_person_in_a_box_is_found_and_nobody_elsewhere(load):
 def test_as_evidence_joints_are_as_uncertain_as_the_network_says(load, form, width):
     """A 64th of the picture, or else 6 % of the person; half as high as the score."""
     network = load(form)
-    frames = ArrayFrames([picture((20, 60))], 'clip')
-    maps = network.estimate_frames(PersonFrames(frames, [0], BOXES[:1], {}, {}))
+    maps = network.estimate([picture((20, 60))], BOXES[:1])
     assert maps.known.all()
     np.testing.assert_allclose(highest_places(maps, 0), joints_at(20, 60), atol=0.4)
     # A map of a Gaussian has the sum 2 pi sigma^2 times its height.

@@ -263,6 +263,47 @@ def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missi
         assert given(page, 1)[1] == 'gggg'
         page.press('i', held=[Keys.SHIFT])
         page.wait(lambda: '--detector' in page.text('#messages'), 'the page says which option')
+        page.undo()
+        page.wait(lambda: not page.fetch()['persons'], 'nobody is labelled')
+        page.press('n', held=[Keys.SHIFT])
+        page.wait(lambda: 'to label first' in page.text('#messages'), 'frames are planned')
+        places = page.fetch('/guidance')['suggestions']
+        (frame,) = {place['frame'] for place in places[:1]}
+        page.wait(lambda: page.text('#next-what') == f'frame {frame}', 'the button names it')
+        page.press('n')
+        page.wait_for_frame(frame)
+
+
+def test_a_draft_is_given_to_somebody_and_joined_with_another(drafting):
+    page = drafting(*4 * [HIGH])
+    find(page)
+    page.press('e')
+    page.wait(lambda: 'Draft 1: whose is it?' in page.text('#other'), 'the page asks')
+    # The first choice is another draft, since there is nobody yet.
+    page.press(Keys.ENTER)
+    page.wait(lambda: len(rows(page)) == 2, 'two are joined')
+    page.press('a')
+    page.wait(lambda: page.fetch()['persons'] == [1], 'somebody is labelled')
+    page.go_to(3)
+    page.wait_until_settled(1)
+    find(page)
+    page.run('document.querySelectorAll("#drafts .row-main")[2].click()')
+    page.run('document.querySelectorAll("#drafts .row")[2].lastChild.click()')
+    page.wait(lambda: 'Draft 3: whose is it?' in page.text('#other'), 'the page asks')
+    assert page.text('#other-choice option') == 'Person 1'
+    page.click('#other-confirm')
+    page.wait(lambda: 'Person 1' in rows(page)[2], 'it is of person 1')
+    assert [draft['person'] for draft in drafts_of_frame(page, 3)] == [None, None, 1]
+
+
+def test_the_network_of_drafts_is_chosen(drafting):
+    page = drafting(*4 * [HIGH])
+    page.click('#guidance .verdict')
+    page.run(
+        'const c = document.getElementById("draft-network"); c.value = "net.onnx";'
+        'c.dispatchEvent(new Event("change"))'
+    )
+    page.wait(lambda: page.fetch('/guidance')['drafts']['chosen'] == 'net.onnx', 'it is chosen')
 
 
 def test_drafts_are_chosen_and_discarded_in_the_list_by_keyboard(drafting):

@@ -224,7 +224,7 @@ class NetworkChunk:
         if frame not in self._boxes:
             return
         network = self._estimator.network
-        self._views[frame] = network.view(self._frames, frame, picture, self._boxes[frame])
+        self._views[frame] = network.view(picture, self._boxes[frame])
         for batch in self._batches:
             if frame in batch and self._views.keys() >= {*batch}:
                 boxes = np.stack([self._boxes[frame] for frame in batch])

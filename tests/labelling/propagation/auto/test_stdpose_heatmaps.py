@@ -110,7 +110,7 @@ class PersonNetwork(PoseNetwork):
         distances = (x - places[:, 0, None, None]) ** 2 + (y - places[:, 1, None, None]) ** 2
         self.maps = np.exp(-distances / 8).astype(np.float32)
 
-    def crop(self, picture, box):
+    def view(self, picture, box):
         return PersonCrop(picture, np.eye(2, 3))
 
     def estimate_crops(self, crops):
