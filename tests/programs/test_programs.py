@@ -105,6 +105,8 @@ def test_label_studio_exports_the_labels_that_it_imported(tmp_path):
     with pytest.warns(InputWarning, match='left out the predictions of 1 task'):
         back = read_labels(tmp_path / 'export.json')
     assert_same(back, labels, 1e-6, given=True)
+    tracks = {(p.frame_index, p.track_id) for p in back.persons}
+    assert tracks == {(p.frame_index, p.track_id) for p in labels.persons if p.is_given}
 
 
 def test_x_anylabeling_saves_the_labels_that_it_opened(tmp_path):

@@ -21,7 +21,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 
 from .demuxing import (
-    Edit,
+    EditListEntry,
     announced_end,
     follow_edits,
     is_hidden,
@@ -92,7 +92,7 @@ class FrameIndex:
     keys: list[int]
     checksums: list[int] | None = None
     num_damaged: int = 0
-    edits: Sequence[Edit] = ()
+    edits: Sequence[EditListEntry] = ()
 
 
 class VideoFrames(FrameSource):
