@@ -5,7 +5,9 @@
 # with the baselines at 128x96 in place of it (75 minutes). `fuser` trains a fuser beside STDPoses of three folds of the
 # training clips and tests it with the STDPose of all of them, which is trained before (75 minutes more). `people` trains
 # an STDPose for the package on these and on generated clips, and a fuser beside it (25 minutes), and tests them on the 30 clips
-# of the choice and on the generated clips of the demo.
+# of the choice and on the generated clips of the demo. `convergence` trains the networks and parts of the study of this name to
+# the end (eight hours of one core); `gpu` trains its four networks with two seeds at 256x192, all at once, on a GPU and 16 cores
+# (`gpu 3000` for 3000 steps in place of 1500).
 set -euo pipefail
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=.
 # Freed memory stays with the process: a step takes half the time.
@@ -90,6 +92,7 @@ END
 
 models=()
 folds=()
+device=cpu
 clips=data/jhmdb_split/val.txt
 if [ "${1:-}" = baselines ]; then
   # Equal seconds: a step of the baselines takes longer.
@@ -150,6 +153,32 @@ elif [ "${1:-}" = people ]; then
   clips=data/jhmdb_split/choose.txt
   python -m research.tools.benchmark_propagation data/synthetic/annotations/val --image-root data/synthetic --interval 7 \
     --methods auto "${models[@]}" --reference auto
+elif [ "${1:-}" = convergence ] || [ "${1:-}" = gpu ]; then
+  make_folds 1
+  study=$configs/studies/convergence_jhmdb.py seeds=(0) iters=6000 options=()
+  networks=(paper=stdpose:STDPose_the_paper_s_parts DCPose=dcpose:DCPose-like beyond=stdpose:STDPose_beyond_the_paper
+    PoseWarper=posewarper:PoseWarper-like)
+  if [ "$1" = gpu ]; then
+    study=$configs/studies/convergence_jhmdb_256x192.py seeds=(0 1) iters=${2:-1500}
+    device=cuda
+    options=(--steps "$iters" --cfg-options train_dataloader.num_workers=1 train_dataloader.persistent_workers=True)
+  fi
+  run_study() { python -m research.tools.study $study --out-dir "$folder" "$@" "${options[@]}"; }
+  if [ "$1" = gpu ]; then
+    for seed in "${seeds[@]}"; do
+      for entry in "STDPose, the paper's parts" DCPose-like 'STDPose, beyond the paper' PoseWarper-like; do
+        run_study --seeds "$seed" --entries "$entry" &
+      done
+    done
+    wait
+  fi
+  run_study --seeds "${seeds[@]}"
+  for network in "${networks[@]}"; do
+    weights=("${seeds[@]/#/$folder/${network#*:}/seed}")
+    weights=("${weights[@]/%//iter_$iters.pth}")
+    models+=(--model "${network%:*}:$folder/${network#*:}/config.py:$(IFS=,; echo "${weights[*]}")")
+  done
+  methods=(flow)
 else
   train STDPose $movenet 3000 0
   model STDPose stdpose $movenet 3000 0
@@ -157,4 +186,4 @@ else
   methods=(linear flow auto)
 fi
 python -m research.tools.benchmark_propagation $clips --video-root data/jhmdb_clips --min-motion 0.02 \
-  --interval 7 10 15 --methods "${methods[@]}" "${models[@]}"
+  --interval 7 10 15 --device "$device" --methods "${methods[@]}" "${models[@]}"

@@ -240,11 +240,11 @@ class ReviewJob(VideoJob[ReviewCommandOptions]):
         if self.is_listed:
             stem = self.listed.name
 
-        def place(given: str | None, default: str, name: str) -> str:
-            if given is None:
+        def place(path: str | None, default: str, name: str) -> str:
+            if path is None:
                 return str(beside.parent / default)
-            in_folder = self.is_listed or means_folder(given)
-            return str(Path(given, name) if in_folder else Path(given))
+            in_folder = self.is_listed or means_folder(path)
+            return str(Path(path, name) if in_folder else Path(path))
 
         project = f'{stem}{JOURNAL_SUFFIX}'
         return {

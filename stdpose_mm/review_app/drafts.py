@@ -8,7 +8,7 @@ it as long as the edit is in effect.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from threading import Lock, RLock
 from typing import Any, NamedTuple
@@ -27,6 +27,8 @@ from stdpose_mm.inference.window_backend import read_batches
 from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.labelling.evidence import PoseNetwork, PoseNetworkFiles, load_pose_network
 from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, fit_calibrator
+from stdpose_mm.labelling.evidence.one_stage_network import OneStageNetwork
+from stdpose_mm.labelling.evidence.onnx_networks import finds_people
 from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 from stdpose_mm.labelling.review import UnlabelledVideo, choose_first_labels, measure_motion
@@ -76,6 +78,7 @@ class DraftSources:
         default_network: Name of the one that is used, unless a network has learned here.
         detector: The person detector, if any.
         results: Poses that another program has estimated, if any.
+        finders: Names of the networks that find people, too, if nothing else does.
         lock: Held by the thread that uses a source, since not all networks allow several.
 
     Attributes:
@@ -87,6 +90,7 @@ class DraftSources:
     default_network: str = ''
     detector: PersonDetector | None = None
     results: PoseResults | None = None
+    finders: Collection[str] = ()
     lock: Lock = field(default_factory=Lock)
     chosen_network: str = field(default='', init=False)
 
@@ -98,23 +102,34 @@ class DraftSources:
 
         The first of ``networks`` is the default one.
         """
-        # They are loaded for drafts alone, since the propagator may run at the same time.
-        given = {
-            files.path.name: cache(partial(load_pose_network, files, device))
-            for files in networks
-            if not EVIDENCE_KINDS[files.kind].of_videos
+        files_of = {
+            files.path.name: files for files in networks if not EVIDENCE_KINDS[files.kind].of_videos
         }
-        published = {
-            network.name: cache(network.load)
+        published = [
+            network
             for network in PUBLISHED.values()
-            if network.path.is_file() and given.keys().isdisjoint(network.names)
+            if network.path.is_file() and files_of.keys().isdisjoint(network.names)
+        ]
+        # They are loaded for drafts alone, since the propagator may run at the same time.
+        loaders = {
+            name: cache(partial(load_pose_network, files_of[name], device)) for name in files_of
         }
-        return cls({**given, **published}, next(iter(given), ''), *others)
+        loaders |= {network.name: cache(network.load) for network in published}
+        sources = cls(loaders, next(iter(files_of), ''), *others)
+        if sources.detector is None and sources.results is None:
+            sources.finders = {name for name, files in files_of.items() if finds_people(files)}
+            sources.finders |= {network.name for network in published if network.finds_people}
+        return sources
 
     @property
     def network_name(self) -> str:
         """Name of the network that is used, unless one that has learned; '' for none."""
         return self.chosen_network or self.default_network
+
+    @property
+    def finder(self) -> Callable[[], Any] | None:
+        """Loader of the network that is used, if it is what finds people."""
+        return self.networks[self.network_name] if self.network_name in self.finders else None
 
 
 class Draft(NamedTuple):
@@ -200,7 +215,7 @@ class Drafts:
             'chosen': sources.chosen_network,
             'refused': None if source else _NO_NETWORK,
             'find_refused': None
-            if sources.results or (source and sources.detector)
+            if sources.results or (source and (sources.detector or sources.finder))
             else _NO_FINDER,
             'frames': [*map(int, self.describe(range(len(self._state.frames))))],
         }
@@ -357,14 +372,19 @@ class Drafts:
         skeleton = self._state.skeleton
         return None if skeleton is None else JointMapping.by_meaning(skeleton, source.skeleton)
 
-    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, list[PersonLabel]]:
+    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, Sequence[PersonLabel]]:
         """Find everybody in a frame."""
         frames, sources = self._state.frames, self._sources
         if sources.results is not None:
-            return sources.results, sources.results.people(frames).get(frame, [])
-        if sources.detector is None:
+            return sources.results, sources.results.people_in(frames, frame)
+        detector: Any = sources.finder() if sources.finder else sources.detector
+        if detector is None:
             raise InputError(_NO_FINDER)
-        network, boxes = self._network(), sources.detector(frames[frame]).boxes
+        network = self._network()
+        if network is detector and isinstance(network, OneStageNetwork):
+            people = network.people(frames[frame])
+            return network, [replace(person, frame_index=frame) for person in people]
+        boxes = detector(frames[frame]).boxes
         return network, self._estimate(network, [frame] * len(boxes), boxes)
 
     def _estimate(
@@ -377,7 +397,10 @@ class Drafts:
         for batch, pictures in read_batches(self._state.frames, wanted, BATCH_SIZE):
             estimated = network.find(pictures, np.stack([box for _, box in batch]))
             for (frame, box), points, scores in zip(batch, *estimated, strict=True):
-                poses.append(PersonLabel(frame, points, visible, None, scores, box))
+                # Of a person that it does not see, a network gives no joints.
+                shown = np.where(np.isnan(points[:, 0]), NOT_LABELLED, visible)
+                places = np.nan_to_num(points)
+                poses.append(PersonLabel(frame, places, shown, None, scores, box))
         return poses
 
     def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:

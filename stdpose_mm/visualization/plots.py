@@ -83,10 +83,10 @@ def confidence(labels: VideoLabels) -> Figure:
     """
     scores: dict[int, list[np.ndarray]] = {}
     for person in labels.persons:
-        known = person.given if person.scores is None else person.labelled
-        if known.any():
+        scored = person.given if person.scores is None else person.labelled
+        if scored.any():
             sure = np.where(person.given, 1.0, 1.0 if person.scores is None else person.scores)
-            scores.setdefault(person.frame_index, []).append(sure[known])
+            scores.setdefault(person.frame_index, []).append(sure[scored])
     last = max((frame.index for frame in labels.frames), default=0)
     mean, lowest = np.full((2, last + 1), np.nan)
     for index, values in scores.items():

@@ -19,6 +19,7 @@ from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.review_app import drafts
 from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from support.bare_onnx import one_stage_network
 from support.fake_drafts import Network, sources
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of
 
@@ -500,12 +501,25 @@ def test_a_network_is_chosen_for_drafts(page_with, monkeypatch):
 def test_published_networks_on_this_disk_are_offered(monkeypatch, tmp_path: Path):
     (tmp_path / 'here.onnx').touch()
     published = [
-        SimpleNamespace(name=names[0], names=names, path=tmp_path / f'{file}.onnx', load=Network)
-        for names, file in ((('a', 'b'), 'here'), (('c',), 'gone'), (('d', 'e'), 'here'))
+        SimpleNamespace(
+            names=names,
+            path=tmp_path / f'{file}.onnx',
+            load=Network,
+            finds_people=names[0] == 'rtmo-s',
+            name=names[0],
+        )
+        for names, file in (
+            (('rtmo-s', 'rtmo'), 'here'),
+            (('c',), 'gone'),
+            (('human-s', 'human'), 'here'),
+        )
     ]
     monkeypatch.setattr(drafts, 'PUBLISHED', {n: p for p in published for n in p.names})
-    sources = DraftSources.choose([PoseNetworkFiles('e')])
-    assert ([*sources.networks], sources.network_name) == (['e', 'a'], 'e')
+    sources = DraftSources.choose([PoseNetworkFiles('human')])
+    assert ([*sources.networks], sources.network_name) == (['human', 'rtmo-s'], 'human')
+    assert sources.finder is None
+    sources.chosen_network = 'rtmo-s'
+    assert sources.finder is sources.networks['rtmo-s']
     assert DraftSources.choose([]).network_name == ''
 
 
@@ -573,3 +587,21 @@ def test_poses_of_other_joints_draft_nothing(page_with, tmp_path: Path):
     path.write_text(json.dumps(names))
     page = page_with(None, drafts=DraftSources(results=PoseResults(path)))
     assert 'knows other joints' in refused(page, 'find', frame=5)
+
+
+def test_a_network_that_finds_people_itself_needs_no_detector(page_with, tmp_path: Path):
+    """It finds the white blocks of frame 5, the first and the third of eight."""
+    names = [*SKELETON.keypoint_names]
+    metadata = {'task': 'pose', 'kpt_shape': '[3, 3]', 'kpt_names': f'{{0: {names}}}'}
+    (tmp_path / 'net.onnx').write_bytes(one_stage_network(joints=3, metadata=metadata))
+    files = PoseNetworkFiles(str(tmp_path / 'net.onnx'))
+    page = page_with(None, drafts=DraftSources.choose([files]))
+    found = sorted(draft['keypoints'] for draft in find(page))
+    places = np.array([[1, 0], [2, 2], [3, 4]])
+    np.testing.assert_allclose(
+        np.array(found)[..., :2], [places, np.add(places, [32, 0])], atol=1e-4
+    )
+    ask(page, 'discard', frame=5)
+    assert len(ask(page, 'box', frame=5, box=[30.0, 0, 20, 32])['drafts']['5']) == 1
+    ask(page, 'discard', frame=5)
+    assert 'sees no person in this box' in refused(page, 'box', frame=5, box=[100.0, 0, 10, 20])

@@ -35,7 +35,7 @@ from stdpose_mm.text import listed
 
 from .cvat_tracks import FROM_FILE, CvatTrack, fields_of, find_loaded, read_track, whole_number
 from .fields import Record, errors_of, quote, require_distinct
-from .joints import choose_categories, joint_order, note_unread
+from .joints import choose_categories, classes_of, joint_order, note_unread
 from .label_source import LabelSource
 
 ANNOTATIONS = 'annotations.xml'
@@ -145,13 +145,12 @@ def _read_tracks(
             'selected pictures, as "COCO Keypoints 1.0", which names the pictures'
         )
     skeleton, names = _read_skeleton(path, root, with_skeleton, category)
-    tracks = []
+    classes, tracks = classes_of([*names]), []
     for i, element in enumerate(with_skeleton):
         if element.get('label') in names:
             record = Record(path, f'track[{i}]', fields_of(element))
             label = record.text('label')
-            class_name = label if len(names) > 1 else ''
-            tracks.append(read_track(record, skeleton, names[label], class_name))
+            tracks.append(read_track(record, skeleton, names[label], classes[label]))
     require_distinct(path, 'track id', [track.id for track in tracks])
     return tracks, skeleton
 

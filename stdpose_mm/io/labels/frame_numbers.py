@@ -191,7 +191,8 @@ def frame_indices(
         numbers, text = list(frame_ids or ()), 'the fields frame_id of the pictures'
         if min(numbers) == 0:
             return numbers, FrameNumbering('index', 'frame_id', count, folder=folder)
-        first_number = 1 if min(numbers) == 1 else None
+        if first_number is None and min(numbers) == 1:
+            first_number = 1
     else:
         text = 'the numbers in the names of the pictures'
         if frame_ids:

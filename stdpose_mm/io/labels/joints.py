@@ -15,6 +15,9 @@ from .fields import quote
 
 V = TypeVar('V')
 
+_AUTOMATIC = re.compile('skeleton(-[0-9]+)?', re.IGNORECASE)
+"""Names of skeletons that nobody has named."""
+
 FURTHER_JOINTS = 'the joints of further parts'
 
 Limbs = tuple[tuple[int, int], ...]
@@ -106,6 +109,16 @@ def choose_categories(
             'category to read (--labels-category, category in Python)'
         )
     return names
+
+
+def classes_of(categories: Sequence[str]) -> dict[str, str]:
+    """Map the categories that are read together to the classes of their people.
+
+    The class is '' if nobody has named the categories, as in merged projects of SLEAP, or if there
+    is only one.
+    """
+    tells = len(categories) > 1 and not any(map(_AUTOMATIC.fullmatch, categories))
+    return {name: name if tells else '' for name in categories}
 
 
 def join_ungrouped(path: PathLike, pictures: Iterable[dict[Any, dict[str, V]]]) -> None:

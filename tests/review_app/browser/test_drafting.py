@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from support.bare_onnx import one_stage_network
 from support.fake_drafts import Network, sources
 from support.review_browser import FRAMES, POSE, SKELETON, make_clip, make_clips, serve
 
@@ -327,3 +328,23 @@ def test_enter_accepts_the_drafts_of_a_frame_one_by_one_and_then_goes_on(draftin
         page.press(Keys.ENTER)
         page.wait(lambda number=number: page.revision() == number, 'it is accepted')
     page.wait(lambda: page.shown > 0, 'the page goes on once there is advice')
+
+
+def test_a_one_stage_network_drafts_everybody_without_a_detector(page, tmp_path):
+    """It finds the white blocks of a picture: in frame 5 the first and the third."""
+    (video,), (labels,) = (folder.iterdir() for folder in make_clips(tmp_path, 1))
+    names = [*SKELETON.keypoint_names]
+    metadata = {'task': 'pose', 'kpt_shape': '[4, 3]', 'kpt_names': f'{{0: {names}}}'}
+    (tmp_path / 'net.onnx').write_bytes(one_stage_network(joints=4, metadata=metadata))
+    network = ('--pose-onnx', tmp_path / 'net.onnx')
+    with serve(video, '--skeleton', labels, *network, method='auto') as server:
+        page.open(server)
+        page.wait(lambda: page.fetch('/guidance')['drafts']['source'], 'the network is known')
+        page.go_to(5)
+        page.press('i', held=[Keys.SHIFT])
+        page.wait(lambda: len(rows(page)) == 2, 'two people are drafted')
+        with page.one_edit():
+            page.press('a')
+        head = given(page, 1, frame=5)[0][0]
+    assert head.tolist() in ([1, 0], [33, 0])
+    assert page.complaints() == []

@@ -89,7 +89,7 @@ class HeatmapsAround:
     Args:
         maps: [F, K, M, 27, 27]: the maps of every frame by itself and, from a network that sees
             windows, of every frame in its window.
-        shown: [F, K] bool: frames and joints that have a heatmap.
+        has_heatmap: [F, K] bool: frames and joints that have a heatmap.
         at_labels: [K] value of each joint's map at the labels, see :func:`_judge_at_labels`.
         agreement: Mean ratio of the maps' value at the labels to their maximum, see
             :func:`_judge_at_labels`; NaN if no labelled joint has a map.
@@ -97,7 +97,7 @@ class HeatmapsAround:
     """
 
     maps: np.ndarray
-    shown: np.ndarray
+    has_heatmap: np.ndarray
     at_labels: np.ndarray
     agreement: float
     sees_windows: bool
@@ -131,7 +131,7 @@ def sample_heatmaps(heatmaps: GapHeatmaps, candidates: Candidates) -> HeatmapsAr
             samples = sample_maps(values[row], places)
             dense[at, :, index] = samples.reshape(-1, DENSE_SIDE, DENSE_SIDE)
     has_heatmap = np.zeros(shape, dtype=bool)
-    has_heatmap[has_maps] = heatmaps.shown[rows]
+    has_heatmap[has_maps] = heatmaps.has_heatmap[rows]
     at_labels, agreement = _judge_at_labels(candidates, dense, has_heatmap)
     return HeatmapsAround(
         dense, has_heatmap, at_labels, agreement, heatmaps.final_heatmaps is not None

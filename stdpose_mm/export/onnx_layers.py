@@ -1,4 +1,4 @@
-"""Layers for the export to onnxruntime in 8 bits.
+"""Layers for the export, in float32 and in 8 bits.
 
 In PyTorch they compute the same as the layers that they replace, but they are exported as faster
 operators.
@@ -21,26 +21,103 @@ _TAPS = ((3, 1), (2, 0))
 """Rows of a 4x4 kernel that an even and an odd row of a deconvolution's output use, from the upper
 input row to the lower one; the same for columns."""
 
+_WINOGRAD_CHANNELS = 256
+"""Least number of channels for Winograd's filtering, whose additions take too long for fewer."""
+
 _LARGEST_WEIGHT = 64
 """Maximum rounded weight. Processors without VNNI add two products of a weight and an activation in
 16 bits, where 2 * 255 * 64 fits and 2 * 255 * 127 does not."""
 
 
-def prepare_for_int8(model: nn.Module) -> None:
-    """Replace attention and deconvolutions by layers that are exported as faster operators.
+def prepare_for_export(model: nn.Module, int8: bool = False) -> None:
+    """Replace deconvolutions, and for 8 bits also attention, by layers that run faster in ONNX.
 
     Args:
         model: A model in evaluation mode.
+        int8: Whether its graphs are for onnxruntime in 8 bits. Others have standard operators only.
     """
     fold_normalisation(model)
     for parent in list(model.modules()):
         for name, module in parent.named_children():
-            if isinstance(module, SelfAttention):
+            if isinstance(module, nn.ConvTranspose2d) and _has_known_shape(module):
+                if int8:
+                    setattr(parent, name, QuantisedDeconvolution(module))
+                elif min(module.in_channels, module.out_channels) >= _WINOGRAD_CHANNELS:
+                    setattr(parent, name, WinogradDeconvolution(module))
+            elif int8 and isinstance(module, SelfAttention):
                 setattr(parent, name, _ExportedSelfAttention(module))
-            elif isinstance(module, CrossAttention):
+            elif int8 and isinstance(module, CrossAttention):
                 setattr(parent, name, _ExportedCrossAttention(module))
-            elif isinstance(module, nn.ConvTranspose2d) and QuantisedDeconvolution.fits(module):
-                setattr(parent, name, QuantisedDeconvolution(module))
+
+
+def _has_known_shape(module: nn.ConvTranspose2d) -> bool:
+    """Return whether a deconvolution is a 4x4 one with stride 2 and padding 1."""
+    return (
+        module.kernel_size == (4, 4)
+        and module.stride == (2, 2)
+        and module.padding == (1, 1)
+        and module.output_padding == (0, 0)
+        and module.dilation == (1, 1)
+        and module.groups == 1
+    )
+
+
+class WinogradDeconvolution(nn.Module):
+    """Deconvolution (4x4, stride 2, padding 1) that is exported as matrix products of Winograd's
+    minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks").
+
+    Every row of the output depends on two rows of the input, with other weights for even than for
+    odd rows. Two such rows g0 d0 + g1 d1 and g0 d1 + g1 d2 take three products in place of four,
+    since they are g0 (d0 - d1) + (g0 + g1) d1 and (g0 + g1) d1 + g1 (d2 - d1). With the same for
+    columns, there are 9 products in place of 16.
+
+    Args:
+        deconvolution: Layer that provides the weights; its maps may have any size.
+    """
+
+    def __init__(self, deconvolution: nn.ConvTranspose2d) -> None:
+        super().__init__()
+        kernel = deconvolution.weight.detach()
+        sums = torch.tensor([[1.0, 0], [1, 1], [0, 1]])
+        self.weights = [
+            torch.einsum('ia,jb,coab->ijco', sums, sums, kernel[:, :, rows][..., columns])
+            for rows, columns in product(_TAPS, _TAPS)
+        ]
+        self.bias = deconvolution.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer: [N, C, h, w] -> [N, C', 2h, 2w]."""
+        # Sizes are tensors while the layer is traced, but they are the same for every input.
+        height, width = int(x.shape[2]), int(x.shape[3])
+        rows, columns = height + height % 2, width + width % 2
+        padding = (0, 0, 1, 1 + columns - width, 1, 1 + rows - height)
+        pixels = F.pad(x.permute(0, 2, 3, 1), padding)
+        grid = {}
+        for (top, left), weights in zip(product((0, 1), (0, 1)), self.weights, strict=True):
+            near = pixels[:, top : top + rows + 1, left : left + columns + 1]
+            products = [
+                [part @ weights[i, j] for j, part in enumerate(_winograd_inputs(line, 2))]
+                for i, line in enumerate(_winograd_inputs(near, 1))
+            ]
+            # Every output has this product.
+            if self.bias is not None:
+                products[1][1] = products[1][1] + self.bias
+            in_lines = [(one + two, two + three) for one, two, three in products]
+            for row, column in product((0, 1), (0, 1)):
+                value = in_lines[row][column] + in_lines[row + 1][column]
+                grid[2 * row + top, 2 * column + left] = value
+        lines = [torch.stack([grid[row, column] for column in range(4)], 3) for row in range(4)]
+        maps = torch.stack(lines, 2).reshape(-1, 2 * rows, 2 * columns, weights.shape[-1])
+        return maps[:, : 2 * height, : 2 * width].permute(0, 3, 1, 2)
+
+
+def _winograd_inputs(lines: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute d0 - d1, d1 and d2 - d1 of every second three lines along an axis."""
+    before = (slice(None),) * axis
+    slices = slice(0, -2, 2), slice(1, -1, 2), slice(2, None, 2)
+    indices = [(*before, places) for places in slices]
+    first, middle, last = (lines[index] for index in indices)
+    return first - middle, middle, last - middle
 
 
 class QuantisedDeconvolution(nn.Module):
@@ -52,14 +129,15 @@ class QuantisedDeconvolution(nn.Module):
     over its own range; weights are quantised per output channel.
 
     Args:
-        deconvolution: Layer that provides the weights; see :meth:`fits`.
+        deconvolution: Layer that provides the weights.
     """
 
     def __init__(self, deconvolution: nn.ConvTranspose2d) -> None:
         super().__init__()
         kernel = deconvolution.weight.detach()
         self.kernel = kernel
-        self.bias = deconvolution.bias
+        bias = deconvolution.bias
+        self.bias = torch.zeros(kernel.shape[1]) if bias is None else bias.detach()
         self.scale = kernel.abs().amax(dim=(0, 2, 3)).clamp(min=1e-12) / _LARGEST_WEIGHT
         rounded = (kernel / self.scale[:, None, None]).round().to(torch.int8)
         self.weights = [
@@ -67,27 +145,12 @@ class QuantisedDeconvolution(nn.Module):
             for rows, columns in product(_TAPS, _TAPS)
         ]
 
-    @staticmethod
-    def fits(module: nn.ConvTranspose2d) -> bool:
-        """Return whether a deconvolution has this shape."""
-        return (
-            module.kernel_size == (4, 4)
-            and module.stride == (2, 2)
-            and module.padding == (1, 1)
-            and module.output_padding == (0, 0)
-            and module.dilation == (1, 1)
-            and module.groups == 1
-        )
-
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer: [N, C, h, w] -> [N, C', 2h, 2w]."""
         # Sizes are tensors while the layer is traced, but they are the same for every input.
         height, width = int(x.shape[2]), int(x.shape[3])
-        pixels = _IntegerDeconvolution.apply(
-            x.permute(0, 2, 3, 1), height, width, self.kernel, self.scale, *self.weights
-        )
-        if self.bias is not None:
-            pixels = pixels + self.bias
+        constants = self.kernel, self.bias, self.scale, *self.weights
+        pixels = _IntegerDeconvolution.apply(x.permute(0, 2, 3, 1), height, width, *constants)
         return pixels.permute(0, 3, 1, 2)
 
 
@@ -95,13 +158,15 @@ class _IntegerDeconvolution(Function):
     """Apply a deconvolution to channels-last maps: [N, h, w, C] -> [N, 2h, 2w, C']."""
 
     @staticmethod
-    def forward(_: Any, x: Tensor, height: int, width: int, kernel: Tensor, *__: Tensor) -> Tensor:
+    def forward(
+        _: Any, x: Tensor, height: int, width: int, kernel: Tensor, bias: Tensor, *__: Tensor
+    ) -> Tensor:
         inputs = x.permute(0, 3, 1, 2)
-        return F.conv_transpose2d(inputs, kernel, stride=2, padding=1).permute(0, 2, 3, 1)
+        return F.conv_transpose2d(inputs, kernel, bias, stride=2, padding=1).permute(0, 2, 3, 1)
 
     @staticmethod
     def symbolic(
-        graph: Any, x: Any, height: int, width: int, kernel: Any, scale: Any, *weights: Any
+        graph: Any, x: Any, height: int, width: int, _: Any, bias: Any, scale: Any, *weights: Any
     ) -> Any:
         channels = scale.type().sizes()[0]
 
@@ -119,13 +184,15 @@ class _IntegerDeconvolution(Function):
             )
             for y, x in product(range(3), range(3))
         }
-        factor = graph.op('Mul', x_scale, scale)
+        no_offset = graph.op('Constant', value_t=torch.zeros((), dtype=torch.int8))
         results = []
         for (top, left), weight in zip(product((0, 1), (0, 1)), weights, strict=True):
             near = [shifted[top + y, left + x] for y, x in product((0, 1), (0, 1))]
             patches = graph.op('Concat', *near, axis_i=3)
-            product_ = graph.op('MatMulInteger', patches, weight, zero)
-            result = graph.op('Mul', graph.op('Cast', product_, to_i=1), factor)
+            factors = patches, weight, x_scale, scale, zero, no_offset, bias
+            result = graph.op('com.microsoft::MatMulIntegerToFloat', *factors)
+            # No type is inferred for operators outside the standard.
+            result.setType(x.type().with_sizes([None, height, width, channels]))
             results.append(reshaped(result, -1, height, width, 1, channels))
         rows = [
             reshaped(
