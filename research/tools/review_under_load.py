@@ -98,7 +98,7 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
                 edits[client.revision] = now = time.monotonic()
                 due = wanted_since = now + (args.every or 0)
                 right = ''
-                if len(edits) % 10 == 0:
+                if (len(people) + len(edits) - 1) % 10 == 0:
                     errors = truth.errors(shown_points(client, people, len(frames)))
                     share = (errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean()
                     right = f' (true: {share:.1%})'
