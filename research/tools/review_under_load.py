@@ -5,22 +5,24 @@
 LABELS has everybody in each frame. A simulated annotator starts without labels and goes where the
 page asks for a label: it looks at the pose, places each joint that is off by more than 0.05 of the
 pose's size, and accepts the others, until the page says that the poses are good enough, for
-``--minutes`` at most. Another process keeps one core busy meanwhile, unless ``--idle``. Each second
-the page is asked for its verdict. A verdict is outdated by the first edit that it does not include;
-its age is the time since then. The annotator waits from a label until the page names the next one.
+``--minutes`` at most; with ``--every``, all that time. Another process keeps one core busy
+meanwhile, unless ``--idle``. Each second the page is asked for its verdict. A verdict is outdated
+by the first edit that it does not include; its age is the time since then. The annotator waits
+from a label until the page names the next one.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from research.annotation.review_client import ReviewClient
-from research.tools.simulate_review import Truth, add_people, serve, shown_points
+from research.tools.simulate_review import TARGETS, Truth, add_people, serve, shown_points
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.argument_types import minutes, positive
 from stdpose_mm.cli.command import Command
@@ -70,58 +72,64 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
         begun = time.monotonic()
         edits = {client.revision: begun}
         oldest, first, waited = 0.0, None, 0.0
-        due = wanted_since = begun + (args.every or 0)
+        chosen: tuple[int, int, np.ndarray] | None = None
+        wanted_since, due = begun, begun
         answers: list[float] = []
         while (now := time.monotonic()) < begun + 60 * args.minutes:
             guidance = client.get('/guidance')
             answers.append(time.monotonic() - now)
             now = time.monotonic()
             newer = [when for revision, when in edits.items() if revision > guidance['advised']]
-            age = now - min(newer, default=now)
-            if guidance['right'] is not None:
+            age, right = now - min(newer, default=now), guidance['right']
+            if right is not None:
                 first = first or now
                 oldest = max(oldest, age)
-            if guidance['good_enough']:
+            if guidance['good_enough'] and not args.every:
                 break
-            if now >= due and guidance['next']:
+            # A person who reads that enough is right waits for the verdict on all labels.
+            is_done = guidance['computing'] and right and right[0] >= TARGETS[0] and not args.every
+            if chosen is None and guidance['next'] and not is_done:
                 waited += now - wanted_since
                 frame, person = guidance['next']['frame'], guidance['next']['person']
-                place = frame, people.index(person)
-                wrong = _wrong_joints(truth, client, place, person)
-                # The time that the work takes passes before the label is made.
-                time.sleep(0 if args.every else LOOK_SECONDS + JOINT_SECONDS * int(wrong.sum()))
+                wrong = _wrong_joints(truth, client, (frame, people.index(person)), person)
+                chosen = frame, person, wrong
+                due = now + (args.every or LOOK_SECONDS + JOINT_SECONDS * int(wrong.sum()))
+            elif chosen is not None and now >= due:
+                frame, person, wrong = chosen
                 if wrong.any():
-                    placed = truth.joints(*place, wrong)
+                    placed = truth.joints(frame, people.index(person), wrong)
                     client.edit('set_joints', person=person, frame=frame, joints=placed)
                 client.edit('accept', person=person, frame=frame)
                 joints += int(wrong.sum())
-                edits[client.revision] = now = time.monotonic()
-                due = wanted_since = now + (args.every or 0)
-                right = ''
-                if (len(people) + len(edits) - 1) % 10 == 0:
-                    errors = truth.errors(shown_points(client, people, len(frames)))
-                    share = (errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean()
-                    right = f' (true: {share:.1%})'
+                edits[client.revision] = wanted_since = time.monotonic()
+                chosen, labels_made = None, len(people) + len(edits) - 1
+                is_tenth = labels_made % 10 == 0
+                truly = f', true {_true_share(truth, client, people):.1%}' if is_tenth else ''
+                advised = 'is' if guidance['learning']['worthwhile'] else 'is not'
                 print(
-                    f'{now - begun:5.0f} s: label {len(people) + len(edits) - 1}, {joints} joints, '
-                    f'waited {waited:.0f} s, verdict {_percent(guidance["right"])}{right}, '
-                    f'{age:.0f} s old, learning '
-                    f'{"is" if guidance["learning"]["worthwhile"] else "is not"} advised',
+                    f'{now - begun:5.0f} s: label {labels_made}, {joints} joints, waited '
+                    f'{waited:.0f} s, verdict {_percent(right)}{truly}, {age:.0f} s old, learning '
+                    f'{advised} advised',
                     flush=True,
                 )
-            time.sleep(max(0.0, min(due, now + 1) - time.monotonic()))
-        errors = truth.errors(shown_points(client, people, len(frames)))
+                continue
+            time.sleep(max(0.0, min(due - now, 1) if chosen else 1 - answers[-1]))
+        share = _true_share(truth, client, people)
     if not args.idle:
         busy.kill()
-    share = (errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean()
     when = 'never' if first is None else f'{first - begun:.0f} s after the first label'
     print(
         f'{len(people) + len(edits) - 1} labels, {joints} joints, {len(edits) - 1} keys in '
         f'{now - begun:.0f} s, waited {waited:.0f} s; first verdict {when}; oldest verdict '
-        f'{oldest:.0f} s; good enough: {guidance["good_enough"]}, said '
-        f'{_percent(guidance["right"])}, true {share:.1%}; answers took '
-        f'{1000 * float(np.median(answers)):.0f} ms, at most {max(answers):.1f} s'
+        f'{oldest:.0f} s; good enough: {guidance["good_enough"]}, said {_percent(right)}, true '
+        f'{share:.1%}; answers took {1000 * float(np.median(answers)):.0f} ms, at most '
+        f'{max(answers):.1f} s'
     )
+
+
+def _true_share(truth: Truth, client: ReviewClient, people: Sequence[int]) -> float:
+    errors = truth.errors(shown_points(client, people, len(truth.points)))
+    return float((errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean())
 
 
 def _wrong_joints(
