@@ -16,9 +16,6 @@ PROPAGATION_METHODS = {
 }
 """Method -> the folder of ``stdpose_mm/labelling/propagation`` that registers its propagator."""
 
-LEARN_MINUTES = 5.0
-"""Default training time of a network on the labels of a project."""
-
 LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """Frames in which a person is present: the whole video, or from its first label to its last."""
@@ -333,7 +330,7 @@ EVIDENCE_KINDS = {
         'FILE[=PRESET]',
         'Pose network in an ONNX file; PRESET, or a file of the same name ending in .json, '
         'describes its inputs and outputs',
-        load='learned_network:load_onnx',
+        load='onnx_networks:load_onnx',
         files='network_description:described_files',
         suffixes=('.onnx',),
     ),

@@ -22,8 +22,13 @@ from hypothesis import HealthCheck, settings
 from stdpose_mm.io.video import ArrayFrames, FrameSource
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
-# A busy machine may halt a process for seconds, in the middle of any example.
-settings.register_profile('busy', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine may halt a process for seconds, in the middle of any example. The examples of a
+# test share its fixtures: each writes its files anew.
+settings.register_profile(
+    'busy',
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile('busy')
 
 NAMES = ('head', 'left_hand', 'right_hand')

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
+import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
+from mmpose.registry import DATASETS, MODELS
 
+from stdpose_mm.cli.propagate import main as run_propagate
+from stdpose_mm.cli.runner_options import parse_config_options
+from stdpose_mm.engine.config_files import read_config
+from support.doc_blocks import blocks_of
+from support.paths import ROOT
 from support.small_configs import small_model_cfg
 
 from .test_research_configs import STUDIES, entry_config, options_of
@@ -33,8 +42,7 @@ ROWS = {
     'table5_posetrack17': ['k = 1.5, theta = 0.5'],
     'table6_posetrack17': ['224x168', '256x192', '384x288'],
 }
-"""Study of a table -> its rows of STDPose, those of Table 5 by one of its twenty; Table 3 is two
-commands in research/docs/studies.md."""
+"""Study of a table -> its rows of STDPose, those of Table 5 by one of its twenty."""
 
 
 def entry_of(study: str, row: str, literal: bool) -> Any:
@@ -109,3 +117,41 @@ def test_the_intervals_of_table_4_are_tested_with_one_checkpoint():
     # The paper's are 15, 9, 7, 5, 3 and 2.
     assert {15, 9, 7, 5, 3, 2} <= {*intervals}
     assert [entry.name for entry in study.entries] == ['STDPose', 'STDPose, literal']
+
+
+def key_frames(command: str, literal: bool) -> list[Any]:
+    """The training samples of a call of train.py, or of the paper's form of its config."""
+    _, config, *words = shlex.split(command)
+    options = parse_config_options(words[words.index('--cfg-options') + 1 :])
+    cfg = read_config(Path(config).stem + '_literal' * literal, options)
+    windows = DATASETS.build(cfg.train_dataloader.dataset)
+    return [windows.get_data_info(number) for number in range(len(windows))]
+
+
+@pytest.mark.usefixtures('in_real_layouts')
+def test_the_commands_of_table_3_fit_the_folders_of_posetrack17(tmp_path):
+    (script,) = (
+        block.text
+        for block in blocks_of(ROOT / 'research' / 'docs' / 'studies.md')
+        if block.text.startswith('T=7; W=work_dirs/table3')
+    )
+    propagation_dir = Path('work_dirs/table3_T7/propagation')
+    propagation_dir.mkdir(parents=True)
+    (propagation_dir / 'last_checkpoint').write_text('last.pth')
+    record = 'python() { echo "$@" >> "$CALLS"; }; stdpose() { python "$@"; }'
+    environment = {**os.environ, 'CALLS': str(tmp_path / 'calls')}
+    subprocess.run(['bash', '-ec', f'{record}\n{script}'], check=True, env=environment)
+    propagation, propagate, estimation = (tmp_path / 'calls').read_text().splitlines()
+
+    for literal in (False, True):
+        sparse = {sample['frame_index'] for sample in key_frames(propagation, literal)}
+        assert sparse == {0, 7, 14}
+    words = shlex.split(propagate)[1:]
+    assert run_propagate([*words[: words.index('--method')], '--method', 'linear']) == 0
+    for literal in (False, True):
+        samples = key_frames(estimation, literal)
+        sources = {sample['frame_index']: sample['label_sources'][1] for sample in samples}
+        assert [frame for frame in sources if sources[frame] == 'given'] == [0, 7, 14]
+        propagated = [frame for frame in sources if sources[frame] == 'propagated']
+        assert propagated == [*range(1, 7), *range(8, 14)]
+        assert all(Path(path).is_file() for sample in samples for path, _ in sample['frames'])

@@ -38,9 +38,9 @@ from stdpose_mm.labelling.propagation.auto.joint_matching import (
     shipped_matcher,
 )
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    NetworkChunk,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
-    gather_heatmaps,
 )
 from stdpose_mm.labelling.propagation.auto.trained_fuser import fuser_inputs, log_joint_speed
 from stdpose_mm.labelling.propagation.flow.flow_tracks import (
@@ -141,10 +141,13 @@ def collect_training_gaps(
             heatmaps = [window_maps[gap]] if gap in window_maps else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)
+            chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
             for frame in tracks.frames:
                 search.add(frame, frames[frame])
+                for chunk in chunks:
+                    chunk.add(frame, frames[frame])
             around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
-            around += gather_heatmaps(frames, gap, candidates, networks)
+            around += [seen for chunk in chunks if (seen := chunk.around())]
             evidence = extract_fusion_features(
                 gap, tracks, candidates, search.matches(), frames.size, around
             )

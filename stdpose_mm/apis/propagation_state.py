@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.labelling.propagation import BasePropagator, Boxes, LifeSpan
 from stdpose_mm.labelling.propagation.base import GapCache
+from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
 
 
@@ -44,3 +45,8 @@ class PropagationState:
         default_factory=WeakKeyDictionary
     )
     folder: Path | None = None
+
+    @property
+    def planner(self) -> TrackPlanner:
+        """Return the planner of the work on its tracks."""
+        return TrackPlanner(len(self.frames), self.life_span, self.boxes, self.detections)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import (
     Callable,
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError, require_device
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.disk.atomic import atomic_path, require_writable
@@ -52,7 +52,6 @@ from stdpose_mm.labelling.propagation.identities import (
     swap_tracks,
 )
 from stdpose_mm.labelling.propagation.learned_propagator import LearnedPropagator
-from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
 from stdpose_mm.labelling.review import (
     HiddenLabel,
     LabelAccuracy,
@@ -172,8 +171,12 @@ class VideoPosePropagator:
         """
         if not self.propagator.describe_use():
             return []
-        plans = TrackPlanner(len(state.frames), state.life_span).plan(state.tracks).values()
-        gaps = {gap.key for plan in plans for gap in plan.gaps}
+        plans = state.planner.plan(state.tracks, with_others=self.propagator.reads_other_people)
+        gaps = {
+            gap.fingerprint(self.propagator.reads_second_labels)
+            for plan in plans.values()
+            for gap in plan.gaps
+        }
         return self.propagator.describe_use(state.frames.name, gaps)
 
     def init_state(
@@ -224,12 +227,12 @@ class VideoPosePropagator:
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         self.propagator.require_evidence(frames)
-        known = skeleton or self.propagator.skeleton
+        joints = skeleton or self.propagator.skeleton
         state = PropagationState(
             frames,
             None,
-            known,
-            known,
+            joints,
+            joints,
             life_span=life_span,
             folder=None if folder is None else Path(folder),
         )
@@ -299,13 +302,12 @@ class VideoPosePropagator:
             is_left_out[named] = True
             visibility = visibility.copy()
             visibility[named] = NOT_LABELLED
-        unsaid = visibility == NOT_LABELLED
-        shown = np.where(unsaid[:, None], 0.0, points[:, :2])
-        sources = np.where(unsaid, np.where(is_left_out, 'absent', 'propagated'), 'given')
+        is_missing = visibility == NOT_LABELLED
+        sources = np.where(is_missing, np.where(is_left_out, 'absent', 'propagated'), 'given')
         try:
             label = PersonLabel(
                 frame_index=frame_idx,
-                keypoints=shown,
+                keypoints=np.where(is_missing[:, None], 0.0, points[:, :2]),
                 visibility=visibility,
                 track_id=person_id,
                 bbox=box,
@@ -486,8 +488,7 @@ class VideoPosePropagator:
             Person -> the range of frames that may have changed. People without changed labels are
             included only for methods that use other people's poses.
         """
-        planner = TrackPlanner(len(state.frames), state.life_span, state.boxes, state.detections)
-        return planner.find_affected(
+        return state.planner.find_affected(
             earlier,
             state.tracks,
             self.propagator.reads_second_labels,
@@ -622,7 +623,7 @@ class VideoPosePropagator:
         self,
         states: PropagationState | Sequence[PropagationState],
         out: str | PathLike[str],
-        minutes: float = LEARN_MINUTES,
+        minutes: float = math.inf,
         earlier: LearnedNetwork | None = None,
         listener: Callable[[float, float | None], None] = lambda done, right: None,
         steps: int | None = None,
@@ -639,12 +640,13 @@ class VideoPosePropagator:
             states: The video, or several with labels of the same joints.
             out: File to write the network to (``.onnx``); ``pose_networks`` takes it for other
                 videos.
-            minutes: Training time.
+            minutes: Largest training time.
             earlier: A network to continue from, after labels were added.
             listener: Receives the finished share of the training, and the share of joints of hidden
                 labels that the network alone finds, or None before that is known. An exception from
                 it ends the training; after KeyboardInterrupt the network so far is kept.
-            steps: Largest number of training steps of each half, up to 2000, the default.
+            steps: Number of training steps of each half. The default is 25 for each labelled pose,
+                at least 400 and at most 1000; with ``minutes``, it is 2000.
             only_if_helpful: Whether to write ``out`` only if the network helps; an earlier file
                 there stays otherwise.
 

@@ -228,18 +228,18 @@ def _stdout_error() -> str | None:
 def _warnings_as_lines(prog: str) -> Iterator[None]:
     """Show each InputWarning once, as one line of the command; show other warnings as usual."""
     show_any = warnings.showwarning
-    shown: set[str] = set()
+    messages: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if not issubclass(category, InputWarning):
             show_any(message, category, *place, **more)
         # A file that is opened several times warns each time.
-        elif str(message) not in shown:
+        elif str(message) not in messages:
             from tqdm import tqdm
 
             # A progress bar may be open.
             tqdm.write(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
-            shown.add(str(message))
+            messages.add(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter('always', InputWarning)

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -45,7 +45,7 @@ from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 from .argument_types import positive
 from .command import Command
 from .jobs import DenseJob, VideoOptions
-from .options import DETECTOR, PoseNetworkOptions, note_network_downloads, refuse_idle
+from .options import PoseNetworkOptions, note_network_downloads, refuse_idle
 from .parser import Need, argument, option
 from .videos import CommandModels, VideoResult, run_videos, side_output
 
@@ -69,6 +69,7 @@ _WINDOW_MODEL = Need(
     'a .pth file as --checkpoint, or for an exported network its folder',
     lambda options: not options.sees_frames,
 )
+_DETECTOR = Need('--detector', lambda options: options.has_detector)
 _OVERLAY = Need('--save-video', lambda options: options.save_video is not None)
 
 
@@ -85,7 +86,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
             by `stdpose learn` (.onnx); give this or one of the options --pose....
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
             or whole-picture for one person who fills the picture. Without them and --detector,
-            the options --pose... use --detector person.
+            the options --pose... use --detector person, unless the network finds people itself.
         det_every: Run the detector on every N-th frame.
         pose_every: Run the model on every N-th frame, and carry its poses to the frames between by
             optical flow; where the flow is unreliable, the model runs on every frame.
@@ -119,10 +120,10 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
     config: str | None = option(needs=_WINDOW_MODEL)
     checkpoint: str | None = option()
     boxes: str | None = option(metavar=f'{{FILE,{WHOLE_PICTURE}}}')
-    det_every: int = option(1, type=positive, metavar='N', needs=DETECTOR)
+    det_every: int = option(1, type=positive, metavar='N', needs=_DETECTOR)
     pose_every: int = option(1, type=positive, metavar='N')
     tracker: str = option('bytetrack', choices=TRACKERS)
-    min_track_frames: int | None = option(type=positive, metavar='N', needs=DETECTOR)
+    min_track_frames: int | None = option(type=positive, metavar='N', needs=_DETECTOR)
     hide_boxes: bool = option(False, needs=_OVERLAY)
     smooth: str | None = option(choices=SMOOTHERS)
     precision: str = option('float32', choices=BACKEND_PRECISIONS, needs=_WINDOW_MODEL)
@@ -152,14 +153,33 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         return self.runs_torch or super().uses_device
 
     @property
-    def finds_people(self) -> bool:
-        """Whether the published person detector is used, because nothing else is given."""
+    def lacks_people(self) -> bool:
+        """Whether it is not given where the people are, nor what finds them."""
         has_boxes = self.boxes is not None or self.has_box_file
         return self.checkpoint is None and not has_boxes and self.det_config is None
+
+    @cached_property
+    def is_one_stage(self) -> bool:
+        """Whether the pose network finds the people."""
+        if not (self.lacks_people and len(self.evidence_texts) == 1):
+            return False
+        from stdpose_mm.labelling.evidence.onnx_networks import finds_people
+
+        return finds_people(*self.pose_networks)
+
+    @property
+    def finds_people(self) -> bool:
+        """Whether the published person detector is used, because nothing else is given."""
+        return self.lacks_people and not self.is_one_stage
 
     @property
     def detector(self) -> str | None:
         return DEFAULT_DETECTOR if self.finds_people else self.det_config
+
+    @property
+    def has_detector(self) -> bool:
+        """Whether a network detects the people."""
+        return self.detector is not None or self.is_one_stage
 
     def validate(self) -> None:
         """Refuse options that cannot work together.
@@ -190,7 +210,7 @@ class InferOptions(VideoOptions, PoseNetworkOptions):
         """
         if has_boxes and self.detector is not None:
             raise InputError('--boxes and --detector both say where the people are, give one')
-        if not has_boxes and self.detector is None:
+        if not has_boxes and not self.has_detector:
             raise InputError(
                 'the positions of the people are unknown: give --detector (person, an ONNX file, '
                 'or an MMDetection config with --det-checkpoint) or --boxes (a file, or '
@@ -245,6 +265,7 @@ def load_models(options: InferOptions, jobs: Sequence[InferJob]) -> InferenceMod
     if options.sees_frames:
         import numpy as np
 
+        from stdpose_mm.detection import PersonDetector
         from stdpose_mm.inference.frame_pose_estimator import FramePoseEstimator
         from stdpose_mm.io.labels.known_skeletons import with_limbs
 
@@ -255,12 +276,15 @@ def load_models(options: InferOptions, jobs: Sequence[InferJob]) -> InferenceMod
                 f'detector is used by default: give --boxes (a file, or {WHOLE_PICTURE}), or '
                 '--detector'
             )
+        detector = options.build_detector()
+        if options.is_one_stage and isinstance(frame_network, PersonDetector):
+            detector = frame_network
         skeleton = with_limbs(frame_network.skeleton)
         return InferenceModels(
             estimator=FramePoseEstimator(frame_network, options.batch_size),
             skeleton=skeleton,
             trained_joints=np.ones(skeleton.num_keypoints, bool),
-            detector=options.build_detector(),
+            detector=detector,
         )
     assert options.checkpoint is not None
     detector = options.build_detector()
@@ -405,7 +429,7 @@ def infer_video(job: InferJob, models: InferenceModels) -> VideoResult:
             'crops': getattr(models.estimator, 'crops', 'frame'),
             'precision': options.precision,
             'smoothing': None if smoother is None else str(smoother),
-            'min_track_frames': None if options.detector is None else min_track_frames,
+            'min_track_frames': min_track_frames if options.has_detector else None,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
         mended: list[str] = []

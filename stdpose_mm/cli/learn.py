@@ -11,16 +11,17 @@ docs/guide/learning.md.
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.disk.outputs import keep_edited
-from stdpose_mm.text import counted
+from stdpose_mm.text import counted, duration
 
 from .argument_types import minutes
 from .command import Command
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
 
 
+_PACE_AFTER = 0.02
+"""Share of the training after which its duration is told."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LearnOptions(CacheOptions, LabelOptions):
     """Options of ``stdpose learn``.
@@ -43,7 +48,8 @@ class LearnOptions(CacheOptions, LabelOptions):
             several videos or folders of videos and the folder of their label files; or a dataset
             file (.csv, .jsonl) that names both.
         out: ONNX file to write the network to.
-        minutes: Training time.
+        minutes: Largest training time; without it, training takes as many steps as the number of
+            labels needs, on every machine.
         continue_from: Network of an earlier `stdpose learn`, to continue from after labels were
             added.
         device: Device to train on, such as cuda.
@@ -60,7 +66,7 @@ class LearnOptions(CacheOptions, LabelOptions):
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
     out: Path = option(REQUIRED, writes=True, what='a network', suffixes=('.onnx',))
-    minutes: float = option(LEARN_MINUTES, type=minutes, metavar='M')
+    minutes: float = option(math.inf, type=minutes, metavar='M')
     continue_from: Path | None = option(metavar='NETWORK')
     device: str = option('cpu')
 
@@ -129,14 +135,20 @@ def learn_with_progress(
     require_enough(frames)
     if not quiet:
         print(
-            f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '
+            f'learning from {counted(frames, "labelled frame")}; '
             'Ctrl-C ends the training and keeps the network so far',
             file=sys.stderr,
             flush=True,
         )
     with tqdm(total=100, desc='learning: ', bar_format=BAR, disable=hide_bars(quiet)) as bar:
+        began, is_told = time.monotonic(), quiet
 
         def show(done: float, right: float | None) -> None:
+            nonlocal is_told
+            if not is_told and done >= _PACE_AFTER:
+                is_told = True
+                seconds = duration((time.monotonic() - began) / done)
+                bar.write(f'the training takes {seconds} at this pace', file=sys.stderr)
             if right is not None:
                 bar.set_postfix_str(f'{right:.1%} of hidden joints found', refresh=False)
             bar.update(int(100 * done) - bar.n)

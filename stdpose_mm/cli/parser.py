@@ -109,8 +109,8 @@ class CliParser(argparse.ArgumentParser):
         hints, texts = get_type_hints(options), _documented(options)
         declared = {item.name: item for item in fields(options) if 'names' in item.metadata}
         common = [name for name in getattr(options, 'common', declared) if name in declared]
-        given = {name: item.metadata['names'] for name, item in declared.items()}
-        positionals = [name for name, words in given.items() if words and words[0][0] != '-']
+        names_of = {name: item.metadata['names'] for name, item in declared.items()}
+        positionals = [name for name, words in names_of.items() if words and words[0][0] != '-']
         titles = _help_titles(options, declared.keys() - {*positionals, *common})
         groups: dict[str, Any] = {}
         for name in dict.fromkeys([*positionals, *common, *titles]):

@@ -12,13 +12,13 @@ labels recomputes only what the corrections affect. See docs/guide/propagation.m
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from stdpose_mm.constants import LEARN_MINUTES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.disk.output_guards import Output, refuse_input_folders
 from stdpose_mm.io.disk.outputs import keep_edited, learned_network, report_video
@@ -66,7 +66,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         fuser: Weights of the fuser of auto (default: those that come with the package).
         flow_weights: Weights of torchvision's raft_small: compute optical flow by RAFT instead of
             OpenCV's DIS.
-        learn: First train a small network on these labels (of all videos) for MINUTES (5); auto
+        learn: First train a small network on these labels (of all videos), as long as their
+            number needs (about five minutes for 40 poses on two idle cores) or for MINUTES; auto
             uses it if that makes more joints right on labels that were hidden from it. It is saved
             beside OUT, so that --pose-onnx can use it in other videos.
         boxes: Person boxes in unlabelled frames: interpolated between the boxes of the labels,
@@ -113,7 +114,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         '--adapt',
         '--learn',
         nargs='?',
-        const=LEARN_MINUTES,
+        const=math.inf,
         type=minutes,
         metavar='MINUTES',
         needs=AUTO,

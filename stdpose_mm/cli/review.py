@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -163,6 +164,7 @@ def review(options: ReviewCommandOptions) -> None:
             reading=options.label_reading,
             recover=options.recover,
             read_only=options.read_only,
+            list_more=lambda opened: _list_inputs(replace(options), opened),
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
             drafts=DraftSources.choose(
@@ -206,8 +208,14 @@ def _listen(project: ReviewProject, options: ReviewCommandOptions) -> ListeningS
         return ListeningServer(project, host=options.host)
 
 
-def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
+def _list_inputs(
+    options: ReviewCommandOptions, opened: Collection[Path] = ()
+) -> list[ReviewInputs]:
     """List the files of the videos and refuse those that cannot be used or written.
+
+    Args:
+        options: The options; videos are looked for once for each object.
+        opened: Projects to leave out.
 
     Raises:
         InputError: See :meth:`ReviewJob.check`.
@@ -216,7 +224,7 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
 
     options.require_folders()
     advice = 'give other names to --out and --project or to the videos'
-    jobs = make_jobs(options, ReviewJob, advice)
+    jobs = [job for job in make_jobs(options, ReviewJob, advice) if job.project not in opened]
     for job in jobs:
         job.check()
     return [ReviewInputs(job.files, job.project, Path(job.out)) for job in jobs]
@@ -234,11 +242,11 @@ class ReviewJob(VideoJob[ReviewCommandOptions]):
         if self.is_listed:
             stem = self.listed.name
 
-        def place(given: str | None, default: str, name: str) -> str:
-            if given is None:
+        def place(path: str | None, default: str, name: str) -> str:
+            if path is None:
                 return str(beside.parent / default)
-            in_folder = self.is_listed or means_folder(given)
-            return str(Path(given, name) if in_folder else Path(given))
+            in_folder = self.is_listed or means_folder(path)
+            return str(Path(path, name) if in_folder else Path(path))
 
         project = f'{stem}{JOURNAL_SUFFIX}'
         return {

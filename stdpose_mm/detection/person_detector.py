@@ -57,12 +57,20 @@ class PersonDetector(ABC):
             picture: BGR uint8 [H, W, 3].
         """
         corners, scores = self._detect(picture)
-        selection = np.flatnonzero(scores >= self.score_threshold)
-        scores = scores[selection].astype(np.float64)
-        boxes = corners[selection].astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        selection = suppress_overlaps(boxes, scores, self.nms_iou)
+        boxes, selection = self._select(corners, scores)
         return FrameBoxes(boxes[selection], scores[selection])
+
+    def _select(self, corners: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Select detections that score enough and overlap with no better one too much.
+
+        Returns:
+            All boxes [M, 4] x, y, width, height, and the positions of those selected, highest
+            scores first.
+        """
+        boxes = corners.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        high = np.flatnonzero(scores >= self.score_threshold)
+        return boxes, high[suppress_overlaps(boxes[high], scores[high], self.nms_iou)]
 
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -206,7 +214,7 @@ class OnnxPersonDetector(PersonDetector):
         self._grid, self._stride = _yolox_grid(*self._size)
 
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        padded, scale = _letterbox(picture, *self._size)
+        padded, scale, _ = letterbox(picture, *self._size)
         if self._is_rtmdet:
             padded = (padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD
         if self._is_decoded:
@@ -266,16 +274,24 @@ def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> 
     return np.array(selection, np.int64)
 
 
-def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:
-    """Scale a picture into the top-left corner of a grey one; return the result and the scale."""
+def letterbox(
+    picture: np.ndarray, height: int, width: int, is_centred: bool = False
+) -> tuple[np.ndarray, float, tuple[int, int]]:
+    """Scale a picture into the top-left corner, or the centre, of a grey one.
+
+    Returns:
+        The result [height, width, 3]; the scale; and x, y of the scaled picture's first pixel.
+    """
     scale = min(height / picture.shape[0], width / picture.shape[1])
     size = (
         min(width, max(1, round(picture.shape[1] * scale))),
         min(height, max(1, round(picture.shape[0] * scale))),
     )
     padded = np.full((height, width, 3), PADDING, np.uint8)
-    padded[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-    return padded, scale
+    # Of an odd number of rows or columns, the smaller half lies before the picture.
+    x, y = ((width - size[0]) // 2, (height - size[1]) // 2) if is_centred else (0, 0)
+    padded[y : y + size[1], x : x + size[0]] = cv2.resize(picture, size)
+    return padded, scale, (x, y)
 
 
 def _yolox_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,7 @@ from stdpose_mm.onnx_session import start_session
 
 from . import TOLERANCE
 from .graph_tracing import quiet_exporter, trace_graph
-from .onnx_int8_layers import prepare_for_int8
+from .onnx_layers import prepare_for_export
 
 _TRACED_FRAMES = 2
 
@@ -95,14 +95,12 @@ def export_onnx(
     """
     require_packages('the export', 'onnx')
     folder = Path(folder)
-    graphs = _graphs(window_model.model, window_model.input_size)
+    graphs = _graphs(window_model)
     files = [_write(graph, folder, graph_name(graph.name)) for graph in graphs]
     if int8:
-        model = deepcopy(window_model.model)
-        prepare_for_int8(model)
         files += [
             _write(graph, folder, graph_name(graph.name, 'int8'), _quantise)
-            for graph in _graphs(model, window_model.input_size)
+            for graph in _graphs(window_model, int8=True)
             if graph.name != 'whole'
         ]
     encoder = next(graph for graph in graphs if graph.name == 'encoder')
@@ -146,8 +144,10 @@ class _Graph:
     outputs: Sequence[str]
 
 
-def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
-    width, height = input_size
+def _graphs(window_model: WindowModel, int8: bool = False) -> list[_Graph]:
+    model = deepcopy(window_model.model)
+    prepare_for_export(model, int8)
+    width, height = window_model.input_size
     crops = torch.zeros((_TRACED_FRAMES, 3, height, width), dtype=torch.uint8)
     windows = _windows(crops, model.num_frames)
     if not model.with_neck or model.test_cfg.get('use_frame_head', False):

@@ -36,7 +36,8 @@ class FrameNetwork(Protocol):
             boxes: [N, 4] person boxes ``[x, y, w, h]`` in pixels.
 
         Returns:
-            Keypoints [N, K, 2] in pixels of the pictures, and scores [N, K] in 0..1.
+            Keypoints [N, K, 2] in pixels of the pictures, and scores [N, K] in 0..1. The keypoints
+            of a person that it does not see are NaN.
         """
 
 
@@ -65,7 +66,7 @@ class FramePoseEstimator:
         """Estimate the poses of everyone in every frame.
 
         See :meth:`~stdpose_mm.inference.video_pose_estimator.VideoPoseEstimator.estimate`; there
-        are no heatmaps to keep.
+        are no heatmaps to keep. People whom the network does not see in a frame are left out.
         """
         limit = 2 * self.batch_size if max_waiting is None else max_waiting
         with closing(prefetch(frames)) as read:
@@ -92,7 +93,9 @@ class FramePoseEstimator:
             (index, None if picture is None else people, picture if keep_pictures else None)
             for index, picture, people in frames
         )
-        yield from split_by_frame(seen, np.concatenate(keypoints), np.concatenate(scores))
+        for frame in split_by_frame(seen, np.concatenate(keypoints), np.concatenate(scores)):
+            is_seen = ~np.isnan(frame.keypoints).any(axis=(1, 2))
+            yield frame if is_seen.all() else frame.select(is_seen)
 
 
 def _num_crops(frame: BoxedFrame) -> int:

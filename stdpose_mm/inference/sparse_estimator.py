@@ -205,11 +205,12 @@ class _HeldFrames:
             poses[:, person] = (weights[..., None] * tracks).sum(axis=2)
             scores[:, person] = (weights * ends).sum(axis=-1)
         for row, frame in enumerate(self.between, start=1):
-            # Everyone is in both estimates, and their ids are ascending.
-            rows = np.searchsorted(ids, frame.people.track_ids)
+            # A network may not have seen somebody at an end.
+            people = frame.people.select(np.isin(frame.people.track_ids, ids))
+            rows = np.searchsorted(ids, people.track_ids)
             yield FrameEstimate(
                 frame.frame_index,
-                frame.people,
+                people,
                 poses[row, rows],
                 scores[row, rows],
                 'held',

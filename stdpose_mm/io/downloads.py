@@ -43,6 +43,9 @@ PUBLISHED_AT = {
 """Project -> addresses of folders with its files, which are tried in this order. Those of MMPose
 are of OpenMMLab and of RTMPose's author."""
 
+NON_COMMERCIAL = ('COCO-WholeBody', 'Halpe', 'Human-Art')
+"""Beginnings of the names of data sets that are for non-commercial use only."""
+
 MEMBER = 'end2end.onnx'
 """Name of the network in a published zip file, as MMDeploy exports it."""
 
@@ -76,7 +79,6 @@ class PublishedFile:
     """
 
     kind: ClassVar = 'ONNX'
-    is_usable: ClassVar = True
 
     names: tuple[str, ...]
     file: str
@@ -109,10 +111,16 @@ class PublishedFile:
     def fetch(self) -> Path:
         """Return its ONNX file, see :func:`fetch`."""
         terms = (
-            f'licence of {self.project}: Apache-2.0; training data (with their own terms): '
-            f'{self.trained_on}'
+            f'licence of {self.project}: Apache-2.0; training data (with their own terms, * is for '
+            f'non-commercial use only): {mark_non_commercial(self.trained_on)}'
         )
         return fetch(self.file, self.name, terms, self.sha256, self.project)
+
+
+def mark_non_commercial(trained_on: str) -> str:
+    """Put a star behind each data set of a list that is for non-commercial use only."""
+    names = trained_on.split(', ')
+    return ', '.join(name + '*' * name.startswith(NON_COMMERCIAL) for name in names)
 
 
 def download_path(address: str) -> Path:

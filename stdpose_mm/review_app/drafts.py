@@ -8,8 +8,8 @@ it as long as the edit is in effect.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from threading import Lock, RLock
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -21,13 +21,16 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.constants import EVIDENCE_KINDS
 from stdpose_mm.detection import PersonDetector
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
 from stdpose_mm.inference.window_backend import read_batches
 from stdpose_mm.io.limits import MAX_COORDINATE
 from stdpose_mm.labelling.evidence import PoseNetwork, PoseNetworkFiles, load_pose_network
 from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, fit_calibrator
+from stdpose_mm.labelling.evidence.one_stage_network import OneStageNetwork
+from stdpose_mm.labelling.evidence.onnx_networks import finds_people
 from stdpose_mm.labelling.evidence.pose_results import PoseResults
+from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 from stdpose_mm.labelling.review import UnlabelledVideo, choose_first_labels, measure_motion
 from stdpose_mm.labelling.review.expected_errors import spread
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, person_box
@@ -54,8 +57,13 @@ three frames of each of 90 JHMDB clips of the training groups."""
 CALIBRATED_FROM = 60
 """Number of labelled joints from which scores are calibrated on them, and again at its doubles."""
 
+ANY_PERSON = -1
+"""The person of a draft that is of whoever has the most similar pose."""
+
 MAX_CALIBRATED, MAX_PLANNED, BATCH_SIZE = 24, 24, 8
 """Maximum numbers of labels to calibrate on, of planned frames, and of people in a network run."""
+
+_REQUESTS = ('box', 'find', 'plan', 'discard', 'give', 'join', 'choose')
 
 _NO_NETWORK = 'no network places joints here: give --pose-onnx or the like, or learn from labels'
 _NO_FINDER = 'nothing finds people here: give --detector and a pose network, or --drafts FILE'
@@ -66,35 +74,62 @@ class DraftSources:
     """Sources of drafts, for all videos of a project.
 
     Args:
-        network_name: Name of a pose network; '' without one.
-        load_network: Loads this network; it is called at the first use.
+        networks: Name of each pose network -> returns it; it is loaded at the first use.
+        default_network: Name of the one that is used, unless a network has learned here.
         detector: The person detector, if any.
         results: Poses that another program has estimated, if any.
+        finders: Names of the networks that find people, too, if nothing else does.
         lock: Held by the thread that uses a source, since not all networks allow several.
+
+    Attributes:
+        chosen_network: Name of the one that was chosen on the page, which is used in any case; ''
+            if none was.
     """
 
-    network_name: str = ''
-    load_network: Callable[[], PoseNetwork | None] = lambda: None
+    networks: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    default_network: str = ''
     detector: PersonDetector | None = None
     results: PoseResults | None = None
+    finders: Collection[str] = ()
     lock: Lock = field(default_factory=Lock)
+    chosen_network: str = field(default='', init=False)
 
     @classmethod
     def choose(
         cls, networks: Iterable[PoseNetworkFiles], device: str = 'cpu', *others: Any
     ) -> DraftSources:
-        """Take the first of the networks that look at pictures, and other sources."""
-        for files in networks:
-            if not EVIDENCE_KINDS[files.kind].of_videos:
-                # It is loaded for drafts alone, since the propagator may run at the same time.
-                load: Any = partial(load_pose_network, files, device)
-                return cls(files.path.name, load, *others)
-        return cls('', lambda: None, *others)
+        """Take the networks that look at pictures, published ones on this disk, other sources.
 
-    @cached_property
-    def network(self) -> PoseNetwork | None:
-        """The pose network, if there is one; the caller holds ``lock``."""
-        return self.load_network()
+        The first of ``networks`` is the default one.
+        """
+        files_of = {
+            files.path.name: files for files in networks if not EVIDENCE_KINDS[files.kind].of_videos
+        }
+        published = [
+            network
+            for network in PUBLISHED.values()
+            if network.path.is_file() and files_of.keys().isdisjoint(network.names)
+        ]
+        # They are loaded for drafts alone, since the propagator may run at the same time.
+        loaders = {
+            name: cache(partial(load_pose_network, files_of[name], device)) for name in files_of
+        }
+        loaders |= {network.name: cache(network.load) for network in published}
+        sources = cls(loaders, next(iter(files_of), ''), *others)
+        if sources.detector is None and sources.results is None:
+            sources.finders = {name for name, files in files_of.items() if finds_people(files)}
+            sources.finders |= {network.name for network in published if network.finds_people}
+        return sources
+
+    @property
+    def network_name(self) -> str:
+        """Name of the network that is used, unless one that has learned; '' for none."""
+        return self.chosen_network or self.default_network
+
+    @property
+    def finder(self) -> Callable[[], Any] | None:
+        """Loader of the network that is used, if it is what finds people."""
+        return self.networks[self.network_name] if self.network_name in self.finders else None
 
 
 class Draft(NamedTuple):
@@ -103,10 +138,18 @@ class Draft(NamedTuple):
     Args:
         id: Identifier, different from those of earlier sessions, which the journal holds.
         pose: The pose. Its scores are probabilities; empty joints have no position.
+        person: Its person, if that was chosen on the page: None for a new one, or ``ANY_PERSON``.
     """
 
     id: str
     pose: PersonLabel
+    person: int | None = ANY_PERSON
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The probability [K] that each joint is right."""
+        assert self.pose.scores is not None
+        return self.pose.scores
 
 
 class Drafts:
@@ -119,6 +162,9 @@ class Drafts:
         history: The edits.
         lock: The lock of the video.
         sources: Where drafts come from.
+
+    Attributes:
+        planned: Frames that are worth labelling first, if nothing finds people in them.
     """
 
     def __init__(
@@ -133,7 +179,8 @@ class Drafts:
         self._propagator, self._state, self._sources = propagator, state, sources
         self._shown, self._history, self._lock = shown, history, lock
         self._drafts: dict[int, list[Draft]] = {}
-        self._fitted = 0, NETWORK_CALIBRATOR
+        self._fitted: dict[str, tuple[int, ScoreCalibrator]] = {}
+        self.planned: list[int] = []
         self.closed = False
 
     def clear(self) -> None:
@@ -155,17 +202,20 @@ class Drafts:
     def describe_state(self) -> DraftState:
         """Describe for the page which drafts are possible, and which frames have open ones."""
         sources, learned = self._sources, self._propagator.learned_network
-        number, source = self._fitted[0], sources.network_name
-        if learned is not None:
+        source = sources.network_name
+        number, _ = self._fitted.get(source, (0, None))
+        if learned is not None and not sources.chosen_network:
             source = f'network that learned from {counted(learned.record.num_poses, "label")}'
         elif source:
             calibration = f'on {counted(number, "labelled joint")}' if number else 'on other videos'
             source = f'{source}, calibrated {calibration}'
         return {
             'source': source,
+            'networks': [*sources.networks],
+            'chosen': sources.chosen_network,
             'refused': None if source else _NO_NETWORK,
             'find_refused': None
-            if sources.results or (source and sources.detector)
+            if sources.results or (source and (sources.detector or sources.finder))
             else _NO_FINDER,
             'frames': [*map(int, self.describe(range(len(self._state.frames))))],
         }
@@ -194,8 +244,11 @@ class Drafts:
 
         Args:
             body: ``do`` is 'box' (``frame``, ``box``: the person in a box), 'find' (``frame``:
-                everybody), 'plan' (everybody in the frames worth labelling) or 'discard'
-                (``frame``, and ``id`` for one draft only).
+                everybody), 'plan' (everybody in the frames worth labelling, or these frames alone
+                if nothing finds people), 'discard' (``frame``, and ``id`` for one draft only),
+                'give' (``frame``, ``id``, ``person``: None for a new one), 'join' (``frame``,
+                ``id``, ``other``: another draft of the same person) or 'choose' (``frame``,
+                ``network``: name of one, '' for the usual one).
             suggested: Frames that are suggested for labelling; None before there are labels.
             target: Share of right joints to plan for.
 
@@ -206,30 +259,44 @@ class Drafts:
             InputError: If the request cannot be used, or nothing can be drafted.
         """
         do, frame, number = body.get('do'), body.get('frame'), len(self._state.frames)
-        if do not in ('box', 'find', 'plan', 'discard'):
-            raise InputError("drafts need do, one of 'box', 'find', 'plan' and 'discard'")
+        if do not in _REQUESTS:
+            raise InputError(f'drafts need do, one of {", ".join(map(repr, _REQUESTS))}')
         if self._state.skeleton is None:
             raise InputError('there is no skeleton yet, choose one first')
         if do == 'plan':
             frames = self._planned_frames(suggested, target)
-        elif type(frame) is int and 0 <= frame < number:
-            frames = [frame]
-        else:
-            raise InputError(f'drafts need frame, one of the frames 0..{number - 1}')
-        if do == 'box':
-            return frames, self._draft_box(frames[0], body.get('box'))
-        if do != 'discard':
+            if self.describe_state()['find_refused']:
+                self.planned = frames
+                what = counted(len(frames), 'frame')
+                return frames, f'{what} to label first by the motion there: N goes to the next one'
             return frames, self._draft_frames(frames)
-        self._remove(frames, body.get('id'))
-        return frames, ''
+        if not (type(frame) is int and 0 <= frame < number):
+            raise InputError(f'drafts need frame, one of the frames 0..{number - 1}')
+        match do:
+            case 'box':
+                return [frame], self._draft_box(frame, body.get('box'))
+            case 'find':
+                return [frame], self._draft_frames([frame])
+            case 'discard':
+                self._remove([frame], body.get('id'))
+            case 'give':
+                self._give(frame, body.get('id'), body.get('person'))
+            case 'join':
+                self._join(frame, body.get('id'), body.get('other'))
+            case 'choose':
+                require_choice('network', body.get('network'), ('', *self._sources.networks))
+                with self._sources.lock:
+                    self._sources.chosen_network = str(body['network'])
+        return [frame], ''
 
     def _planned_frames(self, suggested: Sequence[int] | None, target: float) -> list[int]:
         """List the frames that are worth labelling, or labelling first.
 
         Raises:
-            InputError: If no label would help.
+            InputError: If no label would help, or there are suggestions but nothing finds people.
         """
-        if refused := self.describe_state()['find_refused']:
+        refused = self.describe_state()['find_refused']
+        if refused and suggested is not None:
             raise InputError(refused)
         if suggested is None:
             motions, number = measure_motion(self._state.frames, None), len(self._state.frames)
@@ -293,25 +360,31 @@ class Drafts:
         Raises:
             InputError: If there is none.
         """
-        for network in (self._propagator.learned_network, self._sources.network):
-            if network is not None and self._map(network) is not None:
-                return network
-        if network is None:
+        name, learned = self._sources.network_name, self._propagator.learned_network
+        networks: list[PoseNetwork] = [self._sources.networks[name]()] if name else []
+        if learned is not None and not self._sources.chosen_network:
+            networks.insert(0, learned)
+        if not networks:
             raise InputError(_NO_NETWORK)
-        return network
+        return next((n for n in networks if self._map(n) is not None), networks[-1])
 
     def _map(self, source: PoseNetwork | PoseResults) -> JointMapping | None:
         skeleton = self._state.skeleton
         return None if skeleton is None else JointMapping.by_meaning(skeleton, source.skeleton)
 
-    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, list[PersonLabel]]:
+    def _find(self, frame: int) -> tuple[PoseNetwork | PoseResults, Sequence[PersonLabel]]:
         """Find everybody in a frame."""
         frames, sources = self._state.frames, self._sources
         if sources.results is not None:
-            return sources.results, sources.results.people(frames).get(frame, [])
-        if sources.detector is None:
+            return sources.results, sources.results.people_in(frames, frame)
+        detector: Any = sources.finder() if sources.finder else sources.detector
+        if detector is None:
             raise InputError(_NO_FINDER)
-        network, boxes = self._network(), sources.detector(frames[frame]).boxes
+        network = self._network()
+        if network is detector and isinstance(network, OneStageNetwork):
+            people = network.people(frames[frame])
+            return network, [replace(person, frame_index=frame) for person in people]
+        boxes = detector(frames[frame]).boxes
         return network, self._estimate(network, [frame] * len(boxes), boxes)
 
     def _estimate(
@@ -324,7 +397,10 @@ class Drafts:
         for batch, pictures in read_batches(self._state.frames, wanted, BATCH_SIZE):
             estimated = network.find(pictures, np.stack([box for _, box in batch]))
             for (frame, box), points, scores in zip(batch, *estimated, strict=True):
-                poses.append(PersonLabel(frame, points, visible, None, scores, box))
+                # Of a person that it does not see, a network gives no joints.
+                shown = np.where(np.isnan(points[:, 0]), NOT_LABELLED, visible)
+                places = np.nan_to_num(points)
+                poses.append(PersonLabel(frame, places, shown, None, scores, box))
         return poses
 
     def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:
@@ -358,14 +434,17 @@ class Drafts:
         """Return the calibrator of a source's scores, of a network on this video's labels."""
         if isinstance(source, LearnedNetwork):
             return ScoreCalibrator()
+        if isinstance(source, PoseResults):
+            return NETWORK_CALIBRATOR
         with self._lock:
             tracks = self._state.tracks.values()
             labels = [
                 label for track in tracks for label in track.values() if label.has_given_joint
             ]
         number = sum(int(label.given[mapping.shared].sum()) for label in labels)
-        earlier, calibrator = self._fitted
-        if isinstance(source, PoseResults) or number < max(CALIBRATED_FROM, 2 * earlier):
+        name = self._sources.network_name
+        earlier, calibrator = self._fitted.get(name, (0, NETWORK_CALIBRATOR))
+        if number < max(CALIBRATED_FROM, 2 * earlier):
             return calibrator
         chosen = [labels[n] for n in spread(len(labels), MAX_CALIBRATED)]
         boxes = np.stack([person_box(label) for label in chosen])
@@ -376,7 +455,7 @@ class Drafts:
         errors = np.linalg.norm(estimated - expected, axis=-1).T / label_sizes(chosen)[:, None]
         scores = np.stack([pose.scores for pose in poses if pose.scores is not None])
         calibrator = fit_calibrator(scores[is_given], errors[is_given] <= CORRECT_WITHIN)
-        self._fitted = number, calibrator
+        self._fitted[name] = number, calibrator
         return calibrator
 
     def _remove(self, frames: Sequence[int], draft_id: str | None = None) -> None:
@@ -388,26 +467,69 @@ class Drafts:
                 meant = [draft for draft in drafts if draft_id in (None, draft.id)]
                 self._drafts[frame] = [d for d in drafts if d not in meant or d.id in spared]
 
+    def _find_open(self, frame: int, draft_id: Any) -> Draft:
+        """Return an open draft; the caller holds the lock of the video.
+
+        Raises:
+            InputError: If there is none with that identifier.
+        """
+        for draft, _ in self._open(frame, self._history.accepted_drafts()):
+            if draft.id == draft_id:
+                return draft
+        raise InputError(f'frame {frame} has no such draft any more, choose another one')
+
+    def _give(self, frame: int, draft_id: Any, person: Any) -> None:
+        """Give a draft to a person without a label in its frame; None for a new one."""
+        with self._lock:
+            draft = self._find_open(frame, draft_id)
+            if person is not None:
+                people = [i for i in self._state.tracks if not self._is_labelled(frame, i)]
+                require_choice('person', str(person), [*map(str, people)])
+            self._replace(frame, draft, draft._replace(person=person))
+
+    def _join(self, frame: int, draft_id: Any, other_id: Any) -> None:
+        """Join two drafts of parts of one person; of joints in both, the more probable is kept."""
+        with self._lock:
+            draft, other = self._find_open(frame, draft_id), self._find_open(frame, other_id)
+            first, second = draft.pose, other.pose
+            is_second = other.scores > draft.scores
+            points = np.where(is_second[:, None], second.keypoints, first.keypoints)
+            visibility = np.where(is_second, second.visibility, first.visibility)
+            scores = np.maximum(draft.scores, other.scores)
+            pose = PersonLabel(frame, points, visibility, None, scores)
+            self._remove([frame], other.id)
+            self._replace(frame, draft, draft._replace(pose=pose))
+
+    def _replace(self, frame: int, draft: Draft, changed: Draft) -> None:
+        drafts = self._drafts[frame]
+        self._drafts[frame] = [changed if d.id == draft.id else d for d in drafts]
+
+    def _is_labelled(self, frame: int, person: int | None) -> bool:
+        label = None if person is None else self._state.tracks.get(person, {}).get(frame)
+        return label is not None and label.has_given_joint
+
     def _open(self, frame: int, accepted: Collection[str]) -> list[tuple[Draft, int | None]]:
         """List the drafts of people without a label in a frame, with the person of each.
 
         A person has at most one draft, the most similar ones together; None is a new person. The
         caller holds the lock of the video.
         """
-        drafts, tracks = self._drafts.get(frame, []), self._state.tracks
+        drafts = self._drafts.get(frame, [])
         poses = {person: track.label(frame, person) for person, track in self._shown.of.items()}
         people = [person for person, pose in poses.items() if pose.has_joint]
-        labels = [tracks.get(person, {}).get(frame) for person in people]
-        labelled = np.array([label is not None and label.has_given_joint for label in labels], bool)
+        labelled = np.array([self._is_labelled(frame, person) for person in people], bool)
         similarity = _similarity(drafts, [poses[person] for person in people])
         covered = (similarity >= SAME_POSE)[:, labelled].any(axis=1)
         similarity[similarity < np.where(labelled, SAME_AS_LABEL, SAME_AS_PROPAGATED)] = 0.0
+        chosen = {row: d.person for row, d in enumerate(drafts) if d.person != ANY_PERSON}
+        similarity[[*chosen]], covered[[*chosen]] = 0.0, False
+        similarity[:, [column for column, i in enumerate(people) if i in chosen.values()]] = 0.0
         pairs = zip(*linear_sum_assignment(similarity, maximize=True), strict=True)
-        matches = {row: column for row, column in pairs if similarity[row, column] > 0}
-        for row, column in matches.items():
-            covered[row] |= labelled[column]
+        person_of = {row: people[column] for row, column in pairs if similarity[row, column] > 0}
+        for row, person in {**person_of, **chosen}.items():
+            covered[row] |= self._is_labelled(frame, person)
         return [
-            (draft, people[matches[row]] if row in matches else None)
+            (draft, chosen.get(row, person_of.get(row)))
             for row, draft in enumerate(drafts)
             if draft.id not in accepted and not covered[row]
         ]
@@ -429,7 +551,7 @@ def read_box(box: Any) -> np.ndarray:
 def _is_double(draft: Draft, others: Sequence[Draft]) -> bool:
     """Tell whether a pose was found twice, from two boxes of a person."""
     pose = draft.pose
-    for _, other in others:
+    for other in (other.pose for other in others):
         offsets = np.linalg.norm(pose.keypoints - other.keypoints, axis=-1)
         offsets = offsets[pose.labelled & other.labelled] / label_sizes([pose, other]).max()
         if len(offsets) and np.median(offsets) <= CORRECT_WITHIN:
@@ -443,8 +565,7 @@ def _similarity(drafts: Sequence[Draft], poses: Sequence[PersonLabel]) -> np.nda
 
 def _describe(draft: Draft, person: int | None) -> DraftPose:
     pose = draft.pose
-    assert pose.scores is not None
-    columns = [pose.visibility[:, None], pose.scores[:, None].round(3)]
+    columns = [pose.visibility[:, None], draft.scores[:, None].round(3)]
     points = np.concatenate([pose.keypoints.round(SHOWN_DECIMALS), *columns], axis=1)
     box = person_box(pose).round(SHOWN_DECIMALS)
     return {'id': draft.id, 'person': person, 'keypoints': points.tolist(), 'box': box.tolist()}

@@ -27,17 +27,16 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.disk.atomic import atomic_path, require_writable
-from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, require_enough
+from stdpose_mm.labelling.evidence.learned_network import (
+    LearnedNetwork,
+    require_enough,
+    training_steps,
+)
 
 from .messages import Learning, sentence_of
 from .video_review import VideoReview
 
 LOWEST_PRIORITY = 19
-
-STEPS_PER_POSE, LEAST_STEPS, MOST_STEPS = 25, 400, 1000
-"""Number of training steps, per labelled pose, at least and at most: with few labels a training is
-short, and the next one continues from its network. Most of them take five minutes on two idle
-cores."""
 
 MOST_MINUTES = 30.0
 """Time after which a training ends before its steps are done, beside other work."""
@@ -218,7 +217,7 @@ class ProjectLearner:
                 [_copy(like) for like in self._like(review)],
                 None if network is None else network.path,
                 MOST_MINUTES,
-                min(MOST_STEPS, max(LEAST_STEPS, STEPS_PER_POSE * self._num_learned)),
+                training_steps(self._num_learned),
                 Path(folder.name),
             )
             self._stopping, self._done, self._right, self._answer = False, 0.0, None, None

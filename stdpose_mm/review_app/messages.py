@@ -118,11 +118,14 @@ class PlacedPose(TypedDict):
 class DraftState(TypedDict):
     """Which drafts are possible.
 
-    ``source`` names the network, ``refused`` and ``find_refused`` say why no joints can be placed
-    in a box and nobody can be found, and ``frames`` are those with open drafts.
+    ``source`` names the network, ``networks`` are the names to choose from, ``chosen`` is the one
+    that was, '' for none. ``refused`` and ``find_refused`` say why no joints can be placed in a box
+    and nobody can be found, and ``frames`` are those with open drafts.
     """
 
     source: str
+    networks: list[str]
+    chosen: str
     refused: str | None
     find_refused: str | None
     frames: list[int]
@@ -245,16 +248,19 @@ class Lane(TypedDict):
 
 
 class Place(TypedDict):
-    """A person in a frame, and the reason to look there."""
+    """A person in a frame, and the reason to look there; None for anybody, if nobody is known."""
+
+    frame: int
+    person: int | None
+    reason: str
+
+
+class Check(TypedDict):
+    """A frame in doubt: the person with the lowest score in it, and the reason."""
 
     frame: int
     person: int
     reason: str
-
-
-class Check(Place):
-    """A frame in doubt, and the lowest score in it."""
-
     score: float
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
+from queue import SimpleQueue
+from threading import Lock, Thread
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
@@ -31,6 +32,10 @@ from .video_review import VideoReview, describe_skeleton
 
 FIRST_PORT, NUM_PORTS = 20_000, 10_000
 """The ports of projects, below the ports that systems assign to connections."""
+
+
+_NO_VIDEO = -1
+"""Number in the queue of videos to open after which no more follows."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class ReviewOptions:
         reading: How the label files are read.
         recover: Whether to continue with the edits before a damaged line of a journal.
         read_only: Whether to show these, and refuse every edit.
+        list_more: Lists the videos that are there by now without those of some projects.
         say: Called with each message to the user about a video.
         make_propagator: Makes a propagator like the project's in another process, where a network
             learns from the labels.
@@ -75,6 +81,7 @@ class ReviewOptions:
     reading: LabelReading = field(default_factory=LabelReading)
     recover: bool = False
     read_only: bool = False
+    list_more: Callable[[Collection[Path]], Sequence[ReviewInputs]] = lambda known: ()
     say: Callable[[str], None] = print
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
@@ -178,6 +185,8 @@ class ReviewProject:
         self._reviews: dict[int, VideoReview] = {}
         self._errors: dict[int, str] = {}
         self._latest = 0
+        # The page keeps unsent edits under this key; another project may have the same name.
+        self._key = fingerprint([str(of_video.project.resolve()) for of_video in inputs])
         self.worker = BackgroundWorker(self._in_order)
         out = inputs[0].out
         self.learner = ProjectLearner(
@@ -187,7 +196,9 @@ class ReviewProject:
             self._in_order,
         )
         self._closed = False
-        self._opening = Thread(target=self._open_all, name='opening', daemon=True)
+        self._to_open: SimpleQueue[int] = SimpleQueue()
+        self._listing = Lock()
+        self._opening = Thread(target=self._open_queued, name='opening', daemon=True)
 
     def open(self) -> None:
         """Open a single video at once, or several one after the other in the background.
@@ -200,8 +211,19 @@ class ReviewProject:
         if len(self._inputs) == 1:
             self._add(0, open_review(self._inputs[0], self._propagator, self.options))
         else:
-            self._opening.start()
+            self._open_from(0)
         self.worker.start()
+
+    def list_again(self) -> None:
+        """Open the videos that were added where the command looked for videos.
+
+        Raises:
+            InputError: If one of them cannot be used; then none is opened.
+        """
+        with self._listing:
+            number = len(self._inputs)
+            self._inputs += self.options.list_more({inputs.project for inputs in self._inputs})
+            self._open_from(number)
 
     def __getitem__(self, number: int) -> VideoReview:
         """Return an open video.
@@ -229,7 +251,6 @@ class ReviewProject:
             videos.append({'id': number, 'name': inputs.files.name, **state})
         return {
             'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',
-            # The page keeps unsent edits under this key; another project may have the same name.
             'key': self._key,
             'target': self.options.target,
             'videos': videos,
@@ -250,13 +271,10 @@ class ReviewProject:
         """Return the project's constant port, so that an open page finds the server again."""
         return FIRST_PORT + int(self._key[:8], 16) % NUM_PORTS
 
-    @property
-    def _key(self) -> str:
-        return fingerprint([str(inputs.project.resolve()) for inputs in self._inputs])
-
     def close(self) -> None:
         """End all work, and close the files."""
         self._closed = True
+        self._to_open.put(_NO_VIDEO)
         # Otherwise the video that the thread is opening stays open, and the thread may outlive the
         # interpreter.
         if self._opening.is_alive():
@@ -276,12 +294,17 @@ class ReviewProject:
         opened = sorted(self._reviews.items(), key=lambda item: (item[0] != self._latest, item[0]))
         return [review for _, review in opened]
 
-    def _open_all(self) -> None:
-        for number, inputs in enumerate(self._inputs):
-            if self._closed:
-                return
+    def _open_from(self, first: int) -> None:
+        for number in range(first, len(self._inputs)):
+            self._to_open.put(number)
+            if self._opening.ident is None:
+                self._opening.start()
+
+    def _open_queued(self) -> None:
+        while (number := self._to_open.get()) != _NO_VIDEO and not self._closed:
             try:
-                self._add(number, open_review(inputs, self._propagator, self.options))
+                review = open_review(self._inputs[number], self._propagator, self.options)
+                self._add(number, review)
             except Exception as error:
                 self._errors[number] = sentence_of(error)
 

@@ -73,7 +73,7 @@ class ReviewServer:
             routes=[
                 Route('/', self._page),
                 Route('/static/{name}', self._page),
-                Route('/api/project', self._describe_project),
+                Route('/api/project', self._describe_project, methods=['GET', 'POST']),
                 Route(video, self._describe),
                 Route(video + '/frames/{frame:int}', self._picture),
                 Route(video + '/poses', self._poses),
@@ -101,6 +101,8 @@ class ReviewServer:
         return Response(self._static[name], media_type=media_type, headers=headers)
 
     def _describe_project(self, request: Request) -> Response:
+        if request.method == 'POST':
+            self._project.list_again()
         return JSONResponse(self._project.describe())
 
     def _describe(self, request: Request) -> Response:

@@ -514,12 +514,19 @@ class VideoReview:
     # Background work; the caller holds ``lock``.
 
     def open_suggestions(self) -> list[Place]:
-        """List the suggestions of the report that no label has followed."""
+        """List the planned frames, then the suggestions of the report, that have no label yet."""
+        reason = 'worth labelling first by the motion in the pictures'
+        people = self.shown.of or (None,)
+        planned: list[Place] = [
+            {'frame': frame, 'person': person, 'reason': reason}
+            for frame in self.drafts.planned
+            for person in people
+        ]
         return [
             place
-            for place in self.guidance.report.suggestions
+            for place in [*planned, *self.guidance.report.suggestions]
             if place['frame'] in self.excerpt
-            and self.shown.can_label(place['person'], place['frame'])
+            and (place['person'] is None or self.shown.can_label(place['person'], place['frame']))
         ]
 
     def given_labels(self) -> VideoLabels | None:

@@ -30,10 +30,10 @@ def draw_gaussians(
     peaks = (points + 0.5).astype(np.int64)
     first = (peaks - radius).astype(np.int64)
     last = (peaks + radius + 1).astype(np.int64)
-    shown = visible >= 0.5
+    is_visible = visible >= 0.5
     outside = (first >= size).any(axis=1) | (last < 0).any(axis=1)
-    weights[shown & outside] = 0
-    drawn = np.flatnonzero(shown & ~outside)
+    weights[is_visible & outside] = 0
+    drawn = np.flatnonzero(is_visible & ~outside)
 
     patch = np.arange(0, 2 * radius + 1, 1, dtype=np.float32)
     centres = ((2 * radius + 1) // 2 + (points[drawn] - peaks[drawn])).astype(np.float32)

@@ -19,16 +19,16 @@ def on_line(start: np.ndarray, end: np.ndarray, position: float | np.ndarray) ->
 
 
 def fill_between(
-    frames: Sequence[int] | np.ndarray, known: Sequence[int] | np.ndarray, places: np.ndarray
+    frames: Sequence[int] | np.ndarray, placed: Sequence[int] | np.ndarray, places: np.ndarray
 ) -> np.ndarray:
     """Fill in many frames at once; before the first and after the last known one, places stay.
 
     Args:
         frames: [F] frames to fill.
-        known: [N] frames with a place, ascending.
+        placed: [N] frames with a place, ascending.
         places: [N, D] their places.
 
     Returns:
         [F, D] places.
     """
-    return np.stack([np.interp(frames, known, values) for values in places.T], axis=1)
+    return np.stack([np.interp(frames, placed, values) for values in places.T], axis=1)

@@ -121,9 +121,9 @@ class PersonLabel:
             raise ValueError(
                 f'visibility must have shape [{len(keypoints)}], got {list(visibility.shape)}'
             )
-        known = (visibility == NOT_LABELLED) | (visibility == OCCLUDED) | (visibility == VISIBLE)
-        if not known.all():
-            raise ValueError(f'visibility must be 0, 1 or 2, got {visibility[~known][0]}')
+        is_valid = (visibility == NOT_LABELLED) | (visibility == OCCLUDED) | (visibility == VISIBLE)
+        if not is_valid.all():
+            raise ValueError(f'visibility must be 0, 1 or 2, got {visibility[~is_valid][0]}')
         if not np.isfinite(keypoints).all():
             raise ValueError('keypoints must be finite numbers, got NaN or infinity')
         visibility = _shared_visibility(visibility.astype(np.int8).tobytes())
@@ -165,10 +165,10 @@ class PersonLabel:
         sources = np.where(~self.labelled & (sources == 'given'), 'absent', sources)
         if (self.labelled & (sources == 'absent')).any():
             raise ValueError("a labelled joint must be 'given' or 'propagated', got 'absent'")
-        given = sources == 'given'
-        if given.any() and self.source != 'given':
+        is_given_joint = sources == 'given'
+        if is_given_joint.any() and self.source != 'given':
             raise ValueError(f'a label with a given joint must be given, got {self.source!r}')
-        if self.is_given and self.has_joint and not given.any():
+        if self.is_given and self.has_joint and not is_given_joint.any():
             raise ValueError('a given label must have a given joint, got propagated ones only')
         return _shared_sources(tuple(sources.tolist()))
 
@@ -387,10 +387,10 @@ class VideoLabels:
 
     def only_given(self) -> VideoLabels:
         """Return the given labels with their given joints, and the frames that have any."""
-        given = [person.only_given() for person in self.persons if person.is_given]
-        labelled = {person.frame_index for person in given}
+        persons = [person.only_given() for person in self.persons if person.is_given]
+        labelled = {person.frame_index for person in persons}
         frames = tuple(frame for frame in self.frames if frame.index in labelled)
-        return replace(self.with_persons(given), frames=frames)
+        return replace(self.with_persons(persons), frames=frames)
 
     def with_persons(self, persons: Sequence[PersonLabel]) -> VideoLabels:
         """Replace the labels; the video and its frames stay."""
@@ -504,9 +504,9 @@ def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     Returns:
         [..., 4].
     """
-    shown = labelled[..., None]
-    low = np.where(shown, keypoints, np.inf).min(axis=-2)
-    high = np.where(shown, keypoints, -np.inf).max(axis=-2)
+    has_place = labelled[..., None]
+    low = np.where(has_place, keypoints, np.inf).min(axis=-2)
+    high = np.where(has_place, keypoints, -np.inf).max(axis=-2)
     box = np.concatenate([low, high - low], axis=-1)
     return np.where(labelled.any(axis=-1)[..., None], box, 0.0)
 

@@ -84,19 +84,19 @@ def key_index(num_frames: int) -> int:
 
 
 def interpolate_pose(
-    labels: np.ndarray, shown: np.ndarray, position: float | np.ndarray
+    labels: np.ndarray, has_joint: np.ndarray, position: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate the pose of the key frame linearly between two given poses.
 
     Args:
         labels: [2, ..., K, 2] the left and the right pose.
-        shown: [2, K] bool, which of their joints are given.
+        has_joint: [2, K] bool, which of their joints are given.
         position: Position of the key frame, 0 at the left frame, 1 at the right one.
 
     Returns:
         The pose [..., K, 2], and [K] bool: which joints are given in both poses.
     """
-    return on_line(labels[0], labels[1], position), shown.all(axis=0)
+    return on_line(labels[0], labels[1], position), has_joint.all(axis=0)
 
 
 def require_num_frames(num_frames: int) -> None:
@@ -138,20 +138,20 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
     if not frame_indices:
         return []
     first, last = frame_indices[0], frame_indices[-1]
-    given: list[int] = []
+    frames: list[int] = []
     wanted = first + offset
     for frame in frame_indices:
         if frame >= wanted:
-            given.append(frame)
+            frames.append(frame)
             wanted = frame + interval
-    if not given or given[0] - first > interval // 2:
-        given.insert(0, first)
-    if last - given[-1] > interval // 2:
-        given.append(last)
-    return given
+    if not frames or frames[0] - first > interval // 2:
+        frames.insert(0, first)
+    if last - frames[-1] > interval // 2:
+        frames.append(last)
+    return frames
 
 
-def propagation_window(key: int, given: Sequence[int], first: int, last: int) -> Window:
+def propagation_window(key: int, labelled: Sequence[int], first: int, last: int) -> Window:
     """Make the window of ``key`` and the nearest given frames on either side.
 
     If a person is labelled on one side only, the other auxiliary frame has the same distance on
@@ -160,17 +160,17 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
 
     Args:
         key: The frame to be estimated.
-        given: Frames on which this person is labelled, at least one, ascending.
+        labelled: Frames on which this person is labelled, at least one, ascending.
         first: First frame of the video.
         last: Last frame of the video.
 
     Raises:
         ValueError: If the key is outside the video.
     """
-    before, after = bisect_right(given, key), bisect_left(given, key)
-    left_given, right_given = before > 0, after < len(given)
-    left = given[before - 1] if left_given else max(first, 2 * key - given[after])
-    right = given[after] if right_given else min(last, 2 * key - given[before - 1])
+    before, after = bisect_right(labelled, key), bisect_left(labelled, key)
+    left_given, right_given = before > 0, after < len(labelled)
+    left = labelled[before - 1] if left_given else max(first, 2 * key - labelled[after])
+    right = labelled[after] if right_given else min(last, 2 * key - labelled[before - 1])
     return Window(left, key, right, (left_given, right_given))
 
 
@@ -220,8 +220,8 @@ def fill_window(window: Window, num_frames: int) -> Window:
 def person_window(
     key: int,
     frames: Sequence[int],
-    given: Sequence[int],
-    known: Sequence[int],
+    given_in_video: Sequence[int],
+    existing: Sequence[int],
     num_frames: int = NUM_FRAMES,
 ) -> Window:
     """Make the window of one person in a video, some of whose frames may not exist.
@@ -232,10 +232,10 @@ def person_window(
     on sparse labels), the auxiliary frames are its labelled neighbours.
 
     Args:
-        key: The frame to be estimated, one of ``known``.
+        key: The frame to be estimated, one of ``existing``.
         frames: The given frames on which this person is labelled, ascending.
-        given: The given frames of the video, ascending.
-        known: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
+        given_in_video: The given frames of the video, ascending.
+        existing: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
             does not exist is replaced by the next existing frame towards the key frame.
         num_frames: Number T of frames. Further frames are evenly spaced between given frames and
             the key frame (:func:`fill_window`).
@@ -243,9 +243,9 @@ def person_window(
     Raises:
         ValueError: As for :func:`propagation_window` and :func:`estimation_window`.
     """
-    first, last = known[0], known[-1]
+    first, last = existing[0], existing[-1]
     frames = [frame for frame in frames if frame != key]
-    others = [frame for frame in given if frame != key]
+    others = [frame for frame in given_in_video if frame != key]
     if frames:
         window = fill_window(propagation_window(key, frames, first, last), num_frames)
     elif others:
@@ -253,16 +253,16 @@ def person_window(
         window = replace(window, given=(False, False))
     else:
         window = estimation_window(key, first, last, num_frames)
-    return snap_window(window, known)
+    return snap_window(window, existing)
 
 
-def snap_window(window: Window, known: Sequence[int]) -> Window:
+def snap_window(window: Window, existing: Sequence[int]) -> Window:
     """Replace auxiliary frames that do not exist by the next existing ones towards the key frame.
 
     Args:
-        window: A window whose key and given frames are among ``known``.
-        known: The frames of the video that exist, ascending.
+        window: A window whose key and given frames are among ``existing``.
+        existing: The frames of the video that exist, ascending.
     """
-    left, *before = (known[bisect_left(known, frame)] for frame in window.before)
-    *after, right = (known[bisect_right(known, frame) - 1] for frame in window.after)
+    left, *before = (existing[bisect_left(existing, frame)] for frame in window.before)
+    *after, right = (existing[bisect_right(existing, frame) - 1] for frame in window.after)
     return replace(window, left=left, right=right, further=(*before, *after))

@@ -180,9 +180,9 @@ class _Pose:
         """Write the track id, and whether the pose is given, beside the person."""
         person = self.person
         name = '' if person.track_id is None else str(person.track_id)
-        given = 'given' if person.has_given_joint and not person.propagated.any() else ''
+        source = 'given' if person.has_given_joint and not person.propagated.any() else ''
         color = track_color(person.track_id)
-        for text in dict.fromkeys((f'{name} {given}'.strip(), name)):
+        for text in dict.fromkeys((f'{name} {source}'.strip(), name)):
             if text and tags.write_beside(text, self.extent, self.text, bgr(color)):
                 return
 

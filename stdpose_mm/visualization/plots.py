@@ -43,7 +43,7 @@ def trajectories(
     names = labels.skeleton.keypoint_names
     if joints is None:
         ever = np.any([person.labelled for person in track], axis=0)
-        joints = [name for name, shown in zip(names, ever, strict=True) if shown]
+        joints = [name for name, is_scored in zip(names, ever, strict=True) if is_scored]
 
     figure, axes = make_figure(2, width=10)
     styles = curve_styles(labels.skeleton)
@@ -83,10 +83,10 @@ def confidence(labels: VideoLabels) -> Figure:
     """
     scores: dict[int, list[np.ndarray]] = {}
     for person in labels.persons:
-        known = person.given if person.scores is None else person.labelled
-        if known.any():
+        scored = person.given if person.scores is None else person.labelled
+        if scored.any():
             sure = np.where(person.given, 1.0, 1.0 if person.scores is None else person.scores)
-            scores.setdefault(person.frame_index, []).append(sure[known])
+            scores.setdefault(person.frame_index, []).append(sure[scored])
     last = max((frame.index for frame in labels.frames), default=0)
     mean, lowest = np.full((2, last + 1), np.nan)
     for index, values in scores.items():

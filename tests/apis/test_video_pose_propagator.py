@@ -120,6 +120,23 @@ def test_a_correction_redoes_the_gaps_of_its_joint_and_person_only(folder):
     }
 
 
+def test_warnings_on_evidence_are_about_the_gaps_as_they_are_now(folder, label, video):
+    class Spy(SpyPropagator):
+        def describe_use(self, warn_for_video=None, among=None):
+            filled = [gap.fingerprint(self.reads_second_labels) for gap in self.gaps]
+            return [str(sum(key in among for key in filled))] if among else ['some']
+
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = Spy()
+    labels = video([label(frame, POSE) for frame in (0, 4, 8)], 9)
+    box = video([label(2, np.zeros((3, 2)), [0, 0, 0], bbox=[1, 2, 60, 60])], 9)
+    state = propagator.init_state(folder, labels, boxes=box)
+    run(propagator, state)
+    assert propagator.evidence_warnings(state) == ['2']
+    propagator.add_labels(state, 6, 0, POSE)
+    assert propagator.evidence_warnings(state) == ['1']
+
+
 def test_messages_about_pictures_in_memory_read_well(linear, pictures):
     state = linear.init_state(list(pictures))
     with pytest.raises(InputError, match='but the list of pictures has 9 frames'):
@@ -269,12 +286,6 @@ def test_flow_is_followed_with_the_network_that_was_given(tmp_path):
     assert isinstance(propagator.propagator.estimator, RAFTFlow)
     with pytest.raises(InputError, match="method 'linear' does not use"):
         VideoPosePropagator(method='linear', flow_weights=weights)
-
-
-@pytest.mark.parametrize('files', [(), ('good.py',)])
-def test_a_model_has_a_config_and_a_checkpoint(files):
-    with pytest.raises(InputError, match='needs a config and a checkpoint'):
-        VideoPosePropagator(*files, method='stdpose')
 
 
 def test_weights_of_another_model_are_one_sentence(model_files, tmp_path):

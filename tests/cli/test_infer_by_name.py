@@ -11,12 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.cli import infer
+from stdpose_mm.cli import infer, propagate
 from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
-from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import write_video
+from stdpose_mm.labelling.evidence.estimated_poses import EstimatedPerson
+from stdpose_mm.labelling.evidence.one_stage_network import OneStageNetwork
 from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
-from support.bare_onnx import PERSON, blob_detector, simcc_network
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+from support.bare_onnx import PERSON, YOLO, blob_detector, one_stage_network, simcc_network
 from support.published_files import publish
 from support.without_torch import run_without_torch
 
@@ -25,6 +29,11 @@ pytestmark = pytest.mark.slow
 NUM_FRAMES, SIDE = 20, 160
 FILES = PUBLISHED['human-s'], PUBLISHED_DETECTORS['person']
 Publish = Callable[..., list[str]]
+
+STEPS = np.stack([np.arange(17) + 1, 2 * np.arange(17)], axis=1)
+"""Places of joints in the boxes that a one-stage network finds."""
+
+MIDDLE = np.tile(np.array(PERSON) / 2 - 0.5, (17, 1))
 
 
 def corner_at(frame: int, person: int) -> np.ndarray:
@@ -54,16 +63,19 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publi
     with ExitStack() as servers:
 
         def serve(
-            name: str, detector: bytes = blob_detector(640, 4), detector_name: str = 'person'
+            name: str,
+            detector: bytes = blob_detector(640, 4),
+            detector_name: str = 'person',
+            network: bytes | None = None,
         ) -> list[str]:
             servers.enter_context(publish(tmp_path, monkeypatch, detector_name, content=detector))
-            return servers.enter_context(publish(tmp_path, monkeypatch, name))
+            return servers.enter_context(publish(tmp_path, monkeypatch, name, content=network))
 
         yield serve
 
 
-def require_tracks(path: Path, people: int) -> None:
-    """Require everyone in every frame under one identity, all joints in the middle."""
+def require_tracks(path: Path, people: int, joints: np.ndarray = MIDDLE) -> None:
+    """Require everyone in every frame under one identity, with joints there in the box."""
     labels = read_labels(path)
     assert len(labels.persons) == NUM_FRAMES * people
     person_of = {}
@@ -72,8 +84,7 @@ def require_tracks(path: Path, people: int) -> None:
         assert label.bbox is not None
         person = int(np.argmin(np.abs(places - label.bbox[:2]).sum(axis=1)))
         np.testing.assert_allclose(label.bbox, [*places[person], *PERSON], atol=0.5)
-        middle = places[person] + np.array(PERSON) / 2 - 0.5
-        np.testing.assert_allclose(label.keypoints, np.tile(middle, (17, 1)), atol=3)
+        np.testing.assert_allclose(label.keypoints, places[person] + joints, atol=3)
         assert person_of.setdefault(label.track_id, person) == person
     assert sorted(person_of.values()) == list(range(people))
 
@@ -96,6 +107,55 @@ def test_from_a_video_to_tracked_poses(run_main, tmp_path, published, people):
     assert requests == ['GET', 'GET']
     require_tracks(out, people)
     assert json.loads(out.read_text())['inference']['min_track_frames'] == 10
+
+
+@pytest.mark.parametrize(
+    ('kind', 'options'),
+    [('by name', ''), ('a file', '--det-every 5 --pose-every 5 --min-track-frames 5')],
+)
+def test_a_one_stage_network_needs_no_detector(run_main, tmp_path, published, kind, options):
+    clip, out = write_walk(tmp_path / 'clip.mp4', 5), tmp_path / 'poses.json'
+    if kind == 'by name':
+        network = '--pose', 'rtmo-s'
+        published('rtmo-s', network=one_stage_network('rtmo', scale=4, steepness=4.5, side=640))
+    else:
+        network = '--pose-onnx', str(tmp_path / 'net.onnx')
+        metadata = {name: YOLO[name] for name in ('task', 'kpt_shape', 'names', 'license')}
+        content = one_stage_network('yolo', steepness=4.5, side=SIDE, metadata=metadata)
+        Path(network[1]).write_bytes(content)
+    code, printed, errors = run_main(infer.main, clip, *network, '--out', out, *options.split())
+    assert code == 0, errors
+    assert printed.startswith(f'{out}: 20 frames, 5 people, 100 poses\n')
+    (line,) = errors
+    assert ('fetching rtmo-s' if kind == 'by name' else 'is under AGPL-3.0') in line
+    require_tracks(out, 5, STEPS)
+
+
+def test_in_auto_a_one_stage_network_looks_once_at_a_frame(run_main, tmp_path, monkeypatch):
+    clip, network = write_walk(tmp_path / 'clip.mp4', 5), tmp_path / 'net.onnx'
+    metadata = {name: YOLO[name] for name in ('task', 'kpt_shape', 'names')}
+    network.write_bytes(one_stage_network(steepness=4.5, side=SIDE, metadata=metadata))
+    persons = tuple(
+        PersonLabel(frame, corner_at(frame, person) + STEPS, np.full(17, 2), person)
+        for frame in (0, 10, NUM_FRAMES - 1)
+        for person in range(5)
+    )
+    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
+    write_labels(VideoLabels('clip', COCO_17, frames, persons), tmp_path / 'labels.json')
+    seen: list[int] = []
+    look = OneStageNetwork._find_people
+
+    def find_people(self: OneStageNetwork, picture: np.ndarray) -> list[EstimatedPerson]:
+        # The first person begins two pixels further right in each frame.
+        seen.append((int(np.argmax(picture[20, :, 0] > 120)) - 4) // 2)
+        return look(self, picture)
+
+    monkeypatch.setattr(OneStageNetwork, '_find_people', find_people)
+    files = (clip, tmp_path / 'labels.json', '--pose-onnx', network, '--out', tmp_path / 'out.json')
+    code, printed, _ = run_main(propagate.main, *files, '--no-stdpose', '--cache', 'off')
+    assert code == 0
+    assert 'net.onnx: used in 10 of 10 gaps' in printed
+    assert sorted(seen) == [*range(NUM_FRAMES)]
 
 
 def test_all_files_are_named_before_the_first_download(run_main, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from stdpose_mm.apis import PoseNetworkFiles, VideoPosePropagator
 from stdpose_mm.cli import networks, propagate
 from stdpose_mm.errors import installation_command
 from stdpose_mm.structures import Skeleton
+from support.bare_onnx import blob_detector
 from support.light_job import FORBIDDEN
 from support.published_files import publish
 from support.refusals import refusal
@@ -65,8 +67,9 @@ def test_propagate_fetches_a_network_once(run, tmp_path, monkeypatch):
     assert (code, requests) == (0, ['GET'])
     assert [line.partition(' (')[0] for line in notes] == ['propagate.py: fetching human-m']
     assert notes[0].endswith(
-        'licence of MMPose: Apache-2.0; training data (with their own terms): AI Challenger, COCO, '
-        'CrowdPose, MPII, sub-JHMDB, Halpe, PoseTrack18; its SHA-256 is not known beforehand, it '
+        'licence of MMPose: Apache-2.0; training data (with their own terms, * is for '
+        'non-commercial use only): AI Challenger, COCO, '
+        'CrowdPose, MPII, sub-JHMDB, Halpe*, PoseTrack18; its SHA-256 is not known beforehand, it '
         'is compared from its first use on'
     )
     assert 'heatmaps of human-m for 3 of 3 joints' in printed
@@ -103,9 +106,9 @@ def test_the_command_lists_what_is_published_and_what_is_here(
     assert ['human,', 'body,', 'body17', 'coco', '256x192', 'ONNX', 'human-m', 'AI'] in [
         line[:8] for line in lines
     ]
-    assert ['wholebody', '384x288', 'ONNX', 'wholebody-l-384', 'COCO-WholeBody,', 'UBody'] in lines
-    assert ['person', 'person', '640x640', 'ONNX', 'person-m', 'Human-Art,', 'COCO'] in lines
-    assert len(lines) == 1 + 45 + 1
+    assert ['wholebody', '384x288', 'ONNX', 'wholebody-l-384', 'COCO-WholeBody*,', 'UBody'] in lines
+    assert ['person', 'person', '640x640', 'ONNX', 'person-m', 'Human-Art*,', 'COCO'] in lines
+    assert len(lines) == 1 + 48 + 1
     # Those with an alias come first.
     first = {line[line.index('ONNX') + 1] for line in lines[1:9]}
     assert first >= {'human-m', 'body26-m', 'animal-m', 'face-m'}
@@ -117,7 +120,7 @@ def test_networks_are_fetched_beforehand_and_checked(
 ) -> None:
     with (
         publish(tmp_path, monkeypatch, 'face-t') as requests,
-        publish(tmp_path, monkeypatch, 'person-t', content=b'a detector') as detectors,
+        publish(tmp_path, monkeypatch, 'person-t', content=blob_detector()) as detectors,
     ):
         fetch = ('fetch', 'face-t', 'PERSON-T')
         code, printed, notes = run_main(networks.main, *fetch)
@@ -127,11 +130,11 @@ def test_networks_are_fetched_beforehand_and_checked(
     files = [Path(line.partition(': ')[2]) for line in printed.splitlines()]
     assert [file.suffix for file in files] == ['.onnx', '.onnx']
     code, printed, _ = run_main(networks.main, 'check')
-    assert (code, printed.count(' is as published\n')) == (0, 2)
+    assert (code, len(re.findall(r' is as published, \d+\.\d ms for', printed))) == (0, 2)
     assert f'{files[0].stat().st_size / 1e6:.1f} MB here' in run_main(networks.main)[1]
     files[1].write_bytes(b'damaged')
     code, printed, (error,) = run_main(networks.main, 'check')
-    assert (code, printed.count(' is as published\n')) == (2, 1)
+    assert (code, printed.count(' is as published, ')) == (2, 1)
     assert f'{files[1]} is not what it was' in error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from functools import partial
 
@@ -111,6 +112,24 @@ def test_drafts_come_from_a_file_or_a_network(
     assert [int(frame) for frame in frames] == drafted
     # The file finds people and the network places joints, but neither does both.
     assert (state['refused'] is None, state['find_refused'] is None) == (not drafted, bool(drafted))
+
+
+def test_the_page_finds_videos_that_are_added_to_the_folder(run, movie, tmp_path, monkeypatch):
+    folder, videos = tmp_path / 'videos', []
+    folder.mkdir()
+    shutil.copy(movie, folder / 'a.mp4')
+
+    def serve(server):
+        shutil.copy(movie, folder / 'b.mp4')
+        # Neither this one nor a file of another folder was named on the command line.
+        shutil.copy(movie, folder / 'notes.txt')
+        for _ in range(2):
+            server._project.list_again()
+            videos.append([video['name'] for video in server._project.describe()['videos']])
+
+    monkeypatch.setattr(ListeningServer, 'run', serve)
+    assert run(folder, '--skeleton', 'coco', '--no-browser', '--method', 'linear')[0] == 0
+    assert videos == [['a', 'b']] * 2
 
 
 def test_out_and_project_in_folders_are_named_after_the_video(

@@ -12,7 +12,11 @@ from torch import nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
-from stdpose_mm.export.onnx_int8_layers import QuantisedDeconvolution, prepare_for_int8
+from stdpose_mm.export.onnx_layers import (
+    QuantisedDeconvolution,
+    WinogradDeconvolution,
+    prepare_for_export,
+)
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend, read_description
 from stdpose_mm.models.layers.attention import CrossAttention, SelfAttention
 from stdpose_mm.structures import Skeleton
@@ -152,8 +156,8 @@ def test_layers_for_eight_bits_compute_the_same_in_pytorch(bias):
     tokens, context = torch.randn(2, 5, 8), torch.randn(2, 7, 8)
     with torch.no_grad():
         expected = model(image), attention[0](tokens), attention[1](tokens, context)
-        prepare_for_int8(model)
-        prepare_for_int8(attention)
+        prepare_for_export(model, int8=True)
+        prepare_for_export(attention, int8=True)
         found = model(image), attention[0](tokens), attention[1](tokens, context)
     assert isinstance(model[0], QuantisedDeconvolution)
     assert model[3] is other
@@ -162,11 +166,21 @@ def test_layers_for_eight_bits_compute_the_same_in_pytorch(bias):
         torch.testing.assert_close(own, wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_an_integer_deconvolution_is_near_the_exact_one(tmp_path):
+@pytest.mark.parametrize(
+    ('layer', 'size', 'bias', 'tolerance'),
+    [
+        # 8 bits of the input's range and of each weight's, in sums of 32 products.
+        (QuantisedDeconvolution, (4, 5), True, 0.02),
+        (WinogradDeconvolution, (4, 6), True, 1e-5),
+        (WinogradDeconvolution, (3, 4), False, 1e-5),
+        (WinogradDeconvolution, (5, 7), True, 1e-5),
+    ],
+)
+def test_a_deconvolution_as_products_is_near_the_exact_one(layer, size, bias, tolerance, tmp_path):
     torch.manual_seed(0)
-    exact = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1)
-    written = QuantisedDeconvolution(exact).eval()
-    image = torch.randn(3, 8, 4, 5)
+    exact = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1, bias=bias)
+    written = layer(exact).eval()
+    image = torch.randn(3, 8, *size)
     path = str(tmp_path / 'layer.onnx')
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -179,8 +193,15 @@ def test_an_integer_deconvolution_is_near_the_exact_one(tmp_path):
             opset_version=17,
             dynamo=False,
         )
+        in_pytorch, expected = written(image).numpy(), exact(image).numpy()
     (found,) = onnxruntime.InferenceSession(path).run(None, {'x': image.numpy()})
-    expected = exact(image).detach().numpy()
-    # 8 bits of the input's range and of each weight's, in sums of 32 products.
-    assert abs(found - expected).max() < 0.02 * abs(expected).max()
-    assert abs(found - expected).max() > 0
+    largest = abs(expected).max()
+    np.testing.assert_allclose(in_pytorch, expected, atol=1e-5 * largest)
+    np.testing.assert_allclose(found, expected, atol=tolerance * largest)
+
+
+@pytest.mark.parametrize(('channels', 'replaced'), [(256, True), (255, False)])
+def test_only_wide_deconvolutions_are_written_as_winograds(channels, replaced):
+    model = nn.Sequential(nn.ConvTranspose2d(256, channels, 4, stride=2, padding=1)).eval()
+    prepare_for_export(model)
+    assert isinstance(model[0], WinogradDeconvolution) == replaced

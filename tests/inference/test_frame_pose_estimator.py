@@ -41,6 +41,21 @@ def boxed(index: int, *xs: float) -> BoxedFrame:
     return BoxedFrame(index, np.full((30, 40, 3), index, np.uint8), people(*xs))
 
 
+class Blind(Corners):
+    """Sees nobody whose box begins at an x of 7."""
+
+    def find(self, pictures, boxes):
+        points, scores = super().find(pictures, boxes)
+        points[boxes[:, 0] == 7] = np.nan
+        return points, scores
+
+
+def test_people_whom_the_network_does_not_see_are_left_out() -> None:
+    found = list(FramePoseEstimator(Blind()).estimate([boxed(10, 1, 7, 9), boxed(11, 7)]))
+    assert [frame.keypoints[:, 0].tolist() for frame in found] == [[[1, 3], [9, 3]], []]
+    assert [frame.people.track_ids.tolist() for frame in found] == [[5, 7], []]
+
+
 def test_everyone_is_estimated_in_their_own_box_and_picture() -> None:
     network = Corners()
     frames = [boxed(10, 1, 7), boxed(11), boxed(12, 4)]

@@ -90,6 +90,19 @@ def test_the_order_of_people_is_that_of_each_frame():
         np.testing.assert_allclose(estimates[frame].keypoints, expected, atol=0.5)
 
 
+def test_a_person_whom_the_network_misses_at_an_end_is_not_carried():
+    class MissesSeven(ExactEstimator):
+        def estimate(self, *arguments):
+            for estimate in super().estimate(*arguments):
+                is_seen = estimate.people.track_ids != 7
+                yield estimate.select(is_seen) if estimate.frame_index == 1 else estimate
+
+    frames = [boxed(frame, (7, 8)) for frame in range(4)]
+    estimates = list(SparseEstimator(MissesSeven(), 3).estimate(frames))
+    assert [e.people.track_ids.tolist() for e in estimates] == [[7, 8], [8], [8], [8]]
+    np.testing.assert_allclose(estimates[1].keypoints, [joints_at(1, 8)], atol=0.5)
+
+
 def test_scores_are_interpolated_where_both_tracks_arrive():
     frames = [boxed(0)._replace(frame_index=frame) for frame in range(4)]
     estimates, _ = run(frames)

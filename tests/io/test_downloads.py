@@ -122,12 +122,13 @@ def another_network(folder: Path) -> Path:
     ('wrong', 'options', 'reason'),
     [
         (empty, {}, 'HTTP Error 404: File not found'),
+        (None, {'status': 500}, 'HTTP Error 500: Internal Server Error'),
         (login_page, {}, 'is not a zip file with one end2end.onnx: File is not a zip file'),
         (another_network, {}, 'holds another network than the published one'),
         (None, {'sent': 0.5}, 'bytes'),
         (None, {'pause': 0.05}, 'slower than 20 kB per second'),
     ],
-    ids=['404', 'login page', 'wrong file', 'cut off', 'slow'],
+    ids=['404', '500', 'login page', 'wrong file', 'cut off', 'slow'],
 )
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 def test_the_next_address_is_tried(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +13,13 @@ import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.labelling.evidence import PoseNetworkFiles
 from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
 from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.review_app import drafts
 from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from support.bare_onnx import one_stage_network
 from support.fake_drafts import Network, sources
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of
 
@@ -266,6 +268,60 @@ def test_a_label_hides_the_draft_of_its_person(page_with, two_people):
     assert [draft['person'] for draft in drafted(page)] == [1, 2]
 
 
+def test_a_draft_is_given_to_another_person_or_a_new_one(page_with, two_people):
+    page = page_with(two_people, 1)
+    (draft,) = find(page)
+    assert draft['person'] == 1
+    for person in (2, None):
+        ask(page, 'give', frame=5, id=draft['id'], person=person)
+        assert [(d['id'], d['person']) for d in drafted(page)] == [(draft['id'], person)]
+    assert accept(page, drafted(page)[0]) == 3
+    assert page.joint(5, 3) == [11, 4]
+
+
+def test_a_draft_that_covers_a_label_may_be_of_another_person(page_with):
+    # Of two drafts of person 1, its label hides the second one, too, unless that is given away.
+    page = page_with(labels_of(label(0, 1), label(39, 1), label(0, 2, 40), label(39, 2, 40)), 0, 3)
+    first, second = find(page)
+    ask(page, 'give', frame=5, id=second['id'], person=2)
+    assert accept(page, first) == 1
+    assert [(d['id'], d['person']) for d in drafted(page)] == [(second['id'], 2)]
+    page.edit('accept', person=2, frame=5)
+    assert drafted(page) == []
+
+
+@pytest.mark.parametrize(
+    ('do', 'fields', 'part'),
+    [
+        ('give', {'person': 1}, 'person must be one of 2, got'),
+        ('give', {'person': 9}, 'person must be one of 2, got'),
+        ('give', {'person': [2]}, 'person must be one of 2, got'),
+        ('give', {'id': 'none', 'person': 2}, 'frame 5 has no such draft'),
+        ('join', {'other': 'none'}, 'frame 5 has no such draft'),
+        ('choose', {'network': 'none'}, 'network must be one of'),
+    ],
+)
+def test_what_a_draft_cannot_become_is_refused(page_with, do: str, fields: dict, part: str):
+    page = page_with(labels_of(label(5, 1), label(0, 2, 40), label(39, 2, 40)), 41)
+    before = find(page)
+    answer = page.post('/drafts', {'do': do, 'frame': 5, 'id': before[0]['id'], **fields})
+    assert (answer.status_code, drafted(page)) == (422, before)
+    assert part in answer.json()['error']
+
+
+def test_two_parts_of_a_person_are_joined(page_with, tmp_path: Path):
+    scores = [[0.9, 0.6, LEFT_OUT], [LEFT_OUT, 0.9, 0.9]]
+    page = page_with(None, drafts=DraftSources(results=estimates(tmp_path, 0, 40, scores=scores)))
+    first, second = find(page)
+    ask(page, 'join', frame=5, id=first['id'], other=second['id'])
+    (draft,) = drafted(page)
+    assert draft['id'] == first['id']
+    # The head is the first one's, the hand that both have is that of the better score.
+    assert [joint[:3] for joint in draft['keypoints']] == [[10, 4, 2], [54, 20, 2], [58, 24, 2]]
+    accept(page, draft)
+    assert drafted(page) == []
+
+
 # Accepting, undoing, discarding.
 
 
@@ -402,6 +458,71 @@ def test_with_labels_the_suggested_frames_are_drafted(page_with, two_people):
     assert [*map(int, ask(page, 'plan')['drafts'])] == suggested
 
 
+def test_without_a_detector_the_first_frames_are_planned_by_motion(page_with):
+    page = page_with(None, drafts=DraftSources())
+    answer = ask(page, 'plan')
+    places = page.get('/guidance')['suggestions']
+    frames = [place['frame'] for place in places]
+    assert (answer['drafts'], {place['person'] for place in places}) == ({}, {None})
+    assert answer['message'].startswith(f'{len(frames)} frame')
+    assert page.get('/timeline')['suggestions'] == frames == sorted({*frames})
+    joints = {name: [5, 5, 2] for name in SKELETON.keypoint_names}
+    person = page.edit('add_person', frame=frames[0], joints=joints)['person']
+    # The planned frames come first, for everybody who is not labelled there.
+    places = page.get('/guidance')['suggestions'][: len(frames) - 1]
+    assert [(p['frame'], p['person']) for p in places] == [(frame, person) for frame in frames[1:]]
+
+
+# Networks.
+
+
+def test_a_network_is_chosen_for_drafts(page_with, monkeypatch):
+    wide = Network(SKELETON, POSE * 1.1, (1, 1, 1))
+    networks = {'net.onnx': lambda: network_of(1, 1, 1), 'wide.onnx': lambda: wide}
+    page = page_with(None, drafts=DraftSources(networks, 'net.onnx'))
+    state = page.get('/guidance')['drafts']
+    assert (state['networks'], state['chosen']) == (['net.onnx', 'wide.onnx'], '')
+    heights = []
+    monkeypatch.setattr(VideoPosePropagator, 'learned_network', network_of(1, 1, 1))
+    VideoPosePropagator.learned_network.record = SimpleNamespace(num_poses=9)  # type: ignore
+    for name in ('', 'wide.onnx', 'net.onnx'):
+        assert ask(page, 'choose', frame=5, network=name)['drafts'] == {}
+        state = page.get('/guidance')['drafts']
+        (draft,) = ask(page, 'box', frame=6, box=BOX)['drafts']['6']
+        ask(page, 'discard', frame=6)
+        heights.append((state['chosen'], state['source'][:9], draft['keypoints'][2][1] - 4))
+    assert heights == [
+        ('', 'network t', 20),
+        ('wide.onnx', 'wide.onnx', 22),
+        ('net.onnx', 'net.onnx,', 20),
+    ]
+
+
+def test_published_networks_on_this_disk_are_offered(monkeypatch, tmp_path: Path):
+    (tmp_path / 'here.onnx').touch()
+    published = [
+        SimpleNamespace(
+            names=names,
+            path=tmp_path / f'{file}.onnx',
+            load=Network,
+            finds_people=names[0] == 'rtmo-s',
+            name=names[0],
+        )
+        for names, file in (
+            (('rtmo-s', 'rtmo'), 'here'),
+            (('c',), 'gone'),
+            (('human-s', 'human'), 'here'),
+        )
+    ]
+    monkeypatch.setattr(drafts, 'PUBLISHED', {n: p for p in published for n in p.names})
+    sources = DraftSources.choose([PoseNetworkFiles('human')])
+    assert ([*sources.networks], sources.network_name) == (['human', 'rtmo-s'], 'human')
+    assert sources.finder is None
+    sources.chosen_network = 'rtmo-s'
+    assert sources.finder is sources.networks['rtmo-s']
+    assert DraftSources.choose([]).network_name == ''
+
+
 # Calibration.
 
 
@@ -436,18 +557,20 @@ def test_the_network_that_has_learned_here_is_preferred_with_its_own_scores(page
 # Poses of another program.
 
 
-def estimates(path: Path, *shifts: float, frame: int = 5) -> PoseResults:
+def estimates(
+    folder: Path, *shifts: float, scores: Sequence[Sequence[float]] = ((0.9, 0.9, LEFT_OUT),)
+) -> PoseResults:
     persons = [
-        label(frame, n, shift, source='propagated', scores=[0.9, 0.9, LEFT_OUT])
+        label(5, n, shift, source='propagated', scores=scores[min(n, len(scores) - 1)])
         for n, shift in enumerate(shifts)
     ]
     frames = tuple(VideoFrame(n) for n in range(NUM_FRAMES))
-    write_labels(VideoLabels('clip', SKELETON, frames, tuple(persons)), path)
-    return PoseResults(path)
+    write_labels(VideoLabels('clip', SKELETON, frames, tuple(persons)), folder / 'poses.json')
+    return PoseResults(folder / 'poses.json')
 
 
 def test_poses_of_another_program_are_drafts(page_with, tmp_path: Path):
-    results = estimates(tmp_path / 'poses.json', 0, 40)
+    results = estimates(tmp_path, 0, 40)
     page = page_with(None, drafts=DraftSources(results=results))
     found = ask(page, 'find', frame=5)['drafts']['5']
     assert [joint[2] for joint in found[0]['keypoints']] == [2, 2, 0]
@@ -457,10 +580,28 @@ def test_poses_of_another_program_are_drafts(page_with, tmp_path: Path):
 
 def test_poses_of_other_joints_draft_nothing(page_with, tmp_path: Path):
     path = tmp_path / 'poses.json'
-    estimates(path, 0)
+    estimates(tmp_path, 0)
     names = json.loads(path.read_text())
     for category in names['categories']:
         category['keypoints'] = ['wing', 'tail_base', 'antenna']
     path.write_text(json.dumps(names))
     page = page_with(None, drafts=DraftSources(results=PoseResults(path)))
     assert 'knows other joints' in refused(page, 'find', frame=5)
+
+
+def test_a_network_that_finds_people_itself_needs_no_detector(page_with, tmp_path: Path):
+    """It finds the white blocks of frame 5, the first and the third of eight."""
+    names = [*SKELETON.keypoint_names]
+    metadata = {'task': 'pose', 'kpt_shape': '[3, 3]', 'kpt_names': f'{{0: {names}}}'}
+    (tmp_path / 'net.onnx').write_bytes(one_stage_network(joints=3, metadata=metadata))
+    files = PoseNetworkFiles(str(tmp_path / 'net.onnx'))
+    page = page_with(None, drafts=DraftSources.choose([files]))
+    found = sorted(draft['keypoints'] for draft in find(page))
+    places = np.array([[1, 0], [2, 2], [3, 4]])
+    np.testing.assert_allclose(
+        np.array(found)[..., :2], [places, np.add(places, [32, 0])], atol=1e-4
+    )
+    ask(page, 'discard', frame=5)
+    assert len(ask(page, 'box', frame=5, box=[30.0, 0, 20, 32])['drafts']['5']) == 1
+    ask(page, 'discard', frame=5)
+    assert 'sees no person in this box' in refused(page, 'box', frame=5, box=[100.0, 0, 10, 20])

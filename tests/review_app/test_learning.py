@@ -420,9 +420,7 @@ def test_a_request_that_says_nothing_is_refused(open_page):
 
 def test_the_process_itself_learns(open_page, monkeypatch: pytest.MonkeyPatch):
     """The pictures are numbers, on which nobody can be found: it says so, and changes nothing."""
-    # In its minutes it would take far more steps than the page waits for here.
-    monkeypatch.setattr(learning, 'LEAST_STEPS', 2)
-    monkeypatch.setattr(learning, 'STEPS_PER_POSE', 0)
+    monkeypatch.setattr(learning, 'training_steps', lambda num_poses: 2)
     page = open_page()
     page.learn()
     state = page.wait_until_learned()

@@ -21,10 +21,12 @@ from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
+from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app import video_review as video_review_module
 from stdpose_mm.review_app.journal import Journal
+from stdpose_mm.review_app.project import ReviewInputs
 from stdpose_mm.review_app.shown_poses import GIVEN, PersonPoses
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -387,6 +389,31 @@ def test_several_videos_are_opened_but_for_one_that_cannot_be(
     edit = {'type': 'mark_absent', 'person': 1, 'frame': 5}
     assert page.post('/edits', {**body, 'edit': edit}, video=2).status_code == 200
     assert [page.get(video=video)['revision'] for video in (0, 2)] == [0, 1]
+
+
+def test_a_video_that_was_added_is_opened_when_videos_are_looked_for(
+    start: Callable, two_people, tmp_path: Path, video: Path
+):
+    known: list[set[Path]] = []
+    other = ReviewInputs(VideoFiles(video), tmp_path / 'other.jsonl', tmp_path / 'other.json')
+
+    def list_more(projects: set[Path]) -> list[ReviewInputs]:
+        known.append(projects)
+        if len(known) == 1:
+            raise InputError('clip9.mp4 has no labels')
+        return [] if other.project in projects else [other]
+
+    page = Page(access_to(start(two_people, list_more=list_more)))
+    key = page.client.get('/api/project').json()['key']
+    answers = [page.client.post('/api/project', headers={'Origin': HERE}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [422, 200, 200]
+    assert answers[0].json()['error'] == 'clip9.mp4 has no labels'
+    assert [len(answer.json()['videos']) for answer in answers[1:]] == [2, 2]
+    assert [video['state'] for video in wait_until_opened(page)] == ['in work', 'unlabelled']
+    assert page.get(video=1)['frames'] == NUM_FRAMES
+    # What the page keeps unsent is of the same project.
+    assert page.client.get('/api/project').json()['key'] == key
+    assert known[0] == {tmp_path / 'labels.review.jsonl'}
 
 
 def test_a_project_that_is_closed_waits_for_the_video_that_is_being_opened(

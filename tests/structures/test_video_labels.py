@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stdpose_mm.structures import (
     PersonLabel,
@@ -39,44 +43,62 @@ def test_only_given_labels_keep_their_frames_and_their_given_joints():
     assert [label.visibility.tolist() for label in given.persons] == [[2, 2, 2], [2, 0, 2]]
 
 
+SIDES = [
+    *(('left', 'right'), ('links', 'rechts'), ('linke', 'rechte'), ('linker', 'rechter')),
+    *(('gauche', 'droite'), ('gauche', 'droit'), ('izquierda', 'derecha'), ('izq', 'der')),
+    *(('izquierdo', 'derecho'), ('esquerda', 'direita'), ('esquerdo', 'direito'), ('esq', 'dir')),
+    *(('sinistra', 'destra'), ('sinistro', 'destro'), ('sx', 'dx'), ('左', '右'), ('l', 'r')),
+    *(('esquerra', 'dreta'), ('vänster', 'höger'), ('venstre', 'højre'), ('lewa', 'prawa')),
+    *(('levý', 'pravý'), ('левая', 'правая'), ('sol', 'sağ'), ('왼', '오른')),
+]
+"""Left and right in English, German, French, Spanish, Portuguese, Italian and further languages."""
+
+PARTS = ['hand', 'knie', 'genou', 'mano', 'joelho 2', 'occhio', 'hind paw 10', 'rib']
+
+
+@given(
+    sides=st.sampled_from(SIDES) | st.just(('l', 'r')),
+    parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=3, unique=True),
+    form=st.sampled_from(['{side}_{part}', '{part} {side}', '{part}-{side}', '{part} ({side})']),
+    case=st.sampled_from([str.lower, str.title, str.upper]),
+    is_joined=st.booleans(),
+    order=st.permutations(range(9)),
+)
+def test_sides_are_known_by_names_as_other_tools_write_them(
+    sides: tuple[str, str],
+    parts: list[str],
+    form: str,
+    case: Callable[[str], str],
+    is_joined: bool,
+    order: list[int],
+):
+    """As left_hand, HAND LEFT, Hand (Left), LeftHand, handL; two joints have no partner."""
+    pairs = []
+    for part in parts:
+        pair = [case(form.format(side=side, part=part)) for side in sides]
+        if is_joined and '(' not in form and case is not str.upper:
+            pair = [re.sub('[-_ ]', '', name.title()) for name in pair]
+        pairs.append(pair)
+    names = ['nose', 'left_horn', *(name for pair in pairs for name in pair)]
+    mirrors = dict(pairs) | {right: left for left, right in pairs}
+    names = [names[i] for i in order if i < len(names)]
+    skeleton = Skeleton((*names,))
+
+    assert [names[i] for i in skeleton.flip_indices] == [mirrors.get(n, n) for n in names]
+    lefts, rights = zip(*pairs, strict=True)
+    expected = ['left' if n in lefts else 'right' if n in rights else 'middle' for n in names]
+    assert [*skeleton.sides] == expected
+
+
 @pytest.mark.parametrize(
     ('left', 'right'),
     [
-        ('left_elbow', 'right_elbow'),
-        ('ear_left', 'ear_right'),
-        ('l_wrist', 'r_wrist'),
-        ('wrist_L', 'wrist_R'),
-        ('LWrist', 'RWrist'),
-        ('wristL', 'wristR'),
-        ('LeftWrist', 'RightWrist'),
-        ('forelegL1', 'forelegR1'),
-        ('FL_paw', 'FR_paw'),
-        ('LEFT WRIST', 'RIGHT WRIST'),
-        ('LStiletto', 'RStiletto'),
-        ('lwrist', 'rwrist'),
-        ('earl', 'earr'),
-        ('fl_paw', 'fr_paw'),
-        ('wrist (L)', 'wrist (R)'),
-        ('linke_hand', 'rechte_hand'),
-        ('Linker Arm', 'Rechter Arm'),
-        ('auge_links', 'auge_rechts'),
-        ('main_gauche', 'main_droite'),
-        ('GENOU GAUCHE', 'GENOU DROIT'),
-        ('mano_izquierda', 'mano_derecha'),
-        ('ojoIzquierdo', 'ojoDerecho'),
-        ('mao_esquerda', 'mao_direita'),
-        ('joelho esquerdo', 'joelho direito'),
-        ('mano_sinistra', 'mano_destra'),
-        ('occhio sinistro', 'occhio destro'),
-        ('mano_sx', 'mano_dx'),
-        ('左手', '右手'),
+        *(('forelegL1', 'forelegR1'), ('FL_paw', 'FR_paw'), ('LStiletto', 'RStiletto')),
+        *(('lwrist', 'rwrist'), ('earl', 'earr'), ('fl_paw', 'fr_paw'), ('wristL', 'wristR')),
     ],
 )
-def test_sides_are_known_by_names_as_other_tools_write_them(left, right):
-    skeleton = Skeleton(('nose', right, left, 'left_horn'))
-    # A joint without a partner mirrors to itself.
-    assert skeleton.flip_indices == (0, 2, 1, 3)
-    assert skeleton.sides == ('middle', 'right', 'left', 'middle')
+def test_a_letter_in_a_word_may_be_a_side(left: str, right: str):
+    assert Skeleton(('nose', right, left)).sides == ('middle', 'right', 'left')
 
 
 @pytest.mark.parametrize(

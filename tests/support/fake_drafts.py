@@ -35,4 +35,4 @@ class Network:
 def sources(network: Network, boxes: Sequence[Sequence[float]]) -> DraftSources:
     """Make sources of drafts with a detector that finds people in the same boxes everywhere."""
     found = FrameBoxes(np.array(boxes, float).reshape(-1, 4), np.ones(len(boxes)))
-    return DraftSources(network.name, lambda: network, lambda picture: found)  # type: ignore[arg-type]
+    return DraftSources({network.name: lambda: network}, network.name, lambda picture: found)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 @contextmanager
 def serve(
-    folder: Path, sent: float = 1, resumes: bool = False, pause: float = 0
+    folder: Path, sent: float = 1, resumes: bool = False, pause: float = 0, status: int = 200
 ) -> Iterator[tuple[str, list[str]]]:
     """Serve a folder: its address, and the requests.
 
@@ -23,6 +23,7 @@ def serve(
         sent: Share of each file that comes before the connection is closed.
         resumes: Whether a part of a file can be asked for.
         pause: Seconds after each byte that is sent.
+        status: Status of every answer; one of an error has no content.
     """
     requests = []
 
@@ -32,6 +33,9 @@ def serve(
 
         def do_GET(self) -> None:
             start = self.headers.get('Range')
+            if status >= 400:
+                self.send_error(status)
+                return
             if not resumes or start is None:
                 super().do_GET()
                 return

@@ -20,8 +20,8 @@ from stdpose_mm.labelling.propagation.auto.joint_matching import (
     TrainedMatcher,
 )
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    NetworkChunk,
     NetworkHeatmapEstimator,
-    gather_heatmaps,
 )
 from stdpose_mm.labelling.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.labelling.propagation.gap_heatmaps import GapHeatmaps
@@ -29,12 +29,17 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 
 
 def match_joints(
-    frames: FrameSource, candidates: Candidates, matcher: TrainedMatcher
+    frames: FrameSource,
+    candidates: Candidates,
+    matcher: TrainedMatcher,
+    networks: Sequence[NetworkChunk] = (),
 ) -> JointMatches:
-    """Compare every frame of a gap with the labels at its ends."""
+    """Compare every frame of a gap with the labels at its ends, and show it to networks."""
     search = JointSearch(candidates, matcher)
     for frame in candidates.times.tolist():
         search.add(frame, frames[frame])
+        for network in networks:
+            network.add(frame, frames[frame])
     return search.matches()
 
 
@@ -56,12 +61,12 @@ def features_of_gap(
         matcher: Compares pictures with the labels.
         chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
         heatmaps: Heatmaps of networks that see windows, for some or all of these frames.
-        networks: Networks of single frames, with the joints of the labels among theirs; see
-            :func:`gather_heatmaps`.
+        networks: Networks of single frames, with the joints of the labels among theirs.
     """
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
-    matches = match_joints(frames, candidates, matcher)
+    chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
+    matches = match_joints(frames, candidates, matcher, chunks)
     around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
-    around += gather_heatmaps(frames, gap, candidates, networks)
+    around += [found for chunk in chunks if (found := chunk.around())]
     return extract_fusion_features(gap, tracks, candidates, matches, frames.size, around)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.labelling.evidence import PoseHeatmaps, PoseNetwork
+from stdpose_mm.labelling.evidence import PersonCrop, PoseHeatmaps, PoseNetwork
 from stdpose_mm.structures import Skeleton
 
 from .moving_pictures import POINTS
@@ -26,9 +26,12 @@ class PeakNetwork(PoseNetwork):
         self.offset, self.height = np.array(offset), height
         self.seen = []
 
-    def estimate(self, pictures, boxes):
-        self.seen.append([int(picture[0, 0, 0]) for picture in pictures])
-        assert boxes.shape == (len(pictures), 4)
+    def view(self, picture, box):
+        assert box.shape == (4,)
+        return PersonCrop(picture, np.eye(2, 3))
+
+    def estimate_crops(self, crops):
+        self.seen.append([int(crop.picture[0, 0, 0]) for crop in crops])
         y, x = np.mgrid[:60, :80] * 2.0
         maps = []
         for name in self.skeleton.keypoint_names:
@@ -36,7 +39,7 @@ class PeakNetwork(PoseNetwork):
             at_x, at_y = place + self.offset
             maps.append(self.height * np.exp(-((x - at_x) ** 2 + (y - at_y) ** 2) / (2 * 2.0**2)))
         affine = np.array([[0.5, 0, 0], [0, 0.5, 0]])
-        count = len(pictures)
+        count = len(crops)
         return PoseHeatmaps(
             np.tile(np.array(maps, np.float32), (count, 1, 1, 1)),
             np.tile(affine, (count, 1, 1)),

@@ -52,15 +52,15 @@ def _write_posetrack17(source: Path, target: Path) -> None:
     """Write annolist files, and pictures numbered from 1."""
     for number, split in enumerate(SPLITS, start=1):
         labels = read_labels(_label_file(source, split))
-        video = f'{number:06d}_bonn'
+        video = f'{number:06d}_mpii'
         entries = []
         for frame in labels.frames:
-            name = f'images/bonn/{video}/{frame.index + 1:08d}.jpg'
+            name = f'images/bonn_5sec/{video}/{frame.index + 1:08d}.jpg'
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source / str(frame.file_name), target / name)
             people = [_annorect(p) for p in labels.persons if p.frame_index == frame.index]
             entries.append({'image': [{'name': name}], 'annorect': people})
-        file = target / 'annotations' / split / f'{video}.json'
+        file = target / 'annotations' / split / f'{video}_relpath_5sec_{split}sub.json'
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps({'annolist': entries}))
 
@@ -108,12 +108,9 @@ def _write_jhmdb(source: Path, data: Path) -> None:
         fields['info'] = {'video': f'videos/{name}.mp4'}
         file.write_text(json.dumps(fields))
         (data / 'jhmdb_split').mkdir(exist_ok=True)
-        write_label_list(data / 'jhmdb_split' / f'{split}.txt', [str(file)])
-        people = data / 'people' / file.name
-        write_labels(labels, people, 'posetrack18')
-        people.write_text(json.dumps({**json.loads(people.read_text()), 'info': fields['info']}))
-        listed = {'train': 'people', 'val': 'choose'}[split]
-        write_label_list(data / 'people' / f'{listed}.txt', [str(people)])
+        listed = {'train': 'fit', 'val': 'choose'}[split]
+        for part in (split, listed):
+            write_label_list(data / 'jhmdb_split' / f'{part}.txt', [str(file)])
 
 
 def _without_ears(labels: VideoLabels) -> VideoLabels:

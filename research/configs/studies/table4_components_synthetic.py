@@ -16,3 +16,10 @@ _components = {
 }
 _ablation = 'research/configs/ablations/stdpose_tiny_propagation_synthetic'
 entries = [dict(name=name, config=f'{_ablation}_{part}.py') for name, part in _components.items()]
+entries.append(
+    dict(
+        name='(f) with an embedding of each token in TFF',
+        config=f'{_ablation}_f_mi.py',
+        cfg_options={'model.neck.tff.feature_size': (8, 6)},
+    )
+)

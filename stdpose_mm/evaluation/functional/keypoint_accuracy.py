@@ -297,7 +297,7 @@ def pair_tracks(
     scores = [
         np.where(p.labelled, np.nan if p.scores is None else p.scores, np.nan) for p in counterparts
     ]
-    given = [(p.is_given) & ~p.propagated for p in counterparts]
+    is_given = [(p.is_given) & ~p.propagated for p in counterparts]
     tracks = np.array([p.track_id for p in people], dtype=np.int64)
     indices = np.array([p.frame_index for p in people], dtype=np.int64)
     follows = (np.diff(tracks) == 0) & (np.diff(indices) == 1)
@@ -311,7 +311,7 @@ def pair_tracks(
         predicted=np.array([p.keypoints for p in counterparts]).reshape(*shape, 2),
         has_prediction=np.array([p.labelled for p in counterparts], dtype=bool).reshape(shape),
         scores=np.array(scores).reshape(shape),
-        given=np.array(given, dtype=bool).reshape(shape),
+        given=np.array(is_given, dtype=bool).reshape(shape),
         scored=scored,
         centre=centre,
     )

@@ -86,25 +86,27 @@ def pad_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPoses
     scores = np.full((*shape, len(joints)), MISSING_SCORE)
     track_ids = np.full(shape, -1, dtype=np.int64)
     head_sizes = np.full(shape, np.nan)
-    known = all(person.track_id is not None for person in people)
+    are_tracked = all(person.track_id is not None for person in people)
     if people:
         # Joining them end to end and splitting again is more than twice as fast as np.stack.
         num_joints = labels.skeleton.num_keypoints
         points = np.concatenate([p.keypoints for p in people]).reshape(-1, num_joints, 2)
         visibility = np.concatenate([p.visibility for p in people]).reshape(-1, num_joints)
         unscored = np.full(num_joints, MISSING_SCORE)
-        given = [unscored if p.scores is None else p.scores for p in people]
+        scores_of_people = [unscored if p.scores is None else p.scores for p in people]
         no_box = np.full(4, np.nan)
         boxes = np.concatenate([no_box if p.head_box is None else p.head_box for p in people])
         keypoints[frame, slot] = points.take(joints, axis=1)
         exists[frame, slot] = visibility.take(joints, axis=1) > NOT_LABELLED
         present[frame, slot] = True
-        confidence = np.concatenate(given).reshape(-1, num_joints)
+        confidence = np.concatenate(scores_of_people).reshape(-1, num_joints)
         scores[frame, slot] = confidence.take(joints, axis=1)
         head_sizes[frame, slot] = HEAD_SIZE_FACTOR * np.hypot(boxes[2::4], boxes[3::4])
-        if known:
+        if are_tracked:
             track_ids[frame, slot] = [p.track_id for p in people]
-    return PaddedPoses(keypoints, exists, present, scores, track_ids if known else None, head_sizes)
+    return PaddedPoses(
+        keypoints, exists, present, scores, track_ids if are_tracked else None, head_sizes
+    )
 
 
 def pair_frames(

@@ -11,7 +11,7 @@ from stdpose_mm.errors import InputError, note
 from stdpose_mm.structures import Skeleton
 
 from .fields import Record, errors_of, quote
-from .joints import choose_categories, joint_order, possible_limbs
+from .joints import choose_categories, classes_of, joint_order, possible_limbs
 
 WHOLE_BODY_FIELDS = {'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts'}
 """Fields of annotations of COCO-WholeBody with further joints."""
@@ -112,7 +112,7 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
     orders = {
         id_of[name]: joint_order(joints_of[name], joints) or range(len(joints)) for name in names
     }
-    class_names = {id_of[name]: name if len(names) > 1 else '' for name in names}
+    class_names = {id_of[name]: of_people for name, of_people in classes_of(names).items()}
     unchosen = dict.fromkeys(with_joints.keys() - class_names.keys(), '')
     return Categories(skeleton, first.extra(), class_names, orders, {**others, **unchosen})
 

@@ -19,7 +19,7 @@ from .coco import holds_several_videos, is_coco, parse_coco
 from .fields import quote
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
-from .label_source import LabelSource, read_json, require_files
+from .label_source import LabelSource, read_json
 from .poses import note_corner, refuse_fractions, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import has_posetrack_form, parse_posetrack18
@@ -123,7 +123,9 @@ def _read(source: LabelSource, format: str | None, **options: Any) -> list[Video
     if form.is_json and form.folder:
         content = (_documents(source, _load(form.is_json)),)
     elif form.is_json:
-        content = (source.json if data is None else data,)
+        if data is None:
+            data = _recognise_zip(source, format)[1] if source.is_zip else source.json
+        content = (data,)
     taken = {name: value for name, value in options.items() if name in form.takes}
     result = _load(form.read)(source, *content, **taken)
     videos = [result] if isinstance(result, VideoLabels) else result
@@ -134,18 +136,16 @@ def _read(source: LabelSource, format: str | None, **options: Any) -> list[Video
 
 
 def _documents(source: LabelSource, is_format: Callable[[Any], bool]) -> Iterator[tuple[Path, Any]]:
-    """Yield the JSON files of a folder that have a format, and note which ones do not.
+    """Yield the JSON files of a folder or zip that have a format, and note which ones do not.
 
     Raises:
         InputError: If a file without this format is named like the others, except for numbers.
     """
     names: set[str] = set()
     others = {}
-    for file in require_files(source, source.json_files):
-        data, path = file.json, Path(file)
-        file.close()
+    for path, data in source.json_documents():
         # MMPose's file for a picture without people is an empty list.
-        if source.is_folder and data != [] and not is_format(data):
+        if (source.is_folder or source.is_zip) and data != [] and not is_format(data):
             others[path] = data
         else:
             names.add(re.sub('[0-9]+', '0', path.name))
@@ -258,14 +258,21 @@ def _format_of_json(data: Any) -> str | None:
     return next((n for n, form in forms if form.is_json and _load(form.is_json)(data)), None)
 
 
-def _recognise_zip(source: LabelSource) -> tuple[str, Any]:
-    """Find the format of a zip with one label file in JSON, and the parsed JSON."""
+def _recognise_zip(source: LabelSource, known_as: str | None = None) -> tuple[str, Any]:
+    """Find the format of a zip with a label file in JSON, or one a picture; return one's JSON."""
     parsed = source.zipped_json
     formats = {n: format for n, data in parsed.items() if (format := _format_of_json(data))}
-    if len(formats) != 1:
+    if known_as is not None:
+        named = [name for name, format in formats.items() if format == known_as]
+        formats = dict.fromkeys(named or parsed, known_as)
+    if not formats and len(parsed) == 1:
+        ((name, data),) = parsed.items()
+        raise foreign_json(f'{source}: {name}', data)
+    name, format = next(iter(formats.items()), ('', ''))
+    is_folder = {*formats.values()} == {format} and LABEL_FORMATS[format].folder
+    if len(formats) != 1 and not is_folder:
         what = listed([*formats], 3) or 'none'
         raise InputError(f'{source} is a zip, expected one label file in it ({what}), unpack it')
-    ((name, format),) = formats.items()
     return format, parsed[name]
 
 

@@ -9,7 +9,7 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -196,6 +196,15 @@ class LabelSource(os.PathLike[str]):
         """The JSON files of a zip: path in the zip -> parsed JSON."""
         files = {name: data for name, data in self.zipped.items() if name.lower().endswith('.json')}
         return {name: parse_json(f'{self}: {name}', data.decode()) for name, data in files.items()}
+
+    def json_documents(self) -> Iterator[tuple[Path, Any]]:
+        """Yield the path and the parsed JSON of each file of a folder or zip, or of a file."""
+        if not self.is_folder and self.is_zip:
+            yield from ((Path(self, name), data) for name, data in self.zipped_json.items())
+            return
+        for file in require_files(self, self.json_files):
+            yield Path(file), file.json
+            file.close()
 
     @property
     def is_hdf5(self) -> bool:

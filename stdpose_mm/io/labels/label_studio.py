@@ -25,8 +25,8 @@ from stdpose_mm.text import counted, listed
 
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
-from .fields import Record, errors_of, fields_of, require_distinct
-from .joints import join_ungrouped, note_numbered_people, note_unread, unify_joint_names
+from .fields import Record, fields_of, require_distinct
+from .joints import join_people, note_unread
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints, without_repeated
 
@@ -35,6 +35,8 @@ _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
 _PLACED = (_POINT, _BOX)
 _READ = (*_PLACED, _RELATION)
 _PICTURE = 'image'
+_TRACK = 'track '
+"""What precedes the number of a person in the info of its rectangle, which exports keep."""
 
 
 def is_label_studio(data: Any) -> bool:
@@ -49,8 +51,8 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     Points that belong to a rectangle (nested in it in the list of regions, or linked by a relation)
     are one person; the rectangle is the person's box, its label the skeleton's category. All points
     of a picture that belong to no rectangle are one person, too. Points placed by a person are
-    visible and 'given'; predicted points of a task without annotations are 'propagated'. The format
-    has no identities.
+    visible and 'given'; predicted points of a task without annotations are 'propagated'. The info
+    of a rectangle may give an identity, as ``track 3``.
 
     Args:
         path: The file, for names and messages.
@@ -94,16 +96,11 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     }
     unread = (_kind(r) for r in every if _kind(r) not in _READ and id(r) not in outlines)
     note_unread(path, 'other regions', unread)
-    note_numbered_people(path, [_label(p) for of in groups for p in of.get(None, {}).values()])
-    join_ungrouped(path, groups)
-    joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
-    names = dict.fromkeys(joint_of[_label(r)] for r in every if _kind(r) == _POINT)
+    names = [_label(r) for r in every if _kind(r) == _POINT]
     if not names:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
     boxes = {_label(r) for r in every if _kind(r) == _BOX or id(r) in outlines}
-    with errors_of(path):
-        category = boxes.pop() if len(boxes) == 1 else 'person'
-        skeleton = Skeleton((*names,), category=category)
+    joint_of, skeleton = join_people(path, groups, names, boxes)
     named = units if len(fields) > 1 else [unit._replace(field='') for unit in units]
     pictures = [
         _picture(*of_unit, joint_of, skeleton) for of_unit in zip(named, groups, strict=True)
@@ -228,7 +225,9 @@ def _picture(
         raise InputError(f'{task.file}: the regions of {task.where} state several sizes: {sizes}')
     people = []
     for box_id, of_person in points.items():
-        fields: Person = {'bbox': None if box_id is None else _box(by_id[box_id])}
+        fields: Person = {'bbox': None, 'identity': None}
+        if box_id is not None:
+            fields = {'bbox': _box(by_id[box_id]), 'identity': _track_of(by_id[box_id])}
         if is_prediction:
             scores = {joint_of[n]: point.number('score', 1.0) for n, point in of_person.items()}
             fields['scores'] = [scores.get(name, 0.0) for name in skeleton.keypoint_names]
@@ -283,6 +282,13 @@ def _box(region: Record) -> np.ndarray | None:
     return np.concatenate([box[:2] + low, high - low])
 
 
+def _track_of(region: Record) -> int | None:
+    # The info is a text or a list of texts.
+    info = str(region.peek('meta'))
+    number = re.search(rf'\b{_TRACK}([0-9]{{1,18}})\b', info, re.ASCII)
+    return int(number[1]) if number else None
+
+
 def _pixels(region: Record, *names: str) -> np.ndarray:
     value = region.record('value')
     per_cent = np.array([value.number(name) for name in names])
@@ -322,9 +328,9 @@ def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
     Given joints, and checked frames without people, become annotations. Frames with a propagated
     joint get a prediction of all joints with their scores, which Label Studio shows as a
     pre-annotation, and which the reader uses only if there is no annotation. Pictures have the
-    names in the labels, else ``<video>/<video>_000000000012.jpg``. Identities, occlusion, limbs and
-    head boxes are not written. A second file ``<name of the file>_config.xml`` holds the labeling
-    interface that the project needs.
+    names in the labels, else ``<video>/<video>_000000000012.jpg``. The info of a rectangle says
+    whose it is. Occlusion, limbs and head boxes are not written. A second file ``<name of the
+    file>_config.xml`` holds the labeling interface that the project needs.
 
     Args:
         labels: The labels; pictures need a size.
@@ -369,7 +375,8 @@ def _regions(
         if not person.has_joint:
             continue
         box = pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
-        yield _region(str(number), _BOX, skeleton.category, box, size)
+        info = {} if person.track_id is None else {'meta': {'text': [f'{_TRACK}{person.track_id}']}}
+        yield _region(str(number), _BOX, skeleton.category, box, size, **info)
         for joint in person.labelled.nonzero()[0]:
             fields: dict[str, Any] = {'parentID': str(number)}
             if person.scores is not None:

@@ -36,7 +36,7 @@ from .deeplabcut import OWN_SCORER, name_individuals, poses_by_individual
 from .fields import errors_of, require_distinct
 from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
-from .joints import choose_categories, joint_order, possible_limbs
+from .joints import choose_categories, classes_of, joint_order, possible_limbs
 from .label_source import LabelSource
 from .poses import completed_scores
 from .sleap import VIDEO_FILE
@@ -66,6 +66,7 @@ class _Poses(NamedTuple):
         xy: [T, K, 2], NaN for joints without a place.
         visibility: [T, K].
         scores: [T, K], NaN where unknown; None for a label.
+        class_name: See :class:`Identity`.
     """
 
     files: tuple[str, ...]
@@ -76,11 +77,12 @@ class _Poses(NamedTuple):
     xy: np.ndarray
     visibility: np.ndarray
     scores: np.ndarray | None = None
+    class_name: str = ''
 
 
 def is_nwb(source: LabelSource) -> bool:
     """Tell from its name and start whether a file is an NWB file."""
-    return source.is_hdf5 and Path(source).suffix == '.nwb'
+    return source.is_hdf5 and Path(source).suffix.lower() == '.nwb'
 
 
 def read_nwb(path: PathLike, category: str | None = None) -> list[VideoLabels]:
@@ -116,14 +118,15 @@ def read_nwb(path: PathLike, category: str | None = None) -> list[VideoLabels]:
         raise InputError(f'{path} has no PoseTraining or PoseEstimation of ndx-pose, expected one')
     joints_of = {p.skeleton.category: p.skeleton.keypoint_names for p in poses}
     chosen = choose_categories(path, joints_of, category)
-    joints = joints_of[chosen[0]]
+    joints, classes = joints_of[chosen[0]], classes_of(chosen)
     videos: dict[tuple[str, ...], list[_Poses]] = {}
     for p in poses:
         if p.skeleton.category in chosen:
             order = joint_order(p.skeleton.keypoint_names, joints)
             scores = None if p.scores is None else p.scores[:, order]
             xy, visibility = p.xy[:, order], p.visibility[:, order]
-            ordered = p._replace(xy=xy, visibility=visibility, scores=scores)
+            fields: dict[str, Any] = {'xy': xy, 'visibility': visibility, 'scores': scores}
+            ordered = p._replace(class_name=classes[p.skeleton.category], **fields)
             videos.setdefault(p.files, []).append(ordered)
     skeleton = next(p.skeleton for p in poses if p.skeleton.category == chosen[0])
     # Of paths with slashes or backslashes.
@@ -293,6 +296,7 @@ def _read_video(
 def _label(index: int, identity: Identity, slot: Mapping[bool, tuple[_Poses, int]]) -> PersonLabel:
     """Join the estimate and the label of a person in a frame."""
     poses, row = slot.get(False, slot.get(True))  # type: ignore[misc]
+    identity = identity._replace(class_name=poses.class_name)
     xy, visibility = poses.xy[row], poses.visibility[row]
     scores = np.full(len(xy), np.nan) if poses.scores is None else poses.scores[row]
     is_labelled = np.zeros(len(xy), bool)

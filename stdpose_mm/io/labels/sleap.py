@@ -14,7 +14,6 @@ are written in this form.
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -43,19 +42,16 @@ from .coco import VIDEO_FIELDS
 from .fields import errors_of, quote, require_distinct
 from .frame_numbers import frame_indices
 from .identities import Identity, number_tracks
-from .joints import choose_categories, joint_order
+from .joints import choose_categories, classes_of, joint_order
 from .label_source import LabelSource
 from .poses import completed_scores, leave_out_empty
 
 VIDEO_FILE = 'file_name'
 
-_AUTOMATIC = re.compile('skeleton(-[0-9]+)?', re.IGNORECASE)
-"""Names of skeletons that nobody has named."""
-
 
 def is_sleap(source: LabelSource) -> bool:
     """Tell from its name and start whether a file is a SLEAP project."""
-    return source.is_hdf5 and Path(source).suffix == '.slp'
+    return source.is_hdf5 and Path(source).suffix.lower() == '.slp'
 
 
 def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]:
@@ -157,11 +153,9 @@ def _choose_skeletons(path: PathLike, project: Any, category: str | None) -> _Ch
     used = [skeleton for skeleton in used if names[id(skeleton)] in chosen]
     joints = used[0].node_names
     limbs = tuple((int(a), int(b)) for a, b in used[0].edge_inds)
-    if len(chosen) == 1 or any(map(_AUTOMATIC.fullmatch, chosen)):
-        # SLEAP itself has one skeleton; others with these joints come from merged projects.
-        names = dict.fromkeys(names, '')
+    classes = classes_of(chosen)
     layouts = {
-        id(skeleton): (joint_order(skeleton.node_names, joints), names[id(skeleton)])
+        id(skeleton): (joint_order(skeleton.node_names, joints), classes[names[id(skeleton)]])
         for skeleton in used
     }
     return Skeleton(tuple(joints), limbs, used[0].name or 'person'), layouts

@@ -34,7 +34,7 @@ from stdpose_mm.text import counted, listed
 
 from .deeplabcut import OWN_SCORER
 from .fields import MAX_EXACT, Record, errors_of, number_in, quote
-from .joints import choose_categories
+from .joints import choose_categories, classes_of
 from .known_skeletons import unnamed_skeleton
 from .label_source import LabelSource, read_text, require_files
 from .labelled_pictures import (
@@ -83,7 +83,7 @@ class _Layout:
         is_own: Whether this package wrote the lines from labels that are not all given.
         width_with_id: How many numbers follow the box if a line ends in the identity of the person;
             0 if no line does.
-        classes: Number of each class that is read -> its name.
+        classes: Number of each class that is read -> the class of its people.
     """
 
     skeleton: Skeleton
@@ -215,10 +215,12 @@ def _label_files(source: LabelSource) -> list[LabelSource]:
     if not any(map(os.path.getsize, files)):
         # A killed run may have left a hidden folder.
         folder = Path(source)
-        below = ((file, file.relative_to(folder).parts[:-1]) for file in folder.rglob('*.txt'))
+        below = ((file, file.relative_to(folder).parts[:-1]) for file in folder.rglob('*.[tT]*'))
         paths = [f for f, parts in below if _LABELS in parts and parts[0][0] != '.']
-        texts = [LabelSource(f) for f in sorted(paths, key=lambda f: (f.parent, natural_order(f)))]
-        files = [file for file in texts if Path(file).is_file() and _may_be_label(file)]
+        paths.sort(key=lambda file: (file.parent, natural_order(file)))
+        texts = [LabelSource(file) for file in paths if file.is_file()]
+        texts = [*filter(_is_text, texts)]
+        files = [*filter(_may_be_label, texts)]
     names = sorted(Path(file).name for file in {*texts} - {*files})
     names = [n for n in names if n.lower() not in _NO_LABELS and not is_leftover(Path(n))]
     if files and names:
@@ -291,10 +293,11 @@ def _find_layout(
         raise InputError(
             f'{path} holds {most} numbers per person, expected {count} x {dimensions} (kpt_shape)'
         )
+    of_people = classes_of([*classes.values()])
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     return _Layout(
         skeleton=_skeleton(path, config, count, classes),
-        classes=classes,
+        classes={number: of_people[name] for number, name in classes.items()},
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
         is_own=config.peek(_SCORER) == OWN_SCORER,
@@ -365,7 +368,8 @@ def _joint_names(config: Record, count: int, classes: Iterable[int]) -> list[str
             raise config.error('kpt_names', what)
         names = Record(config.file, 'kpt_names', {'names': used[0]}).texts('names')
         # The joints of a class with fewer joints than another one are followed by zeros.
-        if len(names) < count in map(len, by_class.values()):
+        others = [of for of in by_class.values() if not isinstance(of, list) or len(of) == count]
+        if len(names) < count and others:
             return names
     elif 'kpt_names' in config or 'node_names' in config:
         names = config.texts('kpt_names' if 'kpt_names' in config else 'node_names')
@@ -441,7 +445,7 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     fields: Person = {
         'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size]),
         'identity': int(line.joints[-1]) if has_identity else None,
-        'class_name': layout.classes[line.category] if len(layout.classes) > 1 else '',
+        'class_name': layout.classes[line.category],
     }
     located = np.where(is_placeholder(points), NOT_LABELLED, VISIBLE)
     if not layout.is_prediction:

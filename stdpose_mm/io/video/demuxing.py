@@ -37,9 +37,9 @@ def video_streams(container: Any) -> list[Any]:
     """
     flags = av.stream.Disposition
     # FFmpeg has no codec context for an unknown codec.
-    known = [stream for stream in container.streams.video if stream.codec_context]
+    streams = [stream for stream in container.streams.video if stream.codec_context]
     return sorted(
-        (stream for stream in known if not stream.disposition & flags.attached_pic),
+        (stream for stream in streams if not stream.disposition & flags.attached_pic),
         key=lambda film: (film.width * film.height, bool(film.disposition & flags.default)),
         reverse=True,
     )
@@ -105,7 +105,7 @@ def warn_if_cut_short(
     return True
 
 
-class Edit(NamedTuple):
+class EditListEntry(NamedTuple):
     """An entry of an edit list, in the time base of its track: what is shown, and how fast.
 
     Args:
@@ -124,7 +124,7 @@ class Edit(NamedTuple):
         return self.begin + self.lasts * self.rate if self.lasts else math.inf
 
 
-def read_edits(path: str, stream: Any) -> list[Edit]:
+def read_edits(path: str, stream: Any) -> list[EditListEntry]:
     """Read the edit list of a stream; FFmpeg, which ignores rates, does not apply it here.
 
     Returns:
@@ -144,7 +144,7 @@ def read_edits(path: str, stream: Any) -> list[Edit]:
             form = '>Qqi' if data[start] else '>Iii'
             for ticks, begin, rate in struct.iter_unpack(form, data[start + 8 : end]):
                 lasts = Fraction(ticks, scale) / stream.time_base
-                edits.append(Edit(lasts, begin, Fraction(rate, 2**16)))
+                edits.append(EditListEntry(lasts, begin, Fraction(rate, 2**16)))
     return edits
 
 
@@ -163,7 +163,7 @@ def _boxes(data: mmap, kind: bytes, start: int, end: int) -> Iterator[tuple[int,
 
 
 def follow_edits(
-    path: str, times: Sequence[int], edits: Sequence[Edit]
+    path: str, times: Sequence[int], edits: Sequence[EditListEntry]
 ) -> list[tuple[Fraction, int]]:
     """List the frames that an edit list shows; a frame that is shown slowly is counted once.
 

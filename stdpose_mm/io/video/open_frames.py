@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, compress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ from .video_frames import VideoFrames
 
 _OPEN_VIDEOS = 8
 
-_CAMERA = re.compile('(?:cam|camera|view|angle|kinect|gopro)[-_ ]?[0-9]+')
+_CAMERA = re.compile(
+    '(?:cam|[ck]am[eé]ra|c[aá]mara|view|vue|angle|channel|sensor|kinect|gopro)[-_ ]?[0-9]+'
+)
 _LETTERS = str.maketrans('0123456789', 'abcdefghij')
 
 _MAX_SERIES = 50
@@ -103,7 +105,8 @@ def _require_one_series(folder: Path, pictures: Sequence[Path]) -> None:
         numbers = re.findall('[0-9]+', name)
         form = forms.setdefault(re.sub('[0-9]+', '#', name), {})
         form[tuple(int(number[-18:]) for number in numbers)] = picture.name
-    series = sorted((form for form in forms.values() if len(form) > 1), key=len, reverse=True)
+    series = [_without_constants(form) for form in forms.values() if len(form) > 1]
+    series.sort(key=len, reverse=True)
     for first, second in combinations(series[:_MAX_SERIES], 2):
         shared = sorted(first.keys() & second.keys())
         if 2 * len(shared) >= len(second) and len(shared) > 1:
@@ -112,6 +115,12 @@ def _require_one_series(folder: Path, pictures: Sequence[Path]) -> None:
                 f'forms with the same numbers ({len(shared)} of them), as of two cameras, of depth '
                 'or of masks: put the pictures of one form into a folder of their own'
             )
+
+
+def _without_constants(names: dict[tuple[int, ...], str]) -> dict[tuple[int, ...], str]:
+    """Leave out the numbers that all names of one form share."""
+    varying = [len({*column}) > 1 for column in zip(*names, strict=True)]
+    return {tuple(compress(numbers, varying)): name for numbers, name in names.items()}
 
 
 def _require_distinct(folder: Path, pictures: Sequence[Path]) -> None:

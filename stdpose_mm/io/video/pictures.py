@@ -152,10 +152,13 @@ class PagedFrames(FrameSource):
         self._forget()
 
     def _forget(self) -> None:
+        self._open()
+        self._cache = FrameCache(_CACHED_BYTES)
+
+    def _open(self) -> None:
         from PIL import Image
 
         self._image: Any = Image.open(io.BytesIO(Path(self._path).read_bytes()))
-        self._cache = FrameCache(_CACHED_BYTES)
 
     def path_of(self, index: int) -> str:
         """Return the file, which is the same for all frames."""
@@ -176,6 +179,9 @@ class PagedFrames(FrameSource):
         return self.shared(index).copy()
 
     def _page(self, index: int) -> np.ndarray:
+        if self._image.format == 'PNG' and index < self._image.tell():
+            # Pillow miscounts the chunks of a PNG file when it goes back.
+            self._open()
         with system_errors_of(f'{self._path}: frame {index} cannot be decoded'):
             self._image.seek(index)
             return _decode_with_pillow(self._path, self._image)

@@ -3,4 +3,4 @@ program has estimated.
 """
 
 from .load_pose_network import PoseNetworkFiles, load_pose_network
-from .pose_network import HeatmapSource, PoseHeatmaps, PoseNetwork
+from .pose_network import HeatmapSource, PersonCrop, PoseHeatmaps, PoseNetwork

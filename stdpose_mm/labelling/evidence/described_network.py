@@ -11,12 +11,19 @@ import numpy as np
 from scipy.special import expit
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import OnnxSession, start_session
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.boxes import crop_affine
 
 from .network_description import NetworkDescription
-from .pose_network import PoseHeatmaps, PoseNetwork, finish_heatmaps, scaling, simcc_heatmaps
+from .pose_network import (
+    PersonCrop,
+    PoseHeatmaps,
+    PoseNetwork,
+    finish_heatmaps,
+    scaling,
+    simcc_heatmaps,
+)
 
 ONNX_DTYPES = ('float32', 'float16')
 """Data types that the input of an ONNX network may have."""
@@ -36,6 +43,9 @@ class DescribedNetwork(PoseNetwork):
             description disagree.
     """
 
+    border = cv2.BORDER_CONSTANT
+    """OpenCV's mode of extending pictures."""
+
     def __init__(
         self,
         path: Path,
@@ -48,8 +58,8 @@ class DescribedNetwork(PoseNetwork):
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             taken = ' and '.join(str(list(input_shape)) for input_shape in input_shapes)
             raise InputError(
-                f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give a '
-                'top-down pose network'
+                f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give another '
+                'pose network'
             )
         self._channels_last = shape[1] != 3
         height, width = shape[1:3] if self._channels_last else shape[2:]
@@ -68,26 +78,18 @@ class DescribedNetwork(PoseNetwork):
             )
         self.input_size = size
 
-    def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
-        """See :meth:`PoseNetwork.estimate`."""
-        inputs, to_crop = self._crop(pictures, boxes, cv2.BORDER_CONSTANT)
-        return finish_heatmaps(*self._heatmaps(self._run(inputs)), to_crop)
+    def view(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
+        """See :meth:`PoseNetwork.view`."""
+        affine = crop_affine(
+            box, self.input_size, self.description.padding, self.description.geometry
+        )
+        crop = cv2.warpAffine(picture, affine, self.input_size, borderMode=self.border)
+        return PersonCrop(crop, affine)
 
-    def _crop(
-        self, pictures: Sequence[np.ndarray], boxes: np.ndarray, border: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Crop N boxes, extending the pictures with OpenCV's mode ``border``.
-
-        Returns:
-            The network's inputs, and the [N, 2, 3] affines from pixels of each picture to its crop.
-        """
-        padding, geometry = self.description.padding, self.description.geometry
-        to_crop = np.stack([crop_affine(box, self.input_size, padding, geometry) for box in boxes])
-        crops = [
-            cv2.warpAffine(picture, affine, self.input_size, borderMode=border)
-            for picture, affine in zip(pictures, to_crop, strict=True)
-        ]
-        return self._normalise(np.stack(crops)), to_crop
+    def estimate_crops(self, crops: Sequence[PersonCrop]) -> PoseHeatmaps:
+        """See :meth:`PoseNetwork.estimate_crops`."""
+        pictures, to_crop = map(np.stack, zip(*crops, strict=True))
+        return finish_heatmaps(*self._heatmaps(self._run(self._normalise(pictures))), to_crop)
 
     def _normalise(self, crops: np.ndarray) -> np.ndarray:
         """Normalise crops BGR uint8 [N, H, W, 3] to the network's input in float32."""
@@ -160,13 +162,16 @@ class OnnxPoseNetwork(DescribedNetwork):
     Args:
         path: The file. Inputs [N, 3, H, W], or [N, H, W, 3], in one of ``ONNX_DTYPES``.
         description: Its inputs and outputs; the file may give the input size instead.
+        session: The file, if it is loaded already.
 
     Raises:
         InputError: If the file cannot be run, has other inputs, or the input size is given nowhere.
     """
 
-    def __init__(self, path: Path, description: NetworkDescription) -> None:
-        self._session = start_session(path, 'another pose network')
+    def __init__(
+        self, path: Path, description: NetworkDescription, session: OnnxSession | None = None
+    ) -> None:
+        self._session = session or start_session(path, 'another pose network')
         inputs = self._session.inputs
         super().__init__(path, description, [node.shape for node in inputs])
         if inputs[0].dtype not in ONNX_DTYPES:

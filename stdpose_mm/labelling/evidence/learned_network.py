@@ -21,8 +21,7 @@ from stdpose_mm.structures.boxes import POSE_MARGIN
 from stdpose_mm.structures.decode_gaussians import peak_windows
 from stdpose_mm.text import counted
 
-from .described_network import DescribedNetwork, OnnxPoseNetwork
-from .load_pose_network import PoseNetworkFiles
+from .described_network import DescribedNetwork
 from .network_description import NetworkDescription
 from .pose_network import unmap
 
@@ -110,6 +109,8 @@ class LearnedNetwork(DescribedNetwork):
     Raises:
         InputError: If it is another file.
     """
+
+    border = cv2.BORDER_REPLICATE
 
     def __init__(self, path: Path) -> None:
         self._session = start_session(path, 'a network that learned from labels')
@@ -214,9 +215,10 @@ class LearnedNetwork(DescribedNetwork):
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
+        views = (self.view(*pair) for pair in zip(pictures, boxes, strict=True))
+        crops, to_crop = map(np.stack, zip(*views, strict=True))
         cropped = prior @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
-        outputs = self._run(crops, cropped)
+        outputs = self._run(self._normalise(crops), cropped)
         maps = np.mean([outputs[member] for member in members], axis=0)
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
         scale = np.array(self.input_size) / maps.shape[:1:-1]
@@ -230,15 +232,6 @@ class LearnedNetwork(DescribedNetwork):
             prior = np.full((len(inputs), self.skeleton.num_keypoints, 2), np.nan)
         named_inputs = {'crops': inputs, 'prior': prior.astype(np.float32)}
         return self._session.run(self._session.outputs, named_inputs)
-
-
-def load_onnx(files: PoseNetworkFiles, device: str) -> DescribedNetwork:
-    """Load a network from an ONNX file: one that has learned from labels, or a described one."""
-    path, preset = files.path, files.companion
-    is_undescribed = preset is None and path.is_file()
-    if is_undescribed and ONNX_RECORD in start_session(path, 'another pose network').metadata:
-        return LearnedNetwork(path)
-    return OnnxPoseNetwork(path, NetworkDescription.of_network(path, preset))
 
 
 def has_few_joints(labelled: np.ndarray) -> np.ndarray:
@@ -297,6 +290,14 @@ def fit_calibrator(certainty: np.ndarray, right: np.ndarray) -> ScoreCalibrator:
     """
     scores, outcomes = np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
     return ScoreCalibrator.fit(scores, outcomes)
+
+
+def training_steps(num_poses: int) -> int:
+    """Return the number of training steps for as many labelled poses.
+
+    With few labels a training is short; the next one, with more labels, continues from its network.
+    """
+    return min(max(25 * num_poses, 400), 1000)
 
 
 def require_enough(num_frames: int) -> None:

@@ -27,7 +27,14 @@ from stdpose_mm.io.disk.file_names import find_installed_config
 from stdpose_mm.models.pretrained import model_weights
 from stdpose_mm.structures import to_corners
 
-from .pose_network import PoseHeatmaps, PoseNetwork, finish_heatmaps, scaling, simcc_heatmaps
+from .pose_network import (
+    PersonCrop,
+    PoseHeatmaps,
+    PoseNetwork,
+    finish_heatmaps,
+    scaling,
+    simcc_heatmaps,
+)
 
 _NOT_FOR_CROPS = ('LoadImage', 'GenerateTarget', 'PackPoseInputs')
 """Transforms of a test pipeline that take no part in cropping."""
@@ -81,17 +88,16 @@ class MMPoseNetwork(PoseNetwork):
                 f'has {joints} joints, give the config that the checkpoint was trained with'
             )
 
-    def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
-        """See :meth:`PoseNetwork.estimate`."""
-        samples = [self._cropped(*pair) for pair in zip(pictures, boxes, strict=True)]
-        crops = [torch.from_numpy(crop.transpose(2, 0, 1).copy()) for crop, _ in samples]
+    def estimate_crops(self, crops: Sequence[PersonCrop]) -> PoseHeatmaps:
+        """See :meth:`PoseNetwork.estimate_crops`."""
+        inputs = [torch.from_numpy(crop.transpose(2, 0, 1).copy()) for crop, _ in crops]
         with torch.inference_mode():
-            data = self.model.data_preprocessor({'inputs': crops, 'data_samples': []})
+            data = self.model.data_preprocessor({'inputs': inputs, 'data_samples': []})
             output = self.model.head(self.model.extract_feat(data['inputs']))
-        return finish_heatmaps(*self._heatmaps(output), np.stack([affine for _, affine in samples]))
+        return finish_heatmaps(*self._heatmaps(output), np.stack([crop.to_crop for crop in crops]))
 
-    def _cropped(self, picture: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crop a picture; return the crop, and the [2, 3] affine from the picture to its pixels."""
+    def view(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
+        """See :meth:`PoseNetwork.view`."""
         corners = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
         sample = self._crop(
             {
@@ -105,7 +111,8 @@ class MMPoseNetwork(PoseNetwork):
             }
         )
         origin, right, down = sample['transformed_keypoints'][0]
-        return sample['img'], np.stack([right - origin, down - origin, origin], axis=1)
+        to_crop = np.stack([right - origin, down - origin, origin], axis=1)
+        return PersonCrop(sample['img'], to_crop)
 
     def _heatmaps(self, output: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Turn a head's output into the arguments of :func:`finish_heatmaps`."""

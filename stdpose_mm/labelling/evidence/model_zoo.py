@@ -126,7 +126,8 @@ def find_network(name: str) -> ZooModel | PublishedNetwork:
     """
     zoo = read_model_zoo()
     model = zoo.get(name.lower())
-    if model is None and (not zoo or name.lower() in PUBLISHED):
+    is_usable = model is not None and model.is_usable
+    if not is_usable and (not zoo or name.lower() in PUBLISHED):
         return find_published(name)
     if model is None:
         usable = [

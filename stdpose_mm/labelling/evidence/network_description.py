@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ast import literal_eval
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.onnx_session import OnnxSession
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_sets import JOINT_SETS
 
@@ -21,8 +23,11 @@ KNOWN_NETWORKS: dict[str, Any] = yaml.safe_load(
 )
 """Tables of presets and published networks."""
 
+ONE_STAGE: dict[str, dict[str, Any]] = KNOWN_NETWORKS['one_stage']
+"""Output of networks that find people and their joints in one pass -> other fields."""
+
 _CHOICES = {
-    'output': ('heatmap', 'simcc'),
+    'output': ('heatmap', 'simcc', *ONE_STAGE),
     'colours': ('rgb', 'bgr'),
     'geometry': ('mmpose', 'udp', 'centre'),
     'activation': ('none', 'sigmoid'),
@@ -47,7 +52,9 @@ class NetworkDescription:
 
     Args:
         joints: Names of its K joints.
-        output: 'heatmap' [N, K, h, w], or 'simcc' [N, K, bins] for x and for y.
+        output: 'heatmap' [N, K, h, w], or 'simcc' [N, K, bins] for x and for y; 'yolo', 'rtmo' or
+            'rfdetr' for a network that finds people, too: of the other fields, only ``input_size``,
+            ``mean``, ``std`` and ``colours`` then count.
         input_size: (width, height) of the input in pixels; None if the file gives it.
         mean: Subtracted from each colour, 0..255, in the order of ``colours``.
         std: Each colour is then divided by it.
@@ -100,8 +107,18 @@ class NetworkDescription:
             raise InputError(f'joints: {error}') from error
 
     @classmethod
-    def of_network(cls, path: Path, preset: str | None) -> NetworkDescription:
-        """Return the description of a network: a preset, or the JSON file beside the network.
+    def of_network(
+        cls, path: Path, preset: str | None, session: OnnxSession | None = None
+    ) -> NetworkDescription:
+        """Return the description of a network.
+
+        It is a preset, or the JSON file beside the network, which adds to what an ONNX file says
+        itself and may be missing if that is enough.
+
+        Args:
+            path: File of the network.
+            preset: Name of a preset; None without one.
+            session: The file, if it is an ONNX file.
 
         Raises:
             InputError: If there is none, or the network does not exist.
@@ -109,8 +126,16 @@ class NetworkDescription:
         if not path.is_file():
             raise InputError(f'pose network {path} does not exist, give an ONNX or .tflite file')
         sidecar = path.with_suffix('.json')
+        in_file = {} if session is None else _recognise_one_stage(path, session)
         if preset is None and sidecar.is_file():
-            return cls.read(sidecar)
+            return cls.read(sidecar, in_file)
+        if preset is None and 'joints' in in_file:
+            return cls.from_fields(in_file)
+        if preset is None and in_file:
+            raise InputError(
+                f'{path} does not name its joints, name all in their order in a file '
+                f'{sidecar.name} beside it: {{"joints": ["nose", ...]}}'
+            )
         if preset not in PRESETS:
             unknown = '' if preset is None else f' and no preset {preset!r}'
             raise InputError(
@@ -120,8 +145,12 @@ class NetworkDescription:
         return PRESETS[preset]
 
     @classmethod
-    def read(cls, path: Path) -> NetworkDescription:
+    def read(cls, path: Path, in_file: Mapping[str, Any] | None = None) -> NetworkDescription:
         """Read a JSON file with these fields; ``joints`` may name one of ``JOINT_SETS``.
+
+        Args:
+            path: The JSON file.
+            in_file: Fields that the network's own file states, and the JSON file may correct.
 
         Raises:
             InputError: If the file cannot be read, or has other fields or values.
@@ -129,6 +158,8 @@ class NetworkDescription:
         field_names = [field.name for field in fields(cls)]
         try:
             content = json.loads(path.read_text('utf-8'))
+            if isinstance(content, Mapping):
+                content = {**(in_file or {}), **content}
             if not isinstance(content, Mapping) or not {'joints'} <= {*content} <= {*field_names}:
                 raise InputError(
                     f'expected an object with {", ".join(field_names)}, at least joints'
@@ -142,9 +173,11 @@ class NetworkDescription:
     @classmethod
     def from_fields(cls, content: Mapping[str, Any]) -> NetworkDescription:
         """Make a description from fields whose tuples may be lists, see :meth:`read`."""
+        output = content.get('output')
+        of_form = ONE_STAGE.get(output, {}) if isinstance(output, str) else {}
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
-            for name, value in content.items()
+            for name, value in {**of_form, **content}.items()
         }
         joints = values['joints']
         if isinstance(joints, str):
@@ -169,3 +202,48 @@ def described_files(files: PoseNetworkFiles, video: str | None) -> dict[str, Pat
     sidecar = path.with_suffix('.json')
     is_described = files.companion is None and (sidecar.exists() or not path.exists())
     return {'0': path, '1': sidecar} if is_described else {'0': path}
+
+
+def _recognise_one_stage(path: Path, session: OnnxSession) -> dict[str, Any]:
+    """Return the fields that the file of a one-stage network states; {} for any other network.
+
+    Raises:
+        InputError: If its metadata cannot be read.
+    """
+    outputs, metadata = {*session.outputs}, session.metadata
+    if outputs in ({'dets', 'keypoints'}, {'dets', 'labels', 'keypoints'}):
+        # MMDeploy's names and RF-DETR's. All published networks of theirs find COCO's joints.
+        return {'joints': 'coco', 'output': 'rfdetr' if 'labels' in outputs else 'rtmo'}
+    if metadata.get('task') != 'pose' or 'kpt_shape' not in metadata:
+        return {}
+    values: dict[str, Any] = {'output': 'yolo'}
+    if 'imgsz' in metadata:
+        values['input_size'] = read_metadata(path, metadata, 'imgsz', ())[::-1]
+    names = [*read_metadata(path, metadata, 'kpt_names', {}).values()]
+    num_joints, _ = read_metadata(path, metadata, 'kpt_shape', ())
+    # Without names, Ultralytics writes numbers.
+    if names and not all(name.isdecimal() for name in names[0]):
+        values['joints'] = names[0]
+    elif num_joints == len(JOINT_SETS['coco']) and "'person'" in metadata.get('names', ''):
+        values['joints'] = 'coco'
+    return values
+
+
+def read_metadata(path: Path, metadata: Mapping[str, str], key: str, default: Any) -> Any:
+    """Read a Python literal in the metadata of a network.
+
+    Args:
+        path: The file, for the error.
+        metadata: Its metadata.
+        key: The entry.
+        default: Its value if there is none; the value has the type of its items.
+
+    Raises:
+        InputError: If it is no literal.
+    """
+    try:
+        return literal_eval(metadata[key]) if key in metadata else default
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(
+            f'the entry {key} of {path} cannot be read ({one_line(error)}), export it again'
+        ) from error

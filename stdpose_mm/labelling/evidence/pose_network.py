@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -60,6 +60,7 @@ class PersonFrames(NamedTuple):
             before or after the gap, or one of the two nearest if only one side has labels; NaN for
             other joints.
         flow: Paths of optical flow from the labels at the ends of the gap.
+        views: What :meth:`HeatmapSource.view` has taken from the N pictures.
     """
 
     frames: FrameSource
@@ -67,6 +68,19 @@ class PersonFrames(NamedTuple):
     boxes: np.ndarray
     labels: Mapping[int, np.ndarray]
     flow: FlowPaths
+    views: Sequence[Any] = ()
+
+
+class PersonCrop(NamedTuple):
+    """A person as a network sees it.
+
+    Attributes:
+        picture: [H', W', 3] in the network's input size.
+        to_crop: [2, 3] affine from pixels of the whole picture to pixels of the crop.
+    """
+
+    picture: np.ndarray
+    to_crop: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,17 @@ class HeatmapSource(ABC):
         """
         return
 
+    def view(self, picture: np.ndarray, box: np.ndarray) -> Any:
+        """Take from a picture what :meth:`estimate_frames` needs of it; by default nothing.
+
+        A gap has more pictures than fit into memory, and each is read once for all sources.
+
+        Args:
+            picture: BGR uint8 [H, W, 3].
+            box: [4] the person's box ``[x, y, w, h]`` in pixels.
+        """
+        return
+
     @abstractmethod
     def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
         """Estimate the heatmaps of a person in N frames."""
@@ -141,9 +166,16 @@ class PoseNetwork(HeatmapSource):
 
     def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
-        return self.estimate([person.frames[index] for index in person.indices], person.boxes)
+        return self.estimate_crops(person.views)
 
     @abstractmethod
+    def view(self, picture: np.ndarray, box: np.ndarray) -> PersonCrop:
+        """Crop a person, see :meth:`HeatmapSource.view`."""
+
+    @abstractmethod
+    def estimate_crops(self, crops: Sequence[PersonCrop]) -> PoseHeatmaps:
+        """Estimate the heatmaps of the people in N crops."""
+
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
         """Estimate the heatmaps of a person in each of N pictures.
 
@@ -151,6 +183,7 @@ class PoseNetwork(HeatmapSource):
             pictures: BGR uint8 [H, W, 3].
             boxes: [N, 4] person boxes ``[x, y, w, h]`` in pixels.
         """
+        return self.estimate_crops([self.view(*pair) for pair in zip(pictures, boxes, strict=True)])
 
     def find(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray
@@ -278,7 +311,7 @@ def finish_heatmaps(
         maps = cells.mean(axis=(3, 5))
         to_heatmap = to_heatmap / factor
         to_heatmap[..., 2] -= (factor - 1) / 2 / factor
-    known = np.ones(maps.shape[:2], dtype=bool)
+    has_heatmap = np.ones(maps.shape[:2], dtype=bool)
     if joints is not None:
         joints = unmap(joints, to_crop)
-    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, known, joints)
+    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, has_heatmap, joints)

@@ -1,13 +1,10 @@
-"""Heatmaps drawn from poses that another program has estimated."""
+"""Poses that another program has estimated, as evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.disk.file_names import video_name
@@ -22,36 +19,13 @@ from stdpose_mm.io.labels import (
     stands_for_many,
 )
 from stdpose_mm.io.labels.label_files import find_file_of, listed_files, may_hold_labels
-from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
-from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
-from stdpose_mm.structures.draw_gaussians import draw_gaussians
+from stdpose_mm.structures import PersonLabel, VideoLabels
 
+from .estimated_poses import EstimatedPoses
 from .load_pose_network import PoseNetworkFiles
-from .pose_network import DRAWN_SIDE, HeatmapSource, PersonFrames, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
-
-_SIGMA = 8 / 3
-"""Standard deviation in cells: 6 % of the larger side of the box, as estimates are about that far
-off on fast clips."""
-
-_HEIGHT = 0.5
-"""Height of the peak of a joint with score 1. A position says less than a heatmap, which also shows
-how certain the network is; full peaks cost more accuracy than they bring if labels are close
-(research/docs/evidence_networks.md, "Poses in place of heatmaps")."""
-
-_LEAST_IOU = 0.2
-"""IoU of the boxes below which an estimate is of another person. It is low because the network may
-have found only a part of the person."""
-
-_LEAST_INSIDE = 0.8
-"""Share of an estimate's box that must lie in the person's box if their IoU is too low: the program
-may estimate only the head."""
-
-_LEAST_SCORE = 0.3
-"""Joints with a score below this share of the pose's best score do not count for its box: some
-programs put joints that they do not see at arbitrary positions."""
 
 _MARKS_GIVEN = 'coco', 'posetrack18', 'posetrack21', 'cvat'
 """Formats in which only this package marks joints as propagated. A SLEAP project, for example, may
@@ -61,11 +35,8 @@ _ANY_SIZE = 1, 1
 """Picture size for files with relative coordinates if only their joint names matter."""
 
 
-class PoseResults(HeatmapSource):
-    """Gaussians at the joints that another program has estimated, half as high as their scores.
-
-    In each frame, the pose is used whose box overlaps most with the person's box. Without such a
-    pose, and for joints without a position, there is no heatmap.
+class PoseResults(EstimatedPoses):
+    """Poses that another program has estimated.
 
     Args:
         path: A label file with the poses of one video, which are used for any video; a label file
@@ -93,37 +64,14 @@ class PoseResults(HeatmapSource):
 
     def require_video(self, frames: FrameSource) -> None:
         """See :meth:`HeatmapSource.require_video`."""
-        self.people(frames)
+        self._people(frames)
 
-    def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
-        """See :meth:`HeatmapSource.estimate_frames`.
+    def people_in(self, frames: FrameSource, index: int) -> Sequence[PersonLabel]:
+        """See :meth:`EstimatedPoses.people_in`."""
+        return self._people(frames).get(index, ())
 
-        Raises:
-            InputError: If there are no poses of this video, or they do not fit its frames.
-        """
-        maps = PoseHeatmaps.to_draw_on(person.boxes, self.skeleton.num_keypoints)
-        for row, (index, box) in enumerate(zip(person.indices, person.boxes, strict=True)):
-            pose = self.choose(person.frames, index, box)
-            if pose is None:
-                continue
-            affine, labelled = maps.to_heatmap[row], pose.labelled.astype(np.float32)
-            cells = pose.keypoints @ affine[:, :2].T + affine[:, 2]
-            drawn, weights = draw_gaussians(cells, labelled, (DRAWN_SIDE, DRAWN_SIDE), _SIGMA)
-            heights = np.ones(len(drawn)) if pose.scores is None else pose.scores.clip(0, 1)
-            maps.heatmaps[row] = drawn * (_HEIGHT * heights)[:, None, None]
-            maps.known[row] = weights > 0
-        return maps
-
-    def choose(self, frames: FrameSource, index: int, box: np.ndarray) -> PersonLabel | None:
-        """Choose the person in a box [4] of a frame; return None if nobody is in it."""
-        return _choose(self.people(frames).get(index, ()), box)
-
-    def people(self, frames: FrameSource) -> dict[int, list[PersonLabel]]:
-        """Return the people that were estimated in each frame of a video, by frame.
-
-        Raises:
-            InputError: If there are no poses of this video, or they do not fit its frames.
-        """
+    def _people(self, frames: FrameSource) -> dict[int, list[PersonLabel]]:
+        """Return the people in each frame of a video, by frame; see :meth:`people_in`."""
         source, video = self._source, (frames.name, len(frames), frames.size)
         if source.video != video:
             labels = match_frames(self._read(frames), frames, FrameOptions(subject='estimates'))
@@ -261,26 +209,3 @@ def _any_labels(path: Path) -> VideoLabels:
             # A folder may also hold files that are not label files.
             refused = refused or error
     raise refused or InputError(f'{path} holds no poses, give a file of estimated poses')
-
-
-def _choose(people: Sequence[PersonLabel], box: np.ndarray) -> PersonLabel | None:
-    """Choose the person in a box; return None if nobody is in it."""
-    if not people:
-        return None
-    boxes = np.stack([_box_of(person) for person in people])
-    chosen = match_box(box, boxes, _LEAST_IOU)
-    if chosen is None:
-        inside = np.flatnonzero(box_ioa(boxes, box) >= _LEAST_INSIDE)
-        if len(inside) == 1:
-            chosen = int(inside[0])
-    return None if chosen is None else people[chosen]
-
-
-def _box_of(person: PersonLabel) -> np.ndarray:
-    """Return the person's own box, or else the box around the joints that have a high score."""
-    if person.scores is not None and not (person.bbox is not None and person.has_box):
-        best = person.scores[person.labelled].max()
-        # If the best score is negative, a share of it is higher than the score itself.
-        unsure = person.scores < min(best, _LEAST_SCORE * best)
-        person = replace(person, visibility=np.where(unsure, NOT_LABELLED, person.visibility))
-    return person_box(person)

@@ -11,7 +11,8 @@ from stdpose_mm.io.downloads import PublishedFile
 from stdpose_mm.text import either
 
 from .described_network import OnnxPoseNetwork
-from .network_description import KNOWN_NETWORKS, PRESETS
+from .network_description import KNOWN_NETWORKS, ONE_STAGE, PRESETS
+from .one_stage_network import build_onnx_network
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class PublishedNetwork(PublishedFile):
         """The joint set that it finds, one of ``JOINT_SETS``."""
         return self.preset.partition('-')[2]
 
+    @property
+    def finds_people(self) -> bool:
+        """Whether it finds people and their joints, so that no detector is needed."""
+        return PRESETS[self.preset].output in ONE_STAGE
+
     def load(self) -> OnnxPoseNetwork:
         """Load it; fetch it first if it is missing.
 
@@ -36,7 +42,7 @@ class PublishedNetwork(PublishedFile):
             InputError: If it cannot be fetched or used.
         """
         description = replace(PRESETS[self.preset], input_size=self.input_size)
-        network = OnnxPoseNetwork(self.fetch(), description)
+        network = build_onnx_network(self.fetch(), description)
         network.name = self.name
         return network
 

@@ -84,7 +84,7 @@ class TrackResults(HeatmapSource):
 
     def estimate_frames(self, person: PersonFrames) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
-        frames, indices, boxes, labels, flow = person
+        frames, indices, boxes, labels, flow, _ = person
         tracks = self._tracks(frames)
         sides = boxes[:, 2:].max(axis=1)[:, None]
         rows, size = np.array(indices), (DRAWN_SIDE, DRAWN_SIDE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -29,6 +30,7 @@ from stdpose_mm.labelling.evidence.learned_network import (
     has_few_joints,
     least_side,
     require_enough,
+    training_steps,
 )
 from stdpose_mm.labelling.evidence.network_description import NetworkDescription
 from stdpose_mm.labelling.propagation import Tracks
@@ -52,6 +54,7 @@ _HIDE_EVERY = 4
 """One in this many labelled frames is hidden from a member; other frames from the other member."""
 
 MAX_STEPS = 2000
+"""Number of steps of a training that is given a time."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def learn_network(
     videos: Sequence[LabelledVideo],
     skeleton: Skeleton,
     out: Path,
-    minutes: float,
+    minutes: float = math.inf,
     earlier: LearnedNetwork | None = None,
     steps: int | None = None,
     listener: Callable[[float, float | None], None] = lambda done, right: None,
@@ -95,10 +98,11 @@ def learn_network(
         videos: The videos.
         skeleton: The joints of their labels.
         out: File to write (``.onnx``).
-        minutes: Time for training.
+        minutes: Largest training time.
         earlier: A network of the same joints to continue from. Labels hidden from one of its
             members stay hidden from that member.
-        steps: Maximum number of steps of each member, up to ``MAX_STEPS``, the default.
+        steps: Maximum number of steps of each member. The default is ``training_steps`` of the
+            poses, which gives equal networks on all machines, and ``MAX_STEPS`` with ``minutes``.
         listener: See :func:`~.network_trainer.train_together`.
         device: Where it is trained.
 
@@ -160,7 +164,9 @@ def learn_network(
         sampler = CropSampler(patches_seen, description, skeleton, turns, member)
         poses_hidden = _hidden_poses(hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
-    train_together(trainers, min(steps or MAX_STEPS, MAX_STEPS), 60 * minutes, listener)
+    if steps is None:
+        steps = MAX_STEPS if math.isfinite(minutes) else training_steps(len(everyone))
+    train_together(trainers, steps, 60 * minutes, listener)
     record = LearningRecord(
         network=description,
         seen=tuple(

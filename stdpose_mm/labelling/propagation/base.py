@@ -17,7 +17,7 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
-from .gaps import Gap, GapKey
+from .gaps import Gap
 
 ModelUse = Literal['none', 'optional', 'required']
 
@@ -130,14 +130,14 @@ class BasePropagator(ABC):
         return
 
     def describe_use(
-        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
+        self, warn_for_video: str | None = None, among: Collection[str] | None = None
     ) -> list[str]:
         """Describe how useful the evidence was in the gaps filled so far, in a sentence each.
 
         Args:
             warn_for_video: Name of the only video to describe, and only evidence that was of no use
                 in most of its gaps.
-            among: The gaps to describe; by default all.
+            among: Fingerprints of the gaps to describe; by default all.
         """
         return []
 

@@ -59,7 +59,7 @@ class GapHeatmaps:
         final_heatmaps: [F, K, h, w] float32 of every frame in its window, given labels included;
             zeros at frames with a label. None if the network sees single frames.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
-        shown: [F, K] bool: frames and joints that have a heatmap.
+        has_heatmap: [F, K] bool: frames and joints that have a heatmap.
         crops: The crops of the F frames, if the network sees windows.
     """
 
@@ -67,7 +67,7 @@ class GapHeatmaps:
     frame_heatmaps: np.ndarray
     final_heatmaps: np.ndarray | None
     to_heatmap: np.ndarray
-    shown: np.ndarray
+    has_heatmap: np.ndarray
     crops: Sequence[Crop] = ()
 
     def for_labels(self, mapping: JointMapping) -> GapHeatmaps:
@@ -77,7 +77,7 @@ class GapHeatmaps:
             self,
             frame_heatmaps=mapping.to_labels(self.frame_heatmaps, axis=1),
             final_heatmaps=None if final is None else mapping.to_labels(final, axis=1),
-            shown=mapping.to_labels(self.shown, axis=1),
+            has_heatmap=mapping.to_labels(self.has_heatmap, axis=1),
         )
 
 
@@ -317,7 +317,7 @@ class GapHeatmapEstimator:
         @lru_cache(maxsize=2)
         def label_maps(n: int, side: int, at: int) -> np.ndarray:
             chunk = chunks[n]
-            return encode(chunk.crops[at], chunk.poses[side], chunk.shown[side])
+            return encode(chunk.crops[at], chunk.poses[side], chunk.labelled[side])
 
         # Label heatmaps of all windows at once would take more memory than the network.
         for batch in equal_slices(len(windows), self.backend.batch_size):
@@ -327,7 +327,7 @@ class GapHeatmapEstimator:
                 views = [chunk.view(frame, window) for frame in window.frames]
                 rows.append([row_of[n][view] for view in views])
                 maps.append([label_maps(n, 0, views[0][1]), label_maps(n, 1, views[-1][1])])
-                masks.append(chunk.shown & np.array(window.given)[:, None])
+                masks.append(chunk.labelled & np.array(window.given)[:, None])
                 pose, has_joint = interpolate_pose(chunk.poses, masks[-1], window.position)
                 priors.append(encode(chunk.crops[window.key], pose, has_joint))
                 positions.append(window.position)
@@ -348,7 +348,7 @@ class CroppedChunk:
         keys: The frames to estimate.
         windows: The window of every key; empty if the network sees single frames.
         poses: [2, K, 2] labels at both ends of the gap in pixels, with the joints of the network.
-        shown: [2, K] bool: joints that the labels have.
+        labelled: [2, K] bool: joints that the labels have.
         crops: Frame index -> crop at the person's box in it, of the keys and the labelled frames,
             ascending.
         views: What the network sees, ascending.
@@ -360,7 +360,7 @@ class CroppedChunk:
     keys: range
     windows: list[Window]
     poses: np.ndarray
-    shown: np.ndarray
+    labelled: np.ndarray
     crops: dict[int, Crop]
     views: list[View]
     pictures: dict[View, np.ndarray] = field(default_factory=dict)
@@ -383,10 +383,10 @@ class CroppedChunk:
         read: set[int] = set()
         for window in self.windows:
             read.update(window.frames[1:-1])
-            for frame, is_given, labelled in zip(
-                (window.left, window.right), window.given, self.shown, strict=True
+            for frame, is_given, has_joint in zip(
+                (window.left, window.right), window.given, self.labelled, strict=True
             ):
-                if not (is_given and labelled.all()):
+                if not (is_given and has_joint.all()):
                     read.add(frame)
         return np.isin([frame for frame, _ in self.views], [*read])
 

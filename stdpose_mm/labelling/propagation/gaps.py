@@ -20,9 +20,6 @@ NEVER = -1
 Frames = int | Sequence[int] | np.ndarray
 """A frame, or several."""
 
-GapKey = tuple[int, range, bytes, bytes]
-"""Identity of a gap across edits: its track, its frames, and the poses at its ends."""
-
 
 @dataclass(frozen=True)
 class NearestLabels:
@@ -93,20 +90,12 @@ class Gap:
         return self.frames[-1] if self.right is None else self.right.frame_index
 
     @property
-    def key(self) -> GapKey:
-        """Return the identity of the gap across edits."""
-        left, right = (
-            b'' if label is None else label.keypoints.tobytes() for label in (self.left, self.right)
-        )
-        return self.track_id, self.frames, left, right
-
-    @property
     def given(self) -> list[int]:
         """Return the frames of the labels at the ends, ascending."""
         return [label.frame_index for label in (self.left, self.right) if label is not None]
 
     @property
-    def known(self) -> np.ndarray:
+    def has_label(self) -> np.ndarray:
         """Return [K] bool: joints with a label anywhere in the presence interval."""
         return self.before.exists | self.after.exists
 

@@ -18,7 +18,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .base import BasePropagator, GapCache, GapPoses
 from .gap_filler import GapFiller
-from .gaps import Gap, GapKey, split_into_chunks
+from .gaps import Gap, split_into_chunks
 
 AGREEMENT = 0.1
 """Distance in pose sizes below which two estimates of a joint are taken for the same place and
@@ -84,7 +84,7 @@ class LearnedPropagator(BasePropagator):
         self.base.require_evidence(frames)
 
     def describe_use(
-        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
+        self, warn_for_video: str | None = None, among: Collection[str] | None = None
     ) -> list[str]:
         """See :meth:`BasePropagator.describe_use`."""
         return self.base.describe_use(warn_for_video, among)
@@ -132,10 +132,10 @@ class LearnedPropagator(BasePropagator):
             frames, times[rows].tolist(), keypoints[rows], seen[rows], mapping
         )
         refined, certainty = keypoints.copy(), scores.copy()
-        known = np.ix_(rows, mapping.shared)
-        refined[known], certainty[known] = combine(
-            keypoints[known],
-            scores[known],
+        shared = np.ix_(rows, mapping.shared)
+        refined[shared], certainty[shared] = combine(
+            keypoints[shared],
+            scores[shared],
             places[:, mapping.in_model],
             probability[:, mapping.in_model],
             pose_sizes(keypoints, seen)[rows],

@@ -65,7 +65,7 @@ class WindowPropagator(BasePropagator):
         """
         if not gaps:
             return
-        labelled = np.any([gap.known for gap in gaps], axis=0)
+        labelled = np.any([gap.has_label for gap in gaps], axis=0)
         model = self.window_model
         mapping = JointMapping.by_name(skeleton, model.skeleton, labelled, model.trained_joints)
         is_known = np.isin(np.arange(len(labelled)), mapping.shared)

@@ -1,29 +1,25 @@
 """Layers for inference on a CPU that use oneDNN, with weights in its own layout.
 
 PyTorch passes float32 matrix products to MKL, which does not use the wide vectors of processors
-other than Intel's, and it converts the weights of every convolution to oneDNN's layout in every
-call. The layers here give the same results up to rounding; on an AMD EPYC linear layers take half
-the time. Batch normalisation, bias and activation are part of the layer before them. The layers can
-neither be trained nor saved.
+other than Intel's. The layers here give the same results up to rounding, and are faster. Batch
+normalisation, bias and GELU are part of the layer before them. The layers can neither be trained
+nor saved.
 """
 
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from stdpose_mm.bfloat16 import is_bfloat16_faster
 
 _ROWS = 1024
 """Number of rows of a typical input, for which oneDNN chooses the weight layout; any works."""
-
-_IMAGE = (8, 32, 24)
-"""Batch, height and width of a typical input, for the same purpose."""
 
 
 class MkldnnLinear(nn.Module):
@@ -87,42 +83,8 @@ class MkldnnPatchEmbedding(nn.Module):
         return self.linear(patches.transpose(2, 3).flatten(3)).permute(0, 3, 1, 2)
 
 
-class MkldnnDeconvolution(nn.Module):
-    """Deconvolution with its activation; the result is in channels-last layout.
-
-    Args:
-        layer: Layer that provides the weights.
-        dtype: Computation dtype, whatever the input's; float32 or bfloat16.
-        activation: 'none' or 'relu'.
-    """
-
-    def __init__(
-        self,
-        layer: nn.ConvTranspose2d,
-        dtype: torch.dtype = torch.float32,
-        activation: str = 'none',
-    ) -> None:
-        super().__init__()
-        settings = layer.padding, layer.output_padding, layer.stride, layer.dilation, layer.groups
-        self.weight = torch.ops.mkldnn._reorder_convolution_transpose_weight(
-            layer.weight.detach().to(dtype),
-            *settings,
-            [_IMAGE[0], layer.in_channels, *_IMAGE[1:]],
-        )
-        self.bias = None if layer.bias is None else layer.bias.detach().to(dtype)
-        self.dtype = dtype
-        self._settings: tuple[Any, ...] = (*settings, activation, [], '')
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Apply the layer: [N, C, H, W] -> [N, C', H', W'] in its dtype."""
-        inputs = inputs.to(self.dtype, memory_format=torch.channels_last)
-        return torch.ops.mkldnn._convolution_transpose_pointwise(
-            inputs, self.weight, self.bias, *self._settings
-        )
-
-
 def optimize_for_cpu(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
-    """Replace every linear layer and most convolutions of a model by oneDNN layers.
+    """Replace linear layers and patch embeddings by oneDNN layers; prepare deconvolutions.
 
     Args:
         model: A float32 model on the CPU in evaluation mode.
@@ -161,9 +123,8 @@ def _convert(model: nn.Module, dtype: torch.dtype) -> None:
                 activation = 'gelu'
             converted = MkldnnLinear(module.weight, module.bias, dtype, activation)
         elif isinstance(module, nn.ConvTranspose2d):
-            if isinstance(following, nn.ReLU):
-                activation = 'relu'
-            converted = MkldnnDeconvolution(module, dtype, activation)
+            # PyTorch then computes it in this layout, whatever the layout of the input.
+            convert_conv2d_weight_memory_format(module.to(dtype), torch.channels_last)
         elif isinstance(module, nn.Conv2d) and MkldnnPatchEmbedding.fits(module):
             converted = MkldnnPatchEmbedding(module, dtype)
         if converted is None:

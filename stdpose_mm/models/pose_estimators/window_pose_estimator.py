@@ -55,7 +55,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             :class:`TopdownPoseEstimator`.
 
     Raises:
-        InputError: If parts do not fit each other, or a head of MMPose cannot be used.
+        InputError: If parts do not fit each other, or a part of MMPose cannot be used.
     """
 
     def __init__(
@@ -70,6 +70,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     ) -> None:
         super().__init__(backbone=backbone, neck=neck, head=head, test_cfg=test_cfg, **kwargs)
         _require_head(self.head)
+        _require_windows(self.data_preprocessor, 'WindowDataPreprocessor')
+        _require_windows(getattr(self, 'neck', None), 'STDPoseSTRE')
         if neck is None and frame_head:
             raise InputError('a frame_head needs a neck, got neck=None')
         if frame_head is None and (frame_head_loss_weight or self.test_cfg.get('use_frame_head')):
@@ -329,6 +331,15 @@ def _require_head(head: nn.Module) -> None:
             f'the head {type(head).__name__} of MMPose reads a feature map, not the output of a '
             "neck for windows, use STDPoseSingleSourceHead with source='fused_feature', or "
             f"without a neck source='frame_feature', {advice}"
+        )
+
+
+def _require_windows(part: nn.Module | None, replacement: str) -> None:
+    """Refuse a part of MMPose that would read the frames of a window as channels or pictures."""
+    if _is_of_mmpose(part):
+        raise InputError(
+            f'{type(part).__name__} of MMPose is for single pictures, not for windows of frames, '
+            f'use {replacement}'
         )
 
 

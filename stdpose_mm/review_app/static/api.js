@@ -67,6 +67,9 @@ function post(path, body) {
 /** @returns {Promise<import('./messages.js').Project>} */
 export const getProject = () => getJson('/api/project');
 
+/** Look for videos again where the command looked for them. @returns {Promise<import('./messages.js').Project>} */
+export const findVideos = async () => read((await post('/api/project', {})).json());
+
 /** @param {number} video @returns {Promise<import('./messages.js').Video & {id: number, project_skeleton: import('./messages.js').SkeletonData|null}>} */
 export const getVideo = (video) => getJson(`/api/videos/${video}`);
 

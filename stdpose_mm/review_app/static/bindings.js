@@ -60,7 +60,7 @@ export const BINDINGS = {
   Identities: [
     ['I', 'add one', { i: () => placing.begin(null) }],
     ['S', 'swap with another from here on, or up to a frame', { s: () => askForOther(store, 'swap', submit) }],
-    ['E', 'merge into another', { e: () => askForOther(store, 'merge', submit) }],
+    ['E', 'merge into another; give a draft to another, or join two', { e: () => (drafts.current ? drafts.askForPerson() : askForOther(store, 'merge', submit)) }],
     ['F2', 'name the chosen one', { F2: () => state.person !== null && rename(state.person) }],
     ['Shift+H Shift+K', 'hide, lock the chosen one', { 'Shift+h': () => toggleChosen('unseen'), 'Shift+k': () => toggleChosen('locked') }],
     ['K', 'split: a new one from here on', { k: () => editPerson('split') }],

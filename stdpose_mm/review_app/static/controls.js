@@ -9,7 +9,7 @@ import { say } from './notices.js';
 import { goTo, timeline } from './open_video.js';
 import { showLegend } from './panels.js';
 import { nameOf } from './poses.js';
-import { submit, view } from './stage.js';
+import { drafts, submit, view } from './stage.js';
 import { choose, state, store, targetKey } from './state.js';
 
 /** Button -> the key whose action it takes. */
@@ -96,6 +96,7 @@ export function prepareControls() {
   for (const key of CHOSEN) {
     byId(`show-${key}`).addEventListener('change', () => choose(key, byId(`show-${key}`).value));
   }
+  byId('draft-network').addEventListener('change', () => drafts.useNetwork(byId('draft-network').value));
   byId('own-keys').addEventListener('change', () => byId('own-keys').files[0]?.text().then(setOwnKeys));
   setOwnKeys(localStorage.getItem('keys') ?? '{}');
   byId('alone-step').addEventListener('change', () => {

@@ -1,6 +1,6 @@
 /** Dialogs: the project's videos, export, identities, the skeleton of an unlabelled video. */
 
-import { getProject, postExport, postSave, Refused, ServerGone } from './api.js';
+import { findVideos, getProject, postExport, postSave, Refused, ServerGone } from './api.js';
 import { themeColours } from './colours.js';
 import { byId, make } from './dom.js';
 import { describeEdit } from './edits.js';
@@ -26,9 +26,11 @@ export function prepareDialogs() {
  * @param {Store} store
  * @param {(video: number) => void} open
  * @param {(error: unknown) => void} onError
+ * @param {boolean} [isAgain] whether it is shown already, so that no further videos are looked for
  */
-export async function showProject(store, open, onError) {
+export async function showProject(store, open, onError, isAgain = false) {
   try {
+    if (!isAgain) await findVideos().catch(onError);
     store.update({ project: await getProject() });
   } catch (error) {
     onError(error);
@@ -55,7 +57,7 @@ export async function showProject(store, open, onError) {
   if (!dialog.open) dialog.showModal();
   if (!project.videos.some((listed) => listed.state === 'loading')) return;
   setTimeout(() => {
-    if (dialog.open) showProject(store, open, onError);
+    if (dialog.open) showProject(store, open, onError, true);
   }, AGAIN_MS);
 }
 
@@ -143,6 +145,26 @@ const WHO = /** @type {Record<string, {title: string, text: string, verb: string
 });
 
 /**
+ * Ask for one of several choices.
+ * @param {{title: string, text: string, verb: string, choices: string[]}} question
+ * @param {(choice: number) => void} action called with the place of the choice
+ */
+export function askWhich({ title, text, verb, choices }, action) {
+  byId('other-title').textContent = title;
+  byId('other-text').textContent = text;
+  byId('other-choice').replaceChildren(...choices.map((choice, place) => make('option', { value: String(place) }, choice)));
+  byId('other-until').hidden = byId('other-last').disabled = true;
+  const confirm = byId('other-confirm');
+  confirm.textContent = verb;
+  // The form's method closes the dialog.
+  confirm.form.onsubmit = () => action(Number(byId('other-choice').value));
+  byId('other-choice').onkeydown = (/** @type {KeyboardEvent} */ { key }) => key === 'Enter' && confirm.click();
+  byId('other').showModal();
+  // If there is no choice to make, Enter confirms.
+  byId(choices.length > 1 ? 'other-choice' : 'other-confirm').focus();
+}
+
+/**
  * Ask for the other person of a swap or a merge.
  * @param {Store} store
  * @param {'swap'|'merge'} what
@@ -156,32 +178,22 @@ export function askForOther(store, what, submit) {
     return;
   }
   const { title, text, verb } = WHO[what];
-  byId('other-title').textContent = `${title}: ${nameOf(store.state, person)} and …`;
-  byId('other-text').textContent = `Frame ${shown}. ${text}`;
-  byId('other-choice').replaceChildren(
-    ...others.map((/** @type {number} */ other) =>
-      make('option', { value: String(other) }, capital(nameOf(store.state, other))),
-    ),
-  );
-  byId('other-until').hidden = what !== 'swap';
   const last = byId('other-last');
   last.min = String(shown);
   last.max = last.value = String(video.frames - 1);
-  const confirm = byId('other-confirm');
-  confirm.textContent = verb;
-  // The form's method closes the dialog.
-  confirm.form.onsubmit = () => {
-    const other = Number(byId('other-choice').value);
+  askWhich({
+    title: `${title}: ${nameOf(store.state, person)} and …`,
+    text: `Frame ${shown}. ${text}`,
+    verb,
+    choices: others.map((/** @type {number} */ other) => capital(nameOf(store.state, other))),
+  }, (place) =>
     submit(
       what === 'swap'
-        ? { type: 'swap', a: person, b: other, frame: shown, last: Number(last.value) }
-        : { type: 'merge', person, into: other },
-    );
-  };
-  byId('other-choice').onkeydown = (/** @type {KeyboardEvent} */ { key }) => key === 'Enter' && confirm.click();
-  byId('other').showModal();
-  // With only one other person there is no choice to make, so Enter confirms.
-  byId(others.length > 1 ? 'other-choice' : 'other-confirm').focus();
+        ? { type: 'swap', a: person, b: others[place], frame: shown, last: Number(last.value) }
+        : { type: 'merge', person, into: others[place] },
+    ),
+  );
+  byId('other-until').hidden = last.disabled = what !== 'swap';
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Drafts: poses that a network or a file proposes, which nothing counts before they are accepted. */
 
 import { postDrafts } from './api.js';
+import { askWhich } from './dialogs.js';
 import { byId, make, renew } from './dom.js';
 import { announce, closeButton, say, showState } from './notices.js';
 import {
@@ -197,6 +198,31 @@ export class DraftLayer {
         poses.need(shown, 1);
       });
     });
+  }
+
+  /** Ask whose the chosen draft is: of another person, of a new one, or a part of the person of another draft. */
+  askForPerson() {
+    const { current, open } = this;
+    const { state } = this.store;
+    const { persons, poses, shown } = state;
+    if (!current) return;
+    const others = persons.filter((/** @type {number} */ id) => id !== current.person && poses.of(shown, id)?.source !== 'given');
+    const changes = [
+      ...others.map((/** @type {number} */ id) => ({ text: capital(nameOf(state, id)), change: { do: 'give', person: id } })),
+      ...(current.person === null ? [] : [{ text: `A new ${categoryOf(state)}`, change: { do: 'give', person: null } }]),
+      ...open.map((other, place) => ({ text: `Joined with draft ${place + 1}: ${this.describe(other)}`, change: { do: 'join', other: other.id } }))
+        .filter(({ change }) => change.other !== current.id),
+    ];
+    if (!changes.length) return say('There is nobody else without a label here, and no other draft');
+    const question = { title: `Draft ${open.indexOf(current) + 1}: whose is it?`, text: this.describe(current), verb: 'Change' };
+    askWhich({ ...question, choices: changes.map(({ text }) => text) }, (place) =>
+      this.#ask({ ...changes[place].change, frame: shown, id: current.id }));
+  }
+
+  /** @param {string} network its name; '' for the usual one */
+  useNetwork(network) {
+    const { shown } = this.store.state;
+    return this.#ask({ do: 'choose', network, frame: Math.max(0, shown) });
   }
 
   // Accepting.
@@ -423,6 +449,7 @@ export class DraftLayer {
           ),
           make('button', { class: 'quiet', title: 'Accept (A)', 'aria-label': `Accept: ${this.describe(draft)}`, dataset: { key: `accept ${draft.id}` }, onclick: () => this.accept(draft) }, '✓'),
           make('button', { class: 'quiet', title: 'Discard (Del)', 'aria-label': `Discard: ${this.describe(draft)}`, dataset: { key: `discard ${draft.id}` }, onclick: () => this.discard(draft) }, '×'),
+          make('button', { class: 'quiet', title: 'Whose it is (E)', 'aria-label': `Whose it is: ${this.describe(draft)}`, dataset: { key: `whose ${draft.id}` }, onclick: () => { this.choose(draft); this.askForPerson(); } }, '⇄'),
         ),
       ),
     );

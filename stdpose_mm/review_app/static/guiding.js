@@ -144,7 +144,7 @@ export class DoubtTour {
   }
 }
 
-/** @param {{frame: number, person: number}} place */
+/** @param {{frame: number, person: number|null}} place */
 const keyOf = ({ frame, person }) => `${person}/${frame}`;
 
 /** Goes through the places to label, the best first, each once until there is new advice. */
@@ -161,9 +161,10 @@ export class LabelTour {
   }
 
   /** Tell whether the page knows of no label there, or only of one of some joints. */
-  /** @param {{frame: number, person: number}} place */
+  /** @param {{frame: number, person: number|null}} place */
   #isOpen({ frame, person }) {
     const { persons, poses, timeline } = this.store.state;
+    if (person === null) return true;
     const pose = poses.of(frame, person);
     if (pose) return !isAbsent(pose) && (pose.source === 'propagated' || pose.sources.includes('p'));
     const lane = timeline?.persons.find((candidate) => candidate.id === person);
@@ -171,7 +172,7 @@ export class LabelTour {
       !lane?.runs.some((run) => run[2] === 'given' && run[0] <= frame && frame <= run[1]);
   }
 
-  /** @returns {{frame: number, person: number, reason: string}|null} the place where `next` would go */
+  /** @returns {import('./messages.js').Place|null} the place where `next` would go */
   peek() {
     const { guidance, frame, person, poses } = this.store.state;
     const open = (guidance?.suggestions ?? []).filter((place) => this.#isOpen(place));

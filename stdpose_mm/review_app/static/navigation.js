@@ -67,7 +67,7 @@ export function goToLabel() {
   const next = labelTour.next();
   labelWantedAt = !next && isAdviceToCome() ? state.frame : -1;
   if (labelWantedAt >= 0) fetchGuidance();
-  if (!next) return say(labelWantedAt < 0 ? 'No frame is suggested' : 'Still looking for a frame to label: the page goes there');
+  if (!next) return say(labelWantedAt < 0 ? `No frame is suggested${state.persons.length ? '' : ': Shift+N plans the first ones'}` : 'Still looking for a frame to label: the page goes there');
   visit(next.frame, next.person);
   announce(`frame ${next.frame}: ${next.reason}`);
 }

@@ -81,6 +81,7 @@ const connection = new Connection(
     drafts: ({ first, last }) => {
       state.poses?.expire(first, last);
       needPoses();
+      timeline.refresh();
       refreshGuidance();
     },
   },

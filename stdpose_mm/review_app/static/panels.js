@@ -268,7 +268,11 @@ export function showGuidance(store, go) {
     byId('right-target').style.left = `${100 * target}%`;
     meter.setAttribute('aria-valuenow', right.toFixed(1));
   } else byId('verdict').textContent = 'Judging…';
-  const { source, find_refused } = guidance?.drafts ?? {};
+  const { source, find_refused, networks = [], chosen = '' } = guidance?.drafts ?? {};
+  const choice = byId('draft-network');
+  choice.parentElement.hidden = !networks.length;
+  renew(choice, ['', ...networks].map((name) => make('option', { value: name }, name || 'learned here, else as given')));
+  choice.value = chosen;
   byId('draft-source').textContent = guidance ? (source ? `Drafts come from ${source}.` : capital(`${find_refused ?? 'drafts come from the given poses'}.`)) : '';
   const doubtful = guidance?.doubtful ?? [];
   byId('doubt-count').textContent = String(guidance?.num_doubtful ?? 0);
@@ -289,10 +293,10 @@ export function showGuidance(store, go) {
   ]);
 }
 
-/** @param {Store} store @param {{frame: number, person: number, reason: string}|null} next */
+/** @param {Store} store @param {import('./messages.js').Place|null} next */
 export function showNext(store, next) {
   byId('go-label').disabled = !next;
-  byId('next-what').textContent = next ? `frame ${next.frame}, ${nameOf(store.state, next.person)}` : 'none';
+  byId('next-what').textContent = next ? `frame ${next.frame}${next.person === null ? '' : `, ${nameOf(store.state, next.person)}`}` : 'none';
   byId('go-label').title = next ? `${next.reason} (N; Enter accepts the pose first)` : 'Next frame to label (N)';
 }
 

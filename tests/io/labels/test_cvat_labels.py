@@ -311,15 +311,6 @@ def test_labels_with_the_same_points_are_classes(
     assert [p.extra[CLASS_NAME] for p in labels.persons] == ['left', 'right']
 
 
-def test_one_of_the_labels_can_be_chosen(tmp_path: Path):
-    path = of_two_labels(tmp_path, ('ear',))
-
-    with pytest.raises(InputError, match=r"different joints \('left', 'right'\), give"):
-        read_cvat(path)
-    labels = read_cvat(path, category='right')
-    assert (labels.skeleton.keypoint_names, len(labels.persons)) == (('ear',), 1)
-
-
 class TestTasksOfPictures:
     """CVAT counts the pictures of such a task, whatever frames of a video they are."""
 

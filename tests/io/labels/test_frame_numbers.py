@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
     FrameOptions,
     describe_frames,
@@ -61,7 +61,6 @@ class TestNames:
     @pytest.mark.parametrize(
         ('names', 'numbers'),
         [
-            (['000000.jpg', '000007.jpg'], [0, 7]),
             (['cam2_0007.jpg', 'cam2_0014.jpg'], [7, 14]),
             (['7_left_2.jpg', '14_left_2.jpg'], [7, 14]),
             ([f'clip_mp4-{n:04d}_jpg.rf.{HASH[n:]}.jpg' for n in (7, 14)], [7, 14]),
@@ -251,6 +250,8 @@ CLOCKS = {
     'colons': '{h:02}:{m:02}:{s:02}-{ms:03}',
     'letters': '{h}h{m:02}m{s:02}s{ms:03}',
     'units': '{h}h {m}min {s}.{ms:03}sec',
+    'all letters': '{h:02}h{m:02}m{s:02}s{ms:03}ms',
+    'blank and comma': '{seconds},{ms:03} seconds',
     'minutes and seconds': '{minutes}m{s}.{ms:03}s',
     'seconds': '{seconds}.{ms:03}s',
     'milliseconds': '{all_ms}ms',
@@ -263,9 +264,10 @@ class TestClocks:
     @given(
         times=st.lists(st.integers(0, 36_000_000), min_size=1, max_size=4, unique=True),
         around=st.sampled_from([('', ''), ('clip ', ''), ('DJI_0067-', '-crop'), ('frame', '_a')]),
+        case=st.sampled_from([str, str.upper]),
     )
     def test_a_time_is_read_with_all_its_parts(
-        self, form: str, times: list[int], around: tuple[str, str]
+        self, form: str, times: list[int], around: tuple[str, str], case: Callable[[str], str]
     ) -> None:
         names = []
         for all_ms in times:
@@ -273,7 +275,7 @@ class TestClocks:
             minutes, s = divmod(seconds, 60)
             h, m = divmod(minutes, 60)
             parts = dict(h=h, m=m, s=s, ms=ms, minutes=minutes, seconds=seconds, all_ms=all_ms)
-            names.append(f'{form.format(**parts).join(around)}.jpg')
+            names.append(f'{case(form.format(**parts)).join(around)}.jpg')
         numbering = numbering_of(names)
 
         assert numbering.kind == 'times'
@@ -286,6 +288,7 @@ class TestClocks:
             (['clip_00_00_58', 'clip_00_01_02'], [58, 62]),
             (['00_30_10'], [1810]),
             (['clip_2s', 'clip_6s'], [2, 6]),
+            (['clip_2min', 'clip_3min'], [120, 180]),
             (['frame0m5s', 'frame1m5s'], [5, 65]),
             (['clip 1:05', 'clip 1:07'], [65, 67]),
             (['clip_1-05.2', 'clip_2-07.1'], [65.2, 127.1]),
@@ -311,6 +314,7 @@ class TestClocks:
             ['a_01_02_05', 'a_01_02_45'],
             ['take_2-12.480', 'take_2-12.520'],
             ['take_2.001', 'take_2.101'],
+            ['clip_0m05', 'clip_1m05'],
         ],
         ids=str,
     )
@@ -357,27 +361,6 @@ class TestSeveralStatements:
     """Numbers in names, the fields frame_id, and times that may be in another unit."""
 
     @pytest.mark.parametrize(
-        ('numbers', 'ids', 'times', 'first'),
-        [
-            # Milliseconds, seconds and unevenly shown frames.
-            ((0, 7, 14, 25), (0, 7, 14, 25), (0, 233, 466, 833), 0),
-            ((0, 7, 14, 25), None, (0, 233, 466, 833), 0),
-            ((8, 12, 19), (7, 11, 18), (280, 440, 720), 1),
-            ((8, 12, 19), None, (0.28, 0.44, 0.72), 1),
-            ((0, 7, 14), (0, 7, 14), (0, 0.4, 0.5), 0),
-            ((3, 7), None, (0.12, 0.28), 0),
-        ],
-    )
-    def test_statements_that_agree_win(
-        self, numbers: Sequence[int], ids: Sequence[int] | None, times: Sequence[float], first: int
-    ) -> None:
-        names = [f'f_{number:04}.jpg' for number in numbers]
-        indices, numbering = frame_indices('a.json', names, times=times, frame_ids=ids)
-
-        assert (numbering.kind, numbering.conflict, dict(numbering.times)) == ('names', '', {})
-        assert (indices, numbering.first_number) == ([*numbers], first)
-
-    @pytest.mark.parametrize(
         ('numbers', 'times'),
         [
             # Numbers that count the pictures, or have another origin or no even step.
@@ -394,11 +377,6 @@ class TestSeveralStatements:
         assert numbering.kind == 'times'
         assert [*numbering.times.values()] == [*times]
 
-    def test_a_conflict_is_told(self) -> None:
-        names, ids = ['f_0000.jpg', 'f_0007.jpg', 'f_0014.jpg'], (0, 7, 14)
-        with pytest.warns(InputWarning, match='agree, not so the times of its pictures'):
-            frame_indices('a.json', names, times=(0, 0.4, 0.5), frame_ids=ids)
-
     def test_a_count_of_pictures_whose_times_may_be_milliseconds_is_asked_for(self) -> None:
         names = [f'{i}.jpg' for i in range(4)]
         labels = labels_on(names, times=(0, 40, 80, 120), frame_ids=(0, 1, 2, 3))
@@ -407,29 +385,28 @@ class TestSeveralStatements:
 
 
 class LateFrames(ArrayFrames):
-    """Frames at 25 a second whose first one players show 0.48 s after the sound."""
+    """Frames at 25 a second whose first one players show some time after the sound."""
 
-    fps, start = 25.0, Fraction(12, 25)
+    fps, start = 25.0, Fraction(0)
 
 
-class TestLateVideos:
-    @pytest.mark.parametrize(
-        ('start', 'frames'),
-        # A start within the first frame is no other frame.
-        [(Fraction(12, 25), [2, 5, 16]), (Fraction(1, 50), [14, 17, 28])],
-    )
-    def test_times_count_as_players_show_them(self, start: Fraction, frames: list[int]) -> None:
-        video = LateFrames(np.zeros((60, 16, 16, 3), np.uint8), name='clip.mkv')
-        video.start = start
-        labels = labels_on(['c_0.56.jpg', 'c_0.68.jpg', 'c_1.12.jpg'])
+@given(
+    late=st.integers(0, 400).map(lambda number: Fraction(number, 200)),
+    frames=st.sets(st.integers(0, 59), min_size=1, max_size=4).map(sorted),
+)
+def test_times_count_as_players_show_them(late: Fraction, frames: list[int]) -> None:
+    """A start within the first frame is no other frame."""
+    video = LateFrames(np.zeros((60, 16, 16, 3), np.uint8), name='clip.mkv')
+    video.start, is_late = late, late >= Fraction(1, 25)
+    times = [float(Fraction(frame, 25) + (late if is_late else 0)) for frame in frames]
 
-        with warnings.catch_warnings(record=True) as notes:
-            warnings.simplefilter('always')
-            assert [*match_frames(labels, cache_frames(video))] == frames
-        told = [str(message.message) for message in notes]
-        assert ['clip.mkv starts 0.48 s after another stream' in text for text in told] == (
-            [True] if start > Fraction(1, 25) else []
-        )
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        labels = labels_on([f'c_{time:.3f}s.jpg' for time in times])
+        assert [*match_frames(labels, cache_frames(video))] == frames
+    told = [str(message.message) for message in notes]
+    what = f'clip.mkv starts {float(late):.2f} s after another stream'
+    assert [what in text for text in told] == [True] * is_late
 
 
 class TestPositions:

@@ -175,7 +175,7 @@ def test_given_joints_are_annotations_and_propagated_ones_predictions(tmp_path: 
         'annotations': [
             {
                 'result': [
-                    region('0', 'rectanglelabels', 'person', box),
+                    region('0', 'rectanglelabels', 'person', box, meta={'text': ['track 0']}),
                     region('0.0', 'keypointlabels', 'nose', nose, parentID='0'),
                     region('0.2', 'keypointlabels', 'right_hand', hand, parentID='0'),
                 ]
@@ -191,6 +191,25 @@ def test_given_joints_are_annotations_and_propagated_ones_predictions(tmp_path: 
     assert [one.get('score') for one in prediction['result']] == [None, 0.5, 0.75]
     # The extent of the joints: 19.5 of 640 pixels.
     assert prediction['result'][0]['value']['width'] == 100 * 19.5 / 640
+
+
+@pytest.mark.parametrize(
+    ('text', 'track'),
+    [(['track 7'], 7), ('track 7, behind a car', 7), (['track 7x'], None), ([7], None)],
+)
+def test_the_info_of_a_rectangle_may_say_whose_it_is(tmp_path: Path, text: object, track: object):
+    regions = box('m', meta={'text': text}), point('a', 'snout', 1, 1, parentID='m')
+    write_json(tmp_path / 'p.json', [studio_task(UPLOADED, *regions)])
+
+    assert read_labels(tmp_path / 'p.json').persons[0].track_id == track
+
+
+def test_persons_keep_their_numbers(tmp_path: Path):
+    people = person(0, 4), person(0, 3), person(2, 3, source='propagated'), person(2, None)
+    write_labels(sample(persons=people), tmp_path / 'a.json', STUDIO)
+
+    back = read_labels(tmp_path / 'a.json').persons
+    assert [(p.frame_index, p.track_id) for p in back] == [(0, 4), (0, 3), (2, None)]
 
 
 def test_joints_that_somebody_gave_beside_propagated_ones_stay_given(tmp_path: Path):

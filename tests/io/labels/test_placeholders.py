@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import nan
+from operator import neg
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.labels import read_labels
@@ -66,44 +71,54 @@ def read(folder: Path, name: str, content: Any) -> Any:
     return person
 
 
-@pytest.mark.parametrize(
-    ('write', 'joint'),
-    [
-        (openpose_results, (0, 0, 1)),
-        (openpose_file, (0, 0, 0)),
-        (openpose_file, (0, 0, 0.5)),
-        (openpose_file, (nan, nan, 0.5)),
-        (openpose_file, (None, None, None)),
-        (mmpose_file, (nan, nan, nan)),
-        (ultralytics, (0, 0, 0.31)),
-        (deeplabcut_file, (-1, -1, -1)),
-        (deeplabcut_file, (-1, -1, 0.2)),
-        (mmpose_file, (-1, -1, 0.2)),
-        (deeplabcut_file, ('', '', '')),
-        (deeplabcut_file, ('nan', 'nan', 0.2)),
-        (mmpose_file, (12.5, 40.25, -0.015)),
-        (mmpose_file, (0, 0, 0.7)),
-        (studio_prediction, (0, 0, 0.9)),
-    ],
-)
-def test_a_joint_that_was_not_found_has_no_place(tmp_path: Path, write: Any, joint: tuple):
+scores = st.integers(1, 99).map(lambda score: score / 100)
+MISSED = {
+    'zeros': st.tuples(st.just(0), st.just(0), scores),
+    'minus ones': st.tuples(st.just(-1), st.just(-1), scores | st.just(-1)),
+    'no numbers': st.tuples(st.just(nan), st.just(nan), scores | st.just(nan)),
+    'nothing': st.just((None, None, None)),
+    'empty cells': st.just(('', '', '')),
+    'a score below 0': st.tuples(st.integers(1, 90), st.integers(1, 90), scores.map(neg)),
+}
+"""Ways in which tools write x, y and score of a joint that a network has not found."""
+
+WRITERS = {
+    openpose_results: ('zeros', 'minus ones', 'no numbers', 'nothing'),
+    openpose_file: ('zeros', 'minus ones', 'no numbers', 'nothing'),
+    mmpose_file: ('zeros', 'minus ones', 'no numbers', 'nothing', 'a score below 0'),
+    deeplabcut_file: ('zeros', 'minus ones', 'no numbers', 'empty cells'),
+    studio_prediction: ('zeros',),
+    ultralytics: ('zeros',),
+}
+"""Writer of a file of estimates -> the ways that its format can state."""
+
+# One of the two is never 0 or -1.
+found = st.tuples(st.integers(1, 90), st.integers(-9, 90), scores)
+
+
+@pytest.mark.parametrize('write', WRITERS)
+@settings(max_examples=15)
+@given(data=st.data())
+def test_joints_have_a_place_unless_they_were_not_found(
+    tmp_path: Path, write: Callable[..., Any], data: st.DataObject
+):
+    way = data.draw(st.sampled_from(['found', *WRITERS[write]]))
+    x, y, score = joint = data.draw(found if way == 'found' else MISSED[way])
+    if write is ultralytics and way == 'found':
+        joint = abs(x) / 100, abs(y) / 100, score
     person = read(tmp_path, *write(*joint))
 
     assert person.source == 'propagated'
-    assert person.visibility[:2].tolist() == [0, 2]
+    assert person.visibility[:2].tolist() == [2 * (way == 'found'), 2]
+    if way == 'found':
+        assert person.scores[0] == score
+        in_pixels = {ultralytics: (x, abs(y)), studio_prediction: (6.4 * x, 4.8 * y)}
+        np.testing.assert_allclose(person.keypoints[0], in_pixels.get(write, (x, y)))
 
 
-@pytest.mark.parametrize(
-    ('write', 'joint'),
-    [
-        (openpose_results, (0, 7.5, 1)),
-        (openpose_results, (3, 4, 0)),
-        (mmpose_file, (-1, 40, 0.2)),
-        (deeplabcut_file, (-3.5, 0, 0.2)),
-    ],
-)
-def test_a_joint_at_the_edge_or_outside_was_found(tmp_path: Path, write: Any, joint: tuple):
-    assert read(tmp_path, *write(*joint)).visibility.tolist() == [2, 2]
+def test_an_estimate_may_be_at_an_edge_and_have_no_score(tmp_path: Path):
+    for joint in ((0, 7.5, 1), (3, 4, 0)):
+        assert read(tmp_path, *openpose_results(*joint)).visibility.tolist() == [2, 2]
 
 
 def coco(*joint: float) -> tuple[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from stdpose_mm.errors import InputError, InputWarning
@@ -92,44 +94,96 @@ def test_packed_b_frames_come_evenly_in_order_of_presentation(tmp_path: Path):
     assert known_times(frames) == [Fraction(number, 25) for number in range(COUNT)]
 
 
-def test_frames_that_are_only_references_do_not_count(tmp_path: Path):
-    whole = make_video(tmp_path / 'whole.webm', range(COUNT), codec='libvpx', gop_size=1)
-    path = tmp_path / 'hidden.webm'
-    with av.open(str(whole)) as source, av.open(str(path), 'w') as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if not packet.size:
-                continue
-            data, packet.stream = bytes(packet), stream
-            hidden = av.Packet(bytes([data[0] & 0b11101111]) + data[1:])
-            hidden.pts = hidden.dts = packet.pts + 20
-            hidden.time_base, hidden.stream, hidden.is_keyframe = packet.time_base, stream, True
-            packets = [packet, hidden] if packet.pts % 200 == 0 else [packet]
-            target.mux(packets)
-
-    frames = open_frames(path)
-    assert_shown(frames, range(COUNT))
-    assert known_times(frames) == [Fraction(number, 25) for number in range(COUNT)]
+CODED = {
+    **dict.fromkeys(('vp8.webm', 'vp8.ivf', 'vp8.avi'), ('libvpx', 'yuv420p')),
+    'huffyuv.avi': ('huffyuv', 'yuv422p'),
+    'ffvhuff.avi': ('ffvhuff', 'yuv420p'),
+    'utvideo.avi': ('utvideo', 'gbrp'),
+    'ffv1.mkv': ('ffv1', 'yuv444p10le'),
+    'raw.avi': ('rawvideo', 'yuv420p'),
+}
+"""File -> its codec, and the form of its pixels."""
 
 
-@pytest.mark.parametrize(
-    'form', ['yuv420p', 'yuv422p10le', 'bgr24', 'gray', 'gbrp', 'nv12', 'yuyv422']
+def make_coded(path: Path, size: tuple[int, int], hidden: set[int]) -> None:
+    """Make a video of noise; behind some frames of VP8 another one that is not shown."""
+    rng, (codec, form) = np.random.default_rng(0), CODED[path.name]
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=50)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, form, 1
+        for number in range(6):
+            picture = rng.integers(0, 255, (*size[::-1], 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, 'bgr24')
+            frame.pts = 2 * number
+            packets = stream.encode(frame)
+            if codec == 'libvpx' and number in hidden:
+                data = bytes(packets[0])
+                packet = av.Packet(bytes([data[0] & 0b11101111]) + data[1:])
+                packet.pts = packet.dts = 2 * number + 1
+                packet.time_base, packet.stream = packets[0].time_base, stream
+                packet.is_keyframe = True
+                packets.append(packet)
+            container.mux(packets)
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize('name', CODED)
+@settings(max_examples=3)
+@given(
+    size=st.tuples(st.integers(9, 40), st.integers(9, 20)),
+    hidden=st.sets(st.integers(0, 4)),
+    order=st.permutations(range(6)),
 )
-def test_the_padding_of_lines_is_no_part_of_a_picture(form: str):
-    def checksum_of(padding: int, last: int) -> int:
-        """Of a picture of ones whose last visible byte is given."""
-        frame = av.VideoFrame(70, 50, form)
-        plane = frame.planes[0]
-        visible = 70 * {'yuv422p10le': 2, 'bgr24': 3, 'yuyv422': 2}.get(form, 1)
+def test_frames_are_those_that_ffmpeg_shows(
+    tmp_path: Path, name: str, size: tuple[int, int], hidden: set[int], order: list[int]
+):
+    size = 2 * size[0], 2 * size[1]
+    make_coded(tmp_path / name, size, hidden)
+    with av.open(str(tmp_path / name)) as container:
+        shown = [frame.to_ndarray(format='bgr24') for frame in container.decode(video=0)]
+    assert len(shown) == 6
+
+    frames = open_frames(tmp_path / name)
+    assert (len(frames), frames.size) == (6, size)
+    for index in order:
+        np.testing.assert_array_equal(frames[index], shown[index])
+    if name != 'vp8.ivf':
+        # Where the times are FFmpeg's guess, they count the frames.
+        assert known_times(frames) == [Fraction(number, 25) for number in range(6)]
+
+
+BYTES_OF_A_PIXEL = {
+    **dict.fromkeys(('yuv420p', 'gray', 'gbrp', 'nv12'), 1),
+    'yuv422p10le': 2,
+    'yuyv422': 2,
+    'bgr24': 3,
+}
+"""In the first plane of a picture."""
+
+
+@given(
+    form=st.sampled_from([*BYTES_OF_A_PIXEL]),
+    size=st.tuples(st.integers(1, 100), st.integers(1, 40)),
+    place=st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)),
+    padding=st.integers(0, 255),
+)
+def test_the_padding_of_lines_is_no_part_of_a_picture(
+    form: str, size: tuple[int, int], place: tuple[float, float], padding: int
+):
+    width, height = size[0] + size[0] % 2, size[1]
+
+    def checksum_of(padding: int, value: int) -> int:
+        """Of a picture of ones with another value in a visible place."""
+        frame = av.VideoFrame(width, height, form)
+        plane, visible = frame.planes[0], width * BYTES_OF_A_PIXEL[form]
         lines = np.full((plane.height, plane.line_size), padding, np.uint8)
-        assert visible < plane.line_size
         lines[:, :visible] = 1
-        lines[-1, visible - 1] = last
+        lines[int(place[1] * height), int(place[0] * visible)] = value
         plane.update(lines.tobytes())
         return _checksum(frame)
 
-    assert checksum_of(padding=7, last=1) == checksum_of(padding=9, last=1)
-    assert checksum_of(padding=7, last=1) != checksum_of(padding=7, last=2)
+    assert checksum_of(padding, 1) == checksum_of(7, 1)
+    assert checksum_of(padding, 1) != checksum_of(padding, 2)
 
 
 @pytest.mark.parametrize('suffix', ['.mkv', '.ts', '.mov'])

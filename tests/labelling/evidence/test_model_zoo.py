@@ -126,7 +126,14 @@ def test_an_unknown_name_is_refused_with_others(name, near):
 
 
 @pytest.mark.parametrize(
-    'name', ['human3d', 'hand3d', 'RTMO', 'edpose', 'td-hm_cpm_8xb32-40e_jhmdb-sub1-368x368']
+    'name',
+    [
+        'human3d',
+        'hand3d',
+        'rtmo-s_8xb32-600e_coco-640x640',
+        'edpose',
+        'td-hm_cpm_8xb32-40e_jhmdb-sub1-368x368',
+    ],
 )
 def test_what_has_no_heatmaps_of_one_subject_is_refused(name):
     with pytest.raises(InputError, match=f'{name} in the model zoo of MMPose cannot be used'):
@@ -157,4 +164,5 @@ def test_the_command_lists_names_and_what_is_here(tmp_path, monkeypatch, capsys)
     assert ['coco', '256x192', 'ONNX', 'human-m'] in lines
     names = [line[-1] for line in lines]
     assert len(set(names)) == len(names) > 300
-    assert not any('rtmo' in each or 'h36m' in each for each in names)
+    assert not any('600e_coco-640' in each or 'h36m' in each for each in names)
+    assert ['rtmo', 'coco', '640x640', 'ONNX', 'rtmo-m'] in lines

@@ -67,7 +67,8 @@ def test_the_table_is_complete():
         assert network.preset in PRESETS
         # Networks are called after the letter of their size, such as `human-l-384`.
         letter = network.name.split('-')[1]
-        assert f'-{letter}_simcc' in network.file or f'vitpose-{letter}-' in network.file
+        parts = f'-{letter}_simcc', f'vitpose-{letter}-', f'rtmo-{letter}_'
+        assert any(part in network.file for part in parts)
     assert len({network.path for network in PUBLISHED.values()}) == len({*PUBLISHED.values()})
     assert 'rtmpose-m_simcc-body7_pt-body7_420e-256x192' in PUBLISHED['human'].file
     assert 'rtmpose-l_simcc-body7_pt-body7_420e-384x288' in PUBLISHED['rtmpose-l'].file

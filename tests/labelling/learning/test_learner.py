@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.labelling.evidence import PoseNetworkFiles, load_pose_network
-from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, pose_box
+from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork, pose_box, training_steps
 from stdpose_mm.labelling.learning import learner, network_trainer, pose_crops
 from stdpose_mm.labelling.learning.learner import LabelledVideo, learn_network
 from stdpose_mm.labelling.learning.network_trainer import NetworkTrainer
@@ -242,18 +243,33 @@ def test_a_training_that_diverges_is_one_sentence(
     assert not out.exists()
 
 
-@pytest.mark.parametrize(('steps', 'share'), [(1, 1), (100, 1 / 2), (None, 1 / 2)])
-def test_it_takes_as_many_steps_as_it_is_told_up_to_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int | None, share: float
+@pytest.mark.parametrize(
+    ('options', 'steps'),
+    [
+        ({'steps': 1}, 1),
+        ({'steps': 3, 'minutes': 10}, 3),
+        # Sixteen poses: 25 steps each.
+        ({}, 400),
+        ({'minutes': 1000}, 2000),
+    ],
+)
+def test_it_takes_as_many_steps_as_it_is_told_or_the_labels_need(
+    tmp_path: Path, options: dict[str, Any], steps: int
 ) -> None:
     def stop(done: float, right: float | None) -> None:
         raise RuntimeError(done)
 
-    monkeypatch.setattr(learner, 'MAX_STEPS', 2)
     out = tmp_path / 'n.onnx'
     with pytest.raises(RuntimeError) as first:
-        learn_network([video_of()], SKELETON, out, minutes=10, steps=steps, listener=stop)
-    assert first.value.args == (share,)
+        learn_network([video_of()], SKELETON, out, listener=stop, **options)
+    assert first.value.args == (1 / steps,)
+
+
+@pytest.mark.parametrize(
+    ('num_poses', 'steps'), [(8, 400), (16, 400), (17, 425), (40, 1000), (200, 1000)]
+)
+def test_a_training_is_as_long_as_the_number_of_poses_needs(num_poses: int, steps: int) -> None:
+    assert training_steps(num_poses) == steps
 
 
 def test_a_video_that_is_given_twice_hides_the_same_frames_of_both(tmp_path: Path) -> None:
@@ -289,11 +305,3 @@ def test_too_few_labels_and_other_joints_are_one_sentence(
     with pytest.raises(InputError, match='has learned head, left_hand, right_hand, but the labels'):
         learn_network([video_of()], other, out, minutes=1, earlier=learned)
     assert not out.exists()
-
-
-def test_another_onnx_file_is_not_a_learned_network(tmp_path: Path) -> None:
-    from support.pose_network_files import write_described_network
-
-    path = write_described_network(tmp_path / 'dot.onnx')
-    with pytest.raises(InputError, match='has not learned from labels'):
-        LearnedNetwork(path)

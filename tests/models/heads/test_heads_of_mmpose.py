@@ -1,4 +1,4 @@
-"""Heads of MMPose in window models: used as frame heads, or refused by a sentence that helps."""
+"""Heads, necks and the data preprocessor of MMPose in window models: used, or refused by name."""
 
 from __future__ import annotations
 
@@ -49,11 +49,32 @@ def test_as_frame_head_it_is_refused_if_it_decodes_no_heatmaps(name):
 
 
 @pytest.mark.parametrize('source', ['fused_feature', 'frame_feature'])
-def test_the_head_that_is_named_takes_its_arguments(source):
+def test_the_head_that_is_named_takes_its_arguments_and_heatmaphead_is_a_frame_head(source):
     head = dict(type='STDPoseSingleSourceHead', source=source, **DECONV)
-    network = build({**tiny_cfg(), 'head': head}).train()
-    data = network.data_preprocessor(window_batch(2), True)
-    assert network(**data, mode='loss')['loss_kpt'] > 0
+    frame_head = dict(type='HeatmapHead', **DECONV)
+    network = build({**tiny_cfg(), 'head': head, 'frame_head': frame_head}).train()
+    losses = network(**network.data_preprocessor(window_batch(2), True), mode='loss')
+    assert losses['loss_kpt'] > 0
+    assert losses['loss_frame_kpt'] > 0
+
+
+@pytest.mark.parametrize(
+    ('part', 'settings', 'replacement'),
+    [
+        ('neck', dict(type='FeatureMapProcessor', scale_factor=2.0), 'STDPoseSTRE'),
+        ('neck', dict(type='GlobalAveragePooling'), 'STDPoseSTRE'),
+        # Without mean and std it would swap the left and the right frame in place of colours.
+        (
+            'data_preprocessor',
+            dict(type='PoseDataPreprocessor', bgr_to_rgb=True),
+            'WindowDataPreprocessor',
+        ),
+    ],
+)
+def test_what_knows_one_picture_only_is_refused(part, settings, replacement):
+    sentence = f'^{settings["type"]} of MMPose is for single pictures, .*, use {replacement}$'
+    with pytest.raises(InputError, match=sentence):
+        build({**tiny_cfg(), part: settings})
 
 
 def test_mmposes_estimator_takes_our_backbone_and_head():

@@ -8,7 +8,6 @@ from stdpose_mm.bfloat16 import is_bfloat16_faster
 from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.models.layers.convolutions import conv_block
 from stdpose_mm.models.layers.mkldnn_layers import (
-    MkldnnDeconvolution,
     MkldnnLinear,
     MkldnnPatchEmbedding,
     optimize_for_cpu,
@@ -64,7 +63,8 @@ def test_a_deconvolution_with_what_follows_it(kernel, settings):
         expected = model(inputs)
         optimize_for_cpu(model)
         torch.testing.assert_close(model(inputs), expected, atol=1e-5, rtol=1e-5)
-    assert [type(layer) for layer in model] == [MkldnnDeconvolution, nn.Identity, nn.Identity]
+    assert [type(layer) for layer in model] == [nn.ConvTranspose2d, nn.Identity, nn.ReLU]
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_all_linear_layers_of_a_model_are_converted():

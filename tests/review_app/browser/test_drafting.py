@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from support.bare_onnx import one_stage_network
 from support.fake_drafts import Network, sources
 from support.review_browser import FRAMES, POSE, SKELETON, make_clip, make_clips, serve
 
@@ -262,6 +263,47 @@ def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missi
         assert given(page, 1)[1] == 'gggg'
         page.press('i', held=[Keys.SHIFT])
         page.wait(lambda: '--detector' in page.text('#messages'), 'the page says which option')
+        page.undo()
+        page.wait(lambda: not page.fetch()['persons'], 'nobody is labelled')
+        page.press('n', held=[Keys.SHIFT])
+        page.wait(lambda: 'to label first' in page.text('#messages'), 'frames are planned')
+        places = page.fetch('/guidance')['suggestions']
+        (frame,) = {place['frame'] for place in places[:1]}
+        page.wait(lambda: page.text('#next-what') == f'frame {frame}', 'the button names it')
+        page.press('n')
+        page.wait_for_frame(frame)
+
+
+def test_a_draft_is_given_to_somebody_and_joined_with_another(drafting):
+    page = drafting(*4 * [HIGH])
+    find(page)
+    page.press('e')
+    page.wait(lambda: 'Draft 1: whose is it?' in page.text('#other'), 'the page asks')
+    # The first choice is another draft, since there is nobody yet.
+    page.press(Keys.ENTER)
+    page.wait(lambda: len(rows(page)) == 2, 'two are joined')
+    page.press('a')
+    page.wait(lambda: page.fetch()['persons'] == [1], 'somebody is labelled')
+    page.go_to(3)
+    page.wait_until_settled(1)
+    find(page)
+    page.run('document.querySelectorAll("#drafts .row-main")[2].click()')
+    page.run('document.querySelectorAll("#drafts .row")[2].lastChild.click()')
+    page.wait(lambda: 'Draft 3: whose is it?' in page.text('#other'), 'the page asks')
+    assert page.text('#other-choice option') == 'Person 1'
+    page.click('#other-confirm')
+    page.wait(lambda: 'Person 1' in rows(page)[2], 'it is of person 1')
+    assert [draft['person'] for draft in drafts_of_frame(page, 3)] == [None, None, 1]
+
+
+def test_the_network_of_drafts_is_chosen(drafting):
+    page = drafting(*4 * [HIGH])
+    page.click('#guidance .verdict')
+    page.run(
+        'const c = document.getElementById("draft-network"); c.value = "net.onnx";'
+        'c.dispatchEvent(new Event("change"))'
+    )
+    page.wait(lambda: page.fetch('/guidance')['drafts']['chosen'] == 'net.onnx', 'it is chosen')
 
 
 def test_drafts_are_chosen_and_discarded_in_the_list_by_keyboard(drafting):
@@ -286,3 +328,23 @@ def test_enter_accepts_the_drafts_of_a_frame_one_by_one_and_then_goes_on(draftin
         page.press(Keys.ENTER)
         page.wait(lambda number=number: page.revision() == number, 'it is accepted')
     page.wait(lambda: page.shown > 0, 'the page goes on once there is advice')
+
+
+def test_a_one_stage_network_drafts_everybody_without_a_detector(page, tmp_path):
+    """It finds the white blocks of a picture: in frame 5 the first and the third."""
+    (video,), (labels,) = (folder.iterdir() for folder in make_clips(tmp_path, 1))
+    names = [*SKELETON.keypoint_names]
+    metadata = {'task': 'pose', 'kpt_shape': '[4, 3]', 'kpt_names': f'{{0: {names}}}'}
+    (tmp_path / 'net.onnx').write_bytes(one_stage_network(joints=4, metadata=metadata))
+    network = ('--pose-onnx', tmp_path / 'net.onnx')
+    with serve(video, '--skeleton', labels, *network, method='auto') as server:
+        page.open(server)
+        page.wait(lambda: page.fetch('/guidance')['drafts']['source'], 'the network is known')
+        page.go_to(5)
+        page.press('i', held=[Keys.SHIFT])
+        page.wait(lambda: len(rows(page)) == 2, 'two people are drafted')
+        with page.one_edit():
+            page.press('a')
+        head = given(page, 1, frame=5)[0][0]
+    assert head.tolist() in ([1, 0], [33, 0])
+    assert page.complaints() == []

@@ -345,7 +345,7 @@ def test_split_and_merge_are_each_others_opposite(page):
     page.go_to(20)
     page.press('3', 'e')
     page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
-    page.run('document.getElementById("other-choice").value = "2"')
+    page.run('document.getElementById("other-choice").selectedIndex = 1')
     with page.one_edit():
         page.click('#other-confirm')
     assert joints_that_differ(before, page.poses()) == set()

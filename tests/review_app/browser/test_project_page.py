@@ -1,6 +1,7 @@
 """The joints of a project, where one was, and questions before labels are lost."""
 
 import json
+import shutil
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -138,6 +139,28 @@ def test_a_start_goes_to_where_one_was(page, tmp_path):
             page.browser.get(server.address)
             page.wait_for_frame(23)
             assert page.text('#video-name') == 'clip_01'
+
+
+def test_a_video_that_is_put_into_the_folder_is_opened_in_the_page(page, tmp_path):
+    videos, labels = make_clips(tmp_path, 2)
+    with serve(videos, labels) as server:
+        page.open(server)
+        before = page.revision()
+        page.press('x')
+        shutil.copy(videos / 'clip_00.mp4', videos / 'new.mp4')
+        page.press('l')
+        page.wait(lambda: 'new' in page.text('#messages'), 'the page says that labels are missing')
+        page.wait(lambda: not page.is_hidden('#project'), 'the videos are listed')
+        assert 'new' not in page.text('#videos')
+        page.press(Keys.ESCAPE)
+        shutil.copy(labels / 'clip_00.json', labels / 'new.json')
+        page.press('l')
+        page.wait(lambda: 'new' in page.text('#videos'), 'it is listed')
+        page.run('[...document.querySelectorAll("#videos button")].at(-1).click()')
+        page.wait(lambda: page.text('#video-name') == 'new', 'it is shown')
+        # The edit of the video before is in its project.
+        page.open(server)
+        assert page.revision() == before + 1
 
 
 def test_a_person_with_labels_is_removed_only_after_a_question(page, server):

@@ -22,7 +22,7 @@ from stdpose_mm.labelling.propagation.flow.flow_tracks import (
     labelled_ends,
 )
 from stdpose_mm.labelling.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
-from stdpose_mm.labelling.propagation.gaps import GapKey, split_into_chunks
+from stdpose_mm.labelling.propagation.gaps import split_into_chunks
 from stdpose_mm.labelling.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
@@ -33,9 +33,9 @@ from .evidence_maps import HeatmapsAround, sample_heatmaps
 from .fusion_features import extract_fusion_features
 from .joint_matching import JointSearch, TrainedMatcher, shipped_matcher
 from .network_heatmaps import (
+    NetworkChunk,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
-    gather_heatmaps,
     shipped_stdpose,
 )
 from .trained_fuser import TrainedFuser, shipped_fuser
@@ -113,11 +113,12 @@ class AutoPropagator(BasePropagator):
             self.skeleton = window_model.skeleton
         elif use_stdpose:
             self.windows = WindowHeatmapEstimator(stdpose or shipped_stdpose(), is_of_people=True)
-        self.estimators = tuple(
-            NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
-        )
         follow = [network.follows_labels for network in pose_networks]
         self.reads_other_people, self.reads_second_labels = not all(follow), any(follow)
+        self.estimators = tuple(
+            NetworkHeatmapEstimator(network, batch_size, self.reads_second_labels)
+            for network in pose_networks
+        )
         self.estimator = estimator or auto_flow()
         self.matcher = matcher or shipped_matcher()
         if isinstance(weights, str | Path):
@@ -145,7 +146,7 @@ class AutoPropagator(BasePropagator):
                 note(estimator.explain_unused(skeleton))
 
     def describe_use(
-        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
+        self, warn_for_video: str | None = None, among: Collection[str] | None = None
     ) -> list[str]:
         """Say in how many gaps each pose network was used, and why it was not in the others."""
         lines = (
@@ -207,24 +208,32 @@ class AutoPropagator(BasePropagator):
             yield [_FusionChunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
             evident = [part for part in parts if np.any(labelled_ends(part[0]))]
             for batch in fill_batches(evident, lambda part: len(part[1]) + 2, _BATCH_CROPS):
-                opened = [self._open(gap, keys, tracks[gap], mapping) for gap, keys in batch]
+                opened = [
+                    self._open(frames, *part, tracks[part[0]], mapping, networks) for part in batch
+                ]
                 wanted = [evidence.candidates.times.tolist() for evidence in opened]
                 for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
                     for number in complete:
-                        opened[number].heatmaps += gather_heatmaps(
-                            frames, batch[number][0], opened[number].candidates, networks
-                        )
+                        opened[number].gather_heatmaps()
                     yield [_FusionChunk(*batch[number], opened[number]) for number in complete]
 
     def _open(
-        self, gap: Gap, keys: range, tracks: FlowTracks, mapping: JointMapping | None
+        self,
+        frames: FrameSource,
+        gap: Gap,
+        keys: range,
+        tracks: FlowTracks,
+        mapping: JointMapping | None,
+        networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
     ) -> _Evidence:
         """Prepare a chunk for its pictures: the frames to fill and the ends of the gap."""
         candidates = find_candidates(gap, tracks, np.array(sorted({gap.first, *keys, gap.last})))
         cropped = None
         if self.windows is not None and mapping is not None:
             cropped = self.windows.estimator.open(gap, keys, mapping)
-        return _Evidence(tracks, candidates, JointSearch(candidates, self.matcher), cropped)
+        chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
+        search = JointSearch(candidates, self.matcher)
+        return _Evidence(tracks, candidates, search, cropped, chunks)
 
     def _fill(
         self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _FusionChunk
@@ -257,14 +266,28 @@ class _Evidence:
         candidates: Candidates in the frames to fill and at the ends of the gap.
         search: Search for the labelled joints in these frames.
         cropped: Crops for the network that sees windows, if it is used.
-        heatmaps: Heatmaps of networks that see single frames.
+        networks: The same frames for networks that see single frames.
+        heatmaps: Heatmaps of these networks where they are of use.
     """
 
     tracks: FlowTracks
     candidates: Candidates
     search: JointSearch
     cropped: CroppedChunk | None
+    networks: Sequence[NetworkChunk]
     heatmaps: list[HeatmapsAround] = field(default_factory=list)
+
+    def add(self, frame: int, picture: np.ndarray) -> None:
+        """Crop the picture of a frame for everything that looks at it."""
+        self.search.add(frame, picture)
+        if self.cropped is not None and frame in self.cropped.crops:
+            self.cropped.add(frame, picture)
+        for network in self.networks:
+            network.add(frame, picture)
+
+    def gather_heatmaps(self) -> None:
+        """Gather the heatmaps of networks that see single frames, after the last picture."""
+        self.heatmaps = [a for network in self.networks if (a := network.around())]
 
 
 class _FusionChunk(NamedTuple):
@@ -282,8 +305,4 @@ class _FusionChunk(NamedTuple):
 
 
 def _add_picture(opened: Sequence[_Evidence], number: int, frame: int, picture: np.ndarray) -> None:
-    """Crop a picture for everything that looks at it."""
-    evidence = opened[number]
-    evidence.search.add(frame, picture)
-    if evidence.cropped is not None and frame in evidence.cropped.crops:
-        evidence.cropped.add(frame, picture)
+    opened[number].add(frame, picture)

@@ -240,10 +240,10 @@ def _mean_maps(
     total = np.zeros(shape, np.float32)
     for network in heatmaps:
         trust = 1.0 if len(heatmaps) == 1 else np.square(network.at_labels) + _LEAST_TRUST
-        weight = network.shown * trust
+        weight = network.has_heatmap * trust
         dense += network.maps * weight[..., None, None, None]
         total += weight
-        has_heatmap |= network.shown
+        has_heatmap |= network.has_heatmap
     dense /= np.maximum(total, 1e-6)[..., None, None, None]
     return near_and_wide(dense), has_heatmap
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,13 +21,12 @@ from stdpose_mm.labelling.propagation.gap_heatmaps import (
     GapHeatmaps,
     boxes_with_ends,
 )
-from stdpose_mm.labelling.propagation.gaps import GapKey
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 
 from .candidates import CANDIDATES, Candidates
-from .evidence_maps import HeatmapsAround, sample_heatmaps
+from .evidence_maps import HeatmapSampler, HeatmapsAround
 
 SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
 """Folder with the two files of the STDPose that comes with the package."""
@@ -60,14 +59,14 @@ class NetworkUse:
     chunk, otherwise with the reason of the first. Fingerprints do not depend on the record.
 
     Args:
-        gaps: Video and key of each gap -> how the network was used there.
+        gaps: Video and fingerprint of each gap -> how the network was used there.
     """
 
-    gaps: dict[tuple[str, GapKey], GapUse] = field(default_factory=dict, compare=False)
+    gaps: dict[tuple[str, str], GapUse] = field(default_factory=dict, compare=False)
 
-    def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
+    def note(self, video: str, gap: str, use: GapUse) -> None:
         """Record how the network was used in a gap of a video, or in a chunk of the gap."""
-        key = frames.name, gap.key
+        key = video, gap
         if use == 'used' or (use == 'not compared' and self.gaps.get(key) != 'used'):
             self.gaps[key] = use
         else:
@@ -78,7 +77,7 @@ class NetworkUse:
         name: str,
         question: str,
         warn_for_video: str | None = None,
-        among: Collection[GapKey] | None = None,
+        among: Collection[str] | None = None,
     ) -> str:
         """Describe in one sentence how the network ``name`` was used; '' before the first gap.
 
@@ -86,13 +85,13 @@ class NetworkUse:
             name: Name of the network.
             question: Question to the user, asked if the network was of no use in most gaps.
             warn_for_video: Name of the only video to describe, and only if that question is asked.
-            among: The gaps to describe, for labels that were corrected; by default all.
+            among: Fingerprints of the gaps to describe; by default all.
         """
         # A copy, as another thread may be filling gaps.
         uses = [
             use
-            for (video, place), use in self.gaps.copy().items()
-            if warn_for_video in (None, video) and (among is None or place in among)
+            for (video, gap), use in self.gaps.copy().items()
+            if warn_for_video in (None, video) and (among is None or gap in among)
         ]
         total = len(uses)
         if not total:
@@ -161,14 +160,18 @@ class NetworkHeatmapEstimator:
     Args:
         network: The network, or the poses that one has found.
         batch_size: Number of crops that it sees at once.
+        reads_second_labels: As the propagator that it is evidence for.
 
     Attributes:
-        use: The gaps in which :meth:`around` used the network or did not.
+        use: The gaps in which the network was used or was not.
     """
 
-    def __init__(self, network: HeatmapSource, batch_size: int = 8) -> None:
+    def __init__(
+        self, network: HeatmapSource, batch_size: int = 8, reads_second_labels: bool = False
+    ) -> None:
         self.network = network
         self.batch_size = batch_size
+        self.reads_second_labels = reads_second_labels
         self.use = NetworkUse()
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
@@ -182,78 +185,76 @@ class NetworkHeatmapEstimator:
             f'({_listed(skeleton)}), only {_listed(self.network.skeleton)}'
         )
 
-    def around(
-        self, frames: FrameSource, gap: Gap, candidates: Candidates, mapping: JointMapping
-    ) -> HeatmapsAround | None:
-        """Estimate heatmaps around the candidates of a gap, and note whether they are of use.
 
-        Args:
-            frames: The video.
-            gap: The gap.
-            candidates: Candidates in frames of the gap and at its labels.
-            mapping: The joints of the gap's labels among those of the network.
+class NetworkChunk:
+    """Frames of a gap, and its labels, as a pose network sees them.
 
-        Returns:
-            None if they are of no use: the network misses the labels or finds nothing, or
-            somebody else covers the person. A network that sees one person at a time would then
-            find the joints of whoever is in front.
-        """
-        keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
-        if not self.network.follows_labels and gap.is_crowded(keys):
-            self.use.note(frames, gap, 'crowded')
-            return None
-        flow = _flow_paths(candidates, mapping)
-        around = sample_heatmaps(self._heatmaps(frames, gap, keys, mapping, flow), candidates)
-        if not around.shown[np.isin(candidates.times, keys)].any():
-            self.use.note(frames, gap, 'finds nothing')
-            return None
-        if around.misses_labels:
-            self.use.note(frames, gap, 'misses labels')
-            return None
-        self.use.note(frames, gap, 'used' if around.is_compared else 'not compared')
-        return around
-
-    def _heatmaps(
-        self,
-        frames: FrameSource,
-        gap: Gap,
-        keys: Sequence[int],
-        mapping: JointMapping,
-        flow: FlowPaths,
-    ) -> GapHeatmaps:
-        """Estimate the heatmaps of the frames ``keys`` of a gap, and of its labels."""
-        boxes = boxes_with_ends(gap, keys)
-        chosen = [*boxes]
-        labels = _labels_around(gap, mapping)
-        batches = []
-        for start in range(0, len(chosen), self.batch_size):
-            batch = chosen[start : start + self.batch_size]
-            of_batch = np.stack([boxes[frame] for frame in batch])
-            person = PersonFrames(frames, batch, of_batch, labels, flow)
-            batches.append(self.network.estimate_frames(person))
-        heatmaps, to_heatmap, has_heatmap = (
-            np.concatenate([getattr(maps, name) for maps in batches])
-            for name in ('heatmaps', 'to_heatmap', 'known')
-        )
-        return GapHeatmaps(chosen, heatmaps, None, to_heatmap, has_heatmap).for_labels(mapping)
-
-
-def gather_heatmaps(
-    frames: FrameSource,
-    gap: Gap,
-    candidates: Candidates,
-    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
-) -> list[HeatmapsAround]:
-    """Gather the heatmaps of networks that see single frames where they are of use.
+    A network that sees one person at a time sees nothing where somebody else covers the person: it
+    would find the joints of whoever is in front.
 
     Args:
+        estimator: The network.
+        mapping: The joints of the gap's labels among those of the network.
         frames: The video.
         gap: The gap.
         candidates: Candidates in frames of the gap and at its labels.
-        networks: The networks, with the joints of the gap's labels among theirs.
     """
-    heatmaps = (network.around(frames, gap, candidates, mapping) for network, mapping in networks)
-    return [around for around in heatmaps if around is not None]
+
+    def __init__(
+        self,
+        estimator: NetworkHeatmapEstimator,
+        mapping: JointMapping,
+        frames: FrameSource,
+        gap: Gap,
+        candidates: Candidates,
+    ) -> None:
+        self._estimator, self._mapping, self._frames = estimator, mapping, frames
+        self._gap, self._times = gap, candidates.times
+        self._keys = [frame for frame in self._times.tolist() if frame in gap.frames]
+        is_covered = not estimator.network.follows_labels and gap.is_crowded(self._keys)
+        self._boxes = {} if is_covered else boxes_with_ends(gap, self._keys)
+        in_order, size = [*self._boxes], estimator.batch_size
+        self._batches = [in_order[start : start + size] for start in range(0, len(in_order), size)]
+        self._views: dict[int, Any] = {}
+        self._labels, self._flow = _labels_around(gap, mapping), _flow_paths(candidates, mapping)
+        self._sampler = HeatmapSampler(candidates, sees_windows=False)
+
+    def add(self, frame: int, picture: np.ndarray) -> None:
+        """Look at the picture of a frame, and run the network on batches that are complete."""
+        if frame not in self._boxes:
+            return
+        network = self._estimator.network
+        self._views[frame] = network.view(picture, self._boxes[frame])
+        for batch in self._batches:
+            if frame in batch and self._views.keys() >= {*batch}:
+                boxes = np.stack([self._boxes[frame] for frame in batch])
+                views = [self._views.pop(frame) for frame in batch]
+                person = PersonFrames(self._frames, batch, boxes, self._labels, self._flow, views)
+                maps = network.estimate_frames(person)
+                of_gap = GapHeatmaps(batch, maps.heatmaps, None, maps.to_heatmap, maps.known)
+                self._sampler.add(of_gap.for_labels(self._mapping))
+
+    def around(self) -> HeatmapsAround | None:
+        """Judge the heatmaps around the candidates, and note whether they are of use.
+
+        The pictures of all frames must have been added.
+
+        Returns:
+            None if they are of no use: the network misses the labels or finds nothing, or
+            somebody else covers the person.
+        """
+        around = self._sampler.judge()
+        if not self._boxes:
+            use: GapUse = 'crowded'
+        elif not around.has_heatmap[np.isin(self._times, self._keys)].any():
+            use = 'finds nothing'
+        elif around.misses_labels:
+            use = 'misses labels'
+        else:
+            use = 'used' if around.is_compared else 'not compared'
+        fingerprint = self._gap.fingerprint(self._estimator.reads_second_labels)
+        self._estimator.use.note(self._frames.name, fingerprint, use)
+        return around if use in ('used', 'not compared') else None
 
 
 def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:

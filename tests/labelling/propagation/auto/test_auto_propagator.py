@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -201,18 +202,22 @@ def test_what_a_network_was_used_for_is_told_and_changes_no_key_of_the_cache(lab
     ]
 
 
-def test_pictures_are_read_no_more_often_for_many_people(label, video, weights):
+def test_pictures_are_read_no_more_often_for_many_people_and_networks(label, video, weights):
     pictures = list(moving_texture(ARC))
+    networks = PeakNetwork(), PeakNetwork()
 
-    def reads(people: int) -> int:
+    def reads(people: int, pose_networks: Sequence[PeakNetwork] = ()) -> int:
         frames = CountingFrames(pictures)
         labels = video(crowd(label, people, len(frames)), len(frames))
+        labels = replace(labels, skeleton=Skeleton(NAMES))
         gaps = gaps_of_labels(labels, len(frames))
-        filled = AutoPropagator(weights=weights).propagate(frames, gaps, labels.skeleton)
+        propagator = AutoPropagator(weights=weights, pose_networks=pose_networks)
+        filled = propagator.propagate(frames, gaps, labels.skeleton)
         assert sum(len(poses.frames) for poses in filled) == sum(len(gap.frames) for gap in gaps)
         return len(frames.reads)
 
-    assert reads(8) == reads(4)
+    assert reads(8) == reads(4) == reads(4, networks)
+    assert all(network.seen for network in networks)
 
 
 def test_the_number_of_threads_changes_no_pose(label, video, weights, monkeypatch):

@@ -210,7 +210,7 @@ def test_heatmaps_are_read_around_the_centre(label):
         frame_heatmaps=maps,
         final_heatmaps=2 * maps,
         to_heatmap=np.array([[[0.25, 0, 1 + n], [0, 0.25, 2]] for n in range(5)]),
-        shown=np.tile([True, True, False], (5, 1)),
+        has_heatmap=np.tile([True, True, False], (5, 1)),
     )
     evidence = features_of_gap(STILL, make_gap(label), standing(), MATCHER, heatmaps=(heatmaps,))
     around = evidence.maps[2, 0, 0, MAPS.index('frame_heatmap')]

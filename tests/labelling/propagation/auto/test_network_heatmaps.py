@@ -9,8 +9,10 @@ import pytest
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.labelling.propagation import find_gaps
+from stdpose_mm.labelling.propagation.auto.candidates import find_candidates
 from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, SCALARS
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    NetworkChunk,
     NetworkHeatmapEstimator,
     NetworkUse,
 )
@@ -36,6 +38,12 @@ def gap(label):
 STANDING = np.tile(POINTS, (5, 1, 1))
 
 
+def features_of_network(estimator, gap, frames=FRAMES):
+    tracks = FlowTracks(range(5), STANDING, STANDING.copy())
+    used = [(estimator, estimator.shared_joints(LABELS))]
+    return features_of_gap(frames, gap, tracks, PlainMatcher(), networks=used)
+
+
 def evidence_of(gap, *networks, forward=STANDING):
     estimators = [NetworkHeatmapEstimator(network, batch_size=2) for network in networks]
     used = [(estimator, estimator.shared_joints(LABELS)) for estimator in estimators]
@@ -52,6 +60,18 @@ def test_every_frame_and_both_labels_are_seen_once_in_batches(gap):
     evidence = evidence_of(gap, network)
     assert network.seen == [[0, 1], [2, 3], [4]]
     assert evidence.scalars[..., SCALARS.index('has_network_heatmap')].all()
+
+
+def test_it_runs_as_soon_as_a_batch_is_complete(gap):
+    """So that the work ends soon if the pictures are no longer wanted."""
+    network = PeakNetwork()
+    estimator = NetworkHeatmapEstimator(network, batch_size=2)
+    tracks = FlowTracks(range(5), STANDING, STANDING.copy())
+    candidates = find_candidates(gap, tracks, np.arange(5))
+    chunk = NetworkChunk(estimator, estimator.shared_joints(LABELS), FRAMES, gap, candidates)
+    for frame in (4, 0, 1):
+        chunk.add(frame, FRAMES[frame])
+    assert network.seen == [[4], [0, 1]]
 
 
 def test_maps_are_read_around_the_joint(gap):
@@ -119,75 +139,76 @@ def test_a_network_that_misses_all_labels_is_as_none(gap, useless):
     np.testing.assert_array_equal(found.scalars, nothing.scalars)
 
 
-def test_a_gap_in_chunks_counts_once_as_used_if_the_network_was_used_in_one(gap):
+def test_a_gap_in_chunks_counts_once_as_used_if_the_network_was_used_in_one():
     use = NetworkUse()
     for chunk in ('crowded', 'used', 'misses labels'):
-        use.note(FRAMES, gap, chunk)
+        use.note('clip', 'gap', chunk)
     assert use.describe('peaks', 'right?') == 'peaks: used in 1 of 1 gap'
 
 
-def test_a_gap_in_chunks_without_the_network_counts_for_the_reason_of_the_first(gap):
+def test_a_gap_in_chunks_without_the_network_counts_for_the_reason_of_the_first():
     use = NetworkUse()
     for chunk in ('crowded', 'misses labels'):
-        use.note(FRAMES, gap, chunk)
+        use.note('clip', 'gap', chunk)
     assert use.describe('peaks', 'right?') == (
         'peaks: used in 0 of 1 gap; in 1 somebody else covers the person'
     )
 
 
-def test_gaps_between_labels_that_were_corrected_do_not_count(gap):
+def test_gaps_between_labels_that_were_corrected_do_not_count():
     use = NetworkUse()
-    moved = replace(gap, right=replace(gap.right, keypoints=gap.right.keypoints + 1))
-    use.note(FRAMES, gap, 'misses labels')
-    use.note(FRAMES, moved, 'used')
+    use.note('clip', 'before', 'misses labels')
+    use.note('clip', 'after', 'used')
     now = 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
-    assert use.describe('peaks', 'right?', FRAMES.name, {gap.key}) == now
-    assert use.describe('peaks', 'right?', FRAMES.name, {moved.key}) == ''
+    assert use.describe('peaks', 'right?', 'clip', {'before'}) == now
+    assert use.describe('peaks', 'right?', 'clip', {'after'}) == ''
 
 
 class AmongAll(set):
     """Hold every gap; at each look a further one is noted, as by another thread."""
 
-    def __init__(self, use, gap):
+    def __init__(self, use):
         super().__init__()
-        self.use, self.gap = use, gap
+        self.use = use
 
-    def __contains__(self, place):
-        track_id = len(self.use.gaps)
-        self.use.note(FRAMES, replace(self.gap, track_id=track_id), 'misses labels')
+    def __contains__(self, gap):
+        self.use.note('clip', f'gap {len(self.use.gaps)}', 'misses labels')
         return True
 
 
-def test_gaps_may_be_filled_while_their_use_is_described(gap):
+def test_gaps_may_be_filled_while_their_use_is_described():
     use = NetworkUse()
-    use.note(FRAMES, gap, 'misses labels')
-    said = use.describe('peaks', 'right?', FRAMES.name, AmongAll(use, gap))
-    assert said == 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
+    use.note('clip', 'gap', 'misses labels')
+    message = use.describe('peaks', 'right?', 'clip', AmongAll(use))
+    assert message == 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
 
 
-def test_gaps_of_other_tracks_frames_and_videos_count_for_themselves(gap):
-    use = NetworkUse()
-    others = [replace(gap, track_id=1), replace(gap, frames=range(2, 4))]
+def test_gaps_that_are_filled_differently_and_videos_count_for_themselves(gap):
+    estimator = NetworkHeatmapEstimator(PeakNetwork())
+    others = [
+        replace(gap, track_id=1),
+        replace(gap, bboxes=gap.bboxes + 1),
+        replace(gap, second_before=replace(gap.second_before, frames=np.array([7, 7, 7]))),
+    ]
     for each in (gap, *others):
-        use.note(FRAMES, each, 'used')
-    use.note(ArrayFrames(list(FRAMES), 'another'), gap, 'used')
-    assert use.describe('peaks', 'right?') == 'peaks: used in 4 of 4 gaps'
+        features_of_network(estimator, each)
+    features_of_network(estimator, gap, ArrayFrames(list(FRAMES), 'another'))
+    # The second labels count for evidence that reads them only.
+    assert estimator.use.describe('peaks', 'right?') == 'peaks: used in 4 of 4 gaps'
 
 
 class BetweenLabels(PeakNetwork):
     """Know nothing of the first and the last frame."""
 
-    def estimate(self, pictures, boxes):
-        found = super().estimate(pictures, boxes)
-        between = [0 < int(picture[0, 0, 0]) < 4 for picture in pictures]
+    def estimate_crops(self, crops):
+        found = super().estimate_crops(crops)
+        between = [0 < int(crop.picture[0, 0, 0]) < 4 for crop in crops]
         return replace(found, known=np.repeat(np.array(between)[:, None], len(NAMES), axis=1))
 
 
 def test_a_network_that_has_nothing_at_the_labels_is_used_and_doubted(gap):
     estimator = NetworkHeatmapEstimator(BetweenLabels())
-    tracks = FlowTracks(range(5), STANDING, STANDING.copy())
-    used = [(estimator, estimator.shared_joints(LABELS))]
-    evidence = features_of_gap(FRAMES, gap, tracks, PlainMatcher(), networks=used)
+    evidence = features_of_network(estimator, gap)
     shown = evidence.scalars[..., SCALARS.index('has_network_heatmap')]
     assert shown[1:-1].all()
     assert estimator.use.describe('peaks', 'right?') == (
@@ -195,9 +216,9 @@ def test_a_network_that_has_nothing_at_the_labels_is_used_and_doubted(gap):
     )
 
 
-def test_one_chunk_that_could_be_compared_is_enough(gap):
+def test_one_chunk_that_could_be_compared_is_enough():
     for order in (('used', 'not compared'), ('not compared', 'used')):
         use = NetworkUse()
         for chunk in ('crowded', *order):
-            use.note(FRAMES, gap, chunk)
+            use.note('clip', 'gap', chunk)
         assert use.describe('peaks', 'right?') == 'peaks: used in 1 of 1 gap'

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.labelling.evidence import PoseHeatmaps, PoseNetwork
+from stdpose_mm.labelling.evidence import PersonCrop, PoseHeatmaps, PoseNetwork
 from stdpose_mm.labelling.propagation import find_gaps, propagate_labels
 from stdpose_mm.labelling.propagation.auto import AutoPropagator
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
@@ -110,8 +110,11 @@ class PersonNetwork(PoseNetwork):
         distances = (x - places[:, 0, None, None]) ** 2 + (y - places[:, 1, None, None]) ** 2
         self.maps = np.exp(-distances / 8).astype(np.float32)
 
-    def estimate(self, pictures, boxes):
-        count = len(pictures)
+    def view(self, picture, box):
+        return PersonCrop(picture, np.eye(2, 3))
+
+    def estimate_crops(self, crops):
+        count = len(crops)
         affines = np.tile(np.eye(3)[:2], (count, 1, 1))
         known = np.ones((count, len(self.maps)), dtype=bool)
         return PoseHeatmaps(np.tile(self.maps, (count, 1, 1, 1)), affines, known)
