@@ -183,22 +183,23 @@ def put_errors(labels: VideoLabels, kind: str, rng: np.random.Generator) -> tupl
             number = 10**6 + len(wrong)
             changed[frame, number] = replace(add_noise(label, 0.01, rng), track_id=number)
         else:
-            others = {i for f, i in inner if f == frame} - {track_id}
-            others = [i for i in sorted(others) if (frame, i) not in beside]
-            if others:
-                other = int(rng.choice(others))
+            near = {i for f, i in inner if f == frame and (f, i) not in beside} - {track_id}
+            if near:
+                other = sorted(near)[int(rng.integers(len(near)))]
                 changed[frame, track_id] = replace(poses[frame, other], track_id=track_id)
                 changed[frame, other] = replace(label, track_id=other)
         poses |= changed
         wrong |= changed.keys()
-        near = [track_id, *(i for _, i in changed)] if changed else []
         frames = [*tracks[track_id]]
         at = frames.index(frame)
-        beside |= {(f, i) for f in frames[max(at - 2, 0) : at + 3] for i in near}
+        near_frames = frames[max(at - 2, 0) : at + 3]
+        beside |= {(f, i) for f in near_frames for key in changed for i in (track_id, key[1])}
     return poses, wrong
 
 
-def count_found(labels: VideoLabels, size: tuple[int, int], kind: str, rng) -> np.ndarray:
+def count_found(
+    labels: VideoLabels, size: tuple[int, int], kind: str, rng: np.random.Generator
+) -> np.ndarray:
     """Count right findings, false alarms and errors that were not found: [3]."""
     poses, wrong = put_errors(labels, kind, rng)
     doubted = {
@@ -250,7 +251,7 @@ def count_stretches(labels: VideoLabels, people: bool, rng: np.random.Generator)
             put = {
                 (f, i): replace(right[f, other], track_id=i)
                 if people
-                else right[f, i].reordered(order)
+                else right[f, i].reordered(order.tolist())
                 for f in frames[begin : begin + length]
                 for i, other in zip(ids, ids[::-1], strict=True)
             }
@@ -274,7 +275,8 @@ def benchmark(options: BenchmarkChecksOptions) -> None:
     print('| error | number | precision | recall | F1 |\n|---|---:|---:|---:|---:|')
     for kind in KINDS:
         rng = np.random.default_rng(options.seed)
-        found, false, missed = sum(count_found(v, options.size, kind, rng) for v in videos)
+        counts = [count_found(v, options.size, kind, rng) for v in videos]
+        found, false, missed = np.sum(counts, axis=0)
         if found + missed:
             values = found / max(found + false, 1), found / (found + missed)
             f1 = 2 * found / (2 * found + false + missed)
@@ -283,9 +285,11 @@ def benchmark(options: BenchmarkChecksOptions) -> None:
     print('|---|---:|---:|---:|---:|---:|')
     for what, people in (('sides', False), ('people', True)):
         rng = np.random.default_rng(options.seed)
-        counts = sum(count_stretches(v, people, rng) for v in videos) if options.every == 1 else [0]
-        if counts[0]:
-            put, found, false, before, after, number = counts
+        if options.every > 1:
+            break
+        counts = [count_stretches(v, people, rng) for v in videos]
+        put, found, false, before, after, number = np.sum(counts, axis=0)
+        if put:
             print(f'| {what} | {put} | {found} | {false} in {number} | {before} | {after} |')
 
 
