@@ -1005,7 +1005,7 @@ def test_a_file_is_known_however_it_is_packed(
         pytest.importorskip(form.package)
     if form.package or format == 'movement':
         kind = 'upper'
-    path = written(tmp_path, video(person(0, track_id=1)), format)
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
     assume(kind != 'zip' or is_json or format in ('cvat', 'yolo-pose'))
     assume(kind != 'gzip' or is_json or not form.to_folder)
     assume(kind != 'blanks' or is_json)
