@@ -129,20 +129,6 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     assert out.read_text() == plain.read_text()
 
 
-def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_path):
-    out = tmp_path / 'dense.json'
-    arguments = (folder, label_file, '--out', out, '--method')
-    run(*arguments, 'linear')
-    assert '.bak' not in str(run(*arguments, 'flow')[2])
-    edited = out.read_text() + ' '
-    out.write_text(edited)
-    code, _, notes = run(*arguments, 'linear')
-    assert code == 0
-    assert f'its old version is kept as {out}.bak' in str(notes)
-    assert Path(f'{out}.bak').read_text() == edited
-    assert json.loads(out.read_text()) != json.loads(edited)
-
-
 def test_names_with_a_leading_dash_may_follow_two_dashes(
     run, folder, label_file, tmp_path, monkeypatch
 ):
@@ -227,8 +213,12 @@ def another_joint(fields):
         (None, '--boxes boxes.json', 'boxes.json does not exist'),
         (None, '--boxes detector --detector d.onnx', 'd.onnx does not exist'),
         (None, '--detector d.py', '--detector would have no effect: give --boxes detector'),
-        (None, '--life-span magic', "invalid choice: 'magic'"),
-        (None, '--format magic', "invalid choice: 'magic'"),
+        (
+            None,
+            '--boxes-frame-of b.csv',
+            '--boxes-frame-of would have no effect: give --boxes F',
+        ),
+        (None, '--dry-run', '--dry-run would have no effect: give several videos, or leave it'),
         (None, '--keep-every 0', 'must be at least 1, got 0'),
         (None, '--batch-size 0', 'argument --batch-size: expected a whole number'),
         (None, '--labels-video other', "no video named 'other'"),
