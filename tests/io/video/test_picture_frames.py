@@ -272,6 +272,7 @@ def test_a_folder_of_pictures_that_cannot_be_read_is_refused(tmp_path: Path):
         open_frames(tmp_path)
 
 
+@settings(max_examples=25)
 @given(largest=st.integers(1, 65535), suffix=st.sampled_from(['.png', '.tif']))
 def test_pictures_of_fewer_than_sixteen_bits_are_told(tmp_path: Path, largest: int, suffix: str):
     """Twelve bits in sixteen fill at most a sixteenth of the range."""
