@@ -102,21 +102,22 @@ test-sleap: .venv-sleap/stamp
 		sleap_labels sleap_analysis deeplabcut_hdf5 movement nwb reading_policies) $(ARGS)
 	PYTHONPATH=.venv-sleap $(PYTEST) tests/review_app/test_project.py -k given_labels_alone $(ARGS)
 
-# Programs that open the files: each in an environment of its own, except Ultralytics, whose packages are
-# added to those of .venv, because of PyTorch.
+# Programs that open the files: each in an environment of its own, except those whose packages are added to
+# those of .venv, because of PyTorch.
 PROGRAMS := label_studio napari_deeplabcut x_anylabeling
+TORCH_PROGRAMS := ultralytics rfdetr
 
 $(PROGRAMS:%=.venv-programs/%/stamp): .venv-programs/%/stamp: requirements/programs/%.txt
 	"$(PYTHON)" -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-.venv-programs/ultralytics/stamp: requirements/programs/ultralytics.txt | setup
+$(TORCH_PROGRAMS:%=.venv-programs/%/stamp): .venv-programs/%/stamp: requirements/programs/%.txt | setup
 	rm -rf $(@D)
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) -r $<
 	touch $@
 
-test-programs: $(patsubst %,.venv-programs/%/stamp,$(PROGRAMS) ultralytics) .venv-sleap/stamp
+test-programs: $(patsubst %,.venv-programs/%/stamp,$(PROGRAMS) $(TORCH_PROGRAMS)) .venv-sleap/stamp
 	$(TEST_ENV) PYTHONPATH=.venv-sleap $(VENV_PYTHON) -m pytest -q tests/programs $(ARGS)
 
 test-research: setup

@@ -18,12 +18,6 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import scipy.stats
-import torch
-from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
-from torch import nn
-
-from stdpose_mm.engine.config_files import read_config
 
 Parameters = ParamSpec('Parameters')
 Item = TypeVar('Item')
@@ -151,6 +145,13 @@ def random_weights(config: str, path: Path) -> str:
 
     Layers that start at zero also get random weights, so that no work can be skipped.
     """
+    # Processes whose memory is measured import this module, but not all of them need these.
+    import torch
+    from mmengine.registry import init_default_scope
+    from mmpose.registry import MODELS
+
+    from stdpose_mm.engine.config_files import read_config
+
     loaded = read_config(config)
     init_default_scope(loaded.get('default_scope', 'mmpose'))
     model_config = deepcopy(loaded.model)
@@ -159,7 +160,7 @@ def random_weights(config: str, path: Path) -> str:
         model = MODELS.build(model_config)
     for weight in model.parameters():
         if weight.ndim > 1 and not weight.any():
-            nn.init.trunc_normal_(weight, std=0.02)
+            torch.nn.init.trunc_normal_(weight, std=0.02)
     torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
 

@@ -16,6 +16,7 @@ from stdpose_mm.detection.detector_files import PUBLISHED_DETECTORS
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import write_video
+from stdpose_mm.labelling.evidence.estimated_poses import EstimatedPerson
 from stdpose_mm.labelling.evidence.one_stage_network import OneStageNetwork
 from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
@@ -143,9 +144,13 @@ def test_in_auto_a_one_stage_network_looks_once_at_a_frame(run_main, tmp_path, m
     write_labels(VideoLabels('clip', COCO_17, frames, persons), tmp_path / 'labels.json')
     seen: list[int] = []
     look = OneStageNetwork._find_people
-    monkeypatch.setattr(
-        OneStageNetwork, '_find_people', lambda *args: seen.append(args[2]) or look(*args)
-    )
+
+    def find_people(self: OneStageNetwork, picture: np.ndarray) -> list[EstimatedPerson]:
+        # The first person begins two pixels further right in each frame.
+        seen.append((int(np.argmax(picture[20, :, 0] > 120)) - 4) // 2)
+        return look(self, picture)
+
+    monkeypatch.setattr(OneStageNetwork, '_find_people', find_people)
     files = (clip, tmp_path / 'labels.json', '--pose-onnx', network, '--out', tmp_path / 'out.json')
     code, printed, _ = run_main(propagate.main, *files, '--no-stdpose', '--cache', 'off')
     assert code == 0

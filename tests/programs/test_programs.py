@@ -21,6 +21,7 @@ import pytest
 
 from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.labelling.evidence import PoseNetworkFiles, load_pose_network
 from stdpose_mm.structures import VideoFrame, VideoLabels
 from support.label_samples import person, sample
 
@@ -39,6 +40,18 @@ def run(program: str, *args: object, python: Path | None = None, **env: str) -> 
         list(map(str, command)), env=environment, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-8000:]
+
+
+def run_with_torch(program: str, *args: object) -> None:
+    """Run the script of a program whose packages are added to those of this environment."""
+    run(
+        *(program, *args),
+        python=Path(sys.executable),
+        PYTHONPATH=f'{ENVIRONMENTS / program}',
+        YOLO_CONFIG_DIR=f'{Path(str(args[-1])).parent}',
+        YOLO_OFFLINE='true',
+        HF_HUB_OFFLINE='1',
+    )
 
 
 def require(module: str) -> Any:
@@ -140,14 +153,7 @@ def test_ultralytics_trains_on_the_joints_that_were_written(tmp_path):
     write_labels(labels, tmp_path / 'clip_yolo', 'yolo-pose')
     write_pictures(labels, tmp_path / 'clip_yolo/images')
 
-    packages = f'{ENVIRONMENTS / "ultralytics"}'
-    run(
-        *('ultralytics', tmp_path / 'clip_yolo/data.yaml', tmp_path / 'seen.json'),
-        python=Path(sys.executable),
-        PYTHONPATH=packages,
-        YOLO_CONFIG_DIR=str(tmp_path),
-        YOLO_OFFLINE='true',
-    )
+    run_with_torch('ultralytics', 'train', tmp_path / 'clip_yolo/data.yaml', tmp_path / 'seen.json')
     seen = json.loads((tmp_path / 'seen.json').read_text())
     assert seen['flip_idx'] == [0, 2, 1]
     assert seen['kpt_names'] == {'0': [*labels.skeleton.keypoint_names]}
@@ -155,6 +161,48 @@ def test_ultralytics_trains_on_the_joints_that_were_written(tmp_path):
         joints = [np.column_stack([p.keypoints, p.visibility]) for p in labels[frame.index]]
         found = np.reshape(sorted(seen['joints'][frame.file_name]), (-1, 3, 3))
         np.testing.assert_allclose(found, np.reshape(joints, (-1, 3, 3)), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize('program', ['ultralytics', 'rfdetr'])
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_people_and_joints_equal_those_of_the_package_of_a_one_stage_network(tmp_path, program):
+    """On one picture, whose size and shape are not those of the input."""
+    noise = np.random.default_rng(0).integers(0, 255, (240, 360, 3)).astype(np.uint8)
+    picture = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 4), None, 0, 255, cv2.NORM_MINMAX)
+    cv2.imwrite(str(tmp_path / 'picture.png'), picture)
+    args = ('export',) if program == 'ultralytics' else ()
+    run_with_torch(program, *args, tmp_path / 'picture.png', tmp_path)
+    networks = sorted(tmp_path.glob('*.expected'))
+    assert len(networks) == (6 if program == 'ultralytics' else 1)
+    for file in networks:
+        expected = {name: np.array(values) for name, values in json.loads(file.read_text()).items()}
+        # Untrained networks give boxes that are inside out, too.
+        low, high = np.split(expected['boxes'], 2, axis=1)
+        is_box = (low < high).all(axis=1)
+        boxes, scores, joints = (expected[name][is_box] for name in ('boxes', 'scores', 'joints'))
+        order = np.argsort(-scores, kind='stable')
+        path = file.with_suffix('.onnx')
+        if joints.shape[1] == 5:
+            path.with_suffix('.json').write_text(json.dumps({'joints': [*'abcde']}))
+        people = load_pose_network(PoseNetworkFiles(str(path))).people(picture)
+        assert len(people) == len(boxes) > 10, path
+        found = np.array([person.bbox for person in people])
+        found[:, 2:] += found[:, :2]
+        np.testing.assert_allclose(found, boxes[order], rtol=0, atol=0.01)
+        points = np.array([person.keypoints for person in people])
+        if program == 'ultralytics':
+            # It moves joints outside the picture to its edges.
+            points = points.clip(0, picture.shape[1::-1])
+        np.testing.assert_allclose(points, joints[order][..., :2], rtol=0, atol=0.01)
+        found = [person.extra['bbox_score'] for person in people]
+        np.testing.assert_allclose(found, scores[order], rtol=0, atol=1e-4)
+        if joints.shape[2] == 3:
+            found = [person.scores for person in people]
+            np.testing.assert_allclose(found, joints[order][..., 2], rtol=0, atol=1e-4)
+        if 'covariance' in expected:
+            variances = np.einsum('nkii->nk', expected['covariance'])[is_box][order] / 2
+            found = [person.deviations for person in people]
+            np.testing.assert_allclose(found, np.sqrt(variances), rtol=1e-3)
 
 
 def test_pycocotools_scores_results_on_the_labels_they_were_made_of(tmp_path):

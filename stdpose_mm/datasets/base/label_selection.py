@@ -137,8 +137,8 @@ class LabelSelection:
             return labels, labelled, tuple(sorted(by_hand))
         # The metric reads labels but no pictures, and counts the given frames among all labels.
         protocol = sorted({*labelled, *missing}) if self.test_mode else labelled
-        frames = given_frames(protocol, self.intervals[0])
-        return labels, labelled, tuple(frame for frame in frames if frame not in missing)
+        chosen = given_frames(protocol, self.intervals[0])
+        return labels, labelled, tuple(frame for frame in chosen if frame not in missing)
 
     # Key frames and windows
 

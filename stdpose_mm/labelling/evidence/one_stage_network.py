@@ -19,7 +19,7 @@ from stdpose_mm.structures import NOT_LABELLED, VISIBLE
 
 from .described_network import OnnxPoseNetwork
 from .estimated_poses import EstimatedPerson, choose_person, draw_poses
-from .network_description import NetworkDescription, read_metadata
+from .network_description import ONE_STAGE, NetworkDescription, read_metadata
 from .pose_network import PersonFrames, PoseHeatmaps
 
 _YOLO_NMS_IOU = 0.7
@@ -278,3 +278,15 @@ class _SeenPeople:
 
     def __init__(self) -> None:
         self.people: dict[int, list[EstimatedPerson]] = {}
+
+
+def build_onnx_network(
+    path: Path, description: NetworkDescription, session: OnnxSession | None = None
+) -> OnnxPoseNetwork:
+    """Build a described network, which may find people, too.
+
+    Raises:
+        InputError: If the file cannot be used.
+    """
+    kind = OneStageNetwork if description.output in ONE_STAGE else OnnxPoseNetwork
+    return kind(path, description, session)

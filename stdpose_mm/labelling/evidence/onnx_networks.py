@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from stdpose_mm.onnx_session import OnnxSession, start_session
 
-from .described_network import OnnxPoseNetwork
 from .learned_network import ONNX_RECORD, LearnedNetwork
 from .load_pose_network import PoseNetworkFiles
+from .model_zoo import find_network
 from .network_description import ONE_STAGE, NetworkDescription
-from .one_stage_network import OneStageNetwork
+from .one_stage_network import build_onnx_network
 from .pose_network import PoseNetwork
 
 
@@ -22,18 +20,6 @@ def load_onnx(files: PoseNetworkFiles, device: str) -> PoseNetwork:
     return build_onnx_network(files.path, description, session)
 
 
-def build_onnx_network(
-    path: Path, description: NetworkDescription, session: OnnxSession | None = None
-) -> OnnxPoseNetwork:
-    """Build a described network, which may find people, too.
-
-    Raises:
-        InputError: If the file cannot be used.
-    """
-    kind = OneStageNetwork if description.output in ONE_STAGE else OnnxPoseNetwork
-    return kind(path, description, session)
-
-
 def finds_people(files: PoseNetworkFiles) -> bool:
     """Return whether a network finds people and their joints, so that no detector is needed.
 
@@ -41,9 +27,6 @@ def finds_people(files: PoseNetworkFiles) -> bool:
         InputError: If it is an ONNX file that cannot be used, or has an unknown name.
     """
     if files.kind == 'zoo':
-        # It needs the module above.
-        from .model_zoo import find_network
-
         return getattr(find_network(files.file), 'finds_people', False)
     description = _open(files)[1] if files.kind == 'onnx' else None
     return description is not None and description.output in ONE_STAGE

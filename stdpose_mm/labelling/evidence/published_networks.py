@@ -12,7 +12,7 @@ from stdpose_mm.text import either
 
 from .described_network import OnnxPoseNetwork
 from .network_description import KNOWN_NETWORKS, ONE_STAGE, PRESETS
-from .onnx_networks import build_onnx_network
+from .one_stage_network import build_onnx_network
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def test_a_stack_of_sixteen_bits_is_read_as_a_picture_of_them(tmp_path: Path):
 
 SERIES = [
     *('{}', 'frame_{}', 'clip1_{}', '{}_crop', 'a b-{}'),
-    *('{}_L', '{}_R', 'left_{}', 'depth_{}', '{}_mask', 'cam1_{}', 'cam2_{}', 'Camera 12-{}'),
+    *('{}_L', '{}_R', 'left_{}', 'depth_{}', '{}_mask', 'cam1_{}', 'Kamera2_{}', 'Camera 12-{}'),
 ]
 """Forms of the names of pictures; those of the second line are of several cameras or kinds."""
 
