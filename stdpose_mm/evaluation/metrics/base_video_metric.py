@@ -118,8 +118,9 @@ class BaseVideoMetric(BaseMetric):
         for sample in data_samples:
             if 'video_name' not in sample:
                 raise InputError(
-                    f'{type(self).__name__} evaluates videos, and a sample of a picture was predicted,'
-                    " use a window dataset in test_dataloader, or MMPose's CocoMetric or PCKAccuracy"
+                    f'{type(self).__name__} evaluates videos, and a sample of a picture was '
+                    "predicted, use a window dataset in test_dataloader, or MMPose's CocoMetric or "
+                    'PCKAccuracy'
                 )
             instances = sample['pred_instances']
             keypoints = _to_numpy(instances['keypoints'])
