@@ -1,4 +1,8 @@
-"""Measurement of time and peak memory for benchmarks of speed."""
+"""Measurement of time and peak memory for benchmarks of speed.
+
+Processes whose memory is measured import this module, so it imports large packages where it needs
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
-import scipy.stats
 
 Parameters = ParamSpec('Parameters')
 Item = TypeVar('Item')
@@ -78,6 +81,8 @@ class Turns:
 
 
 def _speed_up(ratios: np.ndarray) -> SpeedUp:
+    import scipy.stats
+
     value = float(np.median(ratios))
     interval = scipy.stats.quantile_test(ratios, q=value, p=0.5).confidence_interval(0.95)
     return SpeedUp(value, float(interval.high - interval.low) / value)
@@ -145,7 +150,6 @@ def random_weights(config: str, path: Path) -> str:
 
     Layers that start at zero also get random weights, so that no work can be skipped.
     """
-    # Processes whose memory is measured import this module, but not all of them need these.
     import torch
     from mmengine.registry import init_default_scope
     from mmpose.registry import MODELS
