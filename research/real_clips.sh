@@ -3,11 +3,9 @@
 # 147 training clips (51 minutes of one core) and tests it on the 74 held-out clips. Run it in the root of the repository, in its
 # environment, with the clips (videos/, annotations/) in data/jhmdb_clips. `baselines` as its argument makes the comparison
 # with the baselines at 128x96 in place of it (75 minutes). `fuser` trains a fuser beside STDPoses of three folds of the
-# training clips and tests it with the STDPose of all of them, which is trained before (75 minutes more). `people` trains
-# an STDPose for the package on these and on generated clips, and a fuser beside it (25 minutes), and tests them on the 30 clips
-# of the choice and on the generated clips of the demo. `convergence` trains the networks and parts of the study of this name to
-# the end (eight hours of one core); `gpu` trains its four networks with two seeds at 256x192, all at once, on a GPU and 16 cores
-# (`gpu 3000` for 3000 steps in place of 1500).
+# training clips and tests it with the STDPose of all of them, which is trained before (75 minutes more). `convergence` trains
+# the networks and parts of the study of this name to the end (eight hours of one core); `gpu` trains its four networks with two
+# seeds at 256x192, all at once, on a GPU and 16 cores (`gpu 3000` for 3000 steps in place of 1500).
 set -euo pipefail
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=.
 # Freed memory stays with the process: a step takes half the time.
@@ -71,25 +69,6 @@ for name, chosen in lists.items():
 END
 }
 
-# Writes every sixth clip of data/synthetic to data/annotated, with labels as a person clicks them.
-annotate_generated() {
-  mkdir -p data/annotated
-  python - <<'END'
-from pathlib import Path
-
-import numpy as np
-
-from research.training.fuser_training import as_annotated
-from stdpose_mm.labelling.comparison.labelled_videos import read_videos
-from stdpose_mm.io.labels import write_posetrack18
-
-for number, path in enumerate(sorted(Path('data/synthetic/annotations/train').glob('*.json'))[::6]):
-    (labels,) = read_videos(path)
-    rng = np.random.default_rng(2 * number)
-    write_posetrack18(as_annotated(labels, rng), Path('data/annotated') / path.name)
-END
-}
-
 models=()
 folds=()
 device=cpu
@@ -119,40 +98,6 @@ elif [ "${1:-}" = fuser ]; then
     --trained-on 147_clips
   models=(--evidence "auto+STDPose+fuser=$folder/onnx=stdpose:$folder/fuser/fuser.onnx")
   methods=(flow auto)
-elif [ "${1:-}" = people ]; then
-  people=auto/stdpose_tiny_propagation_people_movenet
-  make_folds 2
-  python tools/dataset_converters/make_synthetic_posetrack.py data/generated --train-videos 150 --val-videos 0 --frames 18 \
-    --footage mixed --seed 6000
-  python tools/dataset_converters/make_synthetic_posetrack.py data/synthetic
-  python -m research.tools.merge_labels data/people data/jhmdb_clips/annotations data/generated/annotations/train
-  # Clips of JHMDB, and every second, or two of three, of the generated ones.
-  generated=$(cd data/generated/annotations/train && ls)
-  { sed 's|.*/||' data/jhmdb_split/fold0_train.txt; awk 'NR % 2 == 1' <<<"$generated"; } >data/people/fold0_train.txt
-  { sed 's|.*/||' data/jhmdb_split/fit.txt; awk 'NR % 3 != 0' <<<"$generated"; } >data/people/people.txt
-  sed 's|.*/||' data/jhmdb_split/choose.txt >data/people/choose.txt
-  train fold0 $people 900 0 train_dataloader.dataset.ann_file=data/people/fold0_train.txt
-  # It goes on from the network of one half of the clips, which shows the fuser the other half.
-  train people $people 1300 1 \
-    load_from="$folder/fold0-0/iter_900.pth" optim_wrapper.optimizer.lr=1e-3
-  for run in fold0-0/iter_900 people-1/iter_1300; do
-    python -m research.tools.export_stdpose $configs/$people.py "$folder/$run.pth" "$folder/${run%%-*}_onnx" \
-      --trained-on '117 JHMDB clips and 100 generated clips'
-  done
-  annotate_generated
-  { sed 's|^|../jhmdb_split/|' data/jhmdb_split/fold0.txt; (cd data/annotated && ls | sed 's|^|../annotated/|'); } >data/people/fuser.txt
-  python -m research.tools.finetune_fuser --work-dir "$folder/fuser" --image-root data/synthetic --video-root data/jhmdb_clips \
-    --labels data/people/fuser.txt data/jhmdb_split/choose.txt --stdpose-folder "$folder/fold0_onnx" data/jhmdb_split/fold0_train.txt \
-    --iters 700
-  { head -n 5 data/people/people.txt; tail -n 1 data/people/people.txt; } >data/people/calibration.txt
-  python -m research.tools.quantise_auto data/people/calibration.txt --image-root data/generated --video-root data/jhmdb_clips \
-    --stdpose "$folder/people_onnx" --out "$folder/int8"
-  models=(--evidence "auto+STDPose=$folder/int8=stdpose")
-  models+=(--evidence "auto+STDPose+fuser=$folder/int8=stdpose:$folder/fuser/fuser.onnx")
-  methods=(auto)
-  clips=data/jhmdb_split/choose.txt
-  python -m research.tools.benchmark_propagation data/synthetic/annotations/val --image-root data/synthetic --interval 7 \
-    --methods auto "${models[@]}" --reference auto
 elif [ "${1:-}" = convergence ] || [ "${1:-}" = gpu ]; then
   make_folds 1
   study=$configs/studies/convergence_jhmdb.py seeds=(0) iters=6000 options=()

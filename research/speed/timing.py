@@ -1,4 +1,8 @@
-"""Measurement of time and peak memory for benchmarks of speed."""
+"""Measurement of time and peak memory for benchmarks of speed.
+
+Processes whose memory is measured import this module, so it imports large packages where it needs
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
-import scipy.stats
-import torch
-from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
-from torch import nn
-
-from stdpose_mm.engine.config_files import read_config
 
 Parameters = ParamSpec('Parameters')
 Item = TypeVar('Item')
@@ -84,6 +81,8 @@ class Turns:
 
 
 def _speed_up(ratios: np.ndarray) -> SpeedUp:
+    import scipy.stats
+
     value = float(np.median(ratios))
     interval = scipy.stats.quantile_test(ratios, q=value, p=0.5).confidence_interval(0.95)
     return SpeedUp(value, float(interval.high - interval.low) / value)
@@ -151,6 +150,12 @@ def random_weights(config: str, path: Path) -> str:
 
     Layers that start at zero also get random weights, so that no work can be skipped.
     """
+    import torch
+    from mmengine.registry import init_default_scope
+    from mmpose.registry import MODELS
+
+    from stdpose_mm.engine.config_files import read_config
+
     loaded = read_config(config)
     init_default_scope(loaded.get('default_scope', 'mmpose'))
     model_config = deepcopy(loaded.model)
@@ -159,7 +164,7 @@ def random_weights(config: str, path: Path) -> str:
         model = MODELS.build(model_config)
     for weight in model.parameters():
         if weight.ndim > 1 and not weight.any():
-            nn.init.trunc_normal_(weight, std=0.02)
+            torch.nn.init.trunc_normal_(weight, std=0.02)
     torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
 

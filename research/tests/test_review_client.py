@@ -32,9 +32,10 @@ def test_the_age_of_verdicts_is_measured_while_labels_are_made(
     *made, summary = out.splitlines()
     # However few labels there is time for.
     assert [line.split(',')[0].split()[-2:] for line in made] == [
-        ['label', str(n + 2)] for n in range(len(made))
+        ['label', str(n + 3)] for n in range(len(made))
     ]
-    assert summary.startswith(f'{1 + len(made)} labels; first verdict ')
+    assert summary.startswith(f'{2 + len(made)} labels, ')
+    assert '; first verdict ' in summary
 
 
 @pytest.fixture

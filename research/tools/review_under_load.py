@@ -1,29 +1,38 @@
-"""Measure how old the verdict of the review page gets while somebody labels without a pause.
+"""Measure the review page while somebody labels at a person's pace.
 
     python -m research.tools.review_under_load VIDEO LABELS
 
-LABELS has everybody in each frame. A simulated annotator starts without labels and makes one every
-``--every`` seconds for ``--minutes``, where the page asks for it, while another process keeps one
-core busy. Each second the page is asked for its verdict. A verdict is outdated by the first edit
-that it does not include; its age is the time since then.
+LABELS has everybody in each frame. A simulated annotator starts without labels and goes where the
+page asks for a label: it looks at the pose, places each joint that is off by more than 0.05 of the
+pose's size, and accepts the others, until the page says that the poses are good enough, for
+``--minutes`` at most; with ``--every``, all that time. Another process keeps one core busy
+meanwhile, unless ``--idle``. Each second the page is asked for its verdict. A verdict is outdated
+by the first edit that it does not include; its age is the time since then. The annotator waits
+from a label until the page names the next one.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from research.tools.simulate_review import Truth, add_people, serve
+from research.annotation.review_client import ReviewClient
+from research.tools.simulate_review import TARGETS, Truth, add_people, serve, shown_points
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.argument_types import minutes, positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import PropagatorOptions
 from stdpose_mm.cli.parser import argument, option
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.io.labels import read_labels
+
+LOOK_SECONDS, JOINT_SECONDS = 1.0, 1.5
+"""Time that looking at a pose and placing a joint take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +42,17 @@ class ReviewUnderLoadOptions(PropagatorOptions):
     Args:
         video: The video.
         labels: Its label file.
-        every: Seconds from one label to the next.
+        every: Seconds from one label to the next (default: 1, and 1.5 for each joint to place).
         minutes: How long labels are made.
+        idle: Keep no core busy.
         frames: Number of frames to label, from the first one on; the others are not worked on.
     """
 
     video: Path = argument('VIDEO', type=Path)
     labels: Path = argument('LABELS', type=Path)
-    every: int = option(5, type=positive)
+    every: int | None = option(type=positive)
     minutes: float = option(10.0, type=minutes)
+    idle: bool = option(False)
     frames: int = option(300, type=positive)
 
 
@@ -53,43 +64,85 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
     truth = Truth(replace(labels, frames=frames, persons=tuple(persons)))
     propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
     busy = multiprocessing.get_context('spawn').Process(target=_keep_busy, daemon=True)
-    busy.start()
+    if not args.idle:
+        busy.start()
     with serve(truth, args.video, propagator) as client:
         client.set_excerpt(0, len(frames) - 1)
-        people, _ = add_people(truth, client, len(frames) // 2)
+        people, joints = add_people(truth, client, len(frames) // 2)
         begun = time.monotonic()
         edits = {client.revision: begun}
-        oldest, first, due = 0.0, None, begun + args.every
+        oldest, first, waited = 0.0, None, 0.0
+        chosen: tuple[int, int, np.ndarray] | None = None
+        wanted_since, due = begun, begun
         answers: list[float] = []
         while (now := time.monotonic()) < begun + 60 * args.minutes:
             guidance = client.get('/guidance')
             answers.append(time.monotonic() - now)
             now = time.monotonic()
             newer = [when for revision, when in edits.items() if revision > guidance['advised']]
-            age = now - min(newer, default=now)
-            if guidance['right'] is not None:
+            age, right = now - min(newer, default=now), guidance['right']
+            if right is not None:
                 first = first or now
                 oldest = max(oldest, age)
-            if now >= due and guidance['next']:
-                due = now + args.every
+            if guidance['good_enough'] and not args.every:
+                break
+            # A person who reads that enough is right waits for the verdict on all labels.
+            is_done = guidance['computing'] and right and right[0] >= TARGETS[0] and not args.every
+            if chosen is None and guidance['next'] and not is_done:
+                waited += now - wanted_since
                 frame, person = guidance['next']['frame'], guidance['next']['person']
-                place = frame, people.index(person)
-                joints = truth.joints(*place, truth.known[place])
-                client.edit('set_joints', person=person, frame=frame, joints=joints)
-                edits[client.revision] = time.monotonic()
+                wrong = _wrong_joints(truth, client, (frame, people.index(person)), person)
+                chosen = frame, person, wrong
+                due = now + (args.every or LOOK_SECONDS + JOINT_SECONDS * int(wrong.sum()))
+            elif chosen is not None and now >= due:
+                frame, person, wrong = chosen
+                if wrong.any():
+                    placed = truth.joints(frame, people.index(person), wrong)
+                    client.edit('set_joints', person=person, frame=frame, joints=placed)
+                client.edit('accept', person=person, frame=frame)
+                joints += int(wrong.sum())
+                edits[client.revision] = wanted_since = time.monotonic()
+                chosen, labels_made = None, len(people) + len(edits) - 1
+                is_tenth = labels_made % 10 == 0
+                truly = f', true {_true_share(truth, client, people):.1%}' if is_tenth else ''
+                advised = 'is' if guidance['learning']['worthwhile'] else 'is not'
                 print(
-                    f'{now - begun:5.0f} s: label {len(edits)}, verdict '
-                    f'{_percent(guidance["right"])}, {age:.0f} s old, '
-                    f'learning {"is" if guidance["learning"]["worthwhile"] else "is not"} advised',
+                    f'{now - begun:5.0f} s: label {labels_made}, {joints} joints, waited '
+                    f'{waited:.0f} s, verdict {_percent(right)}{truly}, {age:.0f} s old, learning '
+                    f'{advised} advised',
                     flush=True,
                 )
-            time.sleep(max(0.0, 1 - (time.monotonic() - now)))
-    busy.kill()
+                continue
+            time.sleep(max(0.0, min(due - now, 1) if chosen else 1 - answers[-1]))
+        share = _true_share(truth, client, people)
+    if not args.idle:
+        busy.kill()
     when = 'never' if first is None else f'{first - begun:.0f} s after the first label'
     print(
-        f'{len(edits)} labels; first verdict {when}; oldest verdict {oldest:.0f} s; '
-        f'answers took {1000 * float(np.median(answers)):.0f} ms, at most {max(answers):.1f} s'
+        f'{len(people) + len(edits) - 1} labels, {joints} joints, {len(edits) - 1} keys in '
+        f'{now - begun:.0f} s, waited {waited:.0f} s; first verdict {when}; oldest verdict '
+        f'{oldest:.0f} s; good enough: {guidance["good_enough"]}, said {_percent(right)}, true '
+        f'{share:.1%}; answers took {1000 * float(np.median(answers)):.0f} ms, at most '
+        f'{max(answers):.1f} s'
     )
+
+
+def _true_share(truth: Truth, client: ReviewClient, people: Sequence[int]) -> float:
+    errors = truth.errors(shown_points(client, people, len(truth.points)))
+    return float((errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean())
+
+
+def _wrong_joints(
+    truth: Truth, client: ReviewClient, place: tuple[int, int], person: int
+) -> np.ndarray:
+    """Return which joints [K] of the shown pose the annotator places."""
+    frame, _ = place
+    poses = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
+    (shown,) = (np.array(pose['keypoints']) for pose in poses if pose['id'] == person)
+    errors = np.linalg.norm(shown[:, :2] - truth.points[place], axis=-1) / truth.sizes[place]
+    is_placed = (shown[:, 2] > 0) & (errors <= truth.tolerance)
+    wrong: np.ndarray = truth.known[place] & ~is_placed
+    return wrong
 
 
 def _percent(right: list[float] | None) -> str:

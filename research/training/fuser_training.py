@@ -141,13 +141,13 @@ def collect_training_gaps(
             heatmaps = [window_maps[gap]] if gap in window_maps else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)
-            chunks = [NetworkChunk(*network, gap, candidates) for network in networks]
+            chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
             for frame in tracks.frames:
                 search.add(frame, frames[frame])
                 for chunk in chunks:
                     chunk.add(frame, frames[frame])
             around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
-            around += [seen for chunk in chunks if (seen := chunk.around(frames))]
+            around += [seen for chunk in chunks if (seen := chunk.around())]
             evidence = extract_fusion_features(
                 gap, tracks, candidates, search.matches(), frames.size, around
             )

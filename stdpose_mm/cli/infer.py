@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -432,8 +432,16 @@ def infer_video(job: InferJob, models: InferenceModels) -> VideoResult:
             'min_track_frames': min_track_frames if options.has_detector else None,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
+        mended: list[str] = []
         with keep_edited(choose_cache_folder(), *job.replaced_outputs), video_file:
-            labels.write(out, options.format, {'inference': extra}, time_of, options.cvat_tolerance)
+            labels.write(
+                out,
+                options.format,
+                {'inference': extra},
+                time_of,
+                options.cvat_tolerance,
+                partial(job.fix_sides, summary=mended) if options.fix_sides else None,
+            )
     num_people = len(results.track_ids)
     summary = [
         f'{out}: {counted(labels.num_frames, "frame")}, '
@@ -444,7 +452,7 @@ def infer_video(job: InferJob, models: InferenceModels) -> VideoResult:
             f'{counted(len(results.unreadable), "frame")} cannot be read, see unreadable_frames in '
             'OUT'
         )
-    summary.append(describe_time(seconds, labels.num_frames, labels.num_persons))
+    summary += [*mended, describe_time(seconds, labels.num_frames, labels.num_persons)]
     summary += job.describe_side_outputs(problems)
     incomplete = (
         f'interrupted: {out} holds the first {labels.num_frames} of {len(frames)} frames and '

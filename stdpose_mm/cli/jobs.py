@@ -22,6 +22,7 @@ from stdpose_mm.io.disk.output_guards import (
 )
 from stdpose_mm.io.disk.outputs import choose_format, means_folder
 from stdpose_mm.io.video_list import InputVideo, VideoFiles
+from stdpose_mm.text import counted
 
 from .argument_types import shard
 from .options import BoxOptions, CvatTolerance, NetworkOptions, folders
@@ -29,6 +30,7 @@ from .parser import REQUIRED, Need, option, option_names
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.structures import VideoLabels
 
 SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
 """Suffixes of outputs in a folder, except labels."""
@@ -50,6 +52,8 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
             (default: by its suffix; posetrack18 for .json or no suffix).
         save_video: Also write the video with the poses drawn on it and with its frame times and
             sound; with several videos, a folder.
+        fix_sides: Exchange left and right of a person where they seem to be exchanged for some
+            frames; given labels stay. In infer, the video of --save-video shows them as estimated.
         launcher: How the processes that share several videos were started; pytorch means torchrun.
         shard: Work only on the I-th of N shares of several videos (1/N to N/N), for processes that
             are started one by one, on any machines.
@@ -62,6 +66,7 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
     out: str = option(REQUIRED, writes=True, is_folder=None)
     format: str | None = option(choices=WRITE_FORMATS)
     save_video: str | None = option(writes=True, is_folder=None, metavar='FILE')
+    fix_sides: bool = option(False)
     launcher: str = option('none', choices=LAUNCHERS, needs=(_SEVERAL_VIDEOS, _NO_LEARNING))
     shard: tuple[int, int] | None = option(
         type=shard, metavar='I/N', needs=(_SEVERAL_VIDEOS, _NO_LEARNING)
@@ -258,6 +263,15 @@ class DenseJob(VideoJob[DenseOptions]):
     def describe_side_outputs(self, problems: Mapping[str, str]) -> list[str]:
         """Name the files beside the labels, one per line, but those with a problem."""
         return [f'{p}: {what}' for p, what in self.side_outputs.items() if p not in problems]
+
+    def fix_sides(self, labels: VideoLabels, summary: list[str]) -> VideoLabels:
+        """Exchange sides that are exchanged for a stretch of frames, and say how many."""
+        from stdpose_mm.labelling.review import mend_sides
+
+        mended, doubts = mend_sides(labels)
+        poses = counted(len({(d.track_id, frame) for d in doubts for frame in d.frames}), 'pose')
+        summary.append(f'left and right exchanged in {poses}, see --fix-sides')
+        return mended
 
     def open_video(self) -> FrameSource:
         """Open the video; refuse outputs that need frame times if the video has none.

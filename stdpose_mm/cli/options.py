@@ -369,9 +369,6 @@ class PoseNetworkOptions:
     help_title: ClassVar = 'pose networks'
 
     pose_checkpoint: list[str] = option([], metavar='FILE')
-    if TYPE_CHECKING:
-        # The option to which --learn adds its network.
-        pose_onnx: list[str]
 
     @property
     def evidence_texts(self) -> list[tuple[str, str]]:

@@ -312,6 +312,8 @@ def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult
         with bar.part(propagator.method):
             dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
             took = bar.describe_time()
+        if options.fix_sides:
+            dense = job.fix_sides(dense, took)
         # The gaps of hidden labels, which are filled later, are no part of it.
         used, warnings = propagator.describe_use(), propagator.evidence_warnings(state)
         counts = _count(dense)

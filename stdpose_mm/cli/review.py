@@ -164,7 +164,7 @@ def review(options: ReviewCommandOptions) -> None:
             reading=options.label_reading,
             recover=options.recover,
             read_only=options.read_only,
-            list_more=lambda known: _list_inputs(replace(options), known),
+            list_more=lambda opened: _list_inputs(replace(options), opened),
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
             drafts=DraftSources.choose(
@@ -208,12 +208,14 @@ def _listen(project: ReviewProject, options: ReviewCommandOptions) -> ListeningS
         return ListeningServer(project, host=options.host)
 
 
-def _list_inputs(options: ReviewCommandOptions, known: Collection[Path] = ()) -> list[ReviewInputs]:
+def _list_inputs(
+    options: ReviewCommandOptions, opened: Collection[Path] = ()
+) -> list[ReviewInputs]:
     """List the files of the videos and refuse those that cannot be used or written.
 
     Args:
         options: The options; videos are looked for once for each object.
-        known: Projects to leave out.
+        opened: Projects to leave out.
 
     Raises:
         InputError: See :meth:`ReviewJob.check`.
@@ -222,7 +224,7 @@ def _list_inputs(options: ReviewCommandOptions, known: Collection[Path] = ()) ->
 
     options.require_folders()
     advice = 'give other names to --out and --project or to the videos'
-    jobs = [job for job in make_jobs(options, ReviewJob, advice) if job.project not in known]
+    jobs = [job for job in make_jobs(options, ReviewJob, advice) if job.project not in opened]
     for job in jobs:
         job.check()
     return [ReviewInputs(job.files, job.project, Path(job.out)) for job in jobs]

@@ -6,6 +6,7 @@ operators.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -106,9 +107,8 @@ class WinogradDeconvolution(nn.Module):
             for row, column in product((0, 1), (0, 1)):
                 value = in_lines[row][column] + in_lines[row + 1][column]
                 grid[2 * row + top, 2 * column + left] = value
-        lines = [torch.stack([grid[row, column] for column in range(4)], 3) for row in range(4)]
-        maps = torch.stack(lines, 2).reshape(-1, 2 * rows, 2 * columns, weights.shape[-1])
-        return maps[:, : 2 * height, : 2 * width].permute(0, 3, 1, 2)
+        maps = _interleave([[grid[row, column] for column in range(4)] for row in range(4)])
+        return maps[..., : 2 * height, : 2 * width]
 
 
 def _winograd_inputs(lines: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -150,31 +150,29 @@ class QuantisedDeconvolution(nn.Module):
         # Sizes are tensors while the layer is traced, but they are the same for every input.
         height, width = int(x.shape[2]), int(x.shape[3])
         constants = self.kernel, self.bias, self.scale, *self.weights
-        pixels = _IntegerDeconvolution.apply(x.permute(0, 2, 3, 1), height, width, *constants)
-        return pixels.permute(0, 3, 1, 2)
+        phases = _IntegerProducts.apply(x.permute(0, 2, 3, 1), height, width, *constants)
+        return _interleave([phases[:2], phases[2:]])
 
 
-class _IntegerDeconvolution(Function):
-    """Apply a deconvolution to channels-last maps: [N, h, w, C] -> [N, 2h, 2w, C']."""
+class _IntegerProducts(Function):
+    """The pixels of a deconvolution of maps [N, h, w, C] in even and odd rows and columns: four
+    [N, h, w, C'].
+    """
 
     @staticmethod
     def forward(
         _: Any, x: Tensor, height: int, width: int, kernel: Tensor, bias: Tensor, *__: Tensor
-    ) -> Tensor:
-        inputs = x.permute(0, 3, 1, 2)
-        return F.conv_transpose2d(inputs, kernel, bias, stride=2, padding=1).permute(0, 2, 3, 1)
+    ) -> tuple[Tensor, ...]:
+        maps = F.conv_transpose2d(x.permute(0, 3, 1, 2), kernel, bias, stride=2, padding=1)
+        pixels = maps.permute(0, 2, 3, 1)
+        return tuple(pixels[:, top::2, left::2].clone() for top, left in product((0, 1), (0, 1)))
 
     @staticmethod
     def symbolic(
         graph: Any, x: Any, height: int, width: int, _: Any, bias: Any, scale: Any, *weights: Any
-    ) -> Any:
-        channels = scale.type().sizes()[0]
-
+    ) -> tuple[Any, ...]:
         def whole(*numbers: int) -> Any:
             return graph.op('Constant', value_t=torch.tensor(numbers, dtype=torch.int64))
-
-        def reshaped(value: Any, *shape: int) -> Any:
-            return graph.op('Reshape', value, whole(*shape))
 
         quantised, x_scale, zero = graph.op('DynamicQuantizeLinear', x, outputs=3)
         padded = graph.op('Pad', quantised, whole(0, 1, 1, 0, 0, 1, 1, 0), zero)
@@ -185,6 +183,7 @@ class _IntegerDeconvolution(Function):
             for y, x in product(range(3), range(3))
         }
         no_offset = graph.op('Constant', value_t=torch.zeros((), dtype=torch.int8))
+        shape = [None, height, width, scale.type().sizes()[0]]
         results = []
         for (top, left), weight in zip(product((0, 1), (0, 1)), weights, strict=True):
             near = [shifted[top + y, left + x] for y, x in product((0, 1), (0, 1))]
@@ -192,18 +191,16 @@ class _IntegerDeconvolution(Function):
             factors = patches, weight, x_scale, scale, zero, no_offset, bias
             result = graph.op('com.microsoft::MatMulIntegerToFloat', *factors)
             # No type is inferred for operators outside the standard.
-            result.setType(x.type().with_sizes([None, height, width, channels]))
-            results.append(reshaped(result, -1, height, width, 1, channels))
-        rows = [
-            reshaped(
-                graph.op('Concat', *results[2 * top : 2 * top + 2], axis_i=3),
-                *(-1, height, 1, 2 * width, channels),
-            )
-            for top in (0, 1)
-        ]
-        shape = (-1, 2 * height, 2 * width, channels)
-        written = reshaped(graph.op('Concat', *rows, axis_i=2), *shape)
-        return written.setType(x.type().with_sizes([None, *shape[1:]]))
+            results.append(result.setType(x.type().with_sizes(shape)))
+        return tuple(results)
+
+
+def _interleave(grid: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Interleave r rows of c maps [N, h, w, C] pixel by pixel: [N, C, r h, c w]."""
+    _, height, width, channels = map(int, grid[0][0].shape)
+    pixels = torch.stack([torch.stack(list(row), 3) for row in grid], 2)
+    sizes = len(grid) * height, len(grid[0]) * width, channels
+    return pixels.reshape(-1, *sizes).permute(0, 3, 1, 2)
 
 
 class _ExportedSelfAttention(nn.Module):

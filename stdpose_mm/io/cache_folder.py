@@ -60,18 +60,18 @@ _READING = threading.Lock()
 SystemError if two threads do so at once (python/cpython#106905)."""
 
 
-def choose_cache_folder(given: str | None = None) -> Path | None:
+def choose_cache_folder(folder: str | None = None) -> Path | None:
     """Choose the cache folder.
 
     Args:
-        given: A folder, or 'off'; by default the value of the environment variable
+        folder: A folder, or 'off'; by default the value of the environment variable
             ``STDPOSE_CACHE``, else the user's cache folder on this platform (on Linux
             ``$XDG_CACHE_HOME/stdpose_mm`` or ``~/.cache/stdpose_mm``).
 
     Returns:
         The folder; None for 'off'.
     """
-    chosen = given or os.environ.get(FOLDER_VARIABLE)
+    chosen = folder or os.environ.get(FOLDER_VARIABLE)
     if chosen == OFF:
         return None
     return Path(chosen) if chosen else user_cache_path('stdpose_mm', appauthor=False)

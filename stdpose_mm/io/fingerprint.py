@@ -131,20 +131,20 @@ def _version(distribution: str) -> str | None:
     return None
 
 
-def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> bytes:
+def _digest(value: Any, hashed: dict[int, tuple[Any, bytes]], depth: int) -> bytes:
     """Hash a value.
 
     Args:
         value: The value.
-        known: id -> (object, digest); holding the object keeps its id valid. While an object is
+        hashed: id -> (object, digest); holding the object keeps its id valid. While an object is
             being hashed (it may contain itself), its depth stands in for the digest.
         depth: Nesting depth of the value.
     """
     # A view of a whole video is this video, which is hashed once even if it is given beside it.
     while isinstance(value, FrameView) and _is_whole(value):
         value = value.source
-    if id(value) in known:
-        return known[id(value)][1]
+    if id(value) in hashed:
+        return hashed[id(value)][1]
     # The fingerprint of a video does not depend on the class that reads it.
     kind = FrameSource if isinstance(value, FrameSource) else type(value)
     hasher = _hasher(kind)
@@ -154,13 +154,13 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
         return hasher.digest()
     shared = not isinstance(value, (list, tuple, set, frozenset, Mapping))
     if shared:
-        known[id(value)] = value, str(depth).encode()
-    digests = [_digest(part, known, depth + 1) for part in parts]
+        hashed[id(value)] = value, str(depth).encode()
+    digests = [_digest(part, hashed, depth + 1) for part in parts]
     if isinstance(value, (set, frozenset)):
         digests.sort()
     hasher.update(b''.join(digests))
     if shared:
-        known[id(value)] = value, hasher.digest()
+        hashed[id(value)] = value, hasher.digest()
     return hasher.digest()
 
 

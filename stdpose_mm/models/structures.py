@@ -159,8 +159,8 @@ class AuxiliaryLabels(NamedTuple):
         heatmaps = sample.gt_fields.given_heatmaps.unflatten(0, (2, -1))
         mask = sample.gt_instance_labels.given_mask[0] > 0
         # A window without given joints is the same as one without these fields.
-        known = sample.metainfo.get('window_position', 0.5) if mask.any() else 0.5
-        position = heatmaps.new_tensor(known)
+        place = sample.metainfo.get('window_position', 0.5) if mask.any() else 0.5
+        position = heatmaps.new_tensor(place)
         return cls(heatmaps, mask, sample.gt_fields.prior_heatmaps, position)
 
     def flip(self, flip_indices: Sequence[int]) -> AuxiliaryLabels:
@@ -185,10 +185,10 @@ class AuxiliaryLabels(NamedTuple):
         Raises:
             InputError: If the maps of the labels have another size or other joints.
         """
-        given, predicted = self.heatmaps.shape[2:], frame_heatmaps.shape[2:]
-        if given != predicted:
+        labels, predicted = self.heatmaps.shape[2:], frame_heatmaps.shape[2:]
+        if labels != predicted:
             raise InputError(
-                f'the heatmaps of the labels are {list(given)} (joints, height, width) and those '
+                f'the heatmaps of the labels are {list(labels)} (joints, height, width) and those '
                 f'of the frame_head {list(predicted)}, set heatmap_size of the codec, and '
                 'out_channels and layers of the heads, to the same'
             )

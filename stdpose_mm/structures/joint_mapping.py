@@ -81,9 +81,9 @@ class JointMapping:
         pairs = [
             (distance, joint, other)
             for joint, name in enumerate(labels.keypoint_names)
-            for other, known in enumerate(model.keypoint_names)
+            for other, model_name in enumerate(model.keypoint_names)
             if (trained is None or trained[other])
-            and (distance := name_distance(name, known)) is not None
+            and (distance := name_distance(name, model_name)) is not None
         ]
         matches: dict[int, int] = {}
         for _, joint, other in sorted(pairs):

@@ -15,8 +15,12 @@ _SIDE_WORDS = (
     *(('gauche', 'droite'), ('gauche', 'droit'), ('izquierda', 'derecha')),
     *(('izquierdo', 'derecho'), ('izq', 'der'), ('esquerda', 'direita'), ('esquerdo', 'direito')),
     *(('esq', 'dir'), ('sinistra', 'destra'), ('sinistro', 'destro'), ('sx', 'dx'), ('左', '右')),
+    *(('esquerra', 'dreta'), ('vänster', 'höger'), ('venstre', 'højre'), ('venstre', 'høyre')),
+    *(('lewa', 'prawa'), ('lewy', 'prawy'), ('lewe', 'prawe'), ('levá', 'pravá')),
+    *(('levý', 'pravý'), ('levé', 'pravé'), ('лев', 'прав'), ('sol', 'sağ'), ('왼', '오른')),
 )
-"""Words for left and right in English, German, French, Spanish, Portuguese, Italian and Chinese."""
+"""Words for left and right in English, German, Dutch, French, Spanish, Portuguese, Italian,
+Chinese, Japanese, Catalan, Swedish, Danish, Norwegian, Polish, Czech, Russian, Turkish, Korean."""
 
 
 def _both_ways(left: str, right: str) -> tuple[tuple[str, str, Side], tuple[str, str, Side]]:

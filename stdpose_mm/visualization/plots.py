@@ -43,7 +43,7 @@ def trajectories(
     names = labels.skeleton.keypoint_names
     if joints is None:
         ever = np.any([person.labelled for person in track], axis=0)
-        joints = [name for name, shown in zip(names, ever, strict=True) if shown]
+        joints = [name for name, is_scored in zip(names, ever, strict=True) if is_scored]
 
     figure, axes = make_figure(2, width=10)
     styles = curve_styles(labels.skeleton)

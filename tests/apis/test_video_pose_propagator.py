@@ -288,12 +288,6 @@ def test_flow_is_followed_with_the_network_that_was_given(tmp_path):
         VideoPosePropagator(method='linear', flow_weights=weights)
 
 
-@pytest.mark.parametrize('files', [(), ('good.py',)])
-def test_a_model_has_a_config_and_a_checkpoint(files):
-    with pytest.raises(InputError, match='needs a config and a checkpoint'):
-        VideoPosePropagator(*files, method='stdpose')
-
-
 def test_weights_of_another_model_are_one_sentence(model_files, tmp_path):
     content = torch.load(model_files[1], weights_only=False)
     weights = {'unknown.weight': torch.zeros(1)}

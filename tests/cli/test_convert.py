@@ -199,6 +199,14 @@ def test_labels_go_to_tools_and_back(run, estimates, tmp_path, target):
             'SAMPLE out.json --to label-studio --labels-size 64x48',
             'made at 640x480 pixels (frame 0 of the file), but --labels-size is 64x48',
         ),
+        (
+            'SAMPLE out.json --cvat-tolerance all',
+            'would have no effect: give an OUT in the format cvat',
+        ),
+        *(
+            (f'SAMPLE out.xml --cvat-tolerance={tolerance}', 'expected a number of pixels or "all"')
+            for tolerance in ('0', '-1', 'nan', 'inf', 'some')
+        ),
         ('SAMPLE out.json --fps 0', 'argument --fps'),
         ('SAMPLE out.json --fps x', 'argument --fps'),
         ('SAMPLE out.json --as-given 2', 'argument --as-given'),

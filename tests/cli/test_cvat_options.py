@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli import convert, propagate
+from stdpose_mm.cli import propagate
 from stdpose_mm.io.labels import read_labels
 from support.cvat_task import CvatTask
 from support.refusals import refusal
@@ -61,21 +61,6 @@ def test_propagate_correct_in_cvat_and_propagate_again(
     assert {key: place for key, place in again.items() if key not in before} == {
         (3, person, 0): (12.25, 13.5)
     }
-
-
-@pytest.mark.parametrize('tolerance', ['0', '-1', 'nan', 'inf', 'some'])
-def test_a_tolerance_that_is_none(run_main, label_file, tmp_path, tolerance):
-    options = ['--to', 'cvat', f'--cvat-tolerance={tolerance}']
-    line = refusal(run_main, convert.main, label_file, tmp_path / 'out.xml', *options)
-    assert 'expected a number of pixels or "all"' in line
-
-
-def test_a_tolerance_without_key_frames_is_refused(run, run_main, folder, label_file, tmp_path):
-    tolerance = ['--cvat-tolerance', 'all']
-    line = refusal(run_main, convert.main, label_file, tmp_path / 'a.json', *tolerance)
-    assert '--cvat-tolerance would have no effect: give an OUT in the format cvat' in line
-    line = refusal(run, folder, label_file, '--out', tmp_path / 'a.json', *tolerance)
-    assert '--cvat-tolerance would have no effect' in line
 
 
 def test_a_loaded_file_goes_with_an_export_of_cvat(run, folder, label_file, filled, tmp_path):

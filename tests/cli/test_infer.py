@@ -231,18 +231,6 @@ def test_the_config_inside_is_taken(request, run_main, run, movie, boxes, tmp_pa
     np.testing.assert_allclose(inside, given, rtol=0, atol=1e-9)
 
 
-def test_a_network_trained_for_propagation_is_reported(
-    run_main, model_files, movie, boxes, tmp_path
-):
-    config = tmp_path / 'propagation.py'
-    config.write_text(model_files[0].read_text().replace("'estimation'", "'propagation'"))
-    options = ('--config', config, '--checkpoint', model_files[1], '--boxes', boxes)
-    code, _, errors = run_main(infer.main, movie, *options, '--out', tmp_path / 'poses.json')
-    assert code == 0
-    (line,) = errors
-    assert line.startswith('infer.py: the network was trained for propagation, always with labels')
-
-
 def test_the_config_inside_an_exported_network_says_how_frames_are_cropped(
     run_main, model_files, movie, boxes, tmp_path
 ):
@@ -390,21 +378,6 @@ def test_a_detector_is_built_once_for_several_videos(run, several, detector, tmp
     )
     assert run(several, '--out', tmp_path / 'out', '--detector', 'x.onnx')[0] == 0
     assert len(built) == 1
-
-
-def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, monkeypatch):
-    from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(VideoPoseEstimator, 'estimate', interrupt)
-    code, printed, errors = run(several, '--out', tmp_path / 'out', '--boxes', 'whole-picture')
-    assert (code, printed) == (130, '')
-    assert errors[-1] == (
-        'infer.py: interrupted, 0 of 2 videos are finished; the same command continues from here'
-    )
-    assert not list((tmp_path / 'out').glob('[!.]*'))
 
 
 HELD = """

@@ -14,6 +14,8 @@ from stdpose_mm.cli import infer
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.labels.known_skeletons import COCO_17
 from stdpose_mm.io.video import open_frames, write_video
+from stdpose_mm.labelling.review import Doubt
+from stdpose_mm.structures import VideoLabels
 from support.bare_onnx import simcc_network
 from support.input_files import link_for_each, write_boxes
 from support.published_files import publish
@@ -111,6 +113,27 @@ def test_a_network_in_a_file_serves_several_videos(run_main, clip, boxes, networ
     network.with_suffix('.json').write_text(json.dumps(description))
     code, printed, _ = run_main(infer.main, tmp_path / 'videos', *arguments)
     assert (code, '2 done, 0 done before' in printed) == (0, True), printed
+
+
+def test_fixed_sides_are_written_in_place_of_the_estimates(run, network, tmp_path, monkeypatch):
+    plain, out = tmp_path / 'plain.json', tmp_path / 'fixed.json'
+    assert run('--pose-onnx', network, '--out', plain)[0] == 0
+    doubts = [Doubt((4, 5), 3, 'sides exchanged', 0.9, (0, 1)), Doubt((5,), 8, 'jump', 0.9)]
+
+    def fix(labels: VideoLabels) -> tuple[VideoLabels, list[Doubt]]:
+        assert (len(labels.frames), labels.track_ids) == (NUM_FRAMES, (3, 8))
+        return labels.with_persons(labels.persons[::2]), doubts
+
+    monkeypatch.setattr('stdpose_mm.labelling.review.mend_sides', fix)
+    code, printed, _ = run('--pose-onnx', network, '--out', out, '--fix-sides')
+    assert code == 0
+    assert 'left and right exchanged in 3 poses' in printed
+    estimated, fixed = json.loads(plain.read_text()), json.loads(out.read_text())
+    assert fixed['images'] == estimated['images']
+    assert [a['keypoints'] for a in fixed['annotations']] == [
+        a['keypoints'] for a in estimated['annotations'][::2]
+    ]
+    assert fixed['inference'].keys() == estimated['inference'].keys()
 
 
 def test_a_model_of_mmpose_by_its_config(run, tmp_path):

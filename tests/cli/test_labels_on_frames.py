@@ -148,28 +148,6 @@ class TestBoxes:
         (tmp_path / 'frames.csv').write_text('shot_a.jpg,6\n')
         assert boxed_frames(boxes, '--boxes-frame-of', tmp_path / 'frames.csv') == [6]
 
-    def test_another_size_is_refused_without_the_option_for_labels(
-        self, boxes, run_main, folder, label_file, tmp_path
-    ):
-        data = json.loads(boxes.read_text())
-        data['images'][0].update(width=9000, height=7000)
-        boxes.write_text(json.dumps(data))
-        arguments = [folder, label_file, '--out', tmp_path / 'dense.json', '--boxes', boxes]
-        said = refusal(run_main, propagate.main, *arguments, '--boxes-first-frame-number', 1)
-        assert 'the boxes of clip were made at 9000x7000 pixels' in said
-        assert 'boxes that were made at' in said
-        assert '--labels-size' not in said
-
-    @pytest.mark.parametrize(
-        'options', [['--boxes-first-frame-number', 0], ['--boxes-frame-of', 'frames.csv']]
-    )
-    def test_the_options_need_a_file_of_boxes(
-        self, run_main, folder, label_file, tmp_path, options
-    ):
-        arguments = [folder, label_file, '--out', tmp_path / 'dense.json', *options]
-        said = refusal(run_main, propagate.main, *arguments)
-        assert 'would have no effect: give --boxes FILE' in said
-
 
 def test_labels_behind_the_end_of_a_video_that_is_cut_short_are_refused(
     run_main, label_fields, tmp_path

@@ -141,12 +141,6 @@ def test_a_folder_is_no_file_to_convert_to(run_main, tmp_path, label_file):
     assert f'{tmp_path}/converted cannot be written: Is a directory' in line
 
 
-def test_a_file_is_no_folder_to_write_to(run_main, tmp_path, movie, label_file):
-    (tmp_path / 'dense').touch()
-    line = refusal(run_main, propagate.main, movie, label_file, '--out', f'{tmp_path}/dense/')
-    assert f'{tmp_path}/dense/ is a file, expected a folder to write to' in line
-
-
 @pytest.mark.parametrize('option', ['--boxes', '--pose-onnx'])
 def test_an_option_without_a_value_is_refused(run_main, tmp_path, movie, label_file, option):
     arguments = [movie, label_file, '--out', tmp_path / 'dense.json', f'{option}=--']

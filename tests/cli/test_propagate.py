@@ -7,10 +7,12 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli import propagate
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
@@ -129,18 +131,23 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     assert out.read_text() == plain.read_text()
 
 
-def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_path):
-    out = tmp_path / 'dense.json'
-    arguments = (folder, label_file, '--out', out, '--method')
-    run(*arguments, 'linear')
-    assert '.bak' not in str(run(*arguments, 'flow')[2])
-    edited = out.read_text() + ' '
-    out.write_text(edited)
-    code, _, notes = run(*arguments, 'linear')
-    assert code == 0
-    assert f'its old version is kept as {out}.bak' in str(notes)
-    assert Path(f'{out}.bak').read_text() == edited
-    assert json.loads(out.read_text()) != json.loads(edited)
+def test_exchanged_sides_are_fixed_between_labels(run, tmp_path, monkeypatch):
+    video, labels = write_still_video(tmp_path, {0: 0, 10: 0})
+    propagated = VideoPosePropagator.collect_labels
+
+    def exchange(*arguments: Any) -> VideoLabels:
+        dense = propagated(*arguments)
+        return dense.with_persons(
+            [p.reordered((0, 2, 1)) if 3 <= p.frame_index < 6 else p for p in dense.persons]
+        )
+
+    plain, out = tmp_path / 'plain.json', tmp_path / 'dense.json'
+    arguments = (video, labels, '--method', 'linear', '--out')
+    assert run(*arguments, plain)[0] == 0
+    monkeypatch.setattr(VideoPosePropagator, 'collect_labels', exchange)
+    code, printed, _ = run(*arguments, out, '--fix-sides')
+    assert (code, 'left and right exchanged in 3 poses' in printed) == (0, True)
+    assert out.read_text() == plain.read_text()
 
 
 def test_names_with_a_leading_dash_may_follow_two_dashes(
@@ -227,8 +234,12 @@ def another_joint(fields):
         (None, '--boxes boxes.json', 'boxes.json does not exist'),
         (None, '--boxes detector --detector d.onnx', 'd.onnx does not exist'),
         (None, '--detector d.py', '--detector would have no effect: give --boxes detector'),
-        (None, '--life-span magic', "invalid choice: 'magic'"),
-        (None, '--format magic', "invalid choice: 'magic'"),
+        (
+            None,
+            '--boxes-frame-of b.csv',
+            '--boxes-frame-of would have no effect: give --boxes F',
+        ),
+        (None, '--dry-run', '--dry-run would have no effect: give several videos, or leave it'),
         (None, '--keep-every 0', 'must be at least 1, got 0'),
         (None, '--batch-size 0', 'argument --batch-size: expected a whole number'),
         (None, '--labels-video other', "no video named 'other'"),

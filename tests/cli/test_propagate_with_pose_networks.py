@@ -67,17 +67,6 @@ def test_a_network_by_its_name(run, movie, label_file, tmp_path, monkeypatch):
     assert poses(outs[0]) == poses(outs[1]) == poses(outs[2])
 
 
-def test_a_network_that_cannot_be_fetched(run, movie, label_file, tmp_path, monkeypatch):
-    out = tmp_path / 'dense.json'
-    with serve(tmp_path) as (address, _):
-        pass
-    kept = install_zoo(tmp_path, f'{address}/w.pth', monkeypatch)
-    line = refusal(run, movie, label_file, '--out', out, '--pose', 'tiny')
-    assert f'give it as --pose-checkpoint with --pose-config {NAME}' in line
-    assert not out.exists()
-    assert not any(kept.iterdir())
-
-
 def test_a_network_that_the_method_does_not_use_is_not_fetched(
     run, movie, label_file, tmp_path, monkeypatch
 ):
@@ -158,22 +147,6 @@ def test_poses_of_another_program(run, movie, label_file, tmp_path, results):
     assert 'heatmaps of estimates.json for 3 of 3 joints' in printed
     assert 'estimates.json: used in ' in printed
     assert poses(plain) != poses(out)
-
-
-def test_poses_without_labelled_frames_cannot_be_compared(
-    run, movie, label_file, tmp_path, results
-):
-    content = json.loads(results.read_text())
-    content['annotations'] = [each for each in content['annotations'] if each['image_id'] % 4]
-    results.write_text(json.dumps(content))
-    code, printed, _ = run(
-        movie, label_file, '--out', tmp_path / 'dense.json', '--pose-results', results
-    )
-    assert code == 0
-    assert (
-        'estimates.json: used in 4 of 4 gaps; in 4 of these it finds nothing at the labels '
-        '(are they poses of this video, in its size?)'
-    ) in printed
 
 
 @pytest.fixture

@@ -150,11 +150,6 @@ def test_a_dry_run_knows_what_is_done_and_what_was_changed(run, tmp_path):
     assert times(out) == before
 
 
-def test_a_dry_run_is_for_several_videos(run_alone, tmp_path):
-    line = refusal(run_alone, tmp_path / 'dense.json', '--dry-run')
-    assert '--dry-run would have no effect: give several videos, or leave it out' in line
-
-
 def test_quiet_makes_no_other_video(run, tmp_path):
     out = tmp_path / 'out'
     run(out)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
-from stdpose_mm.errors import InputError
 
 # Video 'b' is held out, 'a' is not, see tests/io/labels/test_label_files.py.
 SHARE = 0.25
@@ -21,10 +18,3 @@ def test_training_and_validation_have_no_video_in_common(tiny_set):
         **tiny_set.args, interval=4, held_out_share=SHARE, held_out='only', test_mode=True
     )
     assert (names(train), names(val)) == ({'a'}, {'b'})
-
-
-def test_no_video_left_to_validate_on_is_one_sentence(tiny_set):
-    with pytest.raises(
-        InputError, match='leaves none of the 2 videos of PoseTrack18WindowDataset, give more'
-    ):
-        PoseTrack18WindowDataset(**tiny_set.args, held_out_share=0.1, held_out='only')

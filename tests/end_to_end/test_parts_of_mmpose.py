@@ -1,4 +1,4 @@
-"""The flagship with backbones, codecs, joints, datasets and metrics of MMPose, by config alone."""
+"""The tiny STDPose with parts of MMPose, by config alone: from backbone to sampler and hook."""
 
 from __future__ import annotations
 
@@ -110,6 +110,10 @@ def config_of(root: Path, backbone: str, metainfo_file: str) -> Config:
         pipeline=part.pop('pipeline'),
         datasets=[{**part, 'ann_file': f'{name}.json'} for name in ('first', 'second')],
     )
+    cfg.train_dataloader.sampler = dict(
+        type='MultiSourceSampler', batch_size=2, source_ratio=[1, 1]
+    )
+    cfg.custom_hooks.append(dict(type='EMAHook', ema_type='ExpMomentumEMA'))
     cfg.test_evaluator = dict(type='PCKAccuracy', thr=0.5, norm_item='bbox')
     cfg.val_evaluator = cfg.val_dataloader = cfg.val_cfg = None
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.structures import (
@@ -48,14 +48,17 @@ SIDES = [
     *(('gauche', 'droite'), ('gauche', 'droit'), ('izquierda', 'derecha'), ('izq', 'der')),
     *(('izquierdo', 'derecho'), ('esquerda', 'direita'), ('esquerdo', 'direito'), ('esq', 'dir')),
     *(('sinistra', 'destra'), ('sinistro', 'destro'), ('sx', 'dx'), ('左', '右'), ('l', 'r')),
+    *(('esquerra', 'dreta'), ('vänster', 'höger'), ('venstre', 'højre'), ('lewa', 'prawa')),
+    *(('levý', 'pravý'), ('левая', 'правая'), ('sol', 'sağ'), ('왼', '오른')),
 ]
-"""Left and right in English, German, French, Spanish, Portuguese, Italian and Chinese."""
+"""Left and right in English, German, French, Spanish, Portuguese, Italian and further languages."""
 
-PARTS = ['hand', 'knie', 'genou', 'mano', 'joelho 2', 'occhio', 'hind paw 10']
+PARTS = ['hand', 'knie', 'genou', 'mano', 'joelho 2', 'occhio', 'hind paw 10', 'rib']
 
 
+@settings(max_examples=60)
 @given(
-    sides=st.sampled_from(SIDES),
+    sides=st.sampled_from(SIDES) | st.just(('l', 'r')),
     parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=3, unique=True),
     form=st.sampled_from(['{side}_{part}', '{part} {side}', '{part}-{side}', '{part} ({side})']),
     case=st.sampled_from([str.lower, str.title, str.upper]),

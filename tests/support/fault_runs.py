@@ -56,6 +56,7 @@ COMMANDS = {
     'evaluate': 'evaluate truth truth --out {out}.json',
     'queries': 'queries clip.mkv labels.json --out {out}.npz',
     'plan': 'plan clip.mkv',
+    'check': 'check labels.json --out {out}.json',
     'learn': 'learn dots.mkv dots.json --out {out}.onnx --minutes 10',
     'review': 'review clip.mkv labels.json --out {out}.json --project {out}.journal '
     '--method linear --no-browser',

@@ -65,8 +65,8 @@ def features_of_gap(
     """
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
-    chunks = [NetworkChunk(*network, gap, candidates) for network in networks]
+    chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
     matches = match_joints(frames, candidates, matcher, chunks)
     around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
-    around += [found for chunk in chunks if (found := chunk.around(frames))]
+    around += [found for chunk in chunks if (found := chunk.around())]
     return extract_fusion_features(gap, tracks, candidates, matches, frames.size, around)

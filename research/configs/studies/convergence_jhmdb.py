@@ -17,21 +17,14 @@ tests = [
 
 # With a constant rate, checkpoints show whether more steps help, and a run can go on from them; at
 # the end the rate falls.
-_length, _decay = 6000, 1200
+_warm_up = dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False)
+_decay = dict(
+    type='LinearLR', begin=4800, end=6000, start_factor=1, end_factor=0.02, by_epoch=False
+)
 _schedule = {
-    'train_cfg.max_iters': _length,
+    'train_cfg.max_iters': 6000,
     'optim_wrapper.optimizer.lr': 1e-3,
-    'param_scheduler': [
-        dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False),
-        dict(
-            type='LinearLR',
-            begin=_length - _decay,
-            end=_length,
-            start_factor=1.0,
-            end_factor=0.02,
-            by_epoch=False,
-        ),
-    ],
+    'param_scheduler': [_warm_up, _decay],
     'default_hooks.checkpoint.interval': 500,
     'default_hooks.checkpoint.max_keep_ckpts': -1,
     'train_dataloader.dataset.ann_file': 'data/jhmdb_split/fit.txt',

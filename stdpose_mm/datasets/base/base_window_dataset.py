@@ -303,14 +303,14 @@ class BaseWindowDataset(BaseDataset):
                 'expected at least one pose',
             )
             return None
-        labels, labelled, given = self.selection.select_frames(labels, labelled, missing)
+        labels, labelled, pattern = self.selection.select_frames(labels, labelled, missing)
         return VideoTracks(
             name=labels.name,
             known=tuple(sources),
             sources=sources,
             image_ids={n: n if f.image_id is None else f.image_id for n, f in frames.items()},
             labelled=labelled,
-            given=given,
+            given=pattern,
             tracks=tracks_of(labels),
             has_propagated=any(person.source == 'propagated' for person in labels.persons),
         )
@@ -462,14 +462,14 @@ class BaseWindowDataset(BaseDataset):
         side = len(window.before)
         is_given = (window.given[0], *(False for _ in frames[1:-1]), window.given[1])
         aux_shown = self.selection.shows_labels(window)
-        shown = (*aux_shown[:side], *(True for _ in keys), *aux_shown[side:])
+        shows_label = (*aux_shown[:side], *(True for _ in keys), *aux_shown[side:])
         for i, frame in enumerate(frames):
-            row = track.row(frame) if shown[i] else None
+            row = track.row(frame) if shows_label[i] else None
             if row is not None:
                 # A propagated joint in a given label must not be shown as given.
-                known = track.given[row] if is_given[i] else track.visible[row]
-                keypoints[i], visible[i] = track.keypoints[row] * known[:, None], known
-                weights[i, known & ~track.given[row]] = self.selection.propagated_weight
+                has_label = track.given[row] if is_given[i] else track.visible[row]
+                keypoints[i], visible[i] = track.keypoints[row] * has_label[:, None], has_label
+                weights[i, has_label & ~track.given[row]] = self.selection.propagated_weight
                 sources[i] = track.sources[row]
         is_key = np.zeros(len(frames), dtype=bool)
         is_key[side:-side] = True

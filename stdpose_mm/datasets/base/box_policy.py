@@ -83,6 +83,6 @@ class BoxPolicy:
         may_see = self.boxes == 'gt' or not any(window.given)
         anchors = dict(zip(track.frames, track.boxes, strict=True))
         if not may_see:
-            anchors = {frame: anchors[frame] for frame, given in sides if given}
+            anchors = {frame: anchors[frame] for frame, is_given in sides if is_given}
         boxes = TrackBoxes(anchors)
         return [boxes.find(frame)[0] for frame in (*window.before, *window.after)]

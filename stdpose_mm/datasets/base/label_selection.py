@@ -102,8 +102,8 @@ class LabelSelection:
         if self.test_mode:
             require_given([labels], user)
         if self.propagated_weight == 0:
-            given = [person.only_given() for person in labels.persons if person.is_given]
-            return labels.with_persons(given)
+            persons = [person.only_given() for person in labels.persons if person.is_given]
+            return labels.with_persons(persons)
         certain = keep_certain(labels, self.propagated_min_score)
         if self.label_interval is not None and any(
             not p.is_given or p.has_propagated_joint for p in certain.persons
@@ -128,8 +128,8 @@ class LabelSelection:
             The remaining labels, their frames, and the given frames among these, ascending.
         """
         if self.label_interval is not None:
-            shown = tuple(given_frames(labelled, self.label_interval))
-            return labels.keep_frames(shown), shown, shown
+            frames = tuple(given_frames(labelled, self.label_interval))
+            return labels.keep_frames(frames), frames, frames
         if self.task == 'estimation':
             return labels, labelled, ()
         if any(person.source == 'propagated' for person in labels.persons):
@@ -137,8 +137,8 @@ class LabelSelection:
             return labels, labelled, tuple(sorted(by_hand))
         # The metric reads labels but no pictures, and counts the given frames among all labels.
         protocol = sorted({*labelled, *missing}) if self.test_mode else labelled
-        given = given_frames(protocol, self.intervals[0])
-        return labels, labelled, tuple(frame for frame in given if frame not in missing)
+        chosen = given_frames(protocol, self.intervals[0])
+        return labels, labelled, tuple(frame for frame in chosen if frame not in missing)
 
     # Key frames and windows
 
@@ -160,12 +160,12 @@ class LabelSelection:
         if self.task == 'estimation' or every_label:
             return list(track.frames)
         if self.test_mode and unlabelled:
-            given = track.among(video.given)
-            return sorted(set(video.labelled) - set(video.given)) if given else []
+            is_given = bool(track.among(video.given))
+            return sorted(set(video.labelled) - set(video.given)) if is_given else []
         return sorted(set(track.frames) - set(video.given))
 
     def window(
-        self, video: VideoTracks, track: Track, key: int, given: Sequence[int] | None = None
+        self, video: VideoTracks, track: Track, key: int, pattern: Sequence[int] | None = None
     ) -> Window:
         """Build the window of one person around a key frame.
 
@@ -173,14 +173,14 @@ class LabelSelection:
             video: The person's video.
             track: The person.
             key: The key frame.
-            given: Frames whose labels may be shown; by default those of the video.
+            pattern: Frames whose labels may be shown; by default those of the video.
         """
         if self.task == 'estimation':
             window = estimation_window(key, video.known[0], video.known[-1], self.num_frames)
             return snap_window(window, video.known)
-        given = video.given if given is None else given
-        given_of_track = track.among(given)
-        return person_window(key, given_of_track, given, video.known, self.num_frames)
+        pattern = video.given if pattern is None else pattern
+        frames = track.among(pattern)
+        return person_window(key, frames, pattern, video.known, self.num_frames)
 
     def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
         """Draw a pattern of given frames in which ``key`` is not given, and build the window.
@@ -195,12 +195,12 @@ class LabelSelection:
         # seed.
         random: Any = np.random if seed is None else np.random.default_rng(seed)
         interval = int(random.choice(self.intervals))
-        given: list[int] = []
+        pattern: list[int] = []
         for offset in random.permutation(interval):
-            given = given_frames(video.labelled, interval, int(offset))
-            if key not in given:
+            pattern = given_frames(video.labelled, interval, int(offset))
+            if key not in pattern:
                 break
-        return self.window(video, track, key, given)
+        return self.window(video, track, key, pattern)
 
     def sample_keys(self, track: Track, window: Window, seed: int | None) -> tuple[int, ...]:
         """Draw further key frames between the auxiliary frames of a window.

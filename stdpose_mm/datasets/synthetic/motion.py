@@ -55,8 +55,8 @@ class Action:
             sides['one'], sides['other'] = rng.permutation(['left', 'right'])
         if any('mirrored' in angle for angle in angles):
             sign = rng.choice([-1.0, 1.0])
-        given = [fields.get(key, 0.0) for key in ('tempo', 'travel', 'hop')]
-        tempo, travel, hop = (rng.uniform(*v) if isinstance(v, list) else v for v in given)
+        ranges = [fields.get(key, 0.0) for key in ('tempo', 'travel', 'hop')]
+        tempo, travel, hop = (rng.uniform(*v) if isinstance(v, list) else v for v in ranges)
         mean = np.zeros(len(ANGLES))
         waves: list[tuple[int, int, float, float]] = []
 

@@ -197,10 +197,10 @@ class WindowTopdownAffine(TopdownAffine):
 
 
 def _require_boxes_of_a_window(results: dict) -> None:
-    expected, given = len(results['bbox']), len(results['bbox_center'])
-    if given != expected:
+    expected, number = len(results['bbox']), len(results['bbox_center'])
+    if number != expected:
         raise InputError(
-            f'a transform before WindowTopdownAffine left {given} of the {expected} boxes of a '
+            f'a transform before WindowTopdownAffine left {number} of the {expected} boxes of a '
             'window, use WindowRandomHalfBody instead of RandomHalfBody'
         )
     turns = results.get('bbox_rotation', ())

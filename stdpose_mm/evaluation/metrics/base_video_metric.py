@@ -110,8 +110,18 @@ class BaseVideoMetric(BaseMetric):
         pair_videos(self.truth, self.truth, None)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep one result per data sample, with the fields that evaluation needs."""
+        """Keep one result per data sample, with the fields that evaluation needs.
+
+        Raises:
+            InputError: If a sample is of a picture, not of a video.
+        """
         for sample in data_samples:
+            if 'video_name' not in sample:
+                raise InputError(
+                    f'{type(self).__name__} evaluates videos, and a sample of a picture was '
+                    "predicted, use a window dataset in test_dataloader, or MMPose's CocoMetric or "
+                    'PCKAccuracy'
+                )
             instances = sample['pred_instances']
             keypoints = _to_numpy(instances['keypoints'])
             scores = _to_numpy(instances['keypoint_scores'])

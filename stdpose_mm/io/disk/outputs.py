@@ -87,11 +87,11 @@ def choose_format(
     if format is not None:
         require_choice('label format', format, WRITE_FORMATS)
     named = f'{name} {path}'.lstrip()
-    files = {known: ends for known, ends in WRITE_FORMATS.items() if known not in FOLDER_FORMATS}
-    endings = dict.fromkeys(suffix for known in files.values() for suffix in known)
+    files = {key: ends for key, ends in WRITE_FORMATS.items() if key not in FOLDER_FORMATS}
+    endings = dict.fromkeys(suffix for ends in files.values() for suffix in ends)
     if format in FOLDER_FORMATS and not has_suffix(path, [*endings]):
         return format
-    fitting = [known for known, suffixes in files.items() if has_suffix(path, suffixes)]
+    fitting = [key for key, suffixes in files.items() if has_suffix(path, suffixes)]
     # A temporary name has a suffix even if the finished name has none.
     if Path(finished_name(path)).suffix:
         require_suffix(named, path, 'labels', [*endings])

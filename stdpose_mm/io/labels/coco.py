@@ -246,6 +246,8 @@ def _read_person(
     if is_wrong.any():
         x, y, v = joints[is_wrong][0]
         raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {x:g}, {y:g}, {v:g}')
+    # Numbers take more memory in parsed JSON than in labels.
+    annotation.release('keypoints')
     if visibility == 'posetrack':
         flags = posetrack_visibility(joints)
     elif visibility == 'binary':

@@ -29,7 +29,8 @@ _VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
 
 
 def is_coco_results(data: Any) -> bool:
-    """Tell whether parsed JSON is a list of keypoint results."""
+    """Tell whether parsed JSON is a list of keypoint results, or a single one, as of one line."""
+    data = [data] if isinstance(data, dict) else data
     return {'image_id', 'keypoints'} <= fields_of(data) or _is_openpifpaf(data)
 
 
@@ -68,6 +69,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     Raises:
         InputError: If the file is not as described.
     """
+    data = [data] if isinstance(data, dict) else data
     data = _results_of_lines(path, data) if _is_openpifpaf(data) else data
     results = Record(path, '', {'results': data}).records('results')
     count = len(results[0].numbers('keypoints', lacking=True)) // 3 if results else 0
@@ -113,6 +115,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
 
 def _person(result: Record, count: int, identity: StatedIdentity) -> Person:
     joints = result.numbers('keypoints', 3 * count, lacking=True).reshape(count, 3)
+    result.release('keypoints')
     box = result.box('bbox' if 'bbox' in result else 'box')
     return estimated_person(joints[:, :2], joints[:, 2], identity=identity, bbox=box)
 

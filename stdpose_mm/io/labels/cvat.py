@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
@@ -52,7 +53,12 @@ _MAY_ALL_BE_CORRECTED = 20
 
 def is_cvat(source: LabelSource) -> bool:
     """Tell whether a file is XML or a zip with XML, as CVAT's exports are."""
-    return source.head.startswith(b'<') or (source.is_zip and ANNOTATIONS in source.zipped)
+    return source.head.startswith(b'<') or (source.is_zip and bool(_exports(source)))
+
+
+def _exports(source: LabelSource) -> list[bytes]:
+    """List the exports in a zip: one, even if it was unpacked and packed again with its folder."""
+    return [data for name, data in source.zipped.items() if Path(name).name == ANNOTATIONS]
 
 
 def read_cvat(
@@ -236,11 +242,11 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
 
 def _parse(path: PathLike) -> ET.Element:
     source = LabelSource.of(path)
-    if source.is_zip and ANNOTATIONS not in source.zipped:
-        raise InputError(f'{path} is not a readable zip file with an {ANNOTATIONS} in it')
-    data = source.zipped[ANNOTATIONS] if source.is_zip else source.content
+    exports = _exports(source) if source.is_zip else [source.content]
+    if len(exports) != 1:
+        raise InputError(f'{path} is not a zip file with one {ANNOTATIONS} in it')
     try:
-        root = ET.fromstring(data, ET.XMLParser(target=_TreeBuilder()))
+        root = ET.fromstring(exports[0], ET.XMLParser(target=_TreeBuilder()))
     except (ET.ParseError, ValueError, LookupError) as error:
         raise InputError(f'{path} is not usable XML: {error}') from error
     if root.tag != 'annotations':

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from reprlib import Repr
 from typing import Any, TypeVar
 
@@ -108,6 +109,12 @@ def quote(value: Any) -> str:
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 
+@lru_cache
+def _with_name(names: frozenset[str], name: str) -> frozenset[str]:
+    """Add a name; objects of which the same fields were read share the result."""
+    return names | {name}
+
+
 class Record:
     """One JSON object of a file; getters check type and range and name the field in errors.
 
@@ -129,7 +136,7 @@ class Record:
         if not isinstance(data, dict):
             raise InputError(f'{file}: {where or "the file"} must be an object, got {quote(data)}')
         self._data = data
-        self._read: set[str] = set()
+        self._read: frozenset[str] = frozenset()
 
     def __contains__(self, name: str) -> bool:
         """Tell whether the field exists and is not null."""
@@ -153,7 +160,7 @@ class Record:
 
     def raw(self, name: str, default: Any = _REQUIRED, expected: str = 'a value') -> Any:
         """Get the field unchecked; null counts as missing."""
-        self._read.add(name)
+        self._read = _with_name(self._read, name)
         value = self._data.get(name)
         if value is not None:
             return value
@@ -230,6 +237,10 @@ class Record:
         """
         value = self.raw(name, expected='a list of numbers')
         return self._array(name, value, count, lacking)
+
+    def release(self, name: str) -> None:
+        """Free the memory of a field that was read."""
+        self._data[name] = None
 
     def number_lists(
         self, name: str, count: int | None = None, lacking: bool = False

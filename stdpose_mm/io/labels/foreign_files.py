@@ -36,11 +36,12 @@ _FIELDS = {
     "AlphaPose's results with --format open": '{} people',
     "AlphaPose's results with --format cmu": '{} bodies',
     "output of Ultralytics' to_json, which names no picture": '[] box class confidence',
-    'a Darwin file of V7': 'item annotations',
+    'a Darwin file of V7': 'item annotations, image annotations',
     "DeepLabCut's JSON of SuperAnimal: give the .h5 or .csv file beside it": '[] bodyparts bboxes',
-    'a Labelbox export (NDJSON, JSON lines)': '[] data_row projects',
+    'a Labelbox export (NDJSON, JSON lines)': '[] data_row projects, data_row projects',
     "PoseFlow's tracks: give AlphaPose's results, made with --pose_track": '{[]} keypoints idx',
     'a COCO-like file without a list of "images"': 'annotations',
+    'a list of poses that names no pictures: add "image_id" to each': '[] keypoints',
 }
 """What a JSON value is, and after a colon what to do -> its fields, or alternative sets of fields
 separated by commas; '[]', '{}' and '{[]}' stand for a list or an object of objects, or an object of

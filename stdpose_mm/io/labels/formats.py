@@ -265,6 +265,9 @@ def _recognise_zip(source: LabelSource, known_as: str | None = None) -> tuple[st
     if known_as is not None:
         named = [name for name, format in formats.items() if format == known_as]
         formats = dict.fromkeys(named or parsed, known_as)
+    if not formats and len(parsed) == 1:
+        ((name, data),) = parsed.items()
+        raise foreign_json(f'{source}: {name}', data)
     name, format = next(iter(formats.items()), ('', ''))
     is_folder = {*formats.values()} == {format} and LABEL_FORMATS[format].folder
     if len(formats) != 1 and not is_folder:

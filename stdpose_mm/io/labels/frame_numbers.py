@@ -48,9 +48,11 @@ _FRAME_WORD = re.compile(
 
 _UNITS = {'h': Decimal(3600), 'm': Decimal(60), 's': Decimal(1), 'ms': Decimal('0.001')}
 _ANYTHING, _WORDS = '(?:.*?[^0-9.])??', '(?:.*?[^0-9A-Za-z.])??'
-_OF_DAY = '(?P<h>[0-9]{1,2})(?P<sep>[-_.:])(?P<m>[0-5][0-9])(?P=sep)(?P<s>[0-5][0-9]'
+_OF_DAY = '(?P<h>[0-9]{1,2})(?P<sep>[-_.:;])(?P<m>[0-5][0-9])(?P=sep)(?P<s>[0-5][0-9]'
 _CLOCKS = {
-    re.compile(f'(?P<before>{before}){form}(?P<after>(?:[^0-9A-Za-z][^0-9]*)?)'): kind
+    re.compile(
+        f'(?P<before>{before}){form}(?P<after>(?:[^0-9A-Za-z][^0-9]*)?)', re.IGNORECASE
+    ): kind
     for kind, before, form in (
         # The last digits of 00-00-10-12 may be of a frame or of a second.
         ('timecode', _ANYTHING, f'{_OF_DAY})(?P=sep)[0-9]{{2}}'),
@@ -61,9 +63,11 @@ _CLOCKS = {
             'clock',
             _ANYTHING,
             '(?:(?P<h>[0-9]{1,9})h[-_ ]?)?(?:(?P<m>[0-9]{1,9})m(?:in)?[-_ ]?)?'
-            r'(?P<s>[0-9]{1,9}(?:\.[0-9]{1,9})?)s(?:ec|(?P<ms>[0-9]{3}))?',
+            '(?P<s>[0-9]{1,9}(?:[.,][0-9]{1,9})?) ?s(?:ec(?:ond)?s?|(?P<ms>[0-9]{3})(?:ms)?)?',
         ),
-        ('clock', _ANYTHING, r'(?P<ms>[0-9]{1,9}(?:\.[0-9]{1,9})?)ms(?:ec)?'),
+        ('clock', _ANYTHING, '(?P<ms>[0-9]{1,9}(?:[.,][0-9]{1,9})?) ?m(?:illi)?s(?:ec(?:ond)?s?)?'),
+        ('clock', _ANYTHING, '(?P<m>[0-9]{1,9}(?:[.,][0-9]{1,9})?) ?min(?:ute)?s?'),
+        ('timecode', _ANYTHING, '(?P<m>[0-9]{1,3})m(?P<s>[0-5][0-9])'),
         ('clock', _WORDS, '(?P<m>[0-9]{1,3}):(?P<s>[0-5][0-9])'),
         ('minutes', _WORDS, '(?P<m>[0-9]{1,3})[-_:](?P<s>[0-5][0-9][.,][0-9]{1,9})s?'),
         ('decimals', _WORDS, r'(?P<s>[0-9]{1,9}\.[0-9]{1,9})s?$'),
@@ -270,9 +274,13 @@ def base_name(file_name: str) -> str:
 
 def decoded(file_name: str) -> str:
     """Replace the backslashes of a path by slashes, and the codes of a URL, such as ``%20``."""
-    text = unquote(slashed(file_name))
+    name = slashed(file_name)
+    text = unquote(name)
     # As in img%03d.png, not every percent sign begins a code.
-    return text if text.isprintable() and '\ufffd' not in text else slashed(file_name)
+    if text == name or not text.isprintable() or '\ufffd' in text:
+        return name
+    # A tool may have coded the codes of another one.
+    return decoded(text)
 
 
 def picture_stem(file_name: str) -> str:

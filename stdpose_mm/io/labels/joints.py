@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.text import counted, listed
 
-from .fields import quote
+from .fields import errors_of, quote
 
 V = TypeVar('V')
 
@@ -119,6 +120,35 @@ def classes_of(categories: Sequence[str]) -> dict[str, str]:
     """
     tells = len(categories) > 1 and not any(map(_AUTOMATIC.fullmatch, categories))
     return {name: name if tells else '' for name in categories}
+
+
+def join_people(
+    path: PathLike,
+    pictures: Sequence[dict[Any, dict[str, V]]],
+    names: Iterable[str],
+    boxes: Collection[str],
+) -> tuple[dict[str, str], Skeleton]:
+    """Settle whose points are whose, and which names are one joint, where names were typed.
+
+    Args:
+        path: The file or folder, for notes.
+        pictures: See :func:`join_ungrouped`.
+        names: Names of all points in the order of the file, at least one.
+        boxes: Labels of the boxes of people; the category of the skeleton if all are one.
+
+    Returns:
+        Name -> its joint, see :func:`unify_joint_names`; and the joints in the order of the names.
+
+    Raises:
+        InputError: If a name is empty.
+    """
+    note_numbered_people(path, [name for groups in pictures for name in groups.get(None, {})])
+    join_ungrouped(path, pictures)
+    joint_of = unify_joint_names(path, [points for of in pictures for points in of.values()])
+    joints = dict.fromkeys(joint_of[name] for name in names)
+    (category,) = boxes if len(boxes) == 1 else ('person',)
+    with errors_of(path):
+        return joint_of, Skeleton((*joints,), category=category)
 
 
 def join_ungrouped(path: PathLike, pictures: Iterable[dict[Any, dict[str, V]]]) -> None:

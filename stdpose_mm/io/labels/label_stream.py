@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +85,7 @@ class LabelStream(ExitStack):
         extra: Mapping[str, Any] | None = None,
         time_of: TimeOf | None = None,
         cvat_tolerance: float | None = CVAT_TOLERANCE,
+        change: Callable[[VideoLabels], VideoLabels] | None = None,
     ) -> None:
         """Write the frames added so far, atomically; more frames can be added afterwards.
 
@@ -94,17 +95,20 @@ class LabelStream(ExitStack):
             extra: Fields of the file itself, if the format supports them.
             time_of: Frame -> seconds from the first frame, for formats that hold times.
             cvat_tolerance: See :func:`write_cvat`; for that format only.
+            change: Function that changes the labels, which are then all read into memory.
 
         Raises:
             InputError: If ``path`` cannot be written.
         """
         format = choose_format(path, format)
-        if format in _STREAMED:
+        if format in _STREAMED and change is None:
             write_json_object(path, self._fields(extra or {}))
             return
         fields = self._fields({})
         data = fields | {name: [*map(json.loads, fields[name])] for name in self._spooled}
         labels = replace(parse_posetrack18(path, data), name=self._name, extra=dict(extra or {}))
+        if change is not None:
+            labels = change(labels)
         write_labels(labels, path, format, time_of, cvat_tolerance)
 
     def _fields(self, extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from stdpose_mm.text import counted, listed
 
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
-from .fields import Record, errors_of, fields_of, require_distinct
-from .joints import join_ungrouped, note_numbered_people, note_unread, unify_joint_names
+from .fields import Record, fields_of, require_distinct
+from .joints import join_people, note_unread
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints, without_repeated
 
@@ -96,16 +96,11 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     }
     unread = (_kind(r) for r in every if _kind(r) not in _READ and id(r) not in outlines)
     note_unread(path, 'other regions', unread)
-    note_numbered_people(path, [_label(p) for of in groups for p in of.get(None, {}).values()])
-    join_ungrouped(path, groups)
-    joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
-    names = dict.fromkeys(joint_of[_label(r)] for r in every if _kind(r) == _POINT)
+    names = [_label(r) for r in every if _kind(r) == _POINT]
     if not names:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
     boxes = {_label(r) for r in every if _kind(r) == _BOX or id(r) in outlines}
-    with errors_of(path):
-        category = boxes.pop() if len(boxes) == 1 else 'person'
-        skeleton = Skeleton((*names,), category=category)
+    joint_of, skeleton = join_people(path, groups, names, boxes)
     named = units if len(fields) > 1 else [unit._replace(field='') for unit in units]
     pictures = [
         _picture(*of_unit, joint_of, skeleton) for of_unit in zip(named, groups, strict=True)

@@ -26,10 +26,10 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted
 
-from .fields import Record, errors_of, quote
+from .fields import Record, quote
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .identities import StatedIdentity
-from .joints import join_ungrouped, note_numbered_people, note_unread, unify_joint_names
+from .joints import join_people, note_unread
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
@@ -93,16 +93,11 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     shapes = without_repeated(path, 'shape', placed, _key_of_shape)
     every = [shape for of_picture in shapes for shape in of_picture]
     groups = [_points_by_group(of_picture) for of_picture in shapes]
-    note_numbered_people(path, [label for of in groups for label in of.get(None, {})])
-    join_ungrouped(path, groups)
-    joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
-    names = dict.fromkeys(joint_of[_label(shape)] for shape in every if _is_point(shape))
+    names = [_label(shape) for shape in every if _is_point(shape)]
     if not names:
         raise InputError(f'{path} holds no shape of the type point, expected the joints as points')
     boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
-    with errors_of(path):
-        category = boxes.pop() if len(boxes) == 1 else 'person'
-        skeleton = Skeleton((*names,), category=category)
+    joint_of, skeleton = join_people(path, groups, names, boxes)
     unchecked = (of for r, of in zip(records, shapes, strict=True) if r.peek('checked') is not True)
     predicted = sum('score' in shape and _is_point(shape) for of in unchecked for shape in of)
     if predicted:

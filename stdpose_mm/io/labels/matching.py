@@ -400,8 +400,10 @@ class _Matching:
         new_index = {frame.index: index for index, frame in renumbered.items()}
         of_video = (frame for frame in self.labels.frames if frame.index in new_index)
         frames = [replace(frame, index=new_index[frame.index]) for frame in of_video]
-        persons = [replace(p, frame_index=new_index[p.frame_index]) for p in self.labels.persons]
-        return replace(self.labels, frames=tuple(frames), persons=tuple(persons))
+        persons = self.labels.persons
+        if any(new != old for old, new in new_index.items()):
+            persons = tuple(replace(p, frame_index=new_index[p.frame_index]) for p in persons)
+        return replace(self.labels, frames=tuple(frames), persons=persons)
 
     def _misplaced(
         self, frame: VideoFrame, index: int | None, renumbered: Mapping[int, VideoFrame]

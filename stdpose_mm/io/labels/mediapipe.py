@@ -61,9 +61,7 @@ def parse_mediapipe(
         number = frame.integer(name, low=0, high=MAX_FRAME_INDEX)
         part = next((name for name in _LANDMARKS if frame.peek(name)), '')
         people.setdefault(number, []).extend(_poses_of(frame, part))
-        unread += [
-            n for n, value in fields.items() if n != part and isinstance(value, list) and value
-        ]
+        unread += [n for n, value in fields.items() if n != part and value and _are_points(value)]
     note_unread(path, FURTHER_JOINTS, unread)
     poses = [pose for group in people.values() for pose in group]
     if len({len(pose) for pose in poses}) != 1:
@@ -82,6 +80,10 @@ def parse_mediapipe(
     labels = video_of_frames(path, video_name(path), skeleton, frames)
     bounds = len(people), min(people), max(people), 0 if 0 in people else None, 0
     return [replace(labels, numbering=FrameNumbering('names', 'the frame numbers', *bounds))]
+
+
+def _are_points(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, dict) and 'landmark' in value)
 
 
 def _poses_of(frame: Record, name: str) -> list[np.ndarray]:

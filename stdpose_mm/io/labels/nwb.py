@@ -82,7 +82,7 @@ class _Poses(NamedTuple):
 
 def is_nwb(source: LabelSource) -> bool:
     """Tell from its name and start whether a file is an NWB file."""
-    return source.is_hdf5 and Path(source).suffix == '.nwb'
+    return source.is_hdf5 and Path(source).suffix.lower() == '.nwb'
 
 
 def read_nwb(path: PathLike, category: str | None = None) -> list[VideoLabels]:

@@ -51,7 +51,7 @@ VIDEO_FILE = 'file_name'
 
 def is_sleap(source: LabelSource) -> bool:
     """Tell from its name and start whether a file is a SLEAP project."""
-    return source.is_hdf5 and Path(source).suffix == '.slp'
+    return source.is_hdf5 and Path(source).suffix.lower() == '.slp'
 
 
 def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]:

@@ -215,10 +215,12 @@ def _label_files(source: LabelSource) -> list[LabelSource]:
     if not any(map(os.path.getsize, files)):
         # A killed run may have left a hidden folder.
         folder = Path(source)
-        below = ((file, file.relative_to(folder).parts[:-1]) for file in folder.rglob('*.txt'))
+        below = ((file, file.relative_to(folder).parts[:-1]) for file in folder.rglob('*.[tT]*'))
         paths = [f for f, parts in below if _LABELS in parts and parts[0][0] != '.']
-        texts = [LabelSource(f) for f in sorted(paths, key=lambda f: (f.parent, natural_order(f)))]
-        files = [file for file in texts if Path(file).is_file() and _may_be_label(file)]
+        paths.sort(key=lambda file: (file.parent, natural_order(file)))
+        texts = [LabelSource(file) for file in paths if file.is_file()]
+        texts = [*filter(_is_text, texts)]
+        files = [*filter(_may_be_label, texts)]
     names = sorted(Path(file).name for file in {*texts} - {*files})
     names = [n for n in names if n.lower() not in _NO_LABELS and not is_leftover(Path(n))]
     if files and names:

@@ -37,9 +37,9 @@ def video_streams(container: Any) -> list[Any]:
     """
     flags = av.stream.Disposition
     # FFmpeg has no codec context for an unknown codec.
-    known = [stream for stream in container.streams.video if stream.codec_context]
+    streams = [stream for stream in container.streams.video if stream.codec_context]
     return sorted(
-        (stream for stream in known if not stream.disposition & flags.attached_pic),
+        (stream for stream in streams if not stream.disposition & flags.attached_pic),
         key=lambda film: (film.width * film.height, bool(film.disposition & flags.default)),
         reverse=True,
     )

@@ -31,7 +31,9 @@ from .video_frames import VideoFrames
 
 _OPEN_VIDEOS = 8
 
-_CAMERA = re.compile('(?:cam|camera|view|angle|kinect|gopro)[-_ ]?[0-9]+')
+_CAMERA = re.compile(
+    '(?:cam|[ck]am[eé]ra|c[aá]mara|view|vue|angle|channel|sensor|kinect|gopro)[-_ ]?[0-9]+'
+)
 _LETTERS = str.maketrans('0123456789', 'abcdefghij')
 
 _MAX_SERIES = 50

@@ -146,13 +146,13 @@ class VideoFrames(FrameSource):
                 or places
                 or [*zip(times, count())]
             )
-            shown = [time for time, _ in frames]
-            is_timed = format_name in _TIMED_CONTAINERS and are_ascending(shown)
-            if not is_timed or not (index or shown[:1] >= [0]):
+            shown_at = [time for time, _ in frames]
+            is_timed = format_name in _TIMED_CONTAINERS and are_ascending(shown_at)
+            if not is_timed or not (index or shown_at[:1] >= [0]):
                 self._time_base = None
-            elif format_name == 'avi' and len(shown) > 1:
+            elif format_name == 'avi' and len(shown_at) > 1:
                 # Its rate is that of its chunks, of which any number may be empty.
-                self.fps = float((len(shown) - 1) / ((shown[-1] - shown[0]) * base))
+                self.fps = float((len(shown_at) - 1) / ((shown_at[-1] - shown_at[0]) * base))
         except av.FFmpegError as error:
             raise InputError(
                 f'{path} is not a video that can be decoded: {error.strerror}'

@@ -311,7 +311,7 @@ def finish_heatmaps(
         maps = cells.mean(axis=(3, 5))
         to_heatmap = to_heatmap / factor
         to_heatmap[..., 2] -= (factor - 1) / 2 / factor
-    known = np.ones(maps.shape[:2], dtype=bool)
+    has_heatmap = np.ones(maps.shape[:2], dtype=bool)
     if joints is not None:
         joints = unmap(joints, to_crop)
-    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, known, joints)
+    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, has_heatmap, joints)

@@ -13,6 +13,7 @@ from .label_accuracy import (
 from .label_plans import plan_frames, share_labels
 from .label_summary import describe_labels, describe_poses
 from .outlook import Outlook
+from .pose_checks import Doubt, apply_proposals, check_poses, mend_people, mend_sides
 from .pose_placing import place_pose
 from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
@@ -25,6 +26,7 @@ from .suggestions import (
 from .suspicious_labels import LabelWarning, doubled_warnings, label_warnings
 
 __all__ = [
+    'Doubt',
     'FrameCheck',
     'HiddenLabel',
     'JointCheck',
@@ -33,7 +35,9 @@ __all__ = [
     'Outlook',
     'TrackErrors',
     'UnlabelledVideo',
+    'apply_proposals',
     'calibrate_scores',
+    'check_poses',
     'choose_first_labels',
     'choose_hidden_labels',
     'compare_hidden_labels',
@@ -46,6 +50,8 @@ __all__ = [
     'frames_to_check',
     'label_warnings',
     'measure_motion',
+    'mend_people',
+    'mend_sides',
     'place_pose',
     'plan_frames',
     'rank_errors',

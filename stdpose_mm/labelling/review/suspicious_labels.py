@@ -1,11 +1,5 @@
 """Given labels that may be wrong: exchanged or doubled people, exchanged sides, joints outside.
 
-To find exchanges, a label is compared with the straight line between the labels before and after
-it. In 281 videos with labels in every 3rd, 7th or 15th frame (JHMDB, Multi-Person PoseTrack) only
-one of 9,278 poses, and none of 16,546 pairs of people, fits twice as well when exchanged. Of sides
-exchanged on purpose, 96 % are found with labels in every 3rd frame and 60 % in every 15th; of
-people, 98 %.
-
 A label that was given to another person, who has none in that frame, is found in 99.7, 99.2 and
 97.5 % of the cases with labels in every 3rd, 7th and 15th frame (60 videos of Multi-Person
 PoseTrack; 2 of 33,171 right labels are reported); for two flies, in 99 % of the cases with labels
@@ -19,8 +13,8 @@ for example from overlapping jobs of CVAT, may have no labelled frame in common.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, groupby
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -30,14 +24,13 @@ from stdpose_mm.structures import PersonLabel, Skeleton, interpolate_pose, pose_
 from stdpose_mm.text import counted, listed, ranges
 from stdpose_mm.tracking.association import average_joints
 
-MAX_EXCHANGED_RATIO = 0.5
-"""Maximum ratio of the distances after and before an exchange that counts as exchanged."""
+from .exchanges import MIN_JOINTS, find_exchanged_people, find_exchanged_sides
+
+MAX_OTHER_RATIO = 0.5
+"""Maximum ratio of the distances of a label from another person's line and from its own."""
 
 MAX_DOUBLED_DISTANCE = 0.05
 """Maximum mean distance of joints, as a share of the person's size, of labels of one person."""
-
-MIN_JOINTS = 4
-"""Minimum number of comparable joints; for doubled labels, 3 if the skeleton has only 3."""
 
 MAX_NAMED = 5
 """Maximum number of labels of a kind that are named; the others are counted."""
@@ -77,26 +70,6 @@ class LabelWarning(NamedTuple):
         return self.text
 
 
-class _LabelOnLine(NamedTuple):
-    """A label, and its expected position on the line between its neighbours.
-
-    Args:
-        frame: Its frame.
-        track_id: The person.
-        keypoints: [K, 2] pixels.
-        placed: [K] bool: joints whose position the label gives.
-        expected: [K, 2] pixels on the line.
-        known: [K] bool: joints whose position both neighbours give.
-    """
-
-    frame: int
-    track_id: int
-    keypoints: np.ndarray
-    placed: np.ndarray
-    expected: np.ndarray
-    known: np.ndarray
-
-
 def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) -> list[LabelWarning]:
     """Report labels that may be wrong, in one sentence for each kind.
 
@@ -106,8 +79,9 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
         size: (width, height) of the frames in pixels.
     """
     who, joints = skeleton.category, skeleton.keypoint_names
-    exchanged = find_exchanged_people(tracks)
-    named = {(frame, person) for frame, *pair in exchanged for person in pair}
+    tracks = _given(tracks)
+    exchanged = sorted(find_exchanged_people(tracks))
+    named = {(f, person) for e in exchanged for f in e.frames for person in e.track_ids}
     outside = find_joints_outside(tracks, size)
     advice = 'judging by the labels before and after: check them before you go on'
     kinds = {
@@ -117,11 +91,13 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
         ],
         ('left and right of ', f' seem to be swapped, {advice}'): [
             ('', NamedPlace(f'{who} {i} in frame {frame}', frame, i), '')
-            for frame, i in find_exchanged_sides(tracks, skeleton)
+            for frames, i, *_ in find_exchanged_sides(tracks, skeleton)
+            for frame in frames
         ],
         ('', f' seem to be swapped, {advice}'): [
             ('', NamedPlace(f'{who} {a} and {who} {b} in frame {frame}', frame, a), '')
-            for frame, a, b in exchanged
+            for frames, (a, b), _ in exchanged
+            for frame in frames
         ],
         ('', f', {advice}'): [
             ('', NamedPlace(f'{who} {i} in frame {frame}', frame, i), f' may be {who} {other}')
@@ -147,7 +123,7 @@ def _warn_of(
 
 def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[LabelWarning]:
     """Report people who seem to be labelled twice, in one sentence, if there are any."""
-    who = skeleton.category
+    who, tracks = skeleton.category, _given(tracks)
     doubled = [
         (
             '',
@@ -178,71 +154,42 @@ def find_joints_outside(tracks: Tracks, size: tuple[int, int]) -> list[tuple[int
         for track_id, track in tracks.items()
         for frame, label in track.items()
         for joint in np.flatnonzero(
-            _placed(label)
+            label.labelled
             & ((label.keypoints < -0.5) | (label.keypoints > np.array(size) - 0.5)).any(axis=1)
         )
     )
 
 
-def find_exchanged_sides(tracks: Tracks, skeleton: Skeleton) -> list[tuple[int, int]]:
-    """Find labels in which left and right seem to be exchanged: (frame, track id)."""
-    mirrored = np.array(skeleton.flip_indices)
-    is_paired = mirrored != np.arange(len(mirrored))
-    exchanged_labels = []
-    for _, of_person in groupby(_labels_on_lines(tracks), lambda label: label.track_id):
-        labels = list(of_person)
-        ratios = np.full(len(labels) + 2, np.inf)
-        for place, label in enumerate(labels, 1):
-            common = label.known & label.placed & label.placed[mirrored] & is_paired
-            distance, exchanged = (
-                float(np.linalg.norm(keypoints - label.expected, axis=1)[common].sum())
-                for keypoints in (label.keypoints, label.keypoints[mirrored])
-            )
-            if common.sum() >= MIN_JOINTS and exchanged < MAX_EXCHANGED_RATIO * distance:
-                ratios[place] = exchanged / distance
-        # The line beside an exchanged label is itself wrong.
-        nearby = np.minimum(ratios[:-2], ratios[2:])
-        is_worst = np.isfinite(ratios[1:-1]) & (ratios[1:-1] <= nearby)
-        worst = [labels[place] for place in np.flatnonzero(is_worst)]
-        exchanged_labels += [(label.frame, label.track_id) for label in worst]
-    return sorted(exchanged_labels)
-
-
-def find_exchanged_people(tracks: Tracks) -> list[tuple[int, int, int]]:
-    """Find people who fit each other's lines better than their own: (frame, one, the other)."""
-    pairs = []
-    by_frame = sorted(_labels_on_lines(tracks), key=lambda label: label[:2])
-    for frame, labels in groupby(by_frame, lambda label: label.frame):
-        _, ids, keypoints, placed, expected, placed_joints = zip(*labels, strict=True)
-        means = _mean_distances(keypoints, placed, expected, placed_joints)
-        before = np.diag(means)
-        is_exchanged = means + means.T < MAX_EXCHANGED_RATIO * (before[:, None] + before[None])
-        pairs += [(frame, ids[a], ids[b]) for a, b in np.argwhere(np.triu(is_exchanged, 1))]
-    return pairs
-
-
 def find_labels_of_others(tracks: Tracks) -> list[tuple[int, int, int]]:
     """Find labels on the line of a person without a label there: (frame, track id, that person)."""
     frames = {i: sorted(track) for i, track in tracks.items() if track}
+    triples = [
+        (i, *triple)
+        for i, labelled in frames.items()
+        for triple in zip(labelled, labelled[1:], labelled[2:], strict=False)
+    ]
     labels = []
-    for label in _labels_on_lines(tracks):
-        pose = [label.keypoints], [label.placed]
-        distance = _mean_distances(*pose, [label.expected], [label.known])[0, 0]
+    for track_id, before, frame, after in triples:
+        track = tracks[track_id]
+        share = (frame - before) / (after - before)
+        expected, known = _on_line(track[before], track[after], share)
+        pose = [track[frame].keypoints], [track[frame].labelled]
+        distance = _mean_distances(*pose, [expected], [known])[0, 0]
         size = pose_extent(*map(np.stack, pose))[0, 2:].max()
         # Two different people are never so close that one could fit better.
-        if not distance > MAX_DOUBLED_DISTANCE / MAX_EXCHANGED_RATIO * size:
+        if not distance > MAX_DOUBLED_DISTANCE / MAX_OTHER_RATIO * size:
             continue
         others = [
             i
             for i, labelled in frames.items()
-            if labelled[0] < label.frame < labelled[-1] and label.frame not in tracks[i]
+            if labelled[0] < frame < labelled[-1] and frame not in tracks[i]
         ]
         if others:
-            lines = [_pose_at(tracks[i], frames[i], label.frame) for i in others]
+            lines = [_pose_at(tracks[i], frames[i], frame) for i in others]
             means = _mean_distances(*pose, *zip(*lines, strict=True))[0]
             mean, other = min(zip(np.nan_to_num(means, nan=np.inf), others, strict=True))
-            if mean < MAX_EXCHANGED_RATIO * distance:
-                labels.append((label.frame, label.track_id, other))
+            if mean < MAX_OTHER_RATIO * distance:
+                labels.append((frame, track_id, other))
     return sorted(labels)
 
 
@@ -256,7 +203,7 @@ def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
     by_frame: dict[int, dict[int, _Pose]] = {}
     for track_id in sorted(tracks):
         for frame, label in tracks[track_id].items():
-            by_frame.setdefault(frame, {})[track_id] = label.keypoints, _placed(label)
+            by_frame.setdefault(frame, {})[track_id] = label.keypoints, label.labelled
     doubled: dict[tuple[int, int], list[int]] = {}
     for frame in sorted(by_frame):
         for pair in _near_pairs(by_frame[frame]):
@@ -271,7 +218,7 @@ def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
         return len(frames) > 1 and all(map(_near_pairs, poses))
 
     every = {i: sorted(tracks[i]) for i in tracks}
-    placed = {i: [f for f in every[i] if _placed(tracks[i][f]).any()] for i in tracks}
+    placed = {i: [f for f in every[i] if tracks[i][f].labelled.any()] for i in tracks}
     for person, other in combinations(sorted(i for i in tracks if placed[i]), 2):
         # A track ends at the frame that marks the person as absent.
         end = min(max(tracks[person]), max(tracks[other])) + 1
@@ -301,25 +248,14 @@ def _pose_at(track: Mapping[int, PersonLabel], frames: Sequence[int], frame: int
     """
     before = frames[bisect_right(frames, frame) - 1]
     after = frames[min(bisect_left(frames, frame), len(frames) - 1)]
-    if after == before or not _placed(track[after]).any():
-        return track[before].keypoints, _placed(track[before])
+    if after == before or not track[after].labelled.any():
+        return track[before].keypoints, track[before].labelled
     return _on_line(track[before], track[after], (frame - before) / (after - before))
 
 
 def _on_line(before: PersonLabel, after: PersonLabel, share: float) -> _Pose:
-    is_placed = np.stack([_placed(before), _placed(after)])
+    is_placed = np.stack([before.labelled, after.labelled])
     return interpolate_pose(np.stack([before.keypoints, after.keypoints]), is_placed, share)
-
-
-def _labels_on_lines(tracks: Tracks) -> Iterator[_LabelOnLine]:
-    """Yield the labels that have neighbours on both sides, person by person."""
-    for track_id, labels in tracks.items():
-        frames = sorted(labels)
-        for before, frame, after in zip(frames, frames[1:], frames[2:], strict=False):
-            share = (frame - before) / (after - before)
-            label, first, last = labels[frame], labels[before], labels[after]
-            placed, expected = _placed(label), _on_line(first, last, share)
-            yield _LabelOnLine(frame, track_id, label.keypoints, placed, *expected)
 
 
 def _mean_distances(
@@ -339,6 +275,6 @@ def _mean_distances(
     return np.where(number >= least, means, np.nan)
 
 
-def _placed(label: PersonLabel) -> np.ndarray:
-    """Return [K] bool: joints whose position the label gives."""
-    return np.asarray(label.given & label.labelled)
+def _given(tracks: Tracks) -> Tracks:
+    """Unlabel propagated joints."""
+    return {i: {f: label.only_given() for f, label in track.items()} for i, track in tracks.items()}

@@ -44,7 +44,8 @@ class OnnxNetwork(nn.Module):
             )
         self.outputs = tuple(outputs)
         self.layers = nn.ModuleDict()
-        self.steps: list[tuple[str, Callable[..., Tensor], list[str]]] = []
+        # The value that a layer computes, the layer, its inputs, and those that no later one reads.
+        self.steps: list[tuple[str, Callable[..., Tensor], list[str], set[str]]] = []
         needed = {*outputs}
         for node in reversed(nodes):
             name = node.output[0]
@@ -53,8 +54,8 @@ class OnnxNetwork(nn.Module):
                 if isinstance(layer, nn.Module):
                     self.layers[name] = layer
                 inputs = [value for value in node.input if value and value not in constants]
+                self.steps.insert(0, (name, layer, inputs, {*inputs} - needed))
                 needed.update(inputs)
-                self.steps.insert(0, (name, layer, inputs))
         with torch.no_grad():
             maps = self(torch.zeros(1, 3, _PROBE_SIDE, _PROBE_SIDE))
         self.channels = [values.shape[1] for values in maps]
@@ -63,8 +64,10 @@ class OnnxNetwork(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Compute the maps of images [N, 3, H, W]."""
         values = {self.source: images}
-        for name, layer, inputs in self.steps:
+        for name, layer, inputs, last_read in self.steps:
             values[name] = layer(*(values[value] for value in inputs))
+            for value in last_read:
+                del values[value]
         return [values[name] for name in self.outputs]
 
 

@@ -234,8 +234,8 @@ class MLSME(WindowNeck):
         tokens = by_patches
         if frames is not None:
             hidden = frames[..., None, None]
-            shown = self.frame_token + position
-            tokens = torch.where(hidden, shown if labels is None else shown + labels, tokens)
+            visible = self.frame_token + position
+            tokens = torch.where(hidden, visible if labels is None else visible + labels, tokens)
         return by_patches, self._apply_jointly(self.frame_blocks[0], tokens)
 
     def _apply_jointly(self, block: nn.Module, tokens: Tensor) -> Tensor:

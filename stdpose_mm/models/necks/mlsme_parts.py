@@ -128,8 +128,8 @@ class GivenPoseEmbedding(BaseModule):
             Tokens [N, T, L, D]; zeros for the frames between the left and the right frame, except
             for the key frame with a prior.
         """
-        shown = aux_labels.heatmaps * aux_labels.mask[..., None, None]
-        left, right = self.label(shown.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
+        maps = aux_labels.heatmaps * aux_labels.mask[..., None, None]
+        left, right = self.label(maps.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
         empty = torch.zeros_like(left)
         key = empty if self.prior is None else self.prior(aux_labels.prior)
         further = (empty,) * (key_index(num_frames) - 1)

@@ -194,6 +194,13 @@ def test_a_prediction_of_an_unknown_video_is_an_error(walk, tmp_path):
         _evaluate(_metric(tmp_path), samples([replace(walk, name='run')]))
 
 
+def test_a_prediction_of_a_picture_is_an_error_that_names_other_metrics(walk, tmp_path):
+    sample = samples([walk])[0]
+    del sample['video_name']
+    with pytest.raises(InputError, match=r"a sample of a picture .*, or MMPose's CocoMetric"):
+        _evaluate(_metric(tmp_path), [sample])
+
+
 def test_missing_labels_are_an_error_at_once(tmp_path):
     with pytest.raises(InputError, match=r'nowhere\.json of PoseTrackMetric do not exist'):
         PoseTrackMetric(str(tmp_path / 'nowhere.json'))

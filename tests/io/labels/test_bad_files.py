@@ -296,6 +296,7 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.json', '// mine\n{}', 'a.json is not JSON: Expecting value at line 1, column 1'),
     ('a.json', '[{"id": 1, "image": "a.jpg", "kp-1": []}]', 'not a known label format'),
     ('a.json', '[]', 'not a known label format'),
+    ('a.json', '[{"keypoints": [1, 2, 0.5], "bbox": [], "score": 1}]', 'poses that names no pict'),
     ('a.json', '{"images": 3}', 'not a known label format'),
     (
         'a.c3d',

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -61,7 +61,6 @@ class TestNames:
     @pytest.mark.parametrize(
         ('names', 'numbers'),
         [
-            (['000000.jpg', '000007.jpg'], [0, 7]),
             (['cam2_0007.jpg', 'cam2_0014.jpg'], [7, 14]),
             (['7_left_2.jpg', '14_left_2.jpg'], [7, 14]),
             ([f'clip_mp4-{n:04d}_jpg.rf.{HASH[n:]}.jpg' for n in (7, 14)], [7, 14]),
@@ -251,6 +250,8 @@ CLOCKS = {
     'colons': '{h:02}:{m:02}:{s:02}-{ms:03}',
     'letters': '{h}h{m:02}m{s:02}s{ms:03}',
     'units': '{h}h {m}min {s}.{ms:03}sec',
+    'all letters': '{h:02}h{m:02}m{s:02}s{ms:03}ms',
+    'blank and comma': '{seconds},{ms:03} seconds',
     'minutes and seconds': '{minutes}m{s}.{ms:03}s',
     'seconds': '{seconds}.{ms:03}s',
     'milliseconds': '{all_ms}ms',
@@ -260,12 +261,14 @@ CLOCKS = {
 
 class TestClocks:
     @pytest.mark.parametrize('form', CLOCKS.values(), ids=CLOCKS)
+    @settings(max_examples=40)
     @given(
         times=st.lists(st.integers(0, 36_000_000), min_size=1, max_size=4, unique=True),
         around=st.sampled_from([('', ''), ('clip ', ''), ('DJI_0067-', '-crop'), ('frame', '_a')]),
+        case=st.sampled_from([str, str.upper]),
     )
     def test_a_time_is_read_with_all_its_parts(
-        self, form: str, times: list[int], around: tuple[str, str]
+        self, form: str, times: list[int], around: tuple[str, str], case: Callable[[str], str]
     ) -> None:
         names = []
         for all_ms in times:
@@ -273,7 +276,7 @@ class TestClocks:
             minutes, s = divmod(seconds, 60)
             h, m = divmod(minutes, 60)
             parts = dict(h=h, m=m, s=s, ms=ms, minutes=minutes, seconds=seconds, all_ms=all_ms)
-            names.append(f'{form.format(**parts).join(around)}.jpg')
+            names.append(f'{case(form.format(**parts)).join(around)}.jpg')
         numbering = numbering_of(names)
 
         assert numbering.kind == 'times'
@@ -286,6 +289,7 @@ class TestClocks:
             (['clip_00_00_58', 'clip_00_01_02'], [58, 62]),
             (['00_30_10'], [1810]),
             (['clip_2s', 'clip_6s'], [2, 6]),
+            (['clip_2min', 'clip_3min'], [120, 180]),
             (['frame0m5s', 'frame1m5s'], [5, 65]),
             (['clip 1:05', 'clip 1:07'], [65, 67]),
             (['clip_1-05.2', 'clip_2-07.1'], [65.2, 127.1]),
@@ -311,6 +315,7 @@ class TestClocks:
             ['a_01_02_05', 'a_01_02_45'],
             ['take_2-12.480', 'take_2-12.520'],
             ['take_2.001', 'take_2.101'],
+            ['clip_0m05', 'clip_1m05'],
         ],
         ids=str,
     )
@@ -386,6 +391,7 @@ class LateFrames(ArrayFrames):
     fps, start = 25.0, Fraction(0)
 
 
+@settings(max_examples=25)
 @given(
     late=st.integers(0, 400).map(lambda number: Fraction(number, 200)),
     frames=st.sets(st.integers(0, 59), min_size=1, max_size=4).map(sorted),

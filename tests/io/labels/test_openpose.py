@@ -35,14 +35,6 @@ def test_joints_are_estimates_with_their_confidence(tmp_path: Path):
     assert labels.skeleton.flip_indices[names.index('left_big_toe')] == 22
 
 
-def test_hands_that_are_not_read_are_told(tmp_path: Path, recwarn: pytest.WarningsRecorder):
-    person = openpose_person(*BODY_25) | {'hand_left_keypoints_2d': [1, 2, 0.5] * 21}
-    write_json(tmp_path / 'a_keypoints.json', openpose(person))
-
-    read_labels(tmp_path)
-    assert 'further parts are not read: hand_left_keypoints_2d (1)' in str(recwarn[0].message)
-
-
 @pytest.mark.parametrize(('length', 'frames'), [(13, [1, 12]), (12, [0, 11]), (20, [1, 12])])
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 def test_frames_count_from_0_unless_the_video_is_too_short(

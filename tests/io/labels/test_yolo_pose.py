@@ -183,18 +183,6 @@ def test_a_line_without_an_identity_is_of_somebody_unknown(tmp_path: Path, confi
     assert {person.source for person in persons} == {'propagated'}
 
 
-def test_a_line_that_is_there_again_is_one_person(tmp_path: Path):
-    """Ultralytics adds to the files of an earlier run."""
-    line = '0 0.5 0.5 0.25 0.5 0.5 0.5 0.9375 0.25 0.75 0.5'
-    other = line.replace('0.9375', '0.25')
-    folder = files(tmp_path / 'labels', clip_1=f'{line} 7\n{other}\n{line} 7\n')
-    config(folder, 'kpt_shape: [2, 3]', 'kpt_names: {0: [a, b]}')
-
-    with pytest.warns(InputWarning, match='left out 1 line repeating'):
-        persons = read_labels(folder, size=(64, 48)).persons
-    assert [person.scores[0] for person in persons] == [0.9375, 0.25]
-
-
 def test_folders_of_pictures_within_a_subset_are_videos(tmp_path: Path):
     """As CVAT exports a task of pictures in folders as Ultralytics YOLO Pose."""
     (tmp_path / 'task').mkdir()
@@ -210,18 +198,6 @@ def test_folders_of_pictures_within_a_subset_are_videos(tmp_path: Path):
         'cam 1': ['cam 1/frame_000011', 'cam 1/frame_000016'],
         'cam 2': ['cam 2/frame_000005.jpg'],
     }
-
-
-def test_people_of_several_classes_keep_their_class(dataset: Path):
-    path = dataset / 'labels' / 'val' / 'frame_0020.txt'
-    path.write_text(path.read_text().replace('0', '1', 1))
-
-    people = read_labels(dataset).persons
-    assert [p.extra['identity_class'] for p in people] == ['mouse', 'class 1']
-    (mouse,) = read_labels(dataset, category='mouse').persons
-    assert 'identity_class' not in mouse.extra
-    with pytest.raises(InputError, match="no labels of the category 'rat', only of 'mouse', 'cl"):
-        read_labels(dataset, category='rat')
 
 
 @pytest.mark.parametrize(

@@ -305,11 +305,3 @@ def test_too_few_labels_and_other_joints_are_one_sentence(
     with pytest.raises(InputError, match='has learned head, left_hand, right_hand, but the labels'):
         learn_network([video_of()], other, out, minutes=1, earlier=learned)
     assert not out.exists()
-
-
-def test_another_onnx_file_is_not_a_learned_network(tmp_path: Path) -> None:
-    from support.pose_network_files import write_described_network
-
-    path = write_described_network(tmp_path / 'dot.onnx')
-    with pytest.raises(InputError, match='has not learned from labels'):
-        LearnedNetwork(path)

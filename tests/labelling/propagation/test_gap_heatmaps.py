@@ -298,22 +298,6 @@ def test_without_a_frame_head_the_single_frame_maps_are_empty(gaps_of):
     assert_same_maps(maps.final_heatmaps[3], heatmaps)
 
 
-@pytest.mark.parametrize(('given', 'num_frames', 'ends', 'window_of'), WINDOWS)
-def test_the_second_system_that_takes_labels_sees_the_same_windows(
-    gaps_of, given, num_frames, ends, window_of
-):
-    model = window_model(SKELETON, **semantic_motion(3, labels=True))
-    pictures = moving_pictures(num_frames)
-    gaps = gaps_of(given, num_frames, visibility=[2, 1, 0])
-    gap = next(gap for gap in gaps if (gap.frames[0], gap.frames[-1]) == ends)
-    ((_, maps),) = maps_of(model, pictures, [gap], batch_size=3)
-    for n, frame in enumerate(maps.frames):
-        if frame in gap.frames:
-            window, shown = window_of(frame)
-            heatmaps, _ = predict(model, pictures, gap, frame, window, shown)
-            assert_same_maps(maps.final_heatmaps[n], heatmaps)
-
-
 FIVE_FRAMES = {
     # Between the labels 2 and 7: key -> further frames, rounded towards the key.
     (2, 7): {3: (3, 5), 4: (3, 5), 5: (4, 6), 6: (4, 6)},

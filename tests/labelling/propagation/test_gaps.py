@@ -53,9 +53,9 @@ def gaps_between(labels):
 
 @settings(deadline=None)
 @given(st.dictionaries(st.integers(0, NUM_FRAMES - 1), SOURCES, min_size=1))
-def test_the_keys_of_gaps_are_different(sources):
+def test_the_fingerprints_of_gaps_are_different(sources):
     labels = {frame: partial(frame, found) for frame, found in sources.items()}
-    keys = [gap.key for gap in gaps_between(labels)]
+    keys = [gap.fingerprint(with_second_labels=False) for gap in gaps_between(labels)]
     assert len({*keys}) == len(keys)
 
 

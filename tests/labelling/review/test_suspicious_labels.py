@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stdpose_mm.labelling.review.exchanges import find_exchanged_people, find_exchanged_sides
 from stdpose_mm.labelling.review.suspicious_labels import (
+    doubled_warnings,
     find_doubled_people,
-    find_exchanged_people,
-    find_exchanged_sides,
     find_labels_of_others,
     label_warnings,
 )
@@ -34,12 +34,14 @@ def give(
 
 def find_sides(*labels: PersonLabel) -> list[tuple[int, int]]:
     assert find_exchanged_people(tracks_of(*labels)) == []
-    return find_exchanged_sides(tracks_of(*labels), SKELETON)
+    exchanges = find_exchanged_sides(tracks_of(*labels), SKELETON)
+    return [(frame, exchange.track_id) for exchange in exchanges for frame in exchange.frames]
 
 
 def find_people(*labels: PersonLabel) -> list[tuple[int, int, int]]:
     assert find_exchanged_sides(tracks_of(*labels), SKELETON) == []
-    return find_exchanged_people(tracks_of(*labels))
+    exchanges = find_exchanged_people(tracks_of(*labels))
+    return [(frame, *exchange.track_ids) for exchange in exchanges for frame in exchange.frames]
 
 
 def test_the_one_label_whose_sides_are_exchanged_is_found() -> None:
@@ -162,7 +164,7 @@ def test_propagated_joints_tell_nothing() -> None:
         keypoint_sources=np.array(['given'] * 3 + ['propagated'] * 2),
         source='given',
     )
-    assert find_doubled(give_beside(0, 1), partial) == {}
+    assert doubled_warnings(tracks_of(give_beside(0, 1), partial), SKELETON) == []
 
 
 WALK = [give(frame, 1) for frame in (0, 7, 14, 21, 28)]

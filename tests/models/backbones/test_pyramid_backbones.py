@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ def test_layers_compute_what_onnxruntime_computes(file):
 
 def test_only_layers_before_the_outputs_are_built(file):
     assert [*OnnxNetwork(file, ['fine']).layers] == ['fine', 'first']
+
+
+def test_maps_are_freed_after_the_last_layer_that_reads_them(file):
+    network = OnnxNetwork(file, ['added'])
+    maps: dict[str, Any] = {}
+    present = {}
+
+    def hook(name: str, values: Tensor) -> None:
+        maps[name] = weakref.ref(values)
+        present[name] = [other for other, values in maps.items() if values() is not None]
+
+    for name, layer in network.layers.items():
+        layer.register_forward_hook(lambda _layer, _inputs, values, name=name: hook(name, values))
+    with torch.no_grad():
+        network(pictures())
+    # "added" is the sum of "fine" and an enlarged "narrow".
+    expected = {'first': ['first'], 'fine': ['fine'], 'deep': ['fine', 'deep']}
+    assert present == {**expected, 'narrow': ['fine', 'narrow']}
 
 
 def test_maps_are_folded_to_one_feature(file):

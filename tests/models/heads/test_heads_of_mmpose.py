@@ -49,11 +49,13 @@ def test_as_frame_head_it_is_refused_if_it_decodes_no_heatmaps(name):
 
 
 @pytest.mark.parametrize('source', ['fused_feature', 'frame_feature'])
-def test_the_head_that_is_named_takes_its_arguments(source):
+def test_the_head_that_is_named_takes_its_arguments_and_heatmaphead_is_a_frame_head(source):
     head = dict(type='STDPoseSingleSourceHead', source=source, **DECONV)
-    network = build({**tiny_cfg(), 'head': head}).train()
-    data = network.data_preprocessor(window_batch(2), True)
-    assert network(**data, mode='loss')['loss_kpt'] > 0
+    frame_head = dict(type='HeatmapHead', **DECONV)
+    network = build({**tiny_cfg(), 'head': head, 'frame_head': frame_head}).train()
+    losses = network(**network.data_preprocessor(window_batch(2), True), mode='loss')
+    assert losses['loss_kpt'] > 0
+    assert losses['loss_frame_kpt'] > 0
 
 
 @pytest.mark.parametrize(

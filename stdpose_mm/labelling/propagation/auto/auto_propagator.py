@@ -14,7 +14,6 @@ from stdpose_mm.errors import note
 from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.inference.window_backend import WindowBackend, fill_batches
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.labelling.evidence import PoseNetwork
 from stdpose_mm.labelling.propagation import PROPAGATORS, BasePropagator, Gap, GapPoses, ModelUse
 from stdpose_mm.labelling.propagation.base import decayed_score
 from stdpose_mm.labelling.propagation.flow.flow_tracks import (
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 
 _BATCH_CROPS = 512
 """Crops (0.1 MB each) of all chunks that are filled during one pass over the video: about 8 people
-over 64 frames, or 40 people over 10 frames; half as many with a further network."""
+over 64 frames, or 40 people over 10 frames."""
 
 
 def auto_flow() -> FlowEstimator:
@@ -201,9 +200,6 @@ class AutoPropagator(BasePropagator):
         networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
     ) -> Iterator[list[_FusionChunk]]:
         """Track the joints and crop the pictures; yield chunks as soon as they are complete."""
-        # STDPose and all networks that crop.
-        num_networks = 1 + sum(isinstance(each.network, PoseNetwork) for each, _ in networks)
-        most_frames = _BATCH_CROPS // num_networks
         for group in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, group, self.estimator))
             parts = [part for gap in group for part in split_gap(gap)]
@@ -211,16 +207,19 @@ class AutoPropagator(BasePropagator):
             parts.sort(key=lambda part: part[1][0])
             yield [_FusionChunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
             evident = [part for part in parts if np.any(labelled_ends(part[0]))]
-            for batch in fill_batches(evident, lambda part: len(part[1]) + 2, most_frames):
-                opened = [self._open(*part, tracks[part[0]], mapping, networks) for part in batch]
+            for batch in fill_batches(evident, lambda part: len(part[1]) + 2, _BATCH_CROPS):
+                opened = [
+                    self._open(frames, *part, tracks[part[0]], mapping, networks) for part in batch
+                ]
                 wanted = [evidence.candidates.times.tolist() for evidence in opened]
                 for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
                     for number in complete:
-                        opened[number].estimate_heatmaps(frames)
+                        opened[number].gather_heatmaps()
                     yield [_FusionChunk(*batch[number], opened[number]) for number in complete]
 
     def _open(
         self,
+        frames: FrameSource,
         gap: Gap,
         keys: range,
         tracks: FlowTracks,
@@ -232,7 +231,7 @@ class AutoPropagator(BasePropagator):
         cropped = None
         if self.windows is not None and mapping is not None:
             cropped = self.windows.estimator.open(gap, keys, mapping)
-        chunks = [NetworkChunk(*network, gap, candidates) for network in networks]
+        chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
         search = JointSearch(candidates, self.matcher)
         return _Evidence(tracks, candidates, search, cropped, chunks)
 
@@ -267,7 +266,7 @@ class _Evidence:
         candidates: Candidates in the frames to fill and at the ends of the gap.
         search: Search for the labelled joints in these frames.
         cropped: Crops for the network that sees windows, if it is used.
-        networks: What networks that see single frames need.
+        networks: The same frames for networks that see single frames.
         heatmaps: Heatmaps of these networks where they are of use.
     """
 
@@ -286,9 +285,9 @@ class _Evidence:
         for network in self.networks:
             network.add(frame, picture)
 
-    def estimate_heatmaps(self, frames: FrameSource) -> None:
-        """Estimate the heatmaps of networks that see single frames, after the last picture."""
-        self.heatmaps = [a for network in self.networks if (a := network.around(frames))]
+    def gather_heatmaps(self) -> None:
+        """Gather the heatmaps of networks that see single frames, after the last picture."""
+        self.heatmaps = [a for network in self.networks if (a := network.around())]
 
 
 class _FusionChunk(NamedTuple):

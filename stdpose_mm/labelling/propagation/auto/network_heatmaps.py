@@ -26,7 +26,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 
 from .candidates import CANDIDATES, Candidates
-from .evidence_maps import HeatmapsAround, sample_heatmaps
+from .evidence_maps import HeatmapSampler, HeatmapsAround
 
 SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
 """Folder with the two files of the STDPose that comes with the package."""
@@ -195,6 +195,7 @@ class NetworkChunk:
     Args:
         estimator: The network.
         mapping: The joints of the gap's labels among those of the network.
+        frames: The video.
         gap: The gap.
         candidates: Candidates in frames of the gap and at its labels.
     """
@@ -203,61 +204,57 @@ class NetworkChunk:
         self,
         estimator: NetworkHeatmapEstimator,
         mapping: JointMapping,
+        frames: FrameSource,
         gap: Gap,
         candidates: Candidates,
     ) -> None:
-        self._estimator, self._mapping = estimator, mapping
-        self._gap, self._candidates = gap, candidates
-        self._keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
+        self._estimator, self._mapping, self._frames = estimator, mapping, frames
+        self._gap, self._times = gap, candidates.times
+        self._keys = [frame for frame in self._times.tolist() if frame in gap.frames]
         is_covered = not estimator.network.follows_labels and gap.is_crowded(self._keys)
         self._boxes = {} if is_covered else boxes_with_ends(gap, self._keys)
+        in_order, size = [*self._boxes], estimator.batch_size
+        self._batches = [in_order[start : start + size] for start in range(0, len(in_order), size)]
         self._views: dict[int, Any] = {}
+        self._labels, self._flow = _labels_around(gap, mapping), _flow_paths(candidates, mapping)
+        self._sampler = HeatmapSampler(candidates, sees_windows=False)
 
     def add(self, frame: int, picture: np.ndarray) -> None:
-        """Take from the picture of a frame what the network needs."""
-        if frame in self._boxes:
-            self._views[frame] = self._estimator.network.view(picture, self._boxes[frame])
+        """Look at the picture of a frame, and run the network on batches that are complete."""
+        if frame not in self._boxes:
+            return
+        network = self._estimator.network
+        self._views[frame] = network.view(picture, self._boxes[frame])
+        for batch in self._batches:
+            if frame in batch and self._views.keys() >= {*batch}:
+                boxes = np.stack([self._boxes[frame] for frame in batch])
+                views = [self._views.pop(frame) for frame in batch]
+                person = PersonFrames(self._frames, batch, boxes, self._labels, self._flow, views)
+                maps = network.estimate_frames(person)
+                of_gap = GapHeatmaps(batch, maps.heatmaps, None, maps.to_heatmap, maps.known)
+                self._sampler.add(of_gap.for_labels(self._mapping))
 
-    def around(self, frames: FrameSource) -> HeatmapsAround | None:
-        """Estimate heatmaps around the candidates, and note whether they are of use.
+    def around(self) -> HeatmapsAround | None:
+        """Judge the heatmaps around the candidates, and note whether they are of use.
 
-        Args:
-            frames: The video; the pictures of all frames have been added.
+        The pictures of all frames must have been added.
 
         Returns:
             None if they are of no use: the network misses the labels or finds nothing, or
             somebody else covers the person.
         """
-        around = self._sample(frames) if self._boxes else None
-        if around is None:
+        around = self._sampler.judge()
+        if not self._boxes:
             use: GapUse = 'crowded'
-        elif not around.has_heatmap[np.isin(self._candidates.times, self._keys)].any():
+        elif not around.has_heatmap[np.isin(self._times, self._keys)].any():
             use = 'finds nothing'
         elif around.misses_labels:
             use = 'misses labels'
         else:
             use = 'used' if around.is_compared else 'not compared'
         fingerprint = self._gap.fingerprint(self._estimator.reads_second_labels)
-        self._estimator.use.note(frames.name, fingerprint, use)
+        self._estimator.use.note(self._frames.name, fingerprint, use)
         return around if use in ('used', 'not compared') else None
-
-    def _sample(self, frames: FrameSource) -> HeatmapsAround:
-        """Estimate the heatmaps of all frames, and sample them around the candidates."""
-        labels = _labels_around(self._gap, self._mapping)
-        flow = _flow_paths(self._candidates, self._mapping)
-        batches = []
-        for start in range(0, len(self._boxes), self._estimator.batch_size):
-            batch = [*self._boxes][start : start + self._estimator.batch_size]
-            boxes = np.stack([self._boxes[frame] for frame in batch])
-            views = [self._views.pop(frame) for frame in batch]
-            person = PersonFrames(frames, batch, boxes, labels, flow, views)
-            batches.append(self._estimator.network.estimate_frames(person))
-        heatmaps, to_heatmap, has_heatmap = (
-            np.concatenate([getattr(maps, name) for maps in batches])
-            for name in ('heatmaps', 'to_heatmap', 'known')
-        )
-        of_gap = GapHeatmaps([*self._boxes], heatmaps, None, to_heatmap, has_heatmap)
-        return sample_heatmaps(of_gap.for_labels(self._mapping), self._candidates)
 
 
 def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:

@@ -9,8 +9,10 @@ import pytest
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.labelling.propagation import find_gaps
+from stdpose_mm.labelling.propagation.auto.candidates import find_candidates
 from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, SCALARS
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    NetworkChunk,
     NetworkHeatmapEstimator,
     NetworkUse,
 )
@@ -58,6 +60,18 @@ def test_every_frame_and_both_labels_are_seen_once_in_batches(gap):
     evidence = evidence_of(gap, network)
     assert network.seen == [[0, 1], [2, 3], [4]]
     assert evidence.scalars[..., SCALARS.index('has_network_heatmap')].all()
+
+
+def test_it_runs_as_soon_as_a_batch_is_complete(gap):
+    """So that the work ends soon if the pictures are no longer wanted."""
+    network = PeakNetwork()
+    estimator = NetworkHeatmapEstimator(network, batch_size=2)
+    tracks = FlowTracks(range(5), STANDING, STANDING.copy())
+    candidates = find_candidates(gap, tracks, np.arange(5))
+    chunk = NetworkChunk(estimator, estimator.shared_joints(LABELS), FRAMES, gap, candidates)
+    for frame in (4, 0, 1):
+        chunk.add(frame, FRAMES[frame])
+    assert network.seen == [[4], [0, 1]]
 
 
 def test_maps_are_read_around_the_joint(gap):

@@ -1,0 +1,132 @@
+"""Sides and people that are exchanged for a stretch of frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.labelling.review import mend_people, mend_sides
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+SKELETON = Skeleton(('head', 'left_hip', 'right_hip', 'left_foot', 'right_foot'))
+STANDING = np.array([[50, 10], [60, 50], [40, 50], [62, 90], [38, 90]], float)
+FLIP = SKELETON.flip_indices
+NUM_FRAMES = 40
+
+
+def walk(track_id: int, speed: tuple[float, float], sway: float = 0.0) -> list[PersonLabel]:
+    """Somebody who walks with constant speed and sways sideways, estimated in every frame."""
+    labels = []
+    for frame in range(NUM_FRAMES):
+        place = frame * np.array(speed) + [sway * np.sin(frame / 5) + 90 * track_id, 0]
+        labels.append(
+            PersonLabel(
+                frame,
+                STANDING + place,
+                [2] * 5,
+                track_id=track_id,
+                scores=np.arange(5) / 10 + 0.5,
+                source='propagated',
+            )
+        )
+    return labels
+
+
+def video(*persons: PersonLabel) -> VideoLabels:
+    return VideoLabels('clip', SKELETON, tuple(map(VideoFrame, range(NUM_FRAMES))), persons)
+
+
+def same(first: VideoLabels, second: VideoLabels) -> bool:
+    """Whether places, scores and identities are equal to the last digit."""
+    return all(
+        (a.frame_index, a.track_id) == (b.frame_index, b.track_id)
+        and np.array_equal(a.keypoints, b.keypoints)
+        and np.array_equal(a.scores, b.scores)
+        for a, b in zip(first.persons, second.persons, strict=True)
+    )
+
+
+@st.composite
+def stretches(draw: st.DrawFn) -> set[int]:
+    """Frames of up to three stretches, in a minority of the frames and with right ones between."""
+    frames: set[int] = set()
+    for third in range(draw(st.integers(1, 3))):
+        begin = 2 + 12 * third + draw(st.integers(0, 3))
+        frames |= set(range(begin, begin + draw(st.integers(1, 5))))
+    return frames
+
+
+speeds = st.tuples(st.floats(-3, 3), st.floats(-3, 3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(stretches(), speeds, st.floats(0, 3))
+def test_exchanged_sides_are_mended_and_right_ones_stay(frames, speed, sway):
+    right = video(*walk(0, speed, sway))
+    wrong = video(*(p.reordered(FLIP) if p.frame_index in frames else p for p in right.persons))
+    mended, doubts = mend_sides(wrong)
+    assert same(mended, right)
+    assert {frame for doubt in doubts for frame in doubt.frames} == frames
+    assert mend_sides(right) == (right, [])
+
+
+@settings(max_examples=40, deadline=None)
+@given(stretches(), speeds, speeds)
+def test_exchanged_people_are_mended_and_right_ones_stay(frames, first, second):
+    # Vertical speeds only: they never meet.
+    people = walk(0, (0, first[1])), walk(1, (0, second[1]))
+    right = video(*people[0], *people[1])
+    other = {0: people[1], 1: people[0]}
+    wrong = video(
+        *(
+            replace(other[p.track_id][p.frame_index], track_id=p.track_id)
+            if p.frame_index in frames
+            else p
+            for p in right.persons
+        )
+    )
+    mended, doubts = mend_people(wrong)
+    assert same(mended, right)
+    assert {frame for doubt in doubts for frame in doubt.frames} == frames
+    assert mend_people(right) == (right, [])
+
+
+def test_joints_that_pass_each_other_go_on():
+    # The feet change places every ten frames, as of somebody who is seen from the side.
+    persons = []
+    for person in walk(0, (2, 0)):
+        stride = 12 * np.cos(person.frame_index * np.pi / 10)
+        keypoints = person.keypoints.copy()
+        keypoints[3:, 0] = keypoints[0, 0] + [stride, -stride]
+        persons.append(replace(person, keypoints=keypoints))
+    assert mend_sides(video(*persons))[1] == []
+
+
+@pytest.mark.parametrize(('frames', 'joints'), [(range(12, 17), (3, 4)), (range(20, 21), (1, 2))])
+def test_a_single_pair_is_mended(frames, joints):
+    order = np.arange(5)
+    order[[*joints]] = joints[::-1]
+    right = video(*walk(0, (2, 0)))
+    wrong = video(*(p.reordered(order) if p.frame_index in frames else p for p in right.persons))
+    mended, (doubt,) = mend_sides(wrong)
+    assert same(mended, right)
+    assert (doubt.frames, doubt.joints) == (tuple(frames), joints)
+
+
+def test_who_turns_stays_turned():
+    turned = (p if p.frame_index < 25 else p.reordered(FLIP) for p in walk(0, (2, 0)))
+    assert mend_sides(video(*turned))[1] == []
+
+
+def test_given_labels_among_propagated_ones_decide():
+    persons = [p if 10 <= p.frame_index < 14 else p.reordered(FLIP) for p in walk(0, (2, 0))]
+    longer = video(*persons)
+    assert {f for d in mend_sides(longer)[1] for f in d.frames} == {10, 11, 12, 13}
+    persons[11] = persons[11].with_source('given')
+    mended, doubts = mend_sides(video(*persons))
+    assert [frame for doubt in doubts for frame in doubt.frames] == [*range(10), *range(14, 40)]
+    assert mended.persons[11] is persons[11]
