@@ -15,19 +15,8 @@ from stdpose_mm.text import either
 from stdpose_mm.version import __version__
 
 VERBS = (
-    *(
-        'demo',
-        'propagate',
-        'learn',
-        'plan',
-        'infer',
-        'check',
-        'review',
-        'train',
-        'test',
-        'evaluate',
-    ),
-    *('convert', 'export', 'networks', 'queries', 'cache', 'env'),
+    *('demo', 'propagate', 'learn', 'plan', 'infer', 'check', 'review', 'train', 'test'),
+    *('evaluate', 'convert', 'export', 'networks', 'queries', 'cache', 'env'),
 )
 """Modules of this package with a command ``main``; their docstrings begin with a summary."""
 

@@ -347,7 +347,10 @@ def _with_joints(label: PersonLabel, places: Mapping[int, np.ndarray]) -> Person
 
 
 def _unlike_flow(tracks: Tracks, frames: FrameSource) -> Iterator[Doubt]:
-    """Find joints that optical flow carries elsewhere from the frames before and after."""
+    """Find joints that optical flow carries elsewhere from the frames before and after.
+
+    Given joints are right if others have been propagated from them.
+    """
     from stdpose_mm.tracking.optical_flow import DISFlow, move_points
 
     estimator = DISFlow()
@@ -384,6 +387,9 @@ def _unlike_flow(tracks: Tracks, frames: FrameSource) -> Iterator[Doubt]:
             ]
         )
         ratios = nearest / poses.sizes[:, None] / FLOW_DISTANCE
+        labels = [track[frame] for frame in poses.frames.tolist()]
+        if any(label.has_propagated_joint for label in labels):
+            ratios[np.stack([label.given for label in labels])] = np.nan
         for joint, of_joint in enumerate(ratios.T):
             for stretch in runs_of(of_joint > 1):
                 size = float(of_joint[stretch].max())

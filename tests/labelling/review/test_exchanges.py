@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.labelling.review import mend_people, mend_sides
+from stdpose_mm.labelling.review import exchanges, mend_people, mend_sides
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('head', 'left_hip', 'right_hip', 'left_foot', 'right_foot'))
@@ -93,6 +93,15 @@ def test_exchanged_people_are_mended_and_right_ones_stay(frames, first, second):
     assert same(mended, right)
     assert {frame for doubt in doubts for frame in doubt.frames} == frames
     assert mend_people(right) == (right, [])
+
+
+def test_distances_from_the_line_with_and_without_an_exchange():
+    """Two joints that stand still, 10 pixels apart, on a person of 20 pixels."""
+    joints = np.zeros((2, 3, 1, 2))
+    joints[1, ..., 0] = 10
+    costs = exchanges._line_distances(joints, np.arange(3), np.full(3, 20.0))
+    # From their middle it is 5 pixels, from the other joint 10.
+    assert costs.tolist() == [[[0, 0], [0, 0]], [[0, 0.25], [0.25, 0.5]], [[0, 0], [0, 0]]]
 
 
 def test_joints_that_pass_each_other_go_on():

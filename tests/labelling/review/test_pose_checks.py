@@ -149,7 +149,14 @@ def test_a_joint_that_moves_unlike_the_picture():
     for frame in range(12):
         persons = move(persons, [frame], [3], (14 * frame % 56, 0))
     doubts = check(*persons, frames=ArrayFrames(pictures))
+    unlike = {frame for d in doubts if d.reason == 'unlike flow' for frame in d.frames}
     assert {d.joints for d in doubts if d.reason == 'unlike flow'} == {(3,)}
+    # One of these, as a label from which the others are propagated, is right.
+    given = min(unlike)
+    persons[given] = persons[given].with_source('given')
+    doubts = check(*persons, frames=ArrayFrames(pictures))
+    remaining = {frame for d in doubts if d.reason == 'unlike flow' for frame in d.frames}
+    assert remaining == unlike - {given}
 
 
 def test_accepted_proposals_change_nothing_else():
