@@ -346,5 +346,5 @@ def test_a_one_stage_network_drafts_everybody_without_a_detector(page, tmp_path)
         with page.one_edit():
             page.press('a')
         head = given(page, 1, frame=5)[0][0]
-    assert head.tolist() in ([1, 0], [33, 0])
-    assert page.complaints() == []
+        assert head.tolist() in ([1, 0], [33, 0])
+        assert page.complaints() == []
