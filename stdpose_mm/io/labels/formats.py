@@ -120,12 +120,12 @@ def _read(source: LabelSource, format: str | None, **options: Any) -> list[Video
             f'{source} has the format {format}, but {_OPTIONS[name]} needs {either(formats)}'
         )
     content: tuple[Any, ...] = ()
-    if form.is_json and form.folder:
-        content = (_documents(source, _load(form.is_json)),)
-    elif form.is_json:
+    if form.is_json and not form.folder:
         if data is None:
             data = _recognise_zip(source, format)[1] if source.is_zip else source.json
         content = (data,)
+    elif form.is_json:
+        content = (_documents(source, _load(form.is_json)),)
     taken = {name: value for name, value in options.items() if name in form.takes}
     result = _load(form.read)(source, *content, **taken)
     videos = [result] if isinstance(result, VideoLabels) else result
