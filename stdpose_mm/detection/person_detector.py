@@ -57,10 +57,12 @@ class PersonDetector(ABC):
             picture: BGR uint8 [H, W, 3].
         """
         corners, scores = self._detect(picture)
-        boxes, selection = self._select(corners, scores)
+        boxes, selection = self._select(corners, scores, self.nms_iou)
         return FrameBoxes(boxes[selection], scores[selection])
 
-    def _select(self, corners: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _select(
+        self, corners: np.ndarray, scores: np.ndarray, nms_iou: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Select detections that score enough and overlap with no better one too much.
 
         Returns:
@@ -70,7 +72,7 @@ class PersonDetector(ABC):
         boxes = corners.astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]
         high = np.flatnonzero(scores >= self.score_threshold)
-        return boxes, high[suppress_overlaps(boxes[high], scores[high], self.nms_iou)]
+        return boxes, high[suppress_overlaps(boxes[high], scores[high], nms_iou)]
 
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -159,8 +159,8 @@ class OneStageNetwork(OnnxPoseNetwork, PersonDetector):
                 f'describe it in the file {Path(self.name).with_suffix(".json")}'
             ) from error
         apart = np.reshape(detections.classes, (-1, 1)) * _CLASS_OFFSET
-        self.nms_iou = detections.max_iou
-        _, selection = self._select(detections.corners + apart, detections.scores)
+        moved = detections.corners + apart
+        _, selection = self._select(moved, detections.scores, detections.max_iou)
         corners = (detections.corners - np.tile(offset, 2)) / np.tile(scale, 2)
         corners = np.clip(corners, 0, np.tile(picture.shape[1::-1], 2))
         deviations = detections.deviations
