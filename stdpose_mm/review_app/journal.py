@@ -315,7 +315,10 @@ class Journal:
         self.entries = [cast(JournalEntry, line.fields) for line in lines if _is_edit(line.fields)]
         for _, _, fields in lines:
             if _LABELS in fields:
-                self.labels = self._unpack(fields[_LABELS])
+                # Parsing uses up the JSON, and lines are taken again if others are cut off.
+                if not isinstance(fields[_LABELS], VideoLabels):
+                    fields[_LABELS] = self._unpack(fields[_LABELS])
+                self.labels = fields[_LABELS]
             elif _SAVED in fields:
                 self.saves[str(fields[_SAVED])] = fields.get('revision', 0), fields.get('network')
 

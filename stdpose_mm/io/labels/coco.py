@@ -377,7 +377,7 @@ def parse_coco(
 
     Args:
         path: The label file, for names and messages.
-        data: Its parsed JSON.
+        data: Its parsed JSON, which is used up: joints are freed as they are read.
         visible_as_1: Whether v is 0 or 1, with 1 for visible joints.
         category: The category to read, if several with different joints are used.
 

@@ -59,7 +59,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
         data: List of objects with ``image_id`` or ``file_name``, ``keypoints`` (x, y, score of
             every joint; null, NaN or zeros if it was not found) and optionally a box (``bbox``,
             ``box``), an identity (``track_id``, ``idx``, ``object_id``, ``id``) and
-            ``frame_index``.
+            ``frame_index``. They are used up: joints are freed as they are read.
 
     Returns:
         One video. Frames are ``frame_index`` if present (as in results of this package), else

@@ -33,6 +33,7 @@ NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
 """Characters that no name may contain: NUL is invalid in file names, surrogates in UTF-8."""
 
 _REQUIRED: Any = object()
+_RELEASED = object()
 _NO_IDENTITY = ('', 'nan', 'NaN', 'None', 'null')
 T = TypeVar('T', bound=Hashable)
 
@@ -162,6 +163,8 @@ class Record:
         """Get the field unchecked; null counts as missing."""
         self._read = _with_name(self._read, name)
         value = self._data.get(name)
+        if value is _RELEASED:
+            raise RuntimeError(f'{self.file}: {self._path(name)} was read and released')
         if value is not None:
             return value
         if default is _REQUIRED:
@@ -239,8 +242,8 @@ class Record:
         return self._array(name, value, count, lacking)
 
     def release(self, name: str) -> None:
-        """Free the memory of a field that was read."""
-        self._data[name] = None
+        """Free the memory of a field that was read, and cannot be read again."""
+        self._data[name] = _RELEASED
 
     def number_lists(
         self, name: str, count: int | None = None, lacking: bool = False

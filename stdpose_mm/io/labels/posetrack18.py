@@ -50,7 +50,7 @@ def parse_posetrack18(
 
     Args:
         path: The label file. Its name without suffix is the video's name.
-        data: Its parsed JSON.
+        data: Its parsed JSON, which is used up: joints are freed as they are read.
         visibility: The convention of ``v``; by default COCO's if the file has a ``v`` of 2 or was
             written by this package, else PoseTrack's.
         category: The category to read, if several with different joints are used.

@@ -22,3 +22,11 @@ def test_whole_numbers_may_be_written_as_floating_point_numbers(value: float) ->
 def test_what_is_no_whole_number_is_refused(value: Any) -> None:
     with pytest.raises(InputError, match=r'^a\.json: id must be a whole number, got '):
         Record('a.json', '', {'id': value}).integer('id')
+
+
+def test_a_field_that_was_released_cannot_be_read_as_if_it_were_missing() -> None:
+    record = Record('f.json', '', {'keypoints': [1, 2]})
+    assert record.numbers('keypoints').tolist() == [1, 2]
+    record.release('keypoints')
+    with pytest.raises(RuntimeError, match='keypoints was read and released'):
+        record.numbers('keypoints', lacking=True)
