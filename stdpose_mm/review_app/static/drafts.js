@@ -104,7 +104,7 @@ export class DraftLayer {
   // Requests.
 
   /**
-   * @param {object} body as `Drafts.request` takes it
+   * @param {{do: string, [name: string]: unknown}} body as `Drafts.request` takes it
    * @param {string|null} [wait] what is shown until the answer
    * @param {() => void} [ended] called at the answer, also at a refusal
    * @returns {Promise<any>} the answer; null if it was refused
@@ -113,6 +113,8 @@ export class DraftLayer {
     const { poses, video } = this.store.state;
     try {
       showState('drafts', wait);
+      // The answer to an earlier discarding would take away what is drafted now.
+      if (body.do !== 'discard') await this.#discarding;
       const answer = await postDrafts(video.id, body).finally(ended);
       if (this.store.state.poses !== poses) return null;
       poses.confirm(answer);
