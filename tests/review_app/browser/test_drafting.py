@@ -12,7 +12,7 @@ from support.review_browser import FRAMES, POSE, SKELETON, make_clip, make_clips
 
 pytestmark = pytest.mark.slow
 
-CLIPS = 12
+CLIPS = 13
 HIGH, LOW = 1.0, 0.01
 CORNERS = [(10.0, 8.0), (60.0, 8.0), (95.0, 8.0)]
 BOXES = [[*corner, 14.0, 12.0] for corner in CORNERS]
@@ -252,6 +252,33 @@ def test_drafts_that_are_discarded_are_offered_to_be_switched_off(drafting):
     page.press('i')
     with page.one_edit():
         page.pointer((60, 8), (66, 14), (74, 20))
+
+
+LATE_ANSWER = """
+const answerTo = window.fetch;
+window.discarded = 0;
+window.fetch = async (address, options) => {
+  const answer = await answerTo(address, options);
+  if (!String(options?.body).includes('discard') || ++window.discarded < 3) return answer;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  window.isLate = true;
+  return answer;
+};
+"""
+"""Holds back the answer to the third discarding."""
+
+
+def test_what_is_found_before_the_answer_to_a_discarding_stays(drafting):
+    page = drafting(HIGH, HIGH, HIGH, HIGH)
+    find(page)
+    page.run(LATE_ANSWER)
+    for _ in range(3):
+        page.press(Keys.DELETE)
+    page.wait(lambda: page.run('return window.discarded') == 3, 'the server has discarded them')
+    page.press('i', held=[Keys.SHIFT])
+    page.wait(lambda: page.run('return window.isLate'), 'the page is told')
+    page.wait(lambda: len(rows(page)) == 3, 'three people are drafted again')
+    assert page.complaints() == []
 
 
 def test_without_a_network_a_box_lays_a_skeleton_and_the_page_says_what_is_missing(page, tmp_path):
