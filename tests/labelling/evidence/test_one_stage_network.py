@@ -105,7 +105,7 @@ def test_a_picture_is_stretched_to_rfdetrs_input(load):
     np.testing.assert_allclose(person.deviations, np.sqrt((2**2 + 4**2) / 2), rtol=1e-5)
 
 
-@pytest.mark.parametrize(('form', 'number'), [('yolo', 1), ('yolo with NMS', 7)])
+@pytest.mark.parametrize(('form', 'number'), [('yolo', 1), ('rtmo', 1), ('yolo with NMS', 7)])
 def test_overlapping_boxes_are_dropped_unless_the_file_does(load, form, number):
     """Seven boxes score at least 0.2, up to 4 pixels higher or lower, or 2 beside."""
     assert len(load(form, steepness=4.5).people(picture((20, 60)))) == number

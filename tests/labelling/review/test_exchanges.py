@@ -126,6 +126,18 @@ def test_a_single_pair_is_mended(frames, joints):
     assert (doubt.frames, doubt.joints) == (tuple(frames), joints)
 
 
+@pytest.mark.parametrize(('apart', 'is_mended'), [(1, False), (12, True)])
+def test_joints_that_nearly_coincide_are_left_alone(apart, is_mended):
+    """An exchange of feet that are a pixel apart, on a person of 80 pixels, changes nothing."""
+    persons = []
+    for person in walk(0, (2, 0)):
+        keypoints = person.keypoints.copy()
+        keypoints[3:, 0] = keypoints[0, 0] + [apart, 0]
+        exchanged = [0, 1, 2, 4, 3] if 12 <= person.frame_index < 17 else [*range(5)]
+        persons.append(replace(person, keypoints=keypoints).reordered(exchanged))
+    assert bool(mend_sides(video(*persons))[1]) is is_mended
+
+
 def test_who_turns_stays_turned():
     turned = (p if p.frame_index < 25 else p.reordered(FLIP) for p in walk(0, (2, 0)))
     assert mend_sides(video(*turned))[1] == []
