@@ -56,6 +56,8 @@ def drafting(page, networks):
 def find(page):
     page.press('i', held=[Keys.SHIFT])
     page.wait(lambda: len(rows(page)) == 3, 'three people are drafted')
+    # The drafts may be shown before the answer, which chooses one.
+    page.wait(lambda: 'Draft of' in page.text('#joint-hint'), 'a draft is chosen')
 
 
 def rows(page):
