@@ -113,8 +113,8 @@ def triangulate(
     # Linear equations have the error in pixels times the depth, which is known after a first round.
     for _ in range(3):
         scale = np.sqrt(squares)[..., None] * focal[:, None] / depth[..., None]
-        equations = (rows * scale[..., None]).transpose(1, 0, 2, 3).reshape(counts.shape[1], -1, 4)
-        normal = equations.transpose(0, 2, 1) @ equations
+        equations = rows * scale[..., None]
+        normal = np.einsum('vnri,vnrj->nij', equations, equations)
         inverse = np.linalg.pinv(normal[:, :3, :3], hermitian=True)
         points = -np.einsum('nij,nj->ni', inverse, normal[:, :3, 3])
         ahead = np.einsum('vj,nj->vn', poses[:, 2, :3], points) + poses[:, 2, 3:]
