@@ -71,7 +71,7 @@ class Camera:
             normalised = cv2.fisheye.undistortPoints(pixels, self.matrix, self.distortions)
         else:
             normalised = cv2.undistortPointsIter(
-                pixels, self.matrix, self.distortions, None, None, _CRITERIA
+                pixels, self.matrix, self.distortions, np.eye(3), np.eye(3), _CRITERIA
             )
         return normalised[:, 0]
 
@@ -103,16 +103,18 @@ def triangulate(
     squares = np.where(counts, 1.0 if weights is None else weights, 0.0)
     # In pixels, so that a camera with a longer focal length counts more.
     focal = np.array([camera.matrix[[0, 1], [0, 1]] for camera in cameras])
-    normalised = np.stack([camera.undistort(xy) for camera, xy in zip(cameras, pixels)])
+    normalised = np.stack(
+        [camera.undistort(xy) for camera, xy in zip(cameras, pixels, strict=True)]
+    )
     normalised = np.where(counts[..., None], normalised, 0.0)
     poses = np.stack([camera.pose for camera in cameras])
     rows = normalised[..., None] * poses[:, None, 2:] - poses[:, None, :2]
     depth = np.ones(counts.shape)
-    # The error of the linear equations is that in pixels times the depth, known after a first round.
+    # Linear equations have the error in pixels times the depth, which is known after a first round.
     for _ in range(3):
         scale = np.sqrt(squares)[..., None] * focal[:, None] / depth[..., None]
-        equations = (rows * scale[..., None]).transpose(1, 0, 2, 3).reshape(counts.shape[1], -1, 4)
-        normal = equations.transpose(0, 2, 1) @ equations
+        equations = rows * scale[..., None]
+        normal = np.einsum('vnri,vnrj->nij', equations, equations)
         inverse = np.linalg.pinv(normal[:, :3, :3], hermitian=True)
         points = -np.einsum('nij,nj->ni', inverse, normal[:, :3, 3])
         ahead = np.einsum('vj,nj->vn', poses[:, 2, :3], points) + poses[:, 2, 3:]

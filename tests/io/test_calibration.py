@@ -86,6 +86,6 @@ def test_written_cameras_are_read_again(tmp_path):
 )
 def test_faults_are_named(tmp_path, before, after, message):
     assert before in ANIPOSE
-    with pytest.raises(InputError, match='calibration.toml') as error:
+    with pytest.raises(InputError, match=r'calibration\.toml') as error:
         read(tmp_path, ANIPOSE.replace(before, after, 1))
     assert message in str(error.value)

@@ -37,7 +37,7 @@ def test_a_point_behind_the_camera_has_no_pixel():
 def test_undistort_inverts_projection(distortions, fisheye):
     points = np.array([[0.0, 0, 0], [1.2, 0.9, 0.1], [-1.5, 1, 0.5]])
     lens = camera(distortions=distortions, fisheye=fisheye)
-    in_camera = points + [0, 0, 4]
+    in_camera = points + np.array([0, 0, 4])
     expected = in_camera[:, :2] / in_camera[:, 2:]
     np.testing.assert_allclose(lens.undistort(lens.project(points)), expected, atol=1e-6)
 
