@@ -15,13 +15,16 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
+from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.disk.output_guards import Output, refuse_input_folders
 from stdpose_mm.io.disk.outputs import keep_edited, learned_network, report_video
+from stdpose_mm.io.video_list import VideoInputs
 from stdpose_mm.text import counted
 
 from .argument_types import fraction, minutes, whole
@@ -42,6 +45,7 @@ from .videos import CommandModels, VideoResult, run_videos, side_output
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.propagation_state import PropagationState
+    from stdpose_mm.io.calibration import CameraVideo
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.labelling.review import LabelAccuracy
     from stdpose_mm.structures import VideoLabels
@@ -52,6 +56,9 @@ FRAMES_IN_REPORT = 12
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 REPORT_SUFFIXES = ('.html', '.htm')
 
+CALIBRATION = Need('--calibration', lambda options: options.calibration is not None)
+_SEVERAL_CAMERAS = Need('the videos of several cameras', lambda options: options.listed.several)
+_ONE_CAMERA = Need('one camera at a time', lambda options: options.calibration is None)
 _FLOW_METHOD = Need('--method auto or flow', lambda options: options.method in ('auto', 'flow'))
 
 
@@ -84,6 +91,12 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             --check, --suggest and --report take the result into account.
         keep_every: Use only the labels on every T-th frame of the video, to try propagation on
             fully labelled videos.
+        calibration: Calibration (.toml of anipose, Lightning Pose, Caliscope or Pose2Sim) of the
+            cameras of several videos of one scene, whose names hold the cameras' names. What the
+            views know of a joint together improves and completes all of them; a view may have no
+            labels. The joints in space are written beside OUT.
+        offset: Number of frames by which a camera started later than the others; may be repeated.
+        format_3d: Format of the joints in space.
     """
 
     help_title: ClassVar = 'propagation'
@@ -125,8 +138,40 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     report: str | None = option(writes=True, is_folder=None, metavar='FILE')
     check: int = option(0, type=whole, metavar='N')
     suggest: int = option(0, type=whole, metavar='N')
-    measure: int = option(0, type=whole, metavar='N')
+    measure: int = option(0, type=whole, metavar='N', needs=_ONE_CAMERA)
     keep_every: int | None = option(metavar='T')
+    calibration: Path | None = option(metavar='FILE', needs=_SEVERAL_CAMERAS)
+    offset: list[str] = option([], metavar='CAMERA=FRAMES', needs=CALIBRATION)
+    format_3d: str = option('trc', choices=('trc', 'csv', 'nc'), needs=CALIBRATION)
+
+    @cached_property
+    def cameras(self) -> dict[Path, CameraVideo]:
+        """The camera of each video, with ``--calibration``.
+
+        Raises:
+            InputError: If the calibration cannot be read, or videos and cameras do not fit.
+        """
+        if self.calibration is None:
+            return {}
+        from stdpose_mm.io.calibration import pair_videos, read_calibration
+
+        videos = [video.video for video in super().listed.videos]
+        pairs = pair_videos(read_calibration(self.calibration), videos)
+        return dict(zip(videos, pairs, strict=True))
+
+    @cached_property
+    def listed(self) -> VideoInputs:
+        """See :attr:`InputOptions.listed`; a view of a scene needs no labels."""
+        listed = super().listed
+        if not self.cameras or len({pair.session for pair in self.cameras.values()}) < 2:
+            return replace(listed, needs_labels=listed.needs_labels and not self.cameras)
+        # The videos of all sessions have the same names.
+        named = []
+        for video in listed.videos:
+            suffix = WRITE_FORMATS[self.format][0] if self.format else '.json'
+            out = PurePosixPath(self.cameras[video.video].session, f'{video.name}{suffix}')
+            named.append(replace(video, out=video.out or out))
+        return replace(listed, videos=named, needs_labels=False)
 
     @property
     def uses_device(self) -> bool:
@@ -222,7 +267,12 @@ def propagate(options: PropagateOptions) -> None:
     """
     options.validate()
     note_network_downloads(options.pose_networks, options.detector_file)
-    run_videos(options, PropagateJob, load_models, propagate_video)
+    if options.calibration is None:
+        run_videos(options, PropagateJob, load_models, propagate_video)
+    else:
+        from .views import propagate_views
+
+        propagate_views(options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +318,29 @@ def load_models(options: PropagateOptions, jobs: Sequence[PropagateJob]) -> Prop
     return PropagationModels(propagator=propagator, detector=detector, learned=learned)
 
 
+@dataclass(frozen=True)
+class FilledVideo:
+    """The poses of one video before its outputs are written.
+
+    Args:
+        job: The video.
+        frames: The video.
+        state: The video with its given labels; None if it has none.
+        dense: The poses.
+        took: Lines on how they were made.
+        used: Lines on the evidence.
+        warnings: Sentences on evidence that was of no use.
+    """
+
+    job: PropagateJob
+    frames: FrameSource
+    state: PropagationState | None
+    dense: VideoLabels
+    took: list[str] = field(default_factory=list)
+    used: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+
 def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult:
     """Propagate the labels of one video and write its outputs.
 
@@ -281,57 +354,74 @@ def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult
     Raises:
         InputError: If something that was given cannot be used; no label file is written then.
     """
-    from stdpose_mm.labelling.review import describe_poses
-    from stdpose_mm.structures.propagated_labels import keep_certain
-
     from .progress import FrameProgress
 
     options, propagator = job.options, models.propagator
     frames = job.open_video()
     labels = job.open_labels(frames)
     state = job.init_state(propagator, frames, labels)
-    _print_label_summary(job, state, labels)
+    print_label_summary(job, state, labels)
     if options.learn is not None and not job.is_listed:
-        network = learned_network(job.out)
         learn_with_progress(
             propagator,
             [state],
-            network,
+            learned_network(job.out),
             options.learn,
             only_if_helpful=True,
             quiet=options.quiet,
         )
-    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
-    out = Path(job.out)
     parts = (True, models.detector, options.measure, job.save_video, job.report)
     with FrameProgress(len(frames), sum(map(bool, parts)), options.quiet) as bar:
-        if models.detector is not None:
-            with bar.part('boxes'):
-                for number, _ in enumerate(propagator.detect_in_video(state, models.detector)):
-                    bar.advance(number + 1)
-        with bar.part(propagator.method):
-            dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
-            took = bar.describe_time()
-        if options.fix_sides:
-            dense = job.fix_sides(dense, took)
-        # The gaps of hidden labels, which are filled later, are no part of it.
-        used, warnings = propagator.describe_use(), propagator.evidence_warnings(state)
-        counts = _count(dense)
-        if options.min_score:
-            certain = keep_certain(dense, options.min_score)
-            left_out = _count_propagated_joints(dense) - _count_propagated_joints(certain)
-            dense, counts = certain, {**_count(certain), 'joints left out': left_out}
-            joints = counted(left_out, 'joint')
-            took.append(f'{joints} below {options.min_score:g} left unlabelled')
-        calibrated, accuracy, measured = _calibrate(options, propagator, state, dense, bar)
-        with keep_edited(options.cache_folder, *job.replaced_outputs):
-            linked, problems = _write_outputs(job, frames, dense, calibrated, method, measured, bar)
+        return write_video_outputs(fill_video(job, models, state, bar), models, bar)
+
+
+def fill_video(
+    job: PropagateJob, models: PropagationModels, state: PropagationState, bar: FrameProgress
+) -> FilledVideo:
+    """Propagate the labels of one video."""
+    options, propagator = job.options, models.propagator
+    if models.detector is not None:
+        with bar.part('boxes'):
+            for number, _ in enumerate(propagator.detect_in_video(state, models.detector)):
+                bar.advance(number + 1)
+    with bar.part(propagator.method):
+        dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
+        took = bar.describe_time()
+    if options.fix_sides:
+        dense = job.fix_sides(dense, took)
+    # The gaps of hidden labels, which are filled later, are no part of it.
+    used, warnings = propagator.describe_use(), propagator.evidence_warnings(state)
+    return FilledVideo(job, state.frames, state, dense, took, used, warnings)
+
+
+def write_video_outputs(
+    filled: FilledVideo, models: PropagationModels, bar: FrameProgress
+) -> VideoResult:
+    """Judge the poses of a video as the options ask, and write its outputs."""
+    from stdpose_mm.labelling.review import describe_poses
+    from stdpose_mm.structures.propagated_labels import keep_certain
+
+    job, dense, took, propagator = filled.job, filled.dense, filled.took, models.propagator
+    options, out = job.options, Path(job.out)
+    method = f'{options.method} ({propagator.describe(dense.skeleton)})'
+    counts = _count(dense)
+    if options.min_score:
+        certain = keep_certain(dense, options.min_score)
+        left_out = _count_propagated_joints(dense) - _count_propagated_joints(certain)
+        dense, counts = certain, {**_count(certain), 'joints left out': left_out}
+        joints = counted(left_out, 'joint')
+        took.append(f'{joints} below {options.min_score:g} left unlabelled')
+    calibrated, accuracy, measured = _calibrate(options, propagator, filled.state, dense, bar)
+    with keep_edited(options.cache_folder, *job.replaced_outputs):
+        linked, problems = _write_outputs(
+            job, filled.frames, dense, calibrated, method, measured, bar
+        )
     advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
     return VideoResult(
         counts,
         summary=[
             f'method: {method}',
-            *used,
+            *filled.used,
             f'{out}: {describe_poses(dense)}',
             *took,
             *(f'{file.path}: the project file of {out}' for file in job.label_files[1:]),
@@ -339,12 +429,12 @@ def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult
             *([] if linked is None else [f'{linked}: the video of the report']),
         ],
         # For a single video, the summary names every network.
-        advice=[*warnings, *advice] if job.is_listed or options.quiet else advice,
+        advice=[*filled.warnings, *advice] if job.is_listed or options.quiet else advice,
         problems=[*problems.values()],
     )
 
 
-def _print_label_summary(job: PropagateJob, state: PropagationState, labels: VideoLabels) -> None:
+def print_label_summary(job: PropagateJob, state: PropagationState, labels: VideoLabels) -> None:
     """Print what is labelled; for one of several videos, and with --quiet, only warnings."""
     from stdpose_mm.io.labels import describe_frames
     from stdpose_mm.labelling.review import describe_labels, label_warnings
@@ -365,7 +455,7 @@ def _print_label_summary(job: PropagateJob, state: PropagationState, labels: Vid
 def _calibrate(
     options: PropagateOptions,
     propagator: VideoPosePropagator,
-    state: PropagationState,
+    state: PropagationState | None,
     dense: VideoLabels,
     bar: FrameProgress,
 ) -> tuple[VideoLabels, LabelAccuracy | None, list[str]]:
@@ -379,8 +469,9 @@ def _calibrate(
         return dense, None, []
     from stdpose_mm.labelling.review import LabelAccuracy, calibrate_scores, recalibrate
 
-    calibrated = calibrate_scores(dense, options.method)
-    if not options.measure:
+    # Several views have calibrated them together.
+    calibrated = dense if options.calibration else calibrate_scores(dense, options.method)
+    if not options.measure or state is None:
         return calibrated, None, []
     hidden = propagator.labels_to_hide(state, options.measure)
     filled_in = []

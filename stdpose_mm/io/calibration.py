@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError, system_errors_of
+from stdpose_mm.errors import InputError, note, system_errors_of
 from stdpose_mm.structures.camera import Camera
 from stdpose_mm.text import counted
 
 from .disk.atomic import PathLike, write_text
+from .disk.file_names import frames_name
 from .labels.fields import Record, require_distinct
 
 if sys.version_info >= (3, 11):
@@ -96,6 +99,67 @@ def _matrix(table: Record, name: str) -> np.ndarray:
     if len(rows) != 3:
         raise table.error(name, '3 lists of 3 numbers')
     return np.stack(rows)
+
+
+class CameraVideo(NamedTuple):
+    """The camera of a video, and the session of which the video is a view."""
+
+    camera: Camera
+    session: str
+
+
+def pair_videos(cameras: Sequence[Camera], videos: Sequence[Path]) -> list[CameraVideo]:
+    """Find the camera and the session of videos.
+
+    The name of a camera is a word of the name of its videos (``camA.mp4``, ``trial1_camA.mp4``), or
+    else of their folder. Videos that differ only in this word are of one session; so are all videos
+    of a folder if each camera has only one of them.
+
+    Raises:
+        InputError: If a video has no camera, a session has two videos of one camera, or it has
+            videos of fewer than two cameras.
+    """
+    found = [_find_camera(cameras, video) for video in videos]
+    in_folder: dict[Path, list[str]] = {}
+    for camera, folder, _ in found:
+        in_folder.setdefault(folder, []).append(camera.name)
+    of_session: dict[tuple[Path, str], list[str]] = {}
+    keys = []
+    for camera, folder, rest in found:
+        is_one_session = len(in_folder[folder]) == len({*in_folder[folder]})
+        keys.append((folder, '' if is_one_session else rest))
+        of_session.setdefault(keys[-1], []).append(camera.name)
+    names = {}
+    for (folder, rest), own in of_session.items():
+        words = [rest] if rest and len(in_folder) == 1 else [folder.name, rest]
+        name = names[folder, rest] = '_'.join(filter(None, words))
+        if len(own) < 2 or len(own) > len({*own}):
+            raise InputError(
+                f'the session {name} has videos of the cameras {", ".join(own)}, expected one '
+                'video of each of two cameras or more'
+            )
+    missing = {camera.name for camera in cameras}.difference(*in_folder.values())
+    if missing:
+        cameras_named = ', '.join(sorted(missing))
+        note(f'cameras of the calibration without a video are left out: {cameras_named}')
+    return [CameraVideo(camera, names[key]) for (camera, *_), key in zip(found, keys, strict=True)]
+
+
+def _find_camera(cameras: Sequence[Camera], video: Path) -> tuple[Camera, Path, str]:
+    """Find the camera of a video, the folder of its session, and the rest of the video's name."""
+    folder = video.resolve().parent
+    for place, name in ((folder, frames_name(video)), (folder.parent, folder.name)):
+        for camera in sorted(cameras, key=lambda camera: -len(camera.name)):
+            word = rf'(?<![^\W_]){re.escape(camera.name)}(?![^\W_])'
+            before, *after = re.split(word, name, maxsplit=1, flags=re.IGNORECASE)
+            if after:
+                rest = '_'.join(filter(None, (part.strip(' ._-') for part in (before, *after))))
+                return camera, place, rest if place == folder else frames_name(video)
+    names = ', '.join(camera.name for camera in cameras)
+    raise InputError(
+        f'the name of {video} has none of the cameras of the calibration ({names}), rename it or '
+        'leave it out'
+    )
 
 
 def write_calibration(cameras: Sequence[Camera], path: PathLike) -> None:

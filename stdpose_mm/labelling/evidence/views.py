@@ -18,12 +18,21 @@ from scipy.special import gammainc, gammaincinv
 from stdpose_mm.evaluation.functional import label_sizes
 from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN
 from stdpose_mm.evaluation.functional.posetrack import mean_of_known
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels, unused_track_ids
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+    unused_track_ids,
+)
 from stdpose_mm.structures.boxes import person_box
 from stdpose_mm.structures.camera import Camera, triangulate
+from stdpose_mm.structures.scene_poses import ScenePoses
+from stdpose_mm.text import listed
 
 LABEL_DEVIATION = 0.01
-"""Deviation of a given joint in pose sizes: two people who label the same joint differ by as much."""
+"""Deviation of a given joint in pose sizes, by which two people who label it differ."""
 
 _OUTLIER = 3.0
 """Distance in deviations beyond which an estimate counts as one of something else."""
@@ -38,6 +47,17 @@ _LEAST_GIVEN = 10
 
 _OTHER_PERSON = 0.25
 """Distance in pose sizes from which people in two views are not the same."""
+
+_SHIFT = 0.01
+"""Least shift of all labels of a view, in pose sizes, that a wrong calibration is told from."""
+
+_CONTRADICTION = 5.0
+"""Distance in deviations from which a given joint contradicts other views."""
+
+_MAX_NAMED = 5
+
+_METRES_APART = 50
+"""Largest distance of cameras of one scene in metres."""
 
 _TIMES_COMPARED = 200
 """Times at which people in two views are compared."""
@@ -65,28 +85,6 @@ class View:
     def times(self) -> range:
         """The times of its frames."""
         return range(self.start, self.start + max(self.labels, default=-1) + 1)
-
-
-@dataclass(frozen=True)
-class ScenePoses:
-    """The joints of N people in space at T times, from V views.
-
-    Args:
-        skeleton: The K joints.
-        people: Track ids.
-        times: The T times, in frames.
-        points: [T, N, K, 3] in the calibration's unit of length and axes; NaN where unknown.
-        errors: [T, N, K] root mean square distance in pixels of the estimates that count from the
-            projected point.
-        views: [T, N, K] number of views whose estimates count.
-    """
-
-    skeleton: Skeleton
-    people: tuple[int, ...]
-    times: range
-    points: np.ndarray
-    errors: np.ndarray
-    views: np.ndarray
 
 
 class _Pinholes:
@@ -250,12 +248,16 @@ class _Estimates:
         pixels = pinholes.undistorted([v.camera for v in views], flat).reshape(pixels.shape)
         return cls(times, pixels, deviations, given, sizes)
 
+    def only_given(self) -> _Estimates:
+        """Leave out the joints that are not given."""
+        return replace(self, pixels=np.where(self.given[..., None], self.pixels, np.nan))
+
 
 def deviations_of(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Convert probabilities to deviations of each coordinate in pixels.
 
-    A score is the probability that a joint is within a tenth of the pose's size of the truth; errors
-    follow a planar Laplace distribution.
+    A score is the probability that a joint is within a tenth of the pose's size of the truth, whose
+    errors follow a planar Laplace distribution.
     """
     within = gammaincinv(2, np.clip(scores, _LEAST_SCORE, _MOST_SCORE))
     return np.sqrt(3) * CORRECT_WITHIN * sizes / within
@@ -319,7 +321,9 @@ def fuse_views(
         places = view.camera.project(refined).reshape(*shape[1:], 2)
         track_ids = [of_person[number] for of_person in people]
         fused.append(
-            _with_places(view, track_ids, ids, estimates.times, places, deviations.reshape(shape[1:]))
+            _with_places(
+                view, track_ids, ids, estimates.times, places, deviations.reshape(shape[1:])
+            )
         )
     return fused, scene
 
@@ -347,7 +351,7 @@ def _exchange_sides(
         cost = _locate(pinholes, *flat)[1].reshape(pixels.shape[1:-1])
         return np.where(np.isfinite(cost), cost, 0).sum(axis=1)
 
-    pixels, variances = (array[:, *rows][:, :, sided] for array in (pixels, variances))
+    pixels, variances = (array[(slice(None), *rows)][:, :, sided] for array in (pixels, variances))
     order = np.cumsum(sided)[mirror][sided] - 1
     cost = costs_of(pixels, variances)
     # An exchange makes most joints of a view outliers.
@@ -363,7 +367,11 @@ def _exchange_sides(
     times, people = (index[suspicious[is_better]] for index in rows)
     exchanged[best[is_better], times, people] = True
     flipped = [
-        np.where(exchanged.reshape(*exchanged.shape, *[1] * (array.ndim - 3)), array[:, :, :, mirror], array)
+        np.where(
+            exchanged.reshape(*exchanged.shape, *[1] * (array.ndim - 3)),
+            array[:, :, :, mirror],
+            array,
+        )
         for array in (estimates.pixels, estimates.deviations)
     ]
     return replace(estimates, pixels=flipped[0], deviations=flipped[1]), exchanged
@@ -385,7 +393,7 @@ def _calibration_variances(pinholes: _Pinholes, estimates: _Estimates) -> np.nda
     labels = np.square(estimates.deviations.reshape(num_views, -1)[:, several])
     variances = np.full(num_views, usual)
     for _ in range(_REFINEMENTS if given.shape[1] >= _LEAST_GIVEN else 0):
-        points, trust = _locate_precisely(pinholes, pixels, labels + variances[:, None])
+        points, _ = _locate_precisely(pinholes, pixels, labels + variances[:, None])
         squares = np.square(pinholes.project(points)[0] - pixels).sum(axis=2)
         # A point takes three of the numbers that V pixels have.
         count = given.sum(axis=0)
@@ -523,3 +531,91 @@ def _distance_apart(
     size = np.stack([np.broadcast_to(s[:, None], seen.shape)[seen] for s in sizes])
     # A point behind a camera is nobody.
     return float(np.median(np.nan_to_num(apart / size, nan=np.inf).max(axis=0)))
+
+
+def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> list[str]:
+    """Report a calibration, and given joints, that contradict what is given in other views.
+
+    Args:
+        views: The views.
+        people: See :func:`match_people`.
+    """
+    cameras = [view.camera for view in views]
+    pinholes = _Pinholes(cameras)
+    estimates = _Estimates.collect(views, pinholes, people).only_given()
+    several = np.isfinite(estimates.pixels[..., 0]).sum(axis=0) > 1
+    if not several.any():
+        return []
+    warnings = _calibration_warnings(pinholes, estimates.pixels[:, several], estimates.sizes)
+    calibration = _calibration_variances(pinholes, estimates)
+    skeleton = views[0].labels.skeleton
+    estimates, exchanged = _exchange_sides(pinholes, estimates, calibration, skeleton)
+
+    def name(number: int, row: int, column: int) -> str:
+        frame = estimates.times[row] - views[number].start
+        who = f'{skeleton.category} {people[column][number]}'
+        return f'{who} in frame {frame} of {cameras[number].name}'
+
+    if exchanged.any():
+        names = [name(*at) for at in np.argwhere(exchanged).tolist()]
+        warnings.append(
+            f'left and right of {listed(names, _MAX_NAMED)} seem to be exchanged, judging by the '
+            'other views'
+        )
+    flat = estimates.pixels.reshape(len(views), -1, 2)
+    variances = np.square(estimates.deviations.reshape(len(views), -1)) + calibration[:, None]
+    points, _ = _locate_precisely(pinholes, flat, variances)
+    projected = pinholes.project(points)[0]
+    distances = np.linalg.norm(projected - flat, axis=2).reshape(estimates.deviations.shape)
+    limit = _CONTRADICTION * np.sqrt(variances).reshape(distances.shape)
+    num_views = np.isfinite(distances).sum(axis=0)
+    wrong = [
+        f'{skeleton.keypoint_names[joint]} of {name(number, row, column)} '
+        f'({distances[number, row, column, joint]:.0f} pixels)'
+        for number, row, column, joint in np.argwhere(distances > limit).tolist()
+    ]
+    if wrong:
+        doubt = '' if (num_views > 2).any() else ', or in the other view'
+        warnings.append(
+            f'joints are not where other views have them{doubt}: {listed(wrong, _MAX_NAMED)}'
+        )
+    return warnings
+
+
+def _calibration_warnings(pinholes: _Pinholes, pixels: np.ndarray, sizes: np.ndarray) -> list[str]:
+    """Report a camera whose given joints [V, M, 2] are all off in one direction.
+
+    Labels err in all directions, a wrong calibration in one.
+    """
+    size = float(np.nanmedian(sizes))
+    used = np.flatnonzero(np.isfinite(pixels[..., 0]).any(axis=1)).tolist()
+
+    def shifts(among: Sequence[int]) -> np.ndarray:
+        """Compute the lengths of the median error of each view, in pixels."""
+        at = np.where(np.isin(np.arange(len(pixels)), among)[:, None, None], pixels, np.nan)
+        seen = np.isfinite(at[..., 0])
+        at = at[:, seen.sum(axis=0) > 1]
+        if at.shape[1] < _LEAST_GIVEN:
+            return np.zeros(len(pixels))
+        errors = pinholes.project(triangulate(pinholes.cameras, at))[0] - at
+        return np.array([np.linalg.norm(np.nanmedian(errors[number], axis=0)) for number in among])
+
+    shift = shifts(used).max()
+    if shift < _SHIFT * size:
+        return []
+    left = {number: shifts([n for n in used if n != number]).max() for number in used}
+    best = min(left, key=lambda number: left[number])
+    names = [pinholes.cameras[number].name for number in used]
+    which = f'one of the cameras {", ".join(names)}'
+    if len(used) > 2 and left[best] < shift / 2:
+        which = f'the camera {pinholes.cameras[best].name}'
+    return [
+        f'the calibration of {which} seems to be wrong: the labels of different views are all '
+        f'{shift:.1f} pixels off in one direction, {shift / size:.1%} of the size of a pose'
+    ]
+
+
+def guess_unit(views: Sequence[View]) -> str:
+    """Guess the unit of a calibration: metres, or millimetres if cameras are far apart in them."""
+    centres = np.stack([view.camera.centre for view in views])
+    return 'mm' if np.ptp(centres, axis=0).max() > _METRES_APART else 'm'
