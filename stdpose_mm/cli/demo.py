@@ -5,7 +5,7 @@
 
 FOLDER gets a generated video of two people, clip.mp4, and labels of every 7th frame, labels.json.
 With several cameras, it gets a video of each, cam1.mp4, ..., with calibration.toml, labels of every
-15th frame of the first two, cam1.json and cam2.json, and the true joints of all frames in truth.
+15th frame of the first two in labels, and the true joints of all frames in truth.
 The commands to try next are printed.
 """
 
@@ -115,7 +115,7 @@ def write_views(views: MultiViewClip, folder: Path, interval: int, num_labelled:
         write_video(folder / f'{name}.mp4', clip.frames, FRAMES_PER_SECOND)
         write_labels(clip.labels, folder / 'truth' / f'{name}.json')
         if number < num_labelled:
-            write_labels(subsample_labels(clip.labels, interval), folder / f'{name}.json')
+            write_labels(subsample_labels(clip.labels, interval), folder / 'labels' / f'{name}.json')
     table = io.StringIO(newline='')
     writer = csv.writer(table, lineterminator='\n')
     writer.writerow(('frame', 'person', 'joint', 'x', 'y', 'z'))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.calibration import require_size
 from stdpose_mm.io.disk.output_guards import Output, guard_outputs
 from stdpose_mm.text import counted
 
@@ -139,12 +140,7 @@ def _fill_videos(
     rates = {job.files.video: frames.fps for job, frames in opened if frames.fps}
     for job, frames in opened:
         camera = options.cameras[job.listed.video].camera
-        if frames.size != camera.size:
-            raise InputError(
-                f'{job.files.video} has pictures of {frames.size[0]}x{frames.size[1]} pixels, but '
-                f'the camera {camera.name} was calibrated with {camera.size[0]}x{camera.size[1]}: '
-                'give the video as it was calibrated'
-            )
+        require_size(camera, job.files.video, frames.size)
     if rates and max(rates.values()) > (1 + _SAME_RATE) * min(rates.values()):
         listed = ', '.join(f'{video} has {rate:.5g}' for video, rate in rates.items())
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import shutil
 import socket
 import tempfile
@@ -24,6 +25,7 @@ from starlette.routing import Route
 from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, explain_error, os_error_text, require_choice
 from stdpose_mm.io.disk.file_names import file_stem
+from stdpose_mm.io.limits import MAX_COORDINATE
 
 from .access import LOOPBACK, LocalAccess
 from .edits import StaleEditError
@@ -77,6 +79,7 @@ class ReviewServer:
                 Route(video, self._describe),
                 Route(video + '/frames/{frame:int}', self._picture),
                 Route(video + '/poses', self._poses),
+                Route(video + '/lines', self._lines),
                 Route(video + '/timeline', self._timeline),
                 Route(video + '/guidance', self._guidance),
                 Route(video + '/events', self._events),
@@ -125,6 +128,26 @@ class ReviewServer:
         first = _query(request, 'first')
         last = _query(request, 'last', first)
         return JSONResponse(self._video(request).describe_poses(first, last))
+
+    def _lines(self, request: Request) -> Response:
+        review, other = self._video(request), _query(request, 'other')
+        require_choice(
+            'other', str(other), [str(view['id']) for view in review.scene.others(review.number)]
+        )
+        frame, person, joint = (_query(request, name) for name in ('frame', 'person', 'joint'))
+        skeleton = review.state.skeleton
+        if skeleton is None or joint >= skeleton.num_keypoints:
+            raise InputError(f'there is no joint {joint}')
+        pixel = None
+        if 'x' in request.query_params:
+            try:
+                pixel = (float(request.query_params['x']), float(request.query_params.get('y', '')))
+            except ValueError:
+                pixel = (math.nan, math.nan)
+            if not max(map(abs, pixel)) < MAX_COORDINATE:
+                raise InputError('x and y must be a place in the picture, in pixels')
+        place = frame, person, joint
+        return JSONResponse(review.scene.lines(review.number, other, place, pixel))
 
     def _timeline(self, request: Request) -> Response:
         review = self._video(request)

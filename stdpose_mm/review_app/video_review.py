@@ -44,6 +44,7 @@ from .messages import (
     WorkProgress,
 )
 from .pictures import PictureReader
+from .scene import Scene
 from .shown_poses import ShownPoses
 
 MAX_POSES = 600
@@ -65,6 +66,8 @@ class VideoReview:
         journal: The edits.
         out: File to which labels are saved.
         sources: Where drafts come from, if there are any.
+        scene: The scene of which it is a view, if its camera is calibrated.
+        number: Number of the video in the project.
 
     Raises:
         InputError: If the journal does not fit the labels.
@@ -78,7 +81,11 @@ class VideoReview:
         journal: Journal,
         out: Path,
         sources: DraftSources | None = None,
+        scene: Scene | None = None,
+        number: int = 0,
     ) -> None:
+        self.scene = scene or Scene({})
+        self.number = number
         self.propagator = propagator
         self.state = state
         self.journal = journal
@@ -100,7 +107,13 @@ class VideoReview:
         self._history = EditHistory(propagator, state)
         self.shown = ShownPoses(propagator, state)
         self.drafts = Drafts(
-            propagator, state, self.shown, self._history, self.lock, sources or DraftSources()
+            propagator,
+            state,
+            self.shown,
+            self._history,
+            self.lock,
+            sources or DraftSources(),
+            lambda: self.scene.drafts(number),
         )
         if labels is not None:
             self.shown.show_file(labels)
@@ -115,6 +128,7 @@ class VideoReview:
             break
         self.shown.forget_edits()
         self.shown.sketch(self.shown.of)
+        self._publish()
         revision, network = journal.saves.get(path_fingerprint(out), (None, None))
         self.saved = -1 if revision is not None and network != self._network else revision
         """Revision of the labels in the output file; -1 if its poses differ from those shown now,
@@ -124,6 +138,10 @@ class VideoReview:
         change = self._history.perform(entry['steps'])
         self._history.commit(entry, change)
         self._show_change(change)
+
+    def _publish(self) -> None:
+        """Tell the other views of the scene which labels there are."""
+        self.scene.publish(self.number, self.state.skeleton, self.state.tracks)
 
     @property
     def revision(self) -> int:
@@ -191,6 +209,7 @@ class VideoReview:
                 'excerpt': None if self.is_whole else [self.excerpt[0], self.excerpt[-1]],
                 'method': self.propagator.method,
                 'failed': self.failed,
+                'views': self.scene.others(self.number),
                 **self._history.counts(),
             }
 
@@ -282,6 +301,7 @@ class VideoReview:
                 'warnings': [
                     *report.warnings,
                     *map(LabelWarning, self.propagator.evidence_warnings(self.state)),
+                    *self.scene.warnings(self.number),
                 ],
                 **self._history.counts(),
             }
@@ -356,6 +376,7 @@ class VideoReview:
                 self._history.roll_back(change)
                 raise
             self._history.commit(entry, change)
+            self._publish()
             self.failed = None
             touched = [[frames.start, frames.stop - 1] for frames in self._show_change(change)]
             self.shown.sketch(change.people)
@@ -522,10 +543,13 @@ class VideoReview:
             for frame in self.drafts.planned
             for person in people
         ]
+        located = self.scene.drafts(self.number)
         return [
             place
             for place in [*planned, *self.guidance.report.suggestions]
             if place['frame'] in self.excerpt
+            # What two other views see needs no label by hand.
+            and all(draft.person != place['person'] for draft in located.get(place['frame'], []))
             and (place['person'] is None or self.shown.can_label(place['person'], place['frame']))
         ]
 

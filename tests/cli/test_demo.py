@@ -77,8 +77,8 @@ def test_several_cameras_get_calibration_truth_and_labels_of_two_of_them(tmp_pat
     assert demo.main([str(folder), '--cameras', '3']) == 0
     names = ['cam1', 'cam2', 'cam3']
     assert [camera.name for camera in read_calibration(folder / 'calibration.toml')] == names
-    assert {path.stem for path in folder.glob('*.json')} == {'cam1', 'cam2'}
-    assert {*read_labels(folder / 'cam2.json').labelled_frame_indices} == {0, 2}
+    assert {path.stem for path in folder.glob('labels/*.json')} == {'cam1', 'cam2'}
+    assert {*read_labels(folder / 'labels' / 'cam2.json').labelled_frame_indices} == {0, 2}
     for name in names:
         assert len(open_frames(folder / f'{name}.mp4')) == 3
         assert len(read_labels(folder / 'truth' / f'{name}.json').persons) == 6

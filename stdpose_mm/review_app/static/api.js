@@ -79,6 +79,14 @@ export const getPoses = (video, first, last) =>
 
 /**
  * @param {number} video
+ * @param {{other: number, frame: number, person: number, joint: number, x?: number, y?: number}} place
+ * @returns {Promise<import('./messages.js').SceneLines>}
+ */
+export const getLines = (video, place) =>
+  getJson(`/api/videos/${video}/lines?${new URLSearchParams(Object.entries(place).map(([name, value]) => [name, String(value)]))}`);
+
+/**
+ * @param {number} video
  * @param {{columns: number, first: number, last: number, person: number|null, joint?: number, quantity?: string}} part
  * @returns {Promise<import('./messages.js').Timeline>}
  */
