@@ -90,9 +90,10 @@ async function show(id) {
   wanted = id;
   const cameras = video.views;
   renew(byId('second-choice'), [
-    ...cameras.map((/** @type {any} */ camera) => make('option', { value: String(camera.id), selected: camera.id === id }, camera.name)),
-    make('option', { value: '', selected: id === null }, 'none'),
+    ...cameras.map((/** @type {any} */ camera) => make('option', { value: String(camera.id) }, camera.name)),
+    make('option', { value: '' }, 'none'),
   ]);
+  byId('second-choice').value = id === null ? '' : String(id);
   byId('second').hidden = id === null;
   second.update({ video: null, poses: null });
   lines = null;
@@ -135,7 +136,7 @@ export async function exchangeViews() {
   const person = lines?.person ?? null;
   wanted = video.id;
   await openVideo(other.id, Math.min(Math.max(0, shown), other.frames - 1));
-  if (state.persons.includes(person)) store.update({ person, joint });
+  if (person !== null && state.persons.includes(person)) store.update({ person, joint });
 }
 
 store.watch(['video'], () => {
