@@ -17,14 +17,18 @@ export class ServerGone extends Error {
   }
 }
 
+/** The key of the project of this page; the next server on this port may serve another one. */
+let projectKey = '';
+
 /**
  * @param {string} path
  * @param {RequestInit} [options]
  */
-async function request(path, options) {
+async function request(path, { headers, ...options } = {}) {
   let response;
   try {
-    response = await fetch(path, { credentials: 'same-origin', ...options });
+    const named = { 'X-Project': projectKey, ...headers };
+    response = await fetch(path, { credentials: 'same-origin', headers: named, ...options });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ServerGone();
@@ -65,7 +69,11 @@ function post(path, body) {
 }
 
 /** @returns {Promise<import('./messages.js').Project>} */
-export const getProject = () => getJson('/api/project');
+export async function getProject() {
+  const project = await getJson('/api/project');
+  projectKey = project.key;
+  return project;
+}
 
 /** Look for videos again where the command looked for them. @returns {Promise<import('./messages.js').Project>} */
 export const findVideos = async () => read((await post('/api/project', {})).json());
@@ -158,4 +166,4 @@ export async function postExport(video, how) {
 
 /** @param {number} video @param {string} page */
 export const eventsOf = (video, page) =>
-  new EventSource(`/api/videos/${video}/events?page=${page}`);
+  new EventSource(`/api/videos/${video}/events?page=${page}&project=${projectKey}`);
