@@ -17,6 +17,8 @@ export class ServerGone extends Error {
   }
 }
 
+const AGAIN_MS = 300;
+
 /** The key of the project of this page; the next server on this port may serve another one. */
 let projectKey = '';
 
@@ -144,9 +146,22 @@ export const postDrafts = async (video, body) =>
 export const postPose = async (video, body) =>
   read((await post(`/api/videos/${video}/pose`, body)).json());
 
-/** @param {number} video @param {'stop'} [what] 'stop' ends the writing of a file or an export */
+/** @param {number} video @param {'stop'} [what] */
 export const postSave = async (video, what) =>
   read((await post(`/api/videos/${video}/save`, { do: what })).json());
+
+/**
+ * Stop the writing of a file or an export. The server is asked until it has, since the request to
+ * stop may overtake the one to write.
+ * @param {number} video
+ * @param {() => boolean} isWriting
+ */
+export async function endWriting(video, isWriting) {
+  while (isWriting()) {
+    await postSave(video, 'stop');
+    await new Promise((wake) => setTimeout(wake, AGAIN_MS));
+  }
+}
 
 /** @param {number} video @param {number} first @param {number} last */
 export const postExcerpt = async (video, first, last) =>
