@@ -199,7 +199,7 @@ class ReviewProject:
         self._errors: dict[int, str] = {}
         self._latest = 0
         # The page keeps unsent edits under this key; another project may have the same name.
-        self._key = fingerprint([str(of_video.project.resolve()) for of_video in inputs])
+        self.key = fingerprint([str(of_video.project.resolve()) for of_video in inputs])
         self.worker = BackgroundWorker(self._in_order)
         out = inputs[0].out
         self.learner = ProjectLearner(
@@ -268,7 +268,7 @@ class ReviewProject:
             videos.append({'id': number, 'name': inputs.files.name, **state})
         return {
             'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',
-            'key': self._key,
+            'key': self.key,
             'target': self.options.target,
             'videos': videos,
             'formats': export_formats(),
@@ -286,7 +286,7 @@ class ReviewProject:
     @property
     def usual_port(self) -> int:
         """Return the project's constant port, so that an open page finds the server again."""
-        return FIRST_PORT + int(self._key[:8], 16) % NUM_PORTS
+        return FIRST_PORT + int(self.key[:8], 16) % NUM_PORTS
 
     def close(self) -> None:
         """End all work, and close the files."""

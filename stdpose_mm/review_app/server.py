@@ -104,6 +104,7 @@ class ReviewServer:
         return Response(self._static[name], media_type=media_type, headers=headers)
 
     def _describe_project(self, request: Request) -> Response:
+        self._require_project_of(request)
         if request.method == 'POST':
             self._project.list_again()
         return JSONResponse(self._project.describe())
@@ -242,7 +243,17 @@ class ReviewServer:
         await run_in_threadpool(review.set_excerpt, first, last)
         return JSONResponse(review.describe())
 
+    def _require_project_of(self, request: Request) -> None:
+        # A page that is still open may have unsent edits of what was served here before, and the
+        # browser gives it the cookie of this server.
+        key = request.headers.get('X-Project') or request.query_params.get('project')
+        if key and key != self._project.key:
+            raise HTTPException(
+                403, 'this page shows another project: open the address that stdpose review printed'
+            )
+
     def _video(self, request: Request) -> VideoReview:
+        self._require_project_of(request)
         return self._project[request.path_params['video']]
 
 
