@@ -151,7 +151,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         Raises:
             InputError: If the calibration cannot be read, or videos and cameras do not fit.
         """
-        if self.calibration is None:
+        if self.calibration is None or not super().listed.several:
             return {}
         from stdpose_mm.io.calibration import pair_videos, read_calibration
 

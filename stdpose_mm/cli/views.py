@@ -135,9 +135,8 @@ def _fill_videos(
     from stdpose_mm.io.labels import list_all_frames
     from stdpose_mm.structures import VideoLabels
 
-    opened = [(job, job.open_video()) for job in jobs]
-    rates = {job.files.video: frames.fps for job, frames in opened if frames.fps}
-    for job, frames in opened:
+    opened = [job.open_video() for job in jobs]
+    for job, frames in zip(jobs, opened, strict=True):
         camera = options.cameras[job.listed.video].camera
         if frames.size != camera.size:
             raise InputError(
@@ -145,39 +144,33 @@ def _fill_videos(
                 f'the camera {camera.name} was calibrated with {camera.size[0]}x{camera.size[1]}: '
                 'give the video as it was calibrated'
             )
-    if rates and max(rates.values()) > (1 + _SAME_RATE) * min(rates.values()):
-        listed = ', '.join(f'{video} has {rate:.5g}' for video, rate in rates.items())
+    rates = [frames.fps for frames in opened if frames.fps]
+    if rates and max(rates) > (1 + _SAME_RATE) * min(rates):
         raise InputError(
-            f'the videos of one session need the same frame rate, but {listed}: convert them'
+            f'the videos of the session {session} have from {min(rates):.5g} to {max(rates):.5g} '
+            'frames per second, but need the same: convert them'
         )
-    filled: list[FilledVideo | None] = []
-    for job, frames in opened:
-        if job.files.labels is None:
-            filled.append(None)
+    labels = [
+        None if job.files.labels is None else job.open_labels(frames)
+        for job, frames in zip(jobs, opened, strict=True)
+    ]
+    skeletons = {of_view.skeleton.keypoint_names: of_view.skeleton for of_view in labels if of_view}
+    if len(skeletons) != 1:
+        fault = 'labels of different joints' if skeletons else 'no labels'
+        raise InputError(
+            f'the videos of the session {session} have {fault}, label the same joints in some '
+            'frames of two of them'
+        )
+    (skeleton,) = skeletons.values()
+    filled = []
+    for job, frames, of_view in zip(jobs, opened, labels, strict=True):
+        if of_view is None:
+            nobody = list_all_frames(VideoLabels(frames.name, skeleton, frames=()), frames)
+            filled.append(FilledVideo(job, frames, None, nobody))
             continue
-        labels = job.open_labels(frames)
-        state = job.init_state(models.propagator, frames, labels)
-        print_label_summary(job, state, labels)
+        state = job.init_state(models.propagator, frames, of_view)
+        print_label_summary(job, state, of_view)
         num_parts = 1 + (models.detector is not None)
         with FrameProgress(len(frames), num_parts, options.quiet) as bar:
             filled.append(fill_video(job, models, state, bar))
-    labelled = [video for video in filled if video is not None]
-    if not labelled:
-        raise InputError(f'no video of the session {session} has labels, label some frames')
-    skeleton = labelled[0].dense.skeleton
-    for video in labelled:
-        if video.dense.skeleton.keypoint_names != skeleton.keypoint_names:
-            raise InputError(
-                f'{video.job.files.labels} and {labelled[0].job.files.labels} have different '
-                'joints, label the same joints in all views'
-            )
-    return [
-        video
-        or FilledVideo(
-            job,
-            frames,
-            None,
-            list_all_frames(VideoLabels(frames.name, skeleton, frames=()), frames),
-        )
-        for (job, frames), video in zip(opened, filled, strict=True)
-    ]
+    return filled

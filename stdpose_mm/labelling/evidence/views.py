@@ -392,6 +392,10 @@ def _calibration_variances(pinholes: _Pinholes, estimates: _Estimates) -> np.nda
     pixels = np.where(given[..., None], pixels, np.nan)
     labels = np.square(estimates.deviations.reshape(num_views, -1)[:, several])
     variances = np.full(num_views, usual)
+    _, wrong = _find_shift(pinholes, pixels, np.sqrt(usual) / LABEL_DEVIATION)
+    if wrong is not None:
+        # It is no witness for the others, nor they for it.
+        variances[wrong] = usual / LABEL_DEVIATION**2
     for _ in range(_REFINEMENTS if given.shape[1] >= _LEAST_GIVEN else 0):
         points, _ = _locate_precisely(pinholes, pixels, labels + variances[:, None])
         squares = np.square(pinholes.project(points)[0] - pixels).sum(axis=2)
@@ -399,6 +403,8 @@ def _calibration_variances(pinholes: _Pinholes, estimates: _Estimates) -> np.nda
         count = given.sum(axis=0)
         squares *= 2 * count / (2 * count - 3)
         for number in np.flatnonzero(given.any(axis=1)):
+            if number == wrong:
+                continue
             of_view = given[number]
             # The median of the squared length of two coordinates with variance 1 is 2 ln 2.
             middle = np.nanmedian(squares[number, of_view]) / (2 * np.log(2))
@@ -546,7 +552,18 @@ def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]])
     several = np.isfinite(estimates.pixels[..., 0]).sum(axis=0) > 1
     if not several.any():
         return []
-    warnings = _calibration_warnings(pinholes, estimates.pixels[:, several], estimates.sizes)
+    warnings = []
+    size = float(np.nanmedian(estimates.sizes))
+    shift, wrong = _find_shift(pinholes, estimates.pixels[:, several], size)
+    if shift:
+        used = np.isfinite(estimates.sizes).any(axis=(1, 2))
+        names = [c.name for c, is_used in zip(cameras, used, strict=True) if is_used]
+        which = f'one of the cameras {", ".join(names)}'
+        which = which if wrong is None else f'the camera {cameras[wrong].name}'
+        warnings.append(
+            f'the calibration of {which} seems to be wrong: labels of different views are all '
+            f'{shift:.1f} pixels off in one direction, {shift / size:.1%} of the size of a pose'
+        )
     calibration = _calibration_variances(pinholes, estimates)
     skeleton = views[0].labels.skeleton
     estimates, exchanged = _exchange_sides(pinholes, estimates, calibration, skeleton)
@@ -582,37 +599,41 @@ def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]])
     return warnings
 
 
-def _calibration_warnings(pinholes: _Pinholes, pixels: np.ndarray, sizes: np.ndarray) -> list[str]:
-    """Report a camera whose given joints [V, M, 2] are all off in one direction.
+def _find_shift(pinholes: _Pinholes, pixels: np.ndarray, size: float) -> tuple[float, int | None]:
+    """Find out whether joints [V, M, 2] in some view are all off in one direction.
 
     Labels err in all directions, a wrong calibration in one.
+
+    Returns:
+        The median of this error in pixels, 0 if it is small relative to poses of ``size`` pixels;
+        and the view whose camera is wrong, None if that is not certain.
     """
-    size = float(np.nanmedian(sizes))
+
+    def shift_of(number: int, others: Sequence[int]) -> float:
+        """Compute the length of the median error in a view of points that others locate."""
+        at = np.where(np.isin(np.arange(len(pixels)), others)[:, None, None], pixels, np.nan)
+        points = triangulate(pinholes.cameras, at)
+        errors = (pinholes.project(points)[0] - pixels)[number]
+        errors = errors[np.isfinite(errors[:, 0])]
+        return (
+            float(np.linalg.norm(np.median(errors, axis=0))) if len(errors) >= _LEAST_GIVEN else 0
+        )
+
+    def largest_shift(among: Sequence[int]) -> float:
+        if len(among) == 2:
+            # Each of both takes half of the error.
+            return 2 * max(shift_of(number, among) for number in among)
+        return max(shift_of(number, [n for n in among if n != number]) for number in among)
+
     used = np.flatnonzero(np.isfinite(pixels[..., 0]).any(axis=1)).tolist()
-
-    def shifts(among: Sequence[int]) -> np.ndarray:
-        """Compute the lengths of the median error of each view, in pixels."""
-        at = np.where(np.isin(np.arange(len(pixels)), among)[:, None, None], pixels, np.nan)
-        seen = np.isfinite(at[..., 0])
-        at = at[:, seen.sum(axis=0) > 1]
-        if at.shape[1] < _LEAST_GIVEN:
-            return np.zeros(len(pixels))
-        errors = pinholes.project(triangulate(pinholes.cameras, at))[0] - at
-        return np.array([np.linalg.norm(np.nanmedian(errors[number], axis=0)) for number in among])
-
-    shift = shifts(used).max()
+    shift = largest_shift(used) if len(used) > 1 else 0.0
     if shift < _SHIFT * size:
-        return []
-    left = {number: shifts([n for n in used if n != number]).max() for number in used}
-    best = min(left, key=lambda number: left[number])
-    names = [pinholes.cameras[number].name for number in used]
-    which = f'one of the cameras {", ".join(names)}'
-    if len(used) > 2 and left[best] < shift / 2:
-        which = f'the camera {pinholes.cameras[best].name}'
-    return [
-        f'the calibration of {which} seems to be wrong: the labels of different views are all '
-        f'{shift:.1f} pixels off in one direction, {shift / size:.1%} of the size of a pose'
-    ]
+        return 0.0, None
+    if len(used) == 2:
+        return shift, None
+    without = [largest_shift([n for n in used if n != number]) for number in used]
+    best = int(np.argmin(without))
+    return shift, used[best] if without[best] < shift / 2 else None
 
 
 def guess_unit(views: Sequence[View]) -> str:
