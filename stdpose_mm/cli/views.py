@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.disk.output_guards import Output, guard_outputs
@@ -23,6 +24,11 @@ from .propagate import (
     print_label_summary,
     write_video_outputs,
 )
+
+if TYPE_CHECKING:
+    from stdpose_mm.apis.propagation_state import PropagationState
+    from stdpose_mm.labelling.evidence.views import View
+    from stdpose_mm.structures import VideoLabels
 
 _SAME_RATE = 0.01
 """Largest relative difference of frame rates that count as the same."""
@@ -78,30 +84,34 @@ def _propagate_session(
     session: str,
     jobs: Sequence[PropagateJob],
     models: PropagationModels,
-    starts: dict[str, int],
+    starts: Mapping[str, int],
 ) -> None:
     """Propagate the labels of one session and write its outputs."""
     from stdpose_mm.io.labels.tables import write_scene
     from stdpose_mm.labelling.evidence.views import (
-        View,
+        borrow_labels,
         fuse_views,
         guess_unit,
         match_people,
         view_warnings,
     )
-    from stdpose_mm.labelling.review import calibrate_scores
 
     filled = _fill_videos(options, session, jobs, models)
-    views = []
-    for video in filled:
-        camera = options.cameras[video.job.listed.video].camera
-        dense = video.dense
-        views.append(View(camera, calibrate_scores(dense, options.method), starts[camera.name]))
     scene_file = _scene_file(options, session)
+    views = _views_of(options, filled, starts)
     people = match_people(views)
     for sentence in view_warnings(views, people):
         print(f'{session}: {sentence}', file=sys.stderr)
     fused, scene = fuse_views(views, people)
+    borrowed = [borrow_labels(views, number, of_view) for number, of_view in enumerate(fused)]
+    if any(labels.persons for labels in borrowed):
+        # What the pictures of these views show is evidence, too.
+        filled = [
+            _fill_borrowed(video, labels, models) if labels.persons else video
+            for video, labels in zip(filled, borrowed, strict=True)
+        ]
+        views = _views_of(options, filled, starts)
+        fused, scene = fuse_views(views, match_people(views))
     write_scene(scene, scene_file, filled[0].frames.fps or 1, guess_unit(views))
     for video, dense in zip(filled, fused, strict=True):
         job = video.job
@@ -118,6 +128,37 @@ def _propagate_session(
             f'{scene_file}: {counted(len(scene.people), scene.skeleton.category)} in space, '
             f'{known:.0%} of the joints seen by two cameras or more'
         )
+
+
+def _views_of(
+    options: PropagateOptions, filled: Sequence[FilledVideo], starts: Mapping[str, int]
+) -> list[View]:
+    """Return the poses of videos as views of one scene."""
+    from stdpose_mm.labelling.evidence.views import View
+
+    cameras = [options.cameras[video.job.listed.video].camera for video in filled]
+    pairs = zip(cameras, filled, strict=True)
+    return [View(camera, video.dense, starts[camera.name]) for camera, video in pairs]
+
+
+def _fill(job: PropagateJob, models: PropagationModels, state: PropagationState) -> FilledVideo:
+    """Propagate labels in one view, with probabilities as scores."""
+    from stdpose_mm.labelling.review import calibrate_scores
+
+    num_parts = 1 + (models.detector is not None)
+    with FrameProgress(len(state.frames), num_parts, job.options.quiet) as bar:
+        filled = fill_video(job, models, state, bar)
+    return replace(filled, dense=calibrate_scores(filled.dense, job.options.method))
+
+
+def _fill_borrowed(
+    video: FilledVideo, labels: VideoLabels, models: PropagationModels
+) -> FilledVideo:
+    """Propagate the labels of people whom only other views have labels of."""
+    state = video.job.init_state(models.propagator, video.frames, labels)
+    dense = _fill(video.job, models, state).dense
+    persons = [p.with_source('propagated') if p.has_joint else p for p in dense.persons]
+    return replace(video, dense=video.dense.with_persons([*video.dense.persons, *persons]))
 
 
 def _fill_videos(
@@ -170,7 +211,5 @@ def _fill_videos(
             continue
         state = job.init_state(models.propagator, frames, of_view)
         print_label_summary(job, state, of_view)
-        num_parts = 1 + (models.detector is not None)
-        with FrameProgress(len(frames), num_parts, options.quiet) as bar:
-            filled.append(fill_video(job, models, state, bar))
+        filled.append(_fill(job, models, state))
     return filled

@@ -64,7 +64,7 @@ def test_every_view_gets_labels_and_the_scene_a_file(run, session):
     head = next(row for row in rows if row['joint'] == 'head' and row['frame'] == '2')
     place = [float(head[axis]) for axis in 'xyz']
     np.testing.assert_allclose(place, body_at(2)[0], atol=0.01)
-    assert (head['time'], head['person'], head['views']) == ('0.2', '0', '2')
+    assert (head['time'], head['person'], head['views']) == ('0.2', '0', '3')
 
 
 def test_given_joints_are_written_to_the_digit(run, session):
