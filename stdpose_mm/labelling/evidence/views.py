@@ -356,8 +356,7 @@ def _exchange_sides(
         cost = _locate(pinholes, *flat)[1].reshape(pixels.shape[1:-1])
         return np.where(np.isfinite(cost), cost, 0).sum(axis=1)
 
-    of_everyone = (slice(None), *rows)
-    pixels, variances = (array[of_everyone][:, :, sided] for array in (pixels, variances))
+    pixels, variances = (array[:, rows[0], rows[1]][:, :, sided] for array in (pixels, variances))
     order = np.cumsum(sided)[mirror][sided] - 1
     cost = costs_of(pixels, variances)
     # An exchange makes most joints of a view outliers.
