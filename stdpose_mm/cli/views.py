@@ -14,7 +14,7 @@ from stdpose_mm.text import counted
 
 from .jobs import make_jobs
 from .progress import FrameProgress
-from .propagate import (
+from .propagation_jobs import (
     FilledVideo,
     PropagateJob,
     PropagateOptions,
