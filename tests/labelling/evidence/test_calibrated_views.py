@@ -9,6 +9,7 @@ import pytest
 
 from stdpose_mm.labelling.evidence.views import (
     View,
+    borrow_labels,
     deviations_of,
     fuse_views,
     guess_unit,
@@ -25,12 +26,16 @@ def fuse(views):
     return fuse_views(views, match_people(views))
 
 
-def error_in(view: Camera, labels: VideoLabels, frame: int, person: int = 0) -> float:
+def error_in(
+    view: Camera, labels: VideoLabels, frame: int, person: int = 0, time: int | None = None
+) -> float:
     """Compute the largest distance in pixels from where the camera sees a person."""
     label = labels.tracks()[person][frame]
     assert label.labelled.all()
     return float(
-        np.linalg.norm(label.keypoints - view.project(body_at(frame, person)), axis=1).max()
+        np.linalg.norm(
+            label.keypoints - view.project(body_at(frame if time is None else time, person)), axis=1
+        ).max()
     )
 
 
@@ -142,6 +147,32 @@ def test_someone_whom_one_view_alone_knows_stays_alone():
         View(CAMERAS[1], labels_in(CAMERAS[1])),
     ]
     assert sorted(match_people(views), key=str) == [[0, 0], [1, None]]
+
+
+def test_a_view_borrows_what_others_are_sure_of_where_they_have_labels():
+    views = [View(c, labels_in(c, score=0.2)) for c in CAMERAS[:3]]
+    views.append(View(CAMERAS[3], labels_in(CAMERAS[3], people=()), start=-1))
+    fused, _ = fuse(views)
+    assert borrow_labels(views, 0, fused[0]).persons == ()
+    labels = borrow_labels(views, 3, fused[3])
+    # The others have labels at the times 0 and 3, its frames 1 and 4, of which it has one.
+    (label,) = labels.persons
+    assert (label.frame_index, label.source, label.given.all()) == (1, 'given', True)
+    assert error_in(CAMERAS[3], labels, 1, time=0) < 0.01
+
+
+def test_a_view_borrows_no_joint_that_is_not_sure():
+    first = labels_in(CAMERAS[0])
+    unsure = replace(
+        first.persons[0], scores=np.zeros(7), source='propagated', keypoint_sources=None
+    )
+    views = [View(CAMERAS[0], first.with_persons([unsure, *first.persons[1:]]))]
+    views += [View(c, labels_in(c, people=())) for c in CAMERAS[2:]]
+    other = labels_in(CAMERAS[1])
+    hidden = replace(other.persons[0], visibility=np.array([2, 0, 2, 2, 2, 2, 2]))
+    views.append(View(CAMERAS[1], other.with_persons([hidden, *other.persons[1:]])))
+    labels = borrow_labels(views, 1, fuse(views)[0][1])
+    assert [label.frame_index for label in labels.persons] == [3]
 
 
 def test_nothing_contradicts_right_labels():
