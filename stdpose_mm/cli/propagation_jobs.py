@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -302,6 +302,7 @@ class FilledVideo:
         took: Lines on how they were made.
         used: Lines on the evidence.
         warnings: Sentences on evidence that was of no use.
+        known: Frames that count as labelled, as other views know them.
     """
 
     job: PropagateJob
@@ -311,6 +312,7 @@ class FilledVideo:
     took: list[str] = field(default_factory=list)
     used: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    known: Collection[int] = ()
 
 
 def propagate_video(job: PropagateJob, models: PropagationModels) -> VideoResult:
@@ -388,7 +390,8 @@ def write_video_outputs(
         linked, problems = _write_outputs(
             job, filled.frames, dense, calibrated, method, measured, bar
         )
-    advice = [*measured, *list_advice(calibrated, options.check, options.suggest, accuracy)]
+    suggested = list_advice(calibrated, options.check, options.suggest, accuracy, filled.known)
+    advice = [*measured, *suggested]
     return VideoResult(
         counts,
         summary=[

@@ -92,6 +92,7 @@ def _propagate_session(
         borrow_labels,
         fuse_views,
         guess_unit,
+        labelled_times,
         match_people,
         view_warnings,
     )
@@ -113,12 +114,17 @@ def _propagate_session(
         views = _views_of(options, filled, starts)
         fused, scene = fuse_views(views, match_people(views))
     write_scene(scene, scene_file, filled[0].frames.fps or 1, guess_unit(views))
-    for video, dense in zip(filled, fused, strict=True):
+    times = labelled_times(views)
+    for video, view, dense in zip(filled, views, fused, strict=True):
         job = video.job
         parts = (job.save_video, job.report)
         with FrameProgress(len(video.frames), 1 + sum(map(bool, parts)), options.quiet) as bar:
-            result = write_video_outputs(replace(video, dense=dense), models, bar)
-        for line in result.advice if options.quiet else [*result.summary, *result.advice]:
+            # A view without labels has borrowed some at all of these times.
+            least = 2 if any(p.has_given_joint for p in view.labels.persons) else 1
+            known = [time - view.start for time, count in times.items() if count >= least]
+            result = write_video_outputs(replace(video, dense=dense, known=known), models, bar)
+        advice = [f'{job.files.video.name}: {line}' for line in result.advice]
+        for line in advice if options.quiet else [*result.summary, *advice]:
             print(line)
         if result.problems:
             raise InputError('; '.join(result.problems))

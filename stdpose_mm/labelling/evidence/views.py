@@ -7,6 +7,7 @@ one of an exchanged side, does not pull.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -563,6 +564,15 @@ def _distance_apart(
     return float(np.median(np.nan_to_num(apart / size, nan=np.inf).max(axis=0)))
 
 
+def labelled_times(views: Sequence[View]) -> Counter[int]:
+    """Count the views with given labels at each time at which there are any."""
+    return Counter(
+        frame + view.start
+        for view in views
+        for frame in {p.frame_index for p in view.labels.persons if p.has_given_joint}
+    )
+
+
 def borrow_labels(views: Sequence[View], number: int, fused: VideoLabels) -> VideoLabels:
     """Make labels of the people that a view has no labels of, where other views have labels.
 
@@ -575,7 +585,7 @@ def borrow_labels(views: Sequence[View], number: int, fused: VideoLabels) -> Vid
         Labels that give the joints that the other views are sure of.
     """
     view, known = views[number], {*views[number].labels.track_ids}
-    times = {p.frame_index + v.start for v in views for p in v.labels.persons if p.has_given_joint}
+    times = {*labelled_times(views)}
     persons = []
     for person in fused.persons:
         if person.track_id in known or person.frame_index + view.start not in times:
