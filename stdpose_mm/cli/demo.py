@@ -115,7 +115,8 @@ def write_views(views: MultiViewClip, folder: Path, interval: int, num_labelled:
         write_video(folder / f'{name}.mp4', clip.frames, FRAMES_PER_SECOND)
         write_labels(clip.labels, folder / 'truth' / f'{name}.json')
         if number < num_labelled:
-            write_labels(subsample_labels(clip.labels, interval), folder / 'labels' / f'{name}.json')
+            labels = subsample_labels(clip.labels, interval)
+            write_labels(labels, folder / 'labels' / f'{name}.json')
     table = io.StringIO(newline='')
     writer = csv.writer(table, lineterminator='\n')
     writer.writerow(('frame', 'person', 'joint', 'x', 'y', 'z'))

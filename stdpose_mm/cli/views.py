@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.calibration import require_size
@@ -14,7 +15,7 @@ from stdpose_mm.text import counted
 
 from .jobs import make_jobs
 from .progress import FrameProgress
-from .propagate import (
+from .propagation_jobs import (
     FilledVideo,
     PropagateJob,
     PropagateOptions,
@@ -24,6 +25,11 @@ from .propagate import (
     print_label_summary,
     write_video_outputs,
 )
+
+if TYPE_CHECKING:
+    from stdpose_mm.apis.propagation_state import PropagationState
+    from stdpose_mm.labelling.evidence.views import View
+    from stdpose_mm.structures import VideoLabels
 
 _SAME_RATE = 0.01
 """Largest relative difference of frame rates that count as the same."""
@@ -79,37 +85,47 @@ def _propagate_session(
     session: str,
     jobs: Sequence[PropagateJob],
     models: PropagationModels,
-    starts: dict[str, int],
+    starts: Mapping[str, int],
 ) -> None:
     """Propagate the labels of one session and write its outputs."""
     from stdpose_mm.io.labels.tables import write_scene
     from stdpose_mm.labelling.evidence.views import (
-        View,
+        borrow_labels,
         fuse_views,
         guess_unit,
+        labelled_times,
         match_people,
         view_warnings,
     )
-    from stdpose_mm.labelling.review import calibrate_scores
 
     filled = _fill_videos(options, session, jobs, models)
-    views = []
-    for video in filled:
-        camera = options.cameras[video.job.listed.video].camera
-        dense = video.dense
-        views.append(View(camera, calibrate_scores(dense, options.method), starts[camera.name]))
     scene_file = _scene_file(options, session)
+    views = _views_of(options, filled, starts)
     people = match_people(views)
     for sentence in view_warnings(views, people):
         print(f'{session}: {sentence}', file=sys.stderr)
     fused, scene = fuse_views(views, people)
+    borrowed = [borrow_labels(views, number, of_view) for number, of_view in enumerate(fused)]
+    if any(labels.persons for labels in borrowed):
+        # What the pictures of these views show is evidence, too.
+        filled = [
+            _fill_borrowed(video, labels, models) if labels.persons else video
+            for video, labels in zip(filled, borrowed, strict=True)
+        ]
+        views = _views_of(options, filled, starts)
+        fused, scene = fuse_views(views, match_people(views))
     write_scene(scene, scene_file, filled[0].frames.fps or 1, guess_unit(views))
-    for video, dense in zip(filled, fused, strict=True):
+    times = labelled_times(views)
+    for video, view, dense in zip(filled, views, fused, strict=True):
         job = video.job
         parts = (job.save_video, job.report)
         with FrameProgress(len(video.frames), 1 + sum(map(bool, parts)), options.quiet) as bar:
-            result = write_video_outputs(replace(video, dense=dense), models, bar)
-        for line in result.advice if options.quiet else [*result.summary, *result.advice]:
+            # A view without labels has borrowed some at all of these times.
+            least = 2 if any(p.has_given_joint for p in view.labels.persons) else 1
+            known = [time - view.start for time, count in times.items() if count >= least]
+            result = write_video_outputs(replace(video, dense=dense, known=known), models, bar)
+        advice = [f'{job.files.video.name}: {line}' for line in result.advice]
+        for line in advice if options.quiet else [*result.summary, *advice]:
             print(line)
         if result.problems:
             raise InputError('; '.join(result.problems))
@@ -119,6 +135,37 @@ def _propagate_session(
             f'{scene_file}: {counted(len(scene.people), scene.skeleton.category)} in space, '
             f'{known:.0%} of the joints seen by two cameras or more'
         )
+
+
+def _views_of(
+    options: PropagateOptions, filled: Sequence[FilledVideo], starts: Mapping[str, int]
+) -> list[View]:
+    """Return the poses of videos as views of one scene."""
+    from stdpose_mm.labelling.evidence.views import View
+
+    cameras = [options.cameras[video.job.listed.video].camera for video in filled]
+    pairs = zip(cameras, filled, strict=True)
+    return [View(camera, video.dense, starts[camera.name]) for camera, video in pairs]
+
+
+def _fill(job: PropagateJob, models: PropagationModels, state: PropagationState) -> FilledVideo:
+    """Propagate labels in one view, with probabilities as scores."""
+    from stdpose_mm.labelling.review import calibrate_scores
+
+    num_parts = 1 + (models.detector is not None)
+    with FrameProgress(len(state.frames), num_parts, job.options.quiet) as bar:
+        filled = fill_video(job, models, state, bar)
+    return replace(filled, dense=calibrate_scores(filled.dense, job.options.method))
+
+
+def _fill_borrowed(
+    video: FilledVideo, labels: VideoLabels, models: PropagationModels
+) -> FilledVideo:
+    """Propagate the labels of people whom only other views have labels of."""
+    state = video.job.init_state(models.propagator, video.frames, labels)
+    dense = _fill(video.job, models, state).dense
+    persons = [p.with_source('propagated') if p.has_joint else p for p in dense.persons]
+    return replace(video, dense=video.dense.with_persons([*video.dense.persons, *persons]))
 
 
 def _fill_videos(
@@ -136,44 +183,35 @@ def _fill_videos(
     from stdpose_mm.io.labels import list_all_frames
     from stdpose_mm.structures import VideoLabels
 
-    opened = [(job, job.open_video()) for job in jobs]
-    rates = {job.files.video: frames.fps for job, frames in opened if frames.fps}
-    for job, frames in opened:
+    opened = [job.open_video() for job in jobs]
+    for job, frames in zip(jobs, opened, strict=True):
         camera = options.cameras[job.listed.video].camera
         require_size(camera, job.files.video, frames.size)
-    if rates and max(rates.values()) > (1 + _SAME_RATE) * min(rates.values()):
-        listed = ', '.join(f'{video} has {rate:.5g}' for video, rate in rates.items())
+    rates = [frames.fps for frames in opened if frames.fps]
+    if rates and max(rates) > (1 + _SAME_RATE) * min(rates):
         raise InputError(
-            f'the videos of one session need the same frame rate, but {listed}: convert them'
+            f'the videos of the session {session} have from {min(rates):.5g} to {max(rates):.5g} '
+            'frames per second, but need the same: convert them'
         )
-    filled: list[FilledVideo | None] = []
-    for job, frames in opened:
-        if job.files.labels is None:
-            filled.append(None)
-            continue
-        labels = job.open_labels(frames)
-        state = job.init_state(models.propagator, frames, labels)
-        print_label_summary(job, state, labels)
-        num_parts = 1 + (models.detector is not None)
-        with FrameProgress(len(frames), num_parts, options.quiet) as bar:
-            filled.append(fill_video(job, models, state, bar))
-    labelled = [video for video in filled if video is not None]
-    if not labelled:
-        raise InputError(f'no video of the session {session} has labels, label some frames')
-    skeleton = labelled[0].dense.skeleton
-    for video in labelled:
-        if video.dense.skeleton.keypoint_names != skeleton.keypoint_names:
-            raise InputError(
-                f'{video.job.files.labels} and {labelled[0].job.files.labels} have different '
-                'joints, label the same joints in all views'
-            )
-    return [
-        video
-        or FilledVideo(
-            job,
-            frames,
-            None,
-            list_all_frames(VideoLabels(frames.name, skeleton, frames=()), frames),
-        )
-        for (job, frames), video in zip(opened, filled, strict=True)
+    labels = [
+        None if job.files.labels is None else job.open_labels(frames)
+        for job, frames in zip(jobs, opened, strict=True)
     ]
+    skeletons = {of_view.skeleton.keypoint_names: of_view.skeleton for of_view in labels if of_view}
+    if len(skeletons) != 1:
+        fault = 'labels of different joints' if skeletons else 'no labels'
+        raise InputError(
+            f'the videos of the session {session} have {fault}, label the same joints in some '
+            'frames of two of them'
+        )
+    (skeleton,) = skeletons.values()
+    filled = []
+    for job, frames, of_view in zip(jobs, opened, labels, strict=True):
+        if of_view is None:
+            nobody = list_all_frames(VideoLabels(frames.name, skeleton, frames=()), frames)
+            filled.append(FilledVideo(job, frames, None, nobody))
+            continue
+        state = job.init_state(models.propagator, frames, of_view)
+        print_label_summary(job, state, of_view)
+        filled.append(_fill(job, models, state))
+    return filled

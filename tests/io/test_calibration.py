@@ -1,10 +1,13 @@
 """Calibration files in TOML."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io.calibration import read_calibration, write_calibration
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.calibration import pair_videos, read_calibration, write_calibration
+from support.view_scene import CAMERAS
 
 CAMERA_A = """
 [cam_0]
@@ -89,3 +92,65 @@ def test_faults_are_named(tmp_path, before, after, message):
     with pytest.raises(InputError, match=r'calibration\.toml') as error:
         read(tmp_path, ANIPOSE.replace(before, after, 1))
     assert message in str(error.value)
+
+
+def named(*names):
+    return [replace(CAMERAS[0], name=name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ('videos', 'expected'),
+    [
+        (['monday/camA.mp4', 'monday/camB.mp4'], ['A monday', 'B monday']),
+        (['monday/CAMA_0012.mp4', 'monday/camb_0013.mp4'], ['A monday', 'B monday']),
+        (
+            ['day/t1_camA.mp4', 'day/t1_camB.mp4', 'day/t2-camA.mp4', 'day/t2-camB.mp4'],
+            ['A t1', 'B t1', 'A t2', 'B t2'],
+        ),
+        (
+            ['camA/t1.mp4', 'camB/t1.mp4', 'camA/t2.mp4', 'camB/t2.mp4'],
+            ['A t1', 'B t1', 'A t2', 'B t2'],
+        ),
+        (
+            ['monday/camA.mp4', 'monday/camB.mp4', 'friday/camA.mp4', 'friday/camB.mp4'],
+            ['A monday', 'B monday', 'A friday', 'B friday'],
+        ),
+    ],
+)
+def test_videos_are_paired_with_cameras_and_sessions(tmp_path, videos, expected):
+    cameras = named('camA', 'camB')
+    pairs = pair_videos(cameras, [tmp_path / video for video in videos])
+    assert [f'{pair.camera.name[-1]} {pair.session}' for pair in pairs] == expected
+
+
+def test_a_name_within_another_word_is_none(tmp_path):
+    cameras = named('cam1', 'cam10', 'cam1_b')
+    videos = ['cam10.mp4', 'cam1.mp4', 'cam1_b.mp4']
+    pairs = pair_videos(cameras, [tmp_path / video for video in videos])
+    assert [f'{pair.camera.name}.mp4' for pair in pairs] == videos
+
+
+def test_a_camera_without_a_video_is_left_out_with_a_note(tmp_path):
+    with pytest.warns(InputWarning, match='without a video are left out: camC, camD'):
+        pair_videos(
+            named('camD', 'camA', 'camB', 'camC'), [tmp_path / 'camA.mp4', tmp_path / 'camB.mp4']
+        )
+
+
+@pytest.mark.parametrize(
+    ('videos', 'message'),
+    [
+        (
+            ['camA.mp4', 'other.mp4'],
+            r'other\.mp4 has none of the cameras of the calibration \(camA, camB\)',
+        ),
+        (['s/camA.mp4'], 'the session s has videos of the cameras camA, expected one video'),
+        (
+            ['s/camA.mp4', 's/camA.avi', 's/camB.mp4'],
+            'the session s has videos of the cameras camA, camA',
+        ),
+    ],
+)
+def test_videos_that_fit_no_cameras(tmp_path, videos, message):
+    with pytest.raises(InputError, match=message):
+        pair_videos(named('camA', 'camB'), [tmp_path / video for video in videos])

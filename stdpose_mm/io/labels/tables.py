@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,11 +19,12 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, atomic_path, write_text
 from stdpose_mm.io.disk.atomic import finished_name
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.scene_poses import ScenePoses
 
 from .deeplabcut import OWN_SCORER, name_individuals, poses_by_individual
 from .fields import quote
+from .label_source import read_text
 
 TimeOf = Callable[[int], float | None]
 """Frame -> seconds from the first frame; None if unknown."""
@@ -292,3 +294,69 @@ def write_scene(poses: ScenePoses, path: PathLike, fps: float, unit: str) -> Non
             place = poses.points[at].tolist()
             writer.writerow([*start, _no_formula(joints[joint]), *place, *end])
         write_text(path, table.getvalue())
+
+
+def read_scene(path: PathLike) -> ScenePoses:
+    """Read poses in space from CSV or TRC, see :func:`write_scene`; errors and views are unknown.
+
+    The table needs the columns frame, person, joint, x, y and z.
+
+    Raises:
+        InputError: If the file is not as described, or holds no joint.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in ('.csv', '.trc'):
+        raise InputError(f'{path} holds no joints in space, expected a .csv or .trc file')
+    lines = read_text(path).splitlines()
+    try:
+        places = _table_places(lines) if suffix == '.csv' else _marker_places(lines)
+    except (ValueError, LookupError) as error:
+        what = 'table' if suffix == '.csv' else 'marker file (TRC)'
+        raise InputError(f'{path} is no {what} of joints in space: {error}') from error
+    if not places:
+        raise InputError(f'{path} holds no joint')
+    frames, people, joints = (list(dict.fromkeys(values)) for values in zip(*places, strict=True))
+    times = range(min(frames), max(frames) + 1)
+    if len(times) > max(_FEW_FRAMES, _MAX_EMPTY * len(frames)):
+        raise InputError(f'{path} has {len(frames)} of {len(times)} frames, expected all')
+    people.sort()
+    points = np.full((len(times), len(people), len(joints), 3), np.nan)
+    for (frame, person, joint), place in places.items():
+        points[frame - times.start, people.index(person), joints.index(joint)] = place
+    unknown = np.full(points.shape[:3], np.nan)
+    skeleton = Skeleton(tuple(joints))
+    return ScenePoses(skeleton, tuple(people), times, points, unknown, np.zeros(unknown.shape, int))
+
+
+_Places = dict[tuple[int, int, str], tuple[float, ...]]
+"""Frame, person and joint -> its place."""
+
+
+def _table_places(lines: Sequence[str]) -> _Places:
+    reader = csv.DictReader(lines)
+    needed = ('frame', 'person', 'joint', 'x', 'y', 'z')
+    if not {*needed} <= {*(reader.fieldnames or ())}:
+        raise ValueError('expected the columns frame, person, joint, x, y and z')
+    places: _Places = {}
+    for row in reader:
+        try:
+            place = float(row['x']), float(row['y']), float(row['z'])
+            places[int(row['frame']), int(row['person']), row['joint']] = place
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'line {reader.line_num}: {error}') from error
+    return places
+
+
+def _marker_places(lines: Sequence[str]) -> _Places:
+    """Read markers, of which ``<number>_<joint>`` is one of that person."""
+    markers = [name for name in lines[3].split('\t')[2:] if name]
+    named = [re.fullmatch(r'(?:([0-9]{1,18})_)?(.*)', name) for name in markers]
+    places: _Places = {}
+    for line in lines[5:]:
+        cells = line.split('\t')
+        for number, name in enumerate(named):
+            place = cells[2 + 3 * number : 5 + 3 * number]
+            if name is not None and len(place) == 3 and all(place):
+                key = int(cells[0]) - 1, int(name[1] or 0), name[2]
+                places[key] = tuple(map(float, place))
+    return places

@@ -7,6 +7,7 @@ one of an exchanged side, does not pull.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -53,6 +54,9 @@ _SHIFT = 0.01
 
 _CONTRADICTION = 5.0
 """Distance in deviations from which a given joint contradicts other views."""
+
+_SURE = 0.9
+"""Least score of a joint that a view borrows from the others as if it were given."""
 
 _MAX_NAMED = 5
 
@@ -229,7 +233,9 @@ class _Estimates:
         for number, view in enumerate(views):
             tracks = view.labels.tracks()
             for column, ids in enumerate(people):
-                track = [p for p in tracks.get(ids[number], {}).values() if p.has_joint]
+                track_id = ids[number]
+                track = [] if track_id is None else tracks[track_id].values()
+                track = [person for person in track if person.has_joint]
                 if not track:
                     continue
                 rows = np.array([p.frame_index for p in track]) + view.start - times.start
@@ -253,7 +259,7 @@ class _Estimates:
         return replace(self, pixels=np.where(self.given[..., None], self.pixels, np.nan))
 
 
-def deviations_of(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def deviations_of(scores: np.ndarray, sizes: np.ndarray | float) -> np.ndarray:
     """Convert probabilities to deviations of each coordinate in pixels.
 
     A score is the probability that a joint is within a tenth of the pose's size of the truth, whose
@@ -263,7 +269,7 @@ def deviations_of(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.sqrt(3) * CORRECT_WITHIN * sizes / within
 
 
-def scores_of(deviations: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def scores_of(deviations: np.ndarray, sizes: np.ndarray | float) -> np.ndarray:
     """Convert deviations in pixels to probabilities, see :func:`deviations_of`."""
     return gammainc(2, np.sqrt(3) * CORRECT_WITHIN * sizes / np.maximum(deviations, 1e-9))
 
@@ -351,7 +357,7 @@ def _exchange_sides(
         cost = _locate(pinholes, *flat)[1].reshape(pixels.shape[1:-1])
         return np.where(np.isfinite(cost), cost, 0).sum(axis=1)
 
-    pixels, variances = (array[(slice(None), *rows)][:, :, sided] for array in (pixels, variances))
+    pixels, variances = (array[:, rows[0], rows[1]][:, :, sided] for array in (pixels, variances))
     order = np.cumsum(sided)[mirror][sided] - 1
     cost = costs_of(pixels, variances)
     # An exchange makes most joints of a view outliers.
@@ -392,6 +398,10 @@ def _calibration_variances(pinholes: _Pinholes, estimates: _Estimates) -> np.nda
     pixels = np.where(given[..., None], pixels, np.nan)
     labels = np.square(estimates.deviations.reshape(num_views, -1)[:, several])
     variances = np.full(num_views, usual)
+    _, wrong = _find_shift(pinholes, pixels, np.sqrt(usual) / LABEL_DEVIATION)
+    if wrong is not None:
+        # The others decide where its joints are.
+        variances[wrong] = usual / LABEL_DEVIATION**2
     for _ in range(_REFINEMENTS if given.shape[1] >= _LEAST_GIVEN else 0):
         points, _ = _locate_precisely(pinholes, pixels, labels + variances[:, None])
         squares = np.square(pinholes.project(points)[0] - pixels).sum(axis=2)
@@ -416,40 +426,61 @@ def _with_places(
 ) -> VideoLabels:
     """Put the places [T, N, K, 2] of people, and their deviations, into the labels of a view."""
     taken = {*view.labels.track_ids}
-    persons = []
     tracks = view.labels.tracks()
-    width, height = view.camera.size
+    persons = []
     for column, (track_id, other_id) in enumerate(zip(track_ids, ids, strict=True)):
-        track = tracks.get(track_id, {}) if track_id is not None else {}
+        track = {} if track_id is None else tracks[track_id]
         if track_id is None:
             track_id = other_id if other_id not in taken else next(unused_track_ids(taken))
             taken.add(track_id)
+        is_labelled = any(person.is_given for person in track.values())
         for frame in view.labels:
             row = frame + view.start - times.start
-            xy, deviation, person = places[row, column], deviations[row, column], track.get(frame)
-            known = np.isfinite(xy).all(axis=1)
+            of_frame = places[row, column], deviations[row, column]
+            person = track.get(frame)
             if person is not None:
-                persons.append(_improved(person, xy, deviation, known))
-                continue
-            inside = known & (xy >= 0).all(axis=1) & (xy < (width, height)).all(axis=1)
-            size = max(np.ptp(xy[known], axis=0).max(), 1.0) if known.any() else 1.0
-            new = PersonLabel(
-                frame,
-                np.where(inside[:, None], xy, 0),
-                np.where(inside, VISIBLE, NOT_LABELLED),
-                track_id=track_id,
-                scores=np.where(inside, scores_of(deviation, size), 0),
-                source='propagated' if inside.any() else 'absent',
-            )
-            persons.append(replace(new, bbox=person_box(new)) if new.has_joint else new)
+                person = _improved(person, *of_frame)
+            else:
+                person = _new_person(frame, track_id, *of_frame)
+            persons.append(person if is_labelled else _inside(person, view.camera.size))
     persons.sort(key=lambda person: (person.frame_index, person.track_id))
     return view.labels.with_persons(persons)
 
 
-def _improved(
-    person: PersonLabel, places: np.ndarray, deviations: np.ndarray, known: np.ndarray
+def _new_person(
+    frame: int, track_id: int, places: np.ndarray, deviations: np.ndarray
 ) -> PersonLabel:
+    """Build the pose of a person at places [K, 2], NaN where unknown."""
+    known = np.isfinite(places).all(axis=1)
+    size = np.ptp(places[known], axis=0).max() if known.any() else 0.0
+    return PersonLabel(
+        frame,
+        np.where(known[:, None], places, 0),
+        np.where(known, VISIBLE, NOT_LABELLED),
+        track_id=track_id,
+        scores=np.where(known, scores_of(deviations, size), 0),
+        source='propagated' if known.any() else 'absent',
+    )
+
+
+def _inside(person: PersonLabel, picture_size: tuple[int, int]) -> PersonLabel:
+    """Keep the joints inside the picture: nobody has seen the others."""
+    xy = person.keypoints
+    inside = person.labelled & (xy >= 0).all(axis=1) & (xy < picture_size).all(axis=1)
+    person = PersonLabel(
+        person.frame_index,
+        xy,
+        np.where(inside, person.visibility, NOT_LABELLED),
+        track_id=person.track_id,
+        scores=None if person.scores is None else np.where(inside, person.scores, 0),
+        source='propagated' if inside.any() else 'absent',
+    )
+    return replace(person, bbox=person_box(person)) if inside.any() else person
+
+
+def _improved(person: PersonLabel, places: np.ndarray, deviations: np.ndarray) -> PersonLabel:
     """Put places [K, 2] where they are known and the person has no given or left-out joint."""
+    known = np.isfinite(places).all(axis=1)
     if person.source == 'absent' or not person.has_joint:
         return person
     left_out = (person.keypoint_sources == 'absent') & person.is_given
@@ -533,6 +564,43 @@ def _distance_apart(
     return float(np.median(np.nan_to_num(apart / size, nan=np.inf).max(axis=0)))
 
 
+def labelled_times(views: Sequence[View]) -> Counter[int]:
+    """Count the views with given labels at each time at which there are any."""
+    return Counter(
+        frame + view.start
+        for view in views
+        for frame in {p.frame_index for p in view.labels.persons if p.has_given_joint}
+    )
+
+
+def borrow_labels(views: Sequence[View], number: int, fused: VideoLabels) -> VideoLabels:
+    """Make labels of the people that a view has no labels of, where other views have labels.
+
+    Args:
+        views: The views.
+        number: The view.
+        fused: Its labels with all people, see :func:`fuse_views`.
+
+    Returns:
+        Labels that give the joints that the other views are sure of.
+    """
+    view, known = views[number], {*views[number].labels.track_ids}
+    times = {*labelled_times(views)}
+    persons = []
+    for person in fused.persons:
+        if person.track_id in known or person.frame_index + view.start not in times:
+            continue
+        assert person.scores is not None
+        sure = person.labelled & (person.scores >= _SURE)
+        if sure.any():
+            sources = np.where(sure, 'given', 'propagated')
+            visibility = np.where(sure, person.visibility, NOT_LABELLED)
+            persons.append(
+                replace(person, visibility=visibility, source='given', keypoint_sources=sources)
+            )
+    return fused.with_persons(persons)
+
+
 def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> list[str]:
     """Report a calibration, and given joints, that contradict what is given in other views.
 
@@ -546,7 +614,18 @@ def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]])
     several = np.isfinite(estimates.pixels[..., 0]).sum(axis=0) > 1
     if not several.any():
         return []
-    warnings = _calibration_warnings(pinholes, estimates.pixels[:, several], estimates.sizes)
+    warnings = []
+    size = float(np.nanmedian(estimates.sizes))
+    shift, wrong = _find_shift(pinholes, estimates.pixels[:, several], size)
+    if shift:
+        used = np.isfinite(estimates.sizes).any(axis=(1, 2))
+        names = [c.name for c, is_used in zip(cameras, used, strict=True) if is_used]
+        which = f'one of the cameras {", ".join(names)}'
+        which = which if wrong is None else f'the camera {cameras[wrong].name}'
+        warnings.append(
+            f'the calibration of {which} seems to be wrong: labels of different views are all '
+            f'{shift:.1f} pixels off in one direction, {shift / size:.1%} of the size of a pose'
+        )
     calibration = _calibration_variances(pinholes, estimates)
     skeleton = views[0].labels.skeleton
     estimates, exchanged = _exchange_sides(pinholes, estimates, calibration, skeleton)
@@ -569,50 +648,54 @@ def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]])
     distances = np.linalg.norm(projected - flat, axis=2).reshape(estimates.deviations.shape)
     limit = _CONTRADICTION * np.sqrt(variances).reshape(distances.shape)
     num_views = np.isfinite(distances).sum(axis=0)
-    wrong = [
+    joints = [
         f'{skeleton.keypoint_names[joint]} of {name(number, row, column)} '
         f'({distances[number, row, column, joint]:.0f} pixels)'
         for number, row, column, joint in np.argwhere(distances > limit).tolist()
     ]
-    if wrong:
+    if joints:
         doubt = '' if (num_views > 2).any() else ', or in the other view'
         warnings.append(
-            f'joints are not where other views have them{doubt}: {listed(wrong, _MAX_NAMED)}'
+            f'joints are not where other views have them{doubt}: {listed(joints, _MAX_NAMED)}'
         )
     return warnings
 
 
-def _calibration_warnings(pinholes: _Pinholes, pixels: np.ndarray, sizes: np.ndarray) -> list[str]:
-    """Report a camera whose given joints [V, M, 2] are all off in one direction.
+def _find_shift(pinholes: _Pinholes, pixels: np.ndarray, size: float) -> tuple[float, int | None]:
+    """Find out whether joints [V, M, 2] in some view are all off in one direction.
 
     Labels err in all directions, a wrong calibration in one.
+
+    Returns:
+        The median of this error in pixels, 0 if it is small relative to poses of ``size`` pixels;
+        and the view whose camera is wrong, None if that is not certain.
     """
-    size = float(np.nanmedian(sizes))
+
+    def shift_of(number: int, others: Sequence[int]) -> float:
+        """Compute the length of the median error in a view of points that others locate."""
+        at = np.where(np.isin(np.arange(len(pixels)), others)[:, None, None], pixels, np.nan)
+        points = triangulate(pinholes.cameras, at)
+        errors = (pinholes.project(points)[0] - pixels)[number]
+        errors = errors[np.isfinite(errors[:, 0])]
+        return (
+            float(np.linalg.norm(np.median(errors, axis=0))) if len(errors) >= _LEAST_GIVEN else 0
+        )
+
+    def largest_shift(among: Sequence[int]) -> float:
+        if len(among) == 2:
+            # Each of both takes half of the error.
+            return 2 * max(shift_of(number, among) for number in among)
+        return max(shift_of(number, [n for n in among if n != number]) for number in among)
+
     used = np.flatnonzero(np.isfinite(pixels[..., 0]).any(axis=1)).tolist()
-
-    def shifts(among: Sequence[int]) -> np.ndarray:
-        """Compute the lengths of the median error of each view, in pixels."""
-        at = np.where(np.isin(np.arange(len(pixels)), among)[:, None, None], pixels, np.nan)
-        seen = np.isfinite(at[..., 0])
-        at = at[:, seen.sum(axis=0) > 1]
-        if at.shape[1] < _LEAST_GIVEN:
-            return np.zeros(len(pixels))
-        errors = pinholes.project(triangulate(pinholes.cameras, at))[0] - at
-        return np.array([np.linalg.norm(np.nanmedian(errors[number], axis=0)) for number in among])
-
-    shift = shifts(used).max()
+    shift = largest_shift(used) if len(used) > 1 else 0.0
     if shift < _SHIFT * size:
-        return []
-    left = {number: shifts([n for n in used if n != number]).max() for number in used}
-    best = min(left, key=lambda number: left[number])
-    names = [pinholes.cameras[number].name for number in used]
-    which = f'one of the cameras {", ".join(names)}'
-    if len(used) > 2 and left[best] < shift / 2:
-        which = f'the camera {pinholes.cameras[best].name}'
-    return [
-        f'the calibration of {which} seems to be wrong: the labels of different views are all '
-        f'{shift:.1f} pixels off in one direction, {shift / size:.1%} of the size of a pose'
-    ]
+        return 0.0, None
+    if len(used) == 2:
+        return shift, None
+    without = [largest_shift([n for n in used if n != number]) for number in used]
+    best = int(np.argmin(without))
+    return shift, used[best] if without[best] < shift / 2 else None
 
 
 def guess_unit(views: Sequence[View]) -> str:
