@@ -11,8 +11,6 @@ The commands to try next are printed.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shlex
 from dataclasses import dataclass
@@ -68,7 +66,18 @@ def make_example(options: DemoOptions) -> None:
         views = generate_views(SEED, options.cameras, settings)
         with atomic_folder(folder) as temporary:
             write_views(views, temporary, VIEW_INTERVAL, LABELLED_VIEWS)
-        print(f'{folder}: the same two generated people from {options.cameras} cameras')
+        videos, labels, calibration, out = (
+            str(folder / name) for name in ('', 'labels', 'calibration.toml', 'dense')
+        )
+        given = ['--calibration', calibration]
+        print(
+            f'{folder}: the same two generated people from {options.cameras} cameras\n'
+            f'{labels}: their joints in every {VIEW_INTERVAL}th frame of the first {LABELLED_VIEWS}\n\n'
+            'Propagate the labels to all frames of all cameras:\n'
+            f'  {shlex.join(["stdpose", "propagate", videos, labels, *given, "--out", out])}\n'
+            'Look at two cameras at once in the browser, and correct the poses:\n'
+            f'  {shlex.join(["stdpose", "review", videos, labels, *given])}'
+        )
         return
     clip = generate_clip(SEED, ClipSettings(frames=FRAMES, people=(2, 2)), 'clip')
     labels = subsample_labels(clip.labels, INTERVAL)
@@ -101,13 +110,16 @@ def write_views(views: MultiViewClip, folder: Path, interval: int, num_labelled:
         interval: Distance of the frames that have labels.
         num_labelled: Number of cameras that have labels, the first ones.
     """
+    import numpy as np
+
     from stdpose_mm.datasets.synthetic.motion import FRAMES_PER_SECOND
     from stdpose_mm.io.calibration import write_calibration
-    from stdpose_mm.io.disk.atomic import write_text
     from stdpose_mm.io.labels import write_labels
+    from stdpose_mm.io.labels.tables import write_scene
     from stdpose_mm.io.video import write_video
     from stdpose_mm.labelling.propagation import subsample_labels
     from stdpose_mm.structures import POSETRACK_SKELETON
+    from stdpose_mm.structures.scene_poses import ScenePoses
 
     write_calibration(views.cameras, folder / 'calibration.toml')
     for number, clip in enumerate(views.clips):
@@ -117,15 +129,17 @@ def write_views(views: MultiViewClip, folder: Path, interval: int, num_labelled:
         if number < num_labelled:
             labels = subsample_labels(clip.labels, interval)
             write_labels(labels, folder / 'labels' / f'{name}.json')
-    table = io.StringIO(newline='')
-    writer = csv.writer(table, lineterminator='\n')
-    writer.writerow(('frame', 'person', 'joint', 'x', 'y', 'z'))
-    for frame in range(views.joints.shape[1]):
-        for person, joints in enumerate(views.joints[:, frame]):
-            for joint, place in zip(POSETRACK_SKELETON.keypoint_names, joints, strict=True):
-                if place[0] == place[0]:
-                    writer.writerow((frame, person, joint, *place.round(6).tolist()))
-    write_text(folder / 'truth' / 'joints_3d.csv', table.getvalue())
+    joints = views.joints.swapaxes(0, 1)
+    shape = joints.shape[:3]
+    truth = ScenePoses(
+        POSETRACK_SKELETON,
+        tuple(range(shape[1])),
+        range(shape[0]),
+        joints,
+        np.zeros(shape),
+        np.full(shape, len(views.cameras)),
+    )
+    write_scene(truth, folder / 'truth' / 'scene_3d.csv', FRAMES_PER_SECOND, 'm')
 
 
 main = Command(DemoOptions, make_example, __doc__, 'stdpose demo')

@@ -13,6 +13,7 @@ from stdpose_mm.cli import demo, propagate, review
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.io.calibration import read_calibration
 from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels.tables import read_scene
 from stdpose_mm.io.video import open_frames
 from support.without_torch import run_without_torch
 
@@ -82,9 +83,8 @@ def test_several_cameras_get_calibration_truth_and_labels_of_two_of_them(tmp_pat
     for name in names:
         assert len(open_frames(folder / f'{name}.mp4')) == 3
         assert len(read_labels(folder / 'truth' / f'{name}.json').persons) == 6
-    joints = (folder / 'truth' / 'joints_3d.csv').read_text().splitlines()
-    assert joints[0] == 'frame,person,joint,x,y,z'
-    assert len(joints) == 1 + 3 * 2 * 15
+    scene = read_scene(folder / 'truth' / 'scene_3d.csv')
+    assert scene.points.shape == (3, 2, 15, 3)
 
 
 def test_the_files_of_a_folder_are_not_replaced(tmp_path, capsys):
