@@ -72,7 +72,7 @@ def make_example(options: DemoOptions) -> None:
         given = ['--calibration', calibration]
         print(
             f'{folder}: the same two generated people from {options.cameras} cameras\n'
-            f'{labels}: their joints in every {VIEW_INTERVAL}th frame of the first {LABELLED_VIEWS}\n\n'
+            f'{labels}: their joints in every {VIEW_INTERVAL}th frame of {LABELLED_VIEWS}\n\n'
             'Propagate the labels to all frames of all cameras:\n'
             f'  {shlex.join(["stdpose", "propagate", videos, labels, *given, "--out", out])}\n'
             'Look at two cameras at once in the browser, and correct the poses:\n'
