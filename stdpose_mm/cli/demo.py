@@ -66,17 +66,16 @@ def make_example(options: DemoOptions) -> None:
         views = generate_views(SEED, options.cameras, settings)
         with atomic_folder(folder) as temporary:
             write_views(views, temporary, VIEW_INTERVAL, LABELLED_VIEWS)
-        videos, labels, calibration, out = (
-            str(folder / name) for name in ('', 'labels', 'calibration.toml', 'dense')
-        )
-        given = ['--calibration', calibration]
+        label_folder, calibration = folder / 'labels', folder / 'calibration.toml'
+        given = [str(folder), str(label_folder), '--calibration', str(calibration)]
+        out = ['--out', str(folder / 'dense')]
         print(
             f'{folder}: the same two generated people from {options.cameras} cameras\n'
-            f'{labels}: their joints in every {VIEW_INTERVAL}th frame of {LABELLED_VIEWS}\n\n'
+            f'{label_folder}: their joints in every {VIEW_INTERVAL}th frame of {LABELLED_VIEWS}\n\n'
             'Propagate the labels to all frames of all cameras:\n'
-            f'  {shlex.join(["stdpose", "propagate", videos, labels, *given, "--out", out])}\n'
+            f'  {shlex.join(["stdpose", "propagate", *given, *out])}\n'
             'Look at two cameras at once in the browser, and correct the poses:\n'
-            f'  {shlex.join(["stdpose", "review", videos, labels, *given])}'
+            f'  {shlex.join(["stdpose", "review", *given])}'
         )
         return
     clip = generate_clip(SEED, ClipSettings(frames=FRAMES, people=(2, 2)), 'clip')
