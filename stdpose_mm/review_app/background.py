@@ -264,6 +264,10 @@ class BackgroundWorker:
 
     def _report(self, review: VideoReview, revision: int) -> bool:
         """Update the guidance for a revision; return whether anything is labelled."""
+        if review.proofreading is not None:
+            review.check_result(revision)
+            review.events.send('idle', revision=revision)
+            return True
         with review.lock:
             # Only this thread and edits change poses; after an edit this method runs again.
             people, version = review.state_of_excerpt().tracks, review.pose_version
