@@ -95,12 +95,14 @@ class EditReader:
         state: The video with its labels.
         shown: Returns the shown pose of a person in a frame as a label; None if there is none.
         doubt: The doubt that the edit answers, in proofreading.
+        are_labels: Whether all shown poses are labels, so that none has to become one.
     """
 
     edit: Edit
     state: PropagationState
     shown: Callable[[int, int], PersonLabel | None]
     doubt: Doubt | None = None
+    are_labels: bool = False
 
     def steps(self) -> list[Step]:
         """List the steps that change the labels.
@@ -142,7 +144,8 @@ class EditReader:
                 return self._accept_proposal()
             case 'confirm':
                 doubt = self._asked_doubt()
-                people = [i for i in (doubt.track_id, doubt.other_id) if i is not None]
+                people = [self._person(), *([] if doubt.other_id is None else [doubt.other_id])]
+                self._frame()
                 joints = [self._names[joint] for joint in doubt.joints] or None
                 fields = {'frames': [*doubt.frames], 'joints': joints}
                 return [{'do': 'confirm', 'person': person, **fields} for person in people]
@@ -213,8 +216,8 @@ class EditReader:
 
     def _settle(self, places: Iterable[LabelKey], joints: Sequence[str] = ()) -> list[Step]:
         """Make shown poses, or only some joints of them, labels unless all joints are labelled."""
-        steps = []
-        for person, frame in places:
+        steps: list[Step] = []
+        for person, frame in () if self.are_labels else places:
             label, pose = self.state.tracks[person].get(frame), self.shown(person, frame)
             if pose is not None and (label is None or label.propagated.any()):
                 points = self._by_name(pose)
@@ -643,7 +646,7 @@ class EditHistory:
         """Return the doubts that an edit in effect has answered."""
         answers = get_args(DoubtEdit)
         edits = (entry['edit'] for entry, _ in self._done)
-        return {edit['draft'] for edit in edits if edit['type'] in answers}
+        return {edit.get('draft', '') for edit in edits if edit['type'] in answers}
 
     def in_effect(self) -> list[tuple[JournalEntry, Change]]:
         """Return the edits that are not undone, with their changes."""

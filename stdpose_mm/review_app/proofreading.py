@@ -193,10 +193,15 @@ class Proofreading:
                 'poses of a result are corrected here, not added or computed: correct another one, '
                 'mark the person as absent, or undo'
             )
+        if edit['type'] == 'accept':
+            # Unlike a label, a pose of a result keeps its scores.
+            pose = Doubt((edit.get('frame', -1),), edit.get('person', -1), 'low score', 0.5)
+            return {**edit, 'type': 'confirm'}, pose
         if edit['type'] not in ('accept_proposal', 'confirm'):
             return edit, None
         doubt = self._doubts.get(edit.get('draft', ''))
-        if doubt is None:
+        people = set() if doubt is None else {doubt.track_id, doubt.other_id} - {None}
+        if doubt is None or not people <= self._state.tracks.keys():
             raise InputError('this doubt is answered already, go to another one')
         first, last = doubt.frames[0], doubt.frames[-1]
         named: Edit = {'person': doubt.track_id, 'last': last, 'reason': doubt.reason}  # type: ignore[typeddict-item]

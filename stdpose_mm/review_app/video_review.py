@@ -358,7 +358,8 @@ class VideoReview:
             doubt: Doubt | None = None
             if self.proofreading is not None:
                 request['edit'], doubt = self.proofreading.complete(request['edit'])
-            reader = EditReader(request['edit'], self.state, self.shown.label, doubt)
+            are_labels = self.proofreading is not None
+            reader = EditReader(request['edit'], self.state, self.shown.label, doubt, are_labels)
             entry = self._history.read(request, reader)
             change = self._history.perform(entry['steps'])
             try:

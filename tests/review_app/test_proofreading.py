@@ -174,3 +174,17 @@ def test_poses_are_neither_added_nor_left_to_be_computed(proofread: Callable[[],
     assert 'not added or computed' in page.refused('forget', person=0, frame=0)
     assert 'no room' in page.refused('split', person=0, frame=5)
     assert 'answered already' in page.refused('confirm', draft='nothing')
+
+
+def test_edits_of_whole_poses_keep_scores_and_digits(
+    proofread: Callable[[], Page], result: Path
+) -> None:
+    page = proofread()
+    page.edit('accept', person=0, frame=3, joints={'head': [1, 2, 2]})
+    assert page.poses(3)[0]['sources'] == 'ggg'
+    for frame in EXCHANGED:
+        page.edit('exchange_sides', person=0, frame=frame, on=False)
+    assert 'sides exchanged' not in doubts(page)
+    after = lines(Path(page.post('/save', {}).json()['file']))
+    changed = [n - 3 for n, line in enumerate(lines(result)) if line != after[n]]
+    assert changed == [*EXCHANGED]
