@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from stdpose_mm.io.disk.outputs import changes_file
 from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.labelling.propagation import Tracks
 from stdpose_mm.labelling.review import Doubt, check_poses
+from stdpose_mm.labelling.review.pose_checks import with_joints
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoFrame, VideoLabels, person_box
+from stdpose_mm.structures.video_labels import forget_joints
 from stdpose_mm.text import ranges
 
 from .edits import Change, EditHistory, JournalEntry
@@ -38,6 +41,12 @@ _WORDS = {
     'swap': 'people exchanged by hand',
 }
 """Reasons of changes by the type of the edit; others are corrections by hand."""
+
+_OF_PEOPLE = ('people exchanged', 'sides exchanged', 'doubled')
+"""Doubts that another place of a joint does not answer."""
+
+AROUND, LONGEST = 3, 60
+"""Frames on each side of a doubt that tell its joints, and most frames of a doubt."""
 
 _COLUMNS = ('frame', 'person', 'joint', 'from_x', 'from_y', 'from_score', 'to_x', 'to_y')
 
@@ -75,6 +84,7 @@ class Proofreading:
         state.skeleton = state.initial_skeleton = labels.skeleton
         self._doubts: dict[str, Doubt] = {}
         self._checked: Tracks = {}
+        self._proposed: set[str] = set()
 
     # What may be wrong.
 
@@ -96,12 +106,15 @@ class Proofreading:
         frames = tuple(VideoFrame(frame) for frame in range(len(self._state.frames)))
         labels = VideoLabels(self._labels.name, self._labels.skeleton, frames, tuple(people))
         doubts = check_poses(labels, self._size) if people else []
+        # What the pictures have proposed stays.
+        former = {name: self._doubts[name] for name in self._proposed & self._doubts.keys()}
         kept = {
             name: doubt
             for name, doubt in self._doubts.items()
             if not {doubt.track_id, doubt.other_id} - {None} <= checked
         }
-        everything = {**kept, **{_name_of(doubt): doubt for doubt in doubts}}
+        found = {_name_of(doubt): doubt for doubt in doubts}
+        everything = {**kept, **{name: former.get(name, found[name]) for name in found}}
         self._doubts = dict(sorted(everything.items(), key=lambda item: -item[1].size))
         self._checked = tracks
 
@@ -147,6 +160,41 @@ class Proofreading:
         more = f', {len(doubt.joints)} joints' if len(doubt.joints) > 4 else ''
         what = '' if not joints else f': {joints}{more}'
         return f'{doubt.reason}{other}, frames {ranges(doubt.frames)}{what}'
+
+    def next_to_propose(
+        self, history: EditHistory
+    ) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
+        """Find the worst listed doubt about joints for which pictures have proposed nothing.
+
+        Returns:
+            Its name, the doubt, and the labels around it, without the joints that are in doubt.
+        """
+        opened = [*self._open(history)]
+        for name, doubt in opened[:NUM_CHECKS]:
+            if name in self._proposed or doubt.reason in _OF_PEOPLE:
+                continue
+            self._proposed.add(name)
+            frames = range(doubt.frames[0] - AROUND, doubt.frames[-1] + AROUND + 1)
+            if len(frames) <= LONGEST + 2 * AROUND:
+                near = [d for _, d in opened if d.track_id == doubt.track_id]
+                near = [d for d in near if d.reason not in _OF_PEOPLE]
+                return name, doubt, _trusted(self._state.tracks[doubt.track_id], frames, near)
+        return None
+
+    def propose(self, name: str, poses: Collection[PersonLabel]) -> None:
+        """Propose the poses that pictures tell for a doubt; joints without a place stay."""
+        doubt = self._doubts.get(name)
+        if doubt is None:
+            return
+        track, proposals = self._state.tracks.get(doubt.track_id, {}), []
+        for pose in poses:
+            label = track.get(pose.frame_index)
+            joints = [*doubt.joints] or [*range(len(pose.visibility))]
+            places = {joint: pose.keypoints[joint] for joint in joints if pose.labelled[joint]}
+            if label is not None and places:
+                proposals.append(with_joints(label, places))
+        if proposals:
+            self._doubts[name] = replace(doubt, proposals=tuple(proposals))
 
     def describe(self, frames: Collection[int], history: EditHistory) -> dict[str, list[DraftPose]]:
         """Describe the open doubts of frames for the page, as drafts of what is proposed."""
@@ -255,6 +303,19 @@ class Proofreading:
                 if was != now:
                     table.writerow([frame, track_id, name, *was, *now, reasons[key]])
         write_text(changes_file(out), text.getvalue())
+
+
+def _trusted(
+    track: Mapping[int, PersonLabel], frames: range, doubts: Collection[Doubt]
+) -> dict[int, PersonLabel]:
+    """Return the labels of some frames as given ones, without the joints that are in doubt."""
+    labels = {frame: track[frame] for frame in frames if frame in track}
+    labels = {frame: p.with_source('given') for frame, p in labels.items() if p.has_joint}
+    for doubt in doubts:
+        for frame in labels.keys() & {*doubt.frames}:
+            joints = [*doubt.joints] or [*range(len(labels[frame].visibility))]
+            labels[frame] = forget_joints(labels[frame], joints)
+    return {frame: label for frame, label in labels.items() if label.has_joint}
 
 
 def _same_labels(track: Mapping[int, PersonLabel], other: Mapping[int, PersonLabel]) -> bool:

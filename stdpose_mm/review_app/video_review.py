@@ -21,7 +21,7 @@ from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.labelling.propagation import BasePropagator
 from stdpose_mm.labelling.review import Doubt, LabelWarning, place_pose
-from stdpose_mm.structures import VISIBLE, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources, read_box
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
@@ -593,6 +593,11 @@ class VideoReview:
                 revision, self._history, self.labels_made
             )
         self.events.send('drafts', first=0, last=len(self.state.frames) - 1)
+
+    def next_to_propose(self) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
+        """Find a doubt to propose something for, see :meth:`Proofreading.next_to_propose`."""
+        proofreading = self.proofreading
+        return None if proofreading is None else proofreading.next_to_propose(self._history)
 
     def forget_unused(self) -> None:
         """Forget gaps of earlier labels after many edits, once all poses are computed."""

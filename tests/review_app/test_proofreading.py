@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,6 +79,12 @@ def doubts(page: Page) -> dict[str, dict]:
     return {check['reason'].split(',')[0]: check for check in listed}
 
 
+def drafts_of(page: Page, frame: int) -> dict[str, dict]:
+    """Return the doubts that are drawn in a frame, by identifier."""
+    drafts = page.get('/poses', first=frame, last=frame)['drafts'].get(str(frame), [])
+    return {draft['id']: draft for draft in drafts}
+
+
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
@@ -99,6 +106,18 @@ def test_doubts_come_worst_first_with_proposals(proofread: Callable[[], Page]) -
     x, y = POSE[0] + [10 + 0.5 * JUMP, 5 + 3 * np.mean(np.sin([11 / 5, 13 / 5]))]
     assert draft['keypoints'] == [[pytest.approx(x, abs=0.01), pytest.approx(y, abs=0.01), 2, 0],
                                   [0, 0, 0, 0], [0, 0, 0, 0]]  # fmt: skip
+
+
+def test_joints_around_a_doubt_tell_a_proposal(proofread: Callable[[], Page]) -> None:
+    page, frame = proofread(), UNSURE[1]
+    doubt = doubts(page)['low score']
+    until = time.monotonic() + 60
+    while not (proposed := drafts_of(page, frame)[doubt['draft']]['keypoints'])[0][2]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    before, after = (page.joint(n, 0) for n in (UNSURE[0] - 1, UNSURE[-1] + 1))
+    # The method draws straight lines.
+    assert proposed[0][:2] == pytest.approx(np.mean([before, after], axis=0), abs=0.02)
 
 
 def test_an_accepted_place_is_written_and_nothing_else(
