@@ -264,14 +264,14 @@ class EditReader:
         doubt = self._asked_doubt()
         person, frames = doubt.track_id, doubt.frames
         if doubt.reason == 'people exchanged':
-            fields = {'one': person, 'other': doubt.other_id, 'last': frames[-1]}
-            return [{'do': 'swap_within', 'frame': frames[0], **fields}]
+            stretch = {'frame': frames[0], 'last': frames[-1]}
+            return [{'do': 'swap_within', 'one': person, 'other': doubt.other_id, **stretch}]
         if doubt.reason == 'sides exchanged':
             assert self.state.skeleton is not None
             flip = self.state.skeleton.flip_indices
             order = [m if k in doubt.joints else k for k, m in enumerate(flip)]
-            fields = {'frame': frames[0], 'last': frames[-1], 'order': order}
-            return [{'do': 'exchange', 'person': person, **fields}]
+            stretch = {'frame': frames[0], 'last': frames[-1]}
+            return [{'do': 'exchange', 'person': person, 'order': order, **stretch}]
         if not doubt.proposals:
             raise InputError('nothing is proposed here: drag the joints, or confirm them')
         names = {self._names[joint] for joint in doubt.joints} or {*self._names}

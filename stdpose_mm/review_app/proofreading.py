@@ -99,9 +99,8 @@ class Proofreading:
             for track_id in {*tracks, *self._checked}
             if not _same_labels(tracks.get(track_id, {}), self._checked.get(track_id, {}))
         }
-        near = {d.other_id for d in self._doubts.values() if d.track_id in changed}
-        near |= {d.track_id for d in self._doubts.values() if d.other_id in changed}
-        checked = {*changed, *near} - {None}
+        near = [_people_of(doubt) for doubt in self._doubts.values()]
+        checked = changed.union(*(people for people in near if people & changed))
         people = [label for i in sorted(checked & tracks.keys()) for label in tracks[i].values()]
         frames = tuple(VideoFrame(frame) for frame in range(len(self._state.frames)))
         labels = VideoLabels(self._labels.name, self._labels.skeleton, frames, tuple(people))
@@ -109,9 +108,7 @@ class Proofreading:
         # What the pictures have proposed stays.
         former = {name: self._doubts[name] for name in self._proposed & self._doubts.keys()}
         kept = {
-            name: doubt
-            for name, doubt in self._doubts.items()
-            if not {doubt.track_id, doubt.other_id} - {None} <= checked
+            name: doubt for name, doubt in self._doubts.items() if not _people_of(doubt) <= checked
         }
         found = {_name_of(doubt): doubt for doubt in doubts}
         everything = {**kept, **{name: former.get(name, found[name]) for name in found}}
@@ -248,8 +245,7 @@ class Proofreading:
         if edit['type'] not in ('accept_proposal', 'confirm'):
             return edit, None
         doubt = self._doubts.get(edit.get('draft', ''))
-        people = set() if doubt is None else {doubt.track_id, doubt.other_id} - {None}
-        if doubt is None or not people <= self._state.tracks.keys():
+        if doubt is None or not _people_of(doubt) <= self._state.tracks.keys():
             raise InputError('this doubt is answered already, go to another one')
         first, last = doubt.frames[0], doubt.frames[-1]
         named: Edit = {'person': doubt.track_id, 'last': last, 'reason': doubt.reason}  # type: ignore[typeddict-item]
@@ -316,6 +312,10 @@ def _trusted(
             joints = [*doubt.joints] or [*range(len(labels[frame].visibility))]
             labels[frame] = forget_joints(labels[frame], joints)
     return {frame: label for frame, label in labels.items() if label.has_joint}
+
+
+def _people_of(doubt: Doubt) -> set[int]:
+    return {doubt.track_id} if doubt.other_id is None else {doubt.track_id, doubt.other_id}
 
 
 def _same_labels(track: Mapping[int, PersonLabel], other: Mapping[int, PersonLabel]) -> bool:
