@@ -8,7 +8,7 @@ one of an exchanged side, does not pull.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -372,15 +372,13 @@ def _exchange_sides(
     is_better = np.min(tried, axis=0) < cost / 2
     times, people = (index[suspicious[is_better]] for index in rows)
     exchanged[best[is_better], times, people] = True
-    flipped = [
-        np.where(
-            exchanged.reshape(*exchanged.shape, *[1] * (array.ndim - 3)),
-            array[:, :, :, mirror],
-            array,
-        )
-        for array in (estimates.pixels, estimates.deviations)
-    ]
-    return replace(estimates, pixels=flipped[0], deviations=flipped[1]), exchanged
+    mirrored = estimates.pixels[:, :, :, mirror], estimates.deviations[:, :, :, mirror]
+    turned = exchanged[..., None]
+    return replace(
+        estimates,
+        pixels=np.where(turned[..., None], mirrored[0], estimates.pixels),
+        deviations=np.where(turned, mirrored[1], estimates.deviations),
+    ), exchanged
 
 
 def _calibration_variances(pinholes: _Pinholes, estimates: _Estimates) -> np.ndarray:
@@ -562,6 +560,32 @@ def _distance_apart(
     size = np.stack([np.broadcast_to(s[:, None], seen.shape)[seen] for s in sizes])
     # A point behind a camera is nobody.
     return float(np.median(np.nan_to_num(apart / size, nan=np.inf).max(axis=0)))
+
+
+def combine_views(
+    views: Sequence[View], propagate: Callable[[int, VideoLabels], VideoLabels]
+) -> tuple[list[VideoLabels], ScenePoses]:
+    """Let views help each other, and look for people in the views that have no labels of them.
+
+    Args:
+        views: The views; their labels have the same joints.
+        propagate: Propagates given labels in one of the views.
+
+    Returns:
+        See :func:`fuse_views`.
+    """
+    fused, scene = fuse_views(views, match_people(views))
+    borrowed = [borrow_labels(views, number, of_view) for number, of_view in enumerate(fused)]
+    if not any(labels.persons for labels in borrowed):
+        return fused, scene
+    completed = []
+    for number, (view, labels) in enumerate(zip(views, borrowed, strict=True)):
+        # What the pictures show of these people is evidence, too.
+        found = propagate(number, labels).persons if labels.persons else ()
+        persons = [p.with_source('propagated') if p.has_joint else p for p in found]
+        labels = view.labels.with_persons([*view.labels.persons, *persons])
+        completed.append(replace(view, labels=labels))
+    return fuse_views(completed, match_people(completed))
 
 
 def labelled_times(views: Sequence[View]) -> Counter[int]:
