@@ -114,7 +114,9 @@ def proofread(args: ProofreadResultOptions) -> None:
             time.sleep(args.wait)
             skeleton = project[0].state.skeleton
             assert skeleton is not None
-            truth = TruePoses(labels, JointMapping.by_meaning(skeleton, labels.skeleton))
+            mapping = JointMapping.by_meaning(skeleton, labels.skeleton)
+            assert mapping is not None
+            truth = TruePoses(labels, mapping)
             answers: Counter[str] = Counter()
             wrong_before, doubted = _count_wrong(client, truth), 0
             by_page, by_hand, placed, seen = [], 0.0, 0, set[str]()

@@ -6,6 +6,7 @@
     stdpose review clip.mp4 --skeleton coco
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
+    stdpose review cam1.mp4 cam2.mp4 cam3.mp4 --calibration calibration.toml
     stdpose review clip.mp4 --pose human --detector person
     stdpose review clip.mp4 --drafts poses.json
     stdpose review clip.mp4 result.h5 --proofread
@@ -78,6 +79,9 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
             identity until it is changed, what is doubtful comes first, and the page writes the
             result back in its format (default of --out: LABELS with _proofread in its name).
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
+        calibration: Calibrated cameras (TOML) of several videos of one scene, whose names hold the
+            cameras' names: the page shows two views side by side, and joints that two views have
+            are drafts in the others.
         target: Share of correct joints at which the page says that the result is good enough.
         host: Address of this machine to serve the page on; 0.0.0.0, all addresses, for a container
             whose port is published. Whoever has the token may edit, and nothing is encrypted:
@@ -110,6 +114,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     proofread: bool = option(False)
     as_given: float = option(0.8, type=fraction, metavar='S')
+    calibration: Path | None = option(metavar='FILE')
     target: float = option(0.95, type=fraction, metavar='SHARE')
     host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)
@@ -151,6 +156,7 @@ def review(options: ReviewCommandOptions) -> None:
     require_packages('the review page', 'starlette', 'uvicorn')
     skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.calibration import read_calibration
     from stdpose_mm.labelling.evidence.pose_results import PoseResults
     from stdpose_mm.review_app.drafts import DraftSources
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
@@ -170,6 +176,7 @@ def review(options: ReviewCommandOptions) -> None:
             reading=options.label_reading,
             recover=options.recover,
             read_only=options.read_only,
+            cameras=() if options.calibration is None else read_calibration(options.calibration),
             proofread=options.proofread,
             list_more=lambda opened: _list_inputs(replace(options), opened),
             say=lambda sentence: print(sentence, file=sys.stderr),

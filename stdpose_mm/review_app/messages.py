@@ -169,6 +169,25 @@ class SkeletonData(TypedDict):
     category: str
 
 
+class SceneVideo(TypedDict):
+    """A video of the same scene, by its number in the project, and the name of its camera."""
+
+    id: int
+    name: str
+
+
+class SceneLines(TypedDict):
+    """What a joint of a person in a frame of a video means in another video of the scene.
+
+    ``person`` is the person there. ``line`` are pixels there, on the curve of the points that the
+    joint's pixel may show; ``back`` the same in this video, if the joint is given there.
+    """
+
+    person: int | None
+    line: list[list[float]]
+    back: list[list[float]]
+
+
 class Video(Counts):
     """An open video; ``skeletons`` are the choices for an unlabelled one.
 
@@ -189,6 +208,7 @@ class Video(Counts):
     excerpt: list[int] | None
     method: str
     failed: str | None
+    views: list[SceneVideo]
     proofreading: bool
 
 

@@ -46,6 +46,7 @@ from .messages import (
 )
 from .pictures import PictureReader
 from .proofreading import Proofreading
+from .scene import Scene
 from .shown_poses import ShownPoses
 
 MAX_POSES = 600
@@ -67,6 +68,8 @@ class VideoReview:
         journal: The edits.
         out: File to which labels are saved.
         sources: Where drafts come from, if there are any.
+        scene: The scene of which it is a view, if its camera is calibrated.
+        number: Number of the video in the project.
         proofreading: The doubts about a result that is proofread; None for other labels.
 
     Raises:
@@ -81,8 +84,12 @@ class VideoReview:
         journal: Journal,
         out: Path,
         sources: DraftSources | None = None,
+        scene: Scene | None = None,
+        number: int = 0,
         proofreading: Proofreading | None = None,
     ) -> None:
+        self.scene = scene or Scene({})
+        self.number = number
         self.proofreading = proofreading
         self.propagator = propagator
         self.state = state
@@ -105,7 +112,13 @@ class VideoReview:
         self._history = EditHistory(propagator, state)
         self.shown = ShownPoses(propagator, state, are_labels=proofreading is not None)
         self.drafts = Drafts(
-            propagator, state, self.shown, self._history, self.lock, sources or DraftSources()
+            propagator,
+            state,
+            self.shown,
+            self._history,
+            self.lock,
+            sources or DraftSources(),
+            lambda: self.scene.drafts(number),
         )
         if labels is not None and proofreading is None:
             self.shown.show_file(labels)
@@ -120,6 +133,7 @@ class VideoReview:
             break
         self.shown.forget_edits()
         self.shown.sketch(self.shown.of)
+        self._publish()
         revision, network = journal.saves.get(path_fingerprint(out), (None, None))
         self.saved = -1 if revision is not None and network != self._network else revision
         """Revision of the labels in the output file; -1 if its poses differ from those shown now,
@@ -129,6 +143,10 @@ class VideoReview:
         change = self._history.perform(entry['steps'])
         self._history.commit(entry, change)
         self._show_change(change)
+
+    def _publish(self) -> None:
+        """Tell the other views of the scene which labels there are."""
+        self.scene.publish(self.number, self.state.skeleton, self.state.tracks)
 
     @property
     def revision(self) -> int:
@@ -196,6 +214,7 @@ class VideoReview:
                 'excerpt': None if self.is_whole else [self.excerpt[0], self.excerpt[-1]],
                 'method': self.propagator.method,
                 'failed': self.failed,
+                'views': self.scene.others(self.number),
                 'proofreading': self.proofreading is not None,
                 **self._history.counts(),
             }
@@ -290,6 +309,7 @@ class VideoReview:
                 'warnings': [
                     *report.warnings,
                     *map(LabelWarning, self.propagator.evidence_warnings(self.state)),
+                    *self.scene.warnings(self.number),
                 ],
                 **self._history.counts(),
             }
@@ -370,6 +390,7 @@ class VideoReview:
                 self._history.roll_back(change)
                 raise
             self._history.commit(entry, change)
+            self._publish()
             self.failed = None
             touched = [[frames.start, frames.stop - 1] for frames in self._show_change(change)]
             self.shown.sketch(change.people)
@@ -543,10 +564,13 @@ class VideoReview:
             for frame in self.drafts.planned
             for person in people
         ]
+        located = self.scene.drafts(self.number)
         return [
             place
             for place in [*planned, *self.guidance.report.suggestions]
             if place['frame'] in self.excerpt
+            # What two other views see needs no label by hand.
+            and all(draft.person != place['person'] for draft in located.get(place['frame'], []))
             and (place['person'] is None or self.shown.can_label(place['person'], place['frame']))
         ]
 

@@ -13,6 +13,7 @@ import {
 } from './navigation.js';
 import { goTo, markExcerpt, openVideo, playback, timeline } from './open_video.js';
 import { toggle } from './panels.js';
+import { exchangeViews, showNextCamera } from './second_view.js';
 import { drafts, light, onError, placing, queue, submit, view } from './stage.js';
 import { choose, state, store } from './state.js';
 import { NEXT_TRACE } from './traces.js';
@@ -112,6 +113,7 @@ export const BINDINGS = {
     ['Ctrl+S', 'write the labels', { 'Ctrl+s': (event) => event.repeat || state.saving || save() }],
     ['Ctrl+E', 'export', { 'Ctrl+e': () => showExport(store, queue, onError) }],
     ['Shift+L', 'learn from the labels, stop learning', { 'Shift+l': learn }],
+    ['Shift+V Shift+C', 'another camera beside the picture, or none; exchange the two', { 'Shift+v': showNextCamera, 'Shift+c': exchangeViews }],
     ['PgUp PgDn', 'previous, next video', { PageUp: () => openNeighbour(-1), PageDown: () => openNeighbour(1) }],
     ['L', 'videos of the project', { l: () => showProject(store, openVideo, onError) }],
     ['?', 'this help', { '? F1': () => byId('help').showModal() }],
