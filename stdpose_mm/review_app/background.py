@@ -43,12 +43,17 @@ class _Run(WorkProgress):
         meanwhile: Called again and again during the work.
         measures: Whether it measures accuracy. Such a run outlives edits, and pages do not show its
             progress.
+        is_quiet: Whether pages do not show its progress.
     """
 
     def __init__(
-        self, review: VideoReview, meanwhile: Callable[[], None], measures: bool = False
+        self,
+        review: VideoReview,
+        meanwhile: Callable[[], None],
+        measures: bool = False,
+        is_quiet: bool = False,
     ) -> None:
-        events = None if measures else review.events
+        events = None if measures or is_quiet else review.events
         super().__init__(events, 'progress', len(review.state.frames))
         self.review = review
         self.measures = measures
@@ -269,12 +274,12 @@ class BackgroundWorker:
                 return False
             name, doubt, labels = job
             within = range(doubt.frames[0], doubt.frames[-1] + 1)
-            run = _Run(review, lambda: None, measures=True)
+            run = _Run(review, lambda: None, is_quiet=True)
             state = review.propagator.init_state(
                 review.state.frames, skeleton=review.state.skeleton
             )
             state.tracks = {doubt.track_id: labels}
-        poses: list[PersonLabel] = []
+        poses: list[PersonLabel] | None = [] if not labels else None
         with self._running(run):
             if labels:
                 people = [doubt.track_id]

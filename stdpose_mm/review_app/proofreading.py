@@ -45,7 +45,7 @@ _WORDS = {
 _OF_PEOPLE = ('people exchanged', 'sides exchanged', 'doubled')
 """Doubts that another place of a joint does not answer."""
 
-AROUND, LONGEST = 3, 60
+AROUND, LONGEST = 3, 12
 """Frames on each side of a doubt that tell its joints, and most frames of a doubt."""
 
 _COLUMNS = ('frame', 'person', 'joint', 'from_x', 'from_y', 'from_score', 'to_x', 'to_y')
@@ -178,10 +178,16 @@ class Proofreading:
                 return name, doubt, _trusted(self._state.tracks[doubt.track_id], frames, near)
         return None
 
-    def propose(self, name: str, poses: Collection[PersonLabel]) -> None:
-        """Propose the poses that pictures tell for a doubt; joints without a place stay."""
+    def propose(self, name: str, poses: Collection[PersonLabel] | None) -> None:
+        """Propose the poses that pictures tell for a doubt; joints without a place stay.
+
+        Args:
+            name: The doubt.
+            poses: The poses; None if an edit has interrupted the search for them.
+        """
         doubt = self._doubts.get(name)
-        if doubt is None:
+        if doubt is None or poses is None:
+            self._proposed.discard(name)
             return
         track, proposals = self._state.tracks.get(doubt.track_id, {}), []
         for pose in poses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.cli.main import main
 from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+from support.label_documents import DOCUMENTS
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, access_to
 
 JUMP, EXCHANGED, UNSURE = 12, range(20, 25), range(30, 33)
@@ -207,3 +210,15 @@ def test_edits_of_whole_poses_keep_scores_and_digits(
     after = lines(Path(page.post('/save', {}).json()['file']))
     changed = [n - 3 for n, line in enumerate(lines(result)) if line != after[n]]
     assert changed == [*EXCHANGED]
+
+
+def test_nothing_is_opened_that_cannot_be_written_back(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['review', str(video), '--proofread', '--no-browser']) == 2
+    assert 'needs a result, give its file after the video' in capsys.readouterr().err
+    path = tmp_path / 'landmarks.json'
+    path.write_text(json.dumps(DOCUMENTS['mediapipe']))
+    assert main(['review', str(video), str(path), '--proofread', '--no-browser']) == 2
+    assert 'mediapipe, which cannot be written back: convert it' in capsys.readouterr().err
+    assert {*tmp_path.iterdir()} == {path}

@@ -64,6 +64,9 @@ LEAST_LIMB = 0.02
 MIN_SHARE = 0.8
 """Minimum share of a person's labels that have a joint that is missing in others."""
 
+LOW_SCORE = 0.2
+"""Doubt that a score of 0 adds: networks that score low everywhere must not hide what is wrong."""
+
 FLOW_DISTANCE = 0.1
 """Distance from where optical flow carries a joint from both neighbouring frames, as a share of the
 pose's size."""
@@ -204,7 +207,8 @@ def _low_scores(tracks: Tracks, min_score: float) -> Iterator[Doubt]:
         for joint, of_joint in enumerate(scores.T):
             for run in runs_of(of_joint < min_score):
                 frames = tuple(label.frame_index for label in labels[run])
-                size = 1 - 0.5 * max(float(of_joint[run].min()), 0.0) / min_score
+                lack = 1 - max(float(of_joint[run].min()), 0.0) / min_score
+                size = 0.5 + LOW_SCORE * lack
                 yield Doubt(frames, track_id, 'low score', size, (joint,))
 
 
