@@ -251,12 +251,17 @@ class DenseJob(VideoJob[DenseOptions]):
         return [*self.label_files, video]
 
     @property
+    def has_record(self) -> bool:
+        """Whether a record tells that the video is finished, so that edited outputs are refused."""
+        return self.is_listed
+
+    @property
     def replaced_outputs(self) -> list[PathLike]:
         """The outputs whose earlier versions are kept if somebody has edited them.
 
-        For one of several videos there are none, since edited outputs are refused.
+        For a video with a record there are none, since edited outputs are refused.
         """
-        outputs = [] if self.is_listed else self.file_outputs
+        outputs = [] if self.has_record else self.file_outputs
         return [output.path for output in outputs if output.path is not None]
 
     @property

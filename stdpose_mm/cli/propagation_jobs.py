@@ -198,6 +198,10 @@ class PropagateJob(DenseJob[PropagateOptions]):
         return self.outputs.get('report')
 
     @property
+    def has_record(self) -> bool:
+        return super().has_record and self.options.calibration is None
+
+    @property
     def file_outputs(self) -> list[Output]:
         outputs = super().file_outputs
         if self.report is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.calibration import require_size
 from stdpose_mm.io.disk.output_guards import Output, guard_outputs
+from stdpose_mm.io.disk.outputs import keep_edited
 from stdpose_mm.text import counted
 
 from .jobs import make_jobs
@@ -28,7 +29,6 @@ from .propagation_jobs import (
 
 if TYPE_CHECKING:
     from stdpose_mm.apis.propagation_state import PropagationState
-    from stdpose_mm.labelling.evidence.views import View
     from stdpose_mm.structures import VideoLabels
 
 _SAME_RATE = 0.01
@@ -90,8 +90,8 @@ def _propagate_session(
     """Propagate the labels of one session and write its outputs."""
     from stdpose_mm.io.labels.tables import write_scene
     from stdpose_mm.labelling.evidence.views import (
-        borrow_labels,
-        fuse_views,
+        View,
+        combine_views,
         guess_unit,
         labelled_times,
         match_people,
@@ -100,21 +100,20 @@ def _propagate_session(
 
     filled = _fill_videos(options, session, jobs, models)
     scene_file = _scene_file(options, session)
-    views = _views_of(options, filled, starts)
-    people = match_people(views)
-    for sentence in view_warnings(views, people):
+    cameras = [options.cameras[job.listed.video].camera for job in jobs]
+    pairs = zip(cameras, filled, strict=True)
+    views = [View(camera, video.dense, starts[camera.name]) for camera, video in pairs]
+    for sentence in view_warnings(views, match_people(views)):
         print(f'{session}: {sentence}', file=sys.stderr)
-    fused, scene = fuse_views(views, people)
-    borrowed = [borrow_labels(views, number, of_view) for number, of_view in enumerate(fused)]
-    if any(labels.persons for labels in borrowed):
-        # What the pictures of these views show is evidence, too.
-        filled = [
-            _fill_borrowed(video, labels, models) if labels.persons else video
-            for video, labels in zip(filled, borrowed, strict=True)
-        ]
-        views = _views_of(options, filled, starts)
-        fused, scene = fuse_views(views, match_people(views))
-    write_scene(scene, scene_file, filled[0].frames.fps or 1, guess_unit(views))
+
+    def propagate(number: int, labels: VideoLabels) -> VideoLabels:
+        job = jobs[number]
+        state = job.init_state(models.propagator, filled[number].frames, labels)
+        return _fill(job, models, state).dense
+
+    fused, scene = combine_views(views, propagate)
+    with keep_edited(options.cache_folder, scene_file):
+        write_scene(scene, scene_file, filled[0].frames.fps or 1, guess_unit(views))
     times = labelled_times(views)
     for video, view, dense in zip(filled, views, fused, strict=True):
         job = video.job
@@ -130,22 +129,10 @@ def _propagate_session(
         if result.problems:
             raise InputError('; '.join(result.problems))
     if not options.quiet:
-        known = (scene.views > 1).mean()
         print(
             f'{scene_file}: {counted(len(scene.people), scene.skeleton.category)} in space, '
-            f'{known:.0%} of the joints seen by two cameras or more'
+            f'{(scene.views > 1).mean():.0%} of the joints seen by two cameras or more'
         )
-
-
-def _views_of(
-    options: PropagateOptions, filled: Sequence[FilledVideo], starts: Mapping[str, int]
-) -> list[View]:
-    """Return the poses of videos as views of one scene."""
-    from stdpose_mm.labelling.evidence.views import View
-
-    cameras = [options.cameras[video.job.listed.video].camera for video in filled]
-    pairs = zip(cameras, filled, strict=True)
-    return [View(camera, video.dense, starts[camera.name]) for camera, video in pairs]
 
 
 def _fill(job: PropagateJob, models: PropagationModels, state: PropagationState) -> FilledVideo:
@@ -156,16 +143,6 @@ def _fill(job: PropagateJob, models: PropagationModels, state: PropagationState)
     with FrameProgress(len(state.frames), num_parts, job.options.quiet) as bar:
         filled = fill_video(job, models, state, bar)
     return replace(filled, dense=calibrate_scores(filled.dense, job.options.method))
-
-
-def _fill_borrowed(
-    video: FilledVideo, labels: VideoLabels, models: PropagationModels
-) -> FilledVideo:
-    """Propagate the labels of people whom only other views have labels of."""
-    state = video.job.init_state(models.propagator, video.frames, labels)
-    dense = _fill(video.job, models, state).dense
-    persons = [p.with_source('propagated') if p.has_joint else p for p in dense.persons]
-    return replace(video, dense=video.dense.with_persons([*video.dense.persons, *persons]))
 
 
 def _fill_videos(

@@ -77,6 +77,15 @@ def test_given_joints_are_written_to_the_digit(run, session):
             np.testing.assert_array_equal(given.keypoints, written.keypoints)
 
 
+def test_an_edited_output_is_kept_beside_the_new_one(run, session):
+    run()
+    out = session.parent / 'out'
+    (out / 'c.json').write_text('{"edited": true}')
+    _, _, errors = run()
+    assert any('c.json' in line and 'kept' in line for line in errors)
+    assert any('edited' in path.read_text() for path in out.glob('c*') if path.name != 'c.json')
+
+
 def test_labels_at_other_times_complete_each_other(run, session):
     for name, frames in (('a', (0, 3)), ('b', (0, 1, 3))):
         labels = read_labels(session / f'{name}.json')

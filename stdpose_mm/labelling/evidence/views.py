@@ -8,7 +8,7 @@ one of an exchanged side, does not pull.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -562,6 +562,35 @@ def _distance_apart(
     size = np.stack([np.broadcast_to(s[:, None], seen.shape)[seen] for s in sizes])
     # A point behind a camera is nobody.
     return float(np.median(np.nan_to_num(apart / size, nan=np.inf).max(axis=0)))
+
+
+def combine_views(
+    views: Sequence[View], propagate: Callable[[int, VideoLabels], VideoLabels]
+) -> tuple[list[VideoLabels], ScenePoses]:
+    """Let views help each other, and look for people in the views that have no labels of them.
+
+    Args:
+        views: The views; their labels have the same joints.
+        propagate: Propagates given labels in one of the views.
+
+    Returns:
+        See :func:`fuse_views`.
+    """
+    fused, scene = fuse_views(views, match_people(views))
+    completed = []
+    for number, view in enumerate(views):
+        borrowed = borrow_labels(views, number, fused[number])
+        # What the pictures show of these people is evidence, too.
+        found = propagate(number, borrowed).persons if borrowed.persons else ()
+        persons = [p.with_source('propagated') if p.has_joint else p for p in found]
+        labels = view.labels.with_persons([*view.labels.persons, *persons])
+        completed.append(replace(view, labels=labels))
+    if all(
+        len(c.labels.persons) == len(v.labels.persons)
+        for c, v in zip(completed, views, strict=True)
+    ):
+        return fused, scene
+    return fuse_views(completed, match_people(completed))
 
 
 def labelled_times(views: Sequence[View]) -> Counter[int]:
