@@ -119,7 +119,9 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
         *videos, last = self.inputs
         if not videos or shows_frames(last) or read_inputs([last]).several:
             return read_inputs(self.inputs)
-        return replace(read_inputs(videos), labels=Path(last))
+        # Another camera may have no labels yet.
+        needs_labels = self.calibration is None
+        return replace(read_inputs(videos), labels=Path(last), needs_labels=needs_labels)
 
     @property
     def uses_device(self) -> bool:
