@@ -578,4 +578,10 @@ def _describe(draft: Draft, person: int | None) -> DraftPose:
     columns = [pose.visibility[:, None], draft.scores[:, None].round(3)]
     points = np.concatenate([pose.keypoints.round(SHOWN_DECIMALS), *columns], axis=1)
     box = person_box(pose).round(SHOWN_DECIMALS)
-    return {'id': draft.id, 'person': person, 'keypoints': points.tolist(), 'box': box.tolist()}
+    return {
+        'id': draft.id,
+        'person': person,
+        'keypoints': points.tolist(),
+        'box': box.tolist(),
+        'reason': None,
+    }

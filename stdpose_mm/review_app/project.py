@@ -11,6 +11,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 
+import numpy as np
+
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
@@ -18,18 +20,21 @@ from stdpose_mm.io.calibration import pair_videos, require_size
 from stdpose_mm.io.disk.outputs import learned_network
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels.label_reading import LabelReading
+from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.labelling.review import label_warnings
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.camera import Camera
 from stdpose_mm.structures.propagated_labels import accept_predictions
+from stdpose_mm.tracking import assign_track_ids
 
 from .background import BackgroundWorker
 from .drafts import DraftSources
 from .journal import LABEL_FILE, Journal, same_labels
 from .learning import ProjectLearner
 from .messages import ExportFormat, ListedVideo, Project, SkeletonData, VideoState, sentence_of
+from .proofreading import Proofreading, as_estimates
 from .scene import Scene
 from .video_review import VideoReview, describe_skeleton
 
@@ -75,6 +80,7 @@ class ReviewOptions:
             learns from the labels.
         drafts: Where drafts of poses come from.
         cameras: The calibrated cameras of the videos, by the names of which they are found.
+        proofread: Whether the label files are results, whose poses are corrected and written back.
     """
 
     target: float = 0.95
@@ -90,6 +96,7 @@ class ReviewOptions:
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
     cameras: Sequence[Camera] = ()
+    proofread: bool = False
 
 
 def open_review(
@@ -115,6 +122,10 @@ def open_review(
     with ExitStack() as stack:
         journal = Journal(inputs.project, decided_by, options.recover, options.read_only)
         stack.callback(journal.close)
+        if options.proofread:
+            review = _open_proofreading(inputs, frames, journal, propagator, options)
+            stack.pop_all()
+            return review
         labels = _starting_labels(inputs, frames, journal, options)
         state = propagator.init_state(
             frames,
@@ -139,6 +150,51 @@ def open_review(
         if labels is not None:
             journal.keep(labels, frames.size)
         stack.pop_all()
+    return review
+
+
+def _open_proofreading(
+    inputs: ReviewInputs,
+    frames: FrameSource,
+    journal: Journal,
+    propagator: VideoPosePropagator,
+    options: ReviewOptions,
+) -> VideoReview:
+    """Open a result, all poses of which are labels; only edits are in the journal.
+
+    Raises:
+        InputError: If it cannot be read or written back, or has no poses.
+    """
+    result = inputs.files.labels
+    if result is None:
+        raise InputError('--proofread needs a result, give its file after the video')
+    read = options.reading.load(inputs.files, frames)
+    labels = assign_track_ids(options.reading.match(read, frames))
+    if not any(person.has_joint for person in labels.persons):
+        raise InputError(f'{result} has no poses to proofread, give a result')
+    pairs = zip(read.persons, labels.persons, strict=True)
+    if any(not np.array_equal(p.keypoints, other.keypoints) for p, other in pairs):
+        raise InputError(
+            f'{result} was made at another size than {frames.name}, so its poses cannot be written '
+            'back: give the video of that size'
+        )
+    labels = as_estimates(labels)
+    state = propagator.init_state(frames, skeleton=labels.skeleton)
+    rewriter = LabelRewriter(result, labels, frames.size)
+    proofreading = Proofreading(rewriter, labels, state, frames.size)
+    review = VideoReview(
+        propagator,
+        state,
+        labels,
+        journal,
+        inputs.out,
+        options.drafts,
+        proofreading=proofreading,
+    )
+    for note in journal.notes:
+        options.say(note)
+    if not options.read_only:
+        review.require_own_output()
     return review
 
 

@@ -22,6 +22,10 @@ import { NEXT_TRACE } from './traces.js';
 function acceptAndGoOn(event) {
   // A key that is held down, or is faster than the pictures, accepts nothing unseen.
   if (event.repeat || state.shown !== state.frame) return;
+  if (state.video?.proofreading) {
+    if (accept() !== false) goToDoubt();
+    return;
+  }
   const pose = currentPose();
   const draft = drafts.current;
   const isDone = !draft && pose?.source === 'given' && !pose.sources.includes('p');
@@ -44,7 +48,7 @@ export const BINDINGS = {
     ['[ ]', 'previous, next given frame', { '[ Ctrl+ArrowLeft': goToGivenBefore, '] Ctrl+ArrowRight': goToGivenAfter }],
     ['Space', 'next frame in doubt, worst first', { Space: goToDoubt }],
     ['N', 'next frame to label', { n: goToLabel }],
-    ['Y', 'next frame with drafts', { y: goToDrafts }],
+    ['Y', 'next frame with drafts; in proofreading: right as it is, and the next doubt', { y: goToDrafts }],
     ['M', 'middle of the gap', { m: goToMiddleOfGap }],
     ['Home End', 'first, last frame', { Home: () => goTo(0), End: () => goTo(Infinity) }],
     ['F', 'type a frame number', { f: () => byId('frame-field').select() }],
