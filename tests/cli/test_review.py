@@ -79,6 +79,7 @@ def test_shows_what_propagate_writes_with_the_same_network(
         ('--drafts none.json', 'the poses none.json do not exist'),
         ('--drafts labels.json --out labels.json', 'is also given as --drafts'),
         ('--det-checkpoint weights.pth', 'give --detector'),
+        ('--proofread --calibration a.toml', 'give labels without --proofread'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

@@ -372,15 +372,13 @@ def _exchange_sides(
     is_better = np.min(tried, axis=0) < cost / 2
     times, people = (index[suspicious[is_better]] for index in rows)
     exchanged[best[is_better], times, people] = True
-    flipped = [
-        np.where(
-            exchanged.reshape(*exchanged.shape, *[1] * (array.ndim - 3)),
-            array[:, :, :, mirror],
-            array,
-        )
-        for array in (estimates.pixels, estimates.deviations)
-    ]
-    return replace(estimates, pixels=flipped[0], deviations=flipped[1]), exchanged
+    mirrored = estimates.pixels[:, :, :, mirror], estimates.deviations[:, :, :, mirror]
+    turned = exchanged[..., None]
+    return replace(
+        estimates,
+        pixels=np.where(turned[..., None], mirrored[0], estimates.pixels),
+        deviations=np.where(turned, mirrored[1], estimates.deviations),
+    ), exchanged
 
 
 def _calibration_variances(pinholes: _Pinholes, estimates: _Estimates) -> np.ndarray:
@@ -577,19 +575,16 @@ def combine_views(
         See :func:`fuse_views`.
     """
     fused, scene = fuse_views(views, match_people(views))
+    borrowed = [borrow_labels(views, number, of_view) for number, of_view in enumerate(fused)]
+    if not any(labels.persons for labels in borrowed):
+        return fused, scene
     completed = []
-    for number, view in enumerate(views):
-        borrowed = borrow_labels(views, number, fused[number])
+    for number, (view, labels) in enumerate(zip(views, borrowed, strict=True)):
         # What the pictures show of these people is evidence, too.
-        found = propagate(number, borrowed).persons if borrowed.persons else ()
+        found = propagate(number, labels).persons if labels.persons else ()
         persons = [p.with_source('propagated') if p.has_joint else p for p in found]
         labels = view.labels.with_persons([*view.labels.persons, *persons])
         completed.append(replace(view, labels=labels))
-    if all(
-        len(c.labels.persons) == len(v.labels.persons)
-        for c, v in zip(completed, views, strict=True)
-    ):
-        return fused, scene
     return fuse_views(completed, match_people(completed))
 
 
