@@ -42,7 +42,7 @@ from .options import (
     PropagatorOptions,
     note_network_downloads,
 )
-from .parser import argument, option
+from .parser import Need, argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = '127.0.0.1'
 JOURNAL_SUFFIX = '.review.jsonl'
+_NO_PROOFREADING = Need('labels without --proofread', lambda options: not options.proofread)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     proofread: bool = option(False)
     as_given: float = option(0.8, type=fraction, metavar='S')
-    calibration: Path | None = option(metavar='FILE')
+    calibration: Path | None = option(metavar='FILE', needs=_NO_PROOFREADING)
     target: float = option(0.95, type=fraction, metavar='SHARE')
     host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)
@@ -125,7 +126,9 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
         *videos, last = self.inputs
         if not videos or shows_frames(last) or read_inputs([last]).several:
             return read_inputs(self.inputs)
-        return replace(read_inputs(videos), labels=Path(last))
+        # Another camera may have no labels yet.
+        needs_labels = self.calibration is None
+        return replace(read_inputs(videos), labels=Path(last), needs_labels=needs_labels)
 
     @property
     def uses_device(self) -> bool:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from stdpose_mm.datasets.synthetic import ClipSettings, MultiViewClip, generate_views, views
+from stdpose_mm.datasets.synthetic.clip import LABELLED
+from stdpose_mm.datasets.synthetic.scene import JOINT_POINTS, SUBFRAMES
 from stdpose_mm.errors import InputError
 
 SMALL = ClipSettings(frames=2, width=96, height=72, people=(2, 2))
@@ -49,6 +51,21 @@ def test_two_people_change_sides_for_every_camera(monkeypatch):
     apart = np.diff(np.nanmean(joints[..., :2], axis=2), axis=0)[0]
     assert np.ptp(np.unwrap(np.arctan2(*apart.T))) > np.pi
     assert np.linalg.norm(apart, axis=1).min() > 0.3
+
+
+def test_what_is_nearer_to_a_camera_is_drawn_in_front(monkeypatch):
+    scenes = []
+    monkeypatch.setattr(views, 'record', lambda rng, scene, *more: scenes.append(scene))
+    generated = generate_views(0, 3, ClipSettings(frames=2, people=(2, 2)))
+    middle, joints = SUBFRAMES // 2, generated.joints[:, 0][:, LABELLED]
+    for camera, scene in zip(generated.cameras, scenes, strict=True):
+        # All cameras look at the middle of the scene.
+        away = joints @ ((0, 0, 0.95) - camera.centre)
+        for person, geometry in enumerate(scene.people):
+            depth = geometry.depth[middle, JOINT_POINTS]
+            assert np.corrcoef(depth, away[person])[0, 1] > 0.9
+        order = np.argsort([depth[middle] for depth in scene.depths])
+        assert order.tolist() == np.argsort(away.mean(axis=1)).tolist()
 
 
 def test_a_single_camera_is_refused():
