@@ -137,7 +137,7 @@ def collect_training_gaps(
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
         window_maps = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
-        for gap, tracks in follow_joints(frames, gaps, flow):
+        for gap, tracks in follow_joints(frames, gaps, flow, one_way=True):
             heatmaps = [window_maps[gap]] if gap in window_maps else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)

@@ -11,11 +11,14 @@ Files that were fetched are used without a connection. See docs/guide/own_networ
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.disk.atomic import write_text
 from stdpose_mm.text import counted
 
 from .command import Command
@@ -39,7 +42,7 @@ class NetworksOptions:
     Args:
         action: List the networks, fetch the files of some, or compare those on this machine with
             what was published or, where no SHA-256 is known, with what was first used, and measure
-            how long each takes for a picture.
+            how long each takes for a picture, which the list then says.
         names: Names of networks to fetch; ``all`` stands for all but those of MMPose's model zoo.
     """
 
@@ -86,12 +89,14 @@ def _show(names: list[str]) -> None:
         aliases = ', '.join(alias for alias in others if networks[alias.lower()] == network)
         path = network.path
         size = f'{path.stat().st_size / 1e6:.1f} MB here' if path.is_file() else ''
-        fields = (aliases, network.dataset, network.size, size, network.kind, name)
+        record = _time_record(network)
+        time_here = record.read_text('utf-8', 'replace').strip() if record.is_file() else ''
+        fields = (aliases, network.dataset, network.size, size, time_here, network.kind, name)
         rows.append((*fields, mark_non_commercial(network.trained_on)))
     rows.sort(key=lambda row: not row[0])
-    header = ('alias', 'joints', 'height x width', 'file', 'kind', 'name', 'trained on')
+    header = ('alias', 'joints', 'height x width', 'file', 'picture', 'kind', 'name', 'trained on')
     for row in [header, *rows]:
-        print('{:<20} {:<20} {:<14} {:<13} {:<6} {:<16} {}'.format(*row))
+        print('{:<20} {:<20} {:<14} {:<13} {:<9} {:<6} {:<16} {}'.format(*row))
     print(_TERMS)
 
 
@@ -117,17 +122,25 @@ def _check(names: list[str]) -> None:
         try:
             # This compares a file that is here with the published one.
             network.fetch()
-            milliseconds = _measure(network)
+            milliseconds = f'{_measure(network):.1f} ms'
         except InputError as error:
             wrong.append(str(error))
         else:
+            # A folder that others prepared may be read-only.
+            with suppress(InputError):
+                write_text(_time_record(network), f'{milliseconds}\n')
             print(
-                f'{network.names[0]}: {network.path} is as published, {milliseconds:.1f} ms for a '
+                f'{network.names[0]}: {network.path} is as published, {milliseconds} for a '
                 'picture of 1280x720 with one person',
                 flush=True,
             )
     if wrong:
         raise InputError('; '.join(wrong))
+
+
+def _time_record(network: Any) -> Path:
+    """Return the file beside a network that holds its time on this machine, once measured."""
+    return network.path.with_suffix('.ms')
 
 
 def _measure(network: Any) -> float:

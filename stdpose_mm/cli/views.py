@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.calibration import require_size
 from stdpose_mm.io.disk.output_guards import Output, guard_outputs
 from stdpose_mm.io.disk.outputs import keep_edited
 from stdpose_mm.text import counted
@@ -162,12 +163,7 @@ def _fill_videos(
     opened = [job.open_video() for job in jobs]
     for job, frames in zip(jobs, opened, strict=True):
         camera = options.cameras[job.listed.video].camera
-        if frames.size != camera.size:
-            raise InputError(
-                f'{job.files.video} has pictures of {frames.size[0]}x{frames.size[1]} pixels, but '
-                f'the camera {camera.name} was calibrated with {camera.size[0]}x{camera.size[1]}: '
-                'give the video as it was calibrated'
-            )
+        require_size(camera, job.files.video, frames.size)
     rates = [frames.fps for frames in opened if frames.fps]
     if rates and max(rates) > (1 + _SAME_RATE) * min(rates):
         raise InputError(

@@ -101,6 +101,19 @@ def _matrix(table: Record, name: str) -> np.ndarray:
     return np.stack(rows)
 
 
+def require_size(camera: Camera, video: Path, size: tuple[int, int]) -> None:
+    """Refuse a video whose pictures have another size than those of its camera.
+
+    Raises:
+        InputError: If they have.
+    """
+    if size != camera.size:
+        raise InputError(
+            f'{video} has pictures of {size[0]}x{size[1]} pixels, but the camera {camera.name} was '
+            f'calibrated with {camera.size[0]}x{camera.size[1]}: give it as it was calibrated'
+        )
+
+
 class CameraVideo(NamedTuple):
     """The camera of a video, and the session of which the video is a view."""
 

@@ -26,6 +26,9 @@ _GRADIENT_WEIGHT = 30.0
 """Weight of the gradient term in DIS's refinement; OpenCV's default is 10. A larger weight follows
 edges rather than brightness; chosen on training clips of JHMDB, see research/docs/real_clips.md."""
 
+_INVERSION_STEPS = 5
+"""Fixed-point steps to go against a flow, which is smooth: each divides the error by its slope."""
+
 _MIN_SIDE = 16
 """Pixels; DIS fails on sides of less than 12."""
 
@@ -65,14 +68,23 @@ class DISFlow:
         max_side: Larger side in pixels of the pictures that flow is computed on.
         finest_scale: How often these pictures are halved for the finest level of the flow, which is
             then enlarged. 2 takes a quarter of the time of 1.
+        descents: Steps by which each patch is moved on each level.
+        refinements: Steps by which the field of each level is refined.
     """
 
     # With the few rows of small pictures OpenCV hardly uses more threads.
     single_threaded = True
 
-    def __init__(self, max_side: int = 640, finest_scale: int = 1) -> None:
+    def __init__(
+        self,
+        max_side: int = 640,
+        finest_scale: int = 1,
+        descents: int = 25,
+        refinements: int = 5,
+    ) -> None:
         self.max_side = max_side
         self.finest_scale = finest_scale
+        self.descents, self.refinements = descents, refinements
 
     def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w] uint8."""
@@ -80,7 +92,8 @@ class DISFlow:
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
-        estimator = _DIS_ESTIMATORS.of_shape(self.finest_scale, source.shape)
+        settings = self.finest_scale, self.descents, self.refinements
+        estimator = _DIS_ESTIMATORS.of_shape(source.shape, *settings)
         return estimator.calc(source, target, None)
 
 
@@ -94,7 +107,9 @@ class _DISEstimators(local):
         self.of_shape = lru_cache(maxsize=16)(_build_dis_estimator)
 
 
-def _build_dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
+def _build_dis_estimator(
+    shape: tuple[int, ...], finest_scale: int, descents: int, refinements: int
+) -> Any:
     """Build OpenCV's estimator for pictures of one shape."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     # OpenCV halves pictures at most until they have this size. Given a larger finest scale, it
@@ -102,6 +117,8 @@ def _build_dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
     patch = estimator.getPatchSize()
     coarsest = min(log2(max(shape) / (4 * patch)) + 0.5, log2(min(shape) / patch))
     estimator.setFinestScale(max(0, min(finest_scale, int(coarsest))))
+    estimator.setGradientDescentIterations(descents)
+    estimator.setVariationalRefinementIterations(refinements)
     estimator.setVariationalRefinementGamma(_GRADIENT_WEIGHT)
     return estimator
 
@@ -227,6 +244,20 @@ def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.
     """
     reduced = ((points + 0.5) * scale - 0.5).reshape(-1, 2)
     return points + (sample_bilinear(field, reduced) / scale).reshape(points.shape)
+
+
+def move_points_back(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Find the points from which a flow comes to some points.
+
+    Args:
+        points: [..., 2] x, y in full pixels.
+        field: [h, w, 2] flow in reduced pixels.
+        scale: Reduced pixels per full pixel, along x and y.
+    """
+    origins = points
+    for _ in range(_INVERSION_STEPS):
+        origins = points - (move_points(origins, field, scale) - origins)
+    return origins
 
 
 def blend_weights(forward: np.ndarray, backward: np.ndarray, size: float) -> np.ndarray:

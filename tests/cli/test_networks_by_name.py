@@ -129,9 +129,14 @@ def test_networks_are_fetched_beforehand_and_checked(
     assert run_main(networks.main, *fetch) == (0, printed, [])
     files = [Path(line.partition(': ')[2]) for line in printed.splitlines()]
     assert [file.suffix for file in files] == ['.onnx', '.onnx']
+    size = f'{files[0].stat().st_size / 1e6:.1f} MB here'
+    assert re.search(f'{size} +ONNX   face-t ', run_main(networks.main)[1])
     code, printed, _ = run_main(networks.main, 'check')
-    assert (code, len(re.findall(r' is as published, \d+\.\d ms for', printed))) == (0, 2)
-    assert f'{files[0].stat().st_size / 1e6:.1f} MB here' in run_main(networks.main)[1]
+    times = re.findall(r' is as published, (\d+\.\d ms) for', printed)
+    assert (code, len(times)) == (0, 2)
+    listed = run_main(networks.main)[1]
+    for name, milliseconds in zip(('face-t', 'person-t'), times, strict=True):
+        assert re.search(f' MB here +{re.escape(milliseconds)} +ONNX   {name} ', listed)
     files[1].write_bytes(b'damaged')
     code, printed, (error,) = run_main(networks.main, 'check')
     assert (code, printed.count(' is as published, ')) == (2, 1)

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.tracking.optical_flow import DISFlow, RAFTFlow, region_around, scale_picture
+from stdpose_mm.tracking.optical_flow import (
+    DISFlow,
+    RAFTFlow,
+    move_points,
+    move_points_back,
+    region_around,
+    scale_picture,
+)
 from support.moving_pictures import moving_texture
 
 
@@ -30,6 +37,17 @@ def test_dis_takes_pictures_of_any_shape(shape, finest_scale):
     field = DISFlow(finest_scale=finest_scale)(texture, np.roll(texture, 1, axis=1))
     assert field.shape == (*shape, 2)
     assert np.isfinite(field).all()
+
+
+def test_points_go_back_to_where_a_flow_comes_from():
+    """Pictures of half the size are stretched by a quarter to the right: by 12.75 / 4 at 12.75."""
+    reduced_x = np.tile(np.arange(40.0), (20, 1))
+    field = np.stack([reduced_x / 4, np.zeros_like(reduced_x)], axis=-1)
+    scale = np.array([0.5, 0.5])
+    points = np.array([[26.0, 9.0], [40.0, 30.0]])
+    carried = move_points(points, field, scale)
+    np.testing.assert_allclose(carried[:, 0], [26 + 12.75 / 2, 40 + 19.75 / 2])
+    np.testing.assert_allclose(move_points_back(carried, field, scale), points, atol=0.02)
 
 
 def test_dis_may_be_asked_by_several_threads_at_once():

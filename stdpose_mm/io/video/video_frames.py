@@ -17,6 +17,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from stdpose_mm.errors import InputError, note
 
@@ -171,7 +172,7 @@ class VideoFrames(FrameSource):
             begin = Fraction(0) if self._index.edits else begin
             self.start = max(self._shown[0][0] * base - begin, self.start)
         first = self._decoded_frame(0)
-        height, width = _upright(first).shape[:2]
+        height, width = _upright(first, self._reformatter).shape[:2]
         self.size = (width, height)
         self.pixel_aspect = 1 / aspect if first.rotation % 180 else aspect
 
@@ -189,7 +190,7 @@ class VideoFrames(FrameSource):
         return None if self._time_base is None else self._shown[index][0] * self._time_base
 
     def __getstate__(self) -> dict[str, Any]:
-        unpicklable = ('_container', '_stream', '_decoded', '_cache')
+        unpicklable = ('_container', '_stream', '_decoded', '_reformatter', '_cache')
         return {name: item for name, item in vars(self).items() if name not in unpicklable}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -200,6 +201,8 @@ class VideoFrames(FrameSource):
         self._container: Any = None
         self._stream: Any = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
+        # A new one for each frame would take three times as long.
+        self._reformatter = VideoReformatter()
         self._cache = FrameCache(_CACHED_BYTES)
         self._next: int | None = 0
         self._wanted_time = 0
@@ -328,7 +331,7 @@ class VideoFrames(FrameSource):
         return self.shared(index).copy()
 
     def _picture(self, index: int) -> np.ndarray:
-        picture = _upright(self._decoded_frame(index))
+        picture = _upright(self._decoded_frame(index), self._reformatter)
         height, width = picture.shape[:2]
         if (width, height) != self.size:
             raise InputError(
@@ -423,11 +426,12 @@ class VideoFrames(FrameSource):
         return None
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def _upright(frame: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
     """Return the picture as it is shown: rotated in steps of 90 degrees and mirrored as stored."""
     # PyAV keeps the threads of a conversion for the next one. A forked child does not have them and
     # would wait for ever. One thread is as fast.
-    picture: np.ndarray = frame.to_ndarray(format='bgr24', threads=1)
+    converted = reformatter.reformat(frame, format='bgr24', threads=1)
+    picture: np.ndarray = converted.to_ndarray()
     noted: Any = frame.side_data.get('DISPLAYMATRIX')
     if noted is None:
         return picture

@@ -318,7 +318,7 @@ def _check_track(
             if len(near := np.flatnonzero(trusted[:, joint]))
         }
         proposals = [
-            _with_joints(label, {joint: place[row] for joint, place in places.items()})
+            with_joints(label, {joint: place[row] for joint, place in places.items()})
             for row, label in enumerate(labels)
             if places and reason != 'long limb'
         ]
@@ -328,8 +328,8 @@ def _check_track(
         )
 
 
-def _with_joints(label: PersonLabel, places: Mapping[int, np.ndarray]) -> PersonLabel:
-    """Put joints of a label at other places [2] in pixels."""
+def with_joints(label: PersonLabel, places: Mapping[int, np.ndarray]) -> PersonLabel:
+    """Put joints of a label at other places [2] in pixels, which are 'propagated'."""
     joints = [*places]
     keypoints, visibility, sources = (
         values.copy() for values in (label.keypoints, label.visibility, label.keypoint_sources)

@@ -48,10 +48,15 @@ _BATCH_CROPS = 512
 """Crops (0.1 MB each) of all chunks that are filled during one pass over the video: about 8 people
 over 64 frames, or 40 people over 10 frames."""
 
+_SMALL_MISS = 0.15
+"""Pose sizes. Where flow misses no joint of the other label by more, the package's STDPose changes
+nothing for the better on real clips, and takes a third of the time of 'auto'. Chosen on training
+clips, see research/docs/auto_parts.md."""
+
 
 def auto_flow() -> FlowEstimator:
     """Build the flow estimator of 'auto'. It is coarse, because 'auto' has other evidence, too."""
-    return DISFlow(finest_scale=2)
+    return DISFlow(finest_scale=2, descents=12, refinements=2)
 
 
 @PROPAGATORS.register_module(name='auto')
@@ -79,7 +84,7 @@ class AutoPropagator(BasePropagator):
             are left out where somebody else covers much of a person.
         use_stdpose: Whether the heatmaps of the STDPose that comes with the package are evidence
             for labels of people; it was trained on generated clips of people. It is not used
-            beside a ``window_model``.
+            beside a ``window_model``, nor where optical flow arrives at the labels.
         stdpose: Another STDPose that replaces the package's.
         matcher: Finds labelled joints in other frames; by default the package's matcher.
 
@@ -201,7 +206,7 @@ class AutoPropagator(BasePropagator):
     ) -> Iterator[list[_FusionChunk]]:
         """Track the joints and crop the pictures; yield chunks as soon as they are complete."""
         for group in split_into_chunks(gaps):
-            tracks = dict(follow_joints(frames, group, self.estimator))
+            tracks = dict(follow_joints(frames, group, self.estimator, one_way=True))
             parts = [part for gap in group for part in split_gap(gap)]
             # People whose long gaps overlap are filled during the same pass over the video.
             parts.sort(key=lambda part: part[1][0])
@@ -230,7 +235,8 @@ class AutoPropagator(BasePropagator):
         candidates = find_candidates(gap, tracks, np.array(sorted({gap.first, *keys, gap.last})))
         cropped = None
         if self.windows is not None and mapping is not None:
-            cropped = self.windows.estimator.open(gap, keys, mapping)
+            is_needed = not self.windows.is_of_people or tracks.largest_miss(gap) > _SMALL_MISS
+            cropped = self.windows.estimator.open(gap, keys, mapping) if is_needed else None
         chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
         search = JointSearch(candidates, self.matcher)
         return _Evidence(tracks, candidates, search, cropped, chunks)

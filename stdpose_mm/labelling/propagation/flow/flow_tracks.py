@@ -20,6 +20,7 @@ from stdpose_mm.tracking.optical_flow import (
     FlowEstimator,
     blend_weights,
     move_points,
+    move_points_back,
     region_around,
 )
 
@@ -39,6 +40,9 @@ _MARGIN = 0.6
 
 _KEPT_PICTURES = 64
 """Pictures kept for the backward sweep; longer chunks are read a second time, in batches."""
+
+_KEPT_FIELDS = 2**26
+"""Bytes of flow that are kept for a backward sweep against it: 36 fields of 640x360."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,17 @@ class FlowTracks:
         weights = blend_weights(self.forward, self.backward, pose_size(gap))
         alone = np.stack([left, right], axis=-1).astype(float)
         return np.where((left & right)[:, None], weights, alone)
+
+    def largest_miss(self, gap: Gap) -> float:
+        """Return by how many pose sizes a track misses the other label at most.
+
+        It is infinite if a joint is labelled at one end only.
+        """
+        left, right = labelled_ends(gap)
+        if not left.any() or (left != right).any():
+            return np.inf
+        missed = (self.forward - self.backward)[[0, -1]][:, left]
+        return float(np.linalg.norm(missed, axis=-1).max() / pose_size(gap))
 
 
 def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +113,7 @@ def _box_size(label: PersonLabel) -> float:
 
 
 def follow_joints(
-    frames: FrameSource, gaps: Iterable[Gap], estimator: FlowEstimator
+    frames: FrameSource, gaps: Iterable[Gap], estimator: FlowEstimator, one_way: bool = False
 ) -> Iterator[tuple[Gap, FlowTracks]]:
     """Track the joints of every gap by optical flow.
 
@@ -110,12 +125,14 @@ def follow_joints(
         frames: The video.
         gaps: Gaps of one or several tracks.
         estimator: Computes the flow.
+        one_way: Whether the backward sweep goes against the flow of the forward sweep, which takes
+            half the time, in place of having a flow of its own.
 
     Yields:
         Chunks in order of time; the gaps of a chunk are sorted by their first and last frame.
     """
     for chunk in split_into_chunks(gaps):
-        yield from zip(chunk, _follow_chunk(frames, chunk, estimator), strict=True)
+        yield from zip(chunk, _follow_chunk(frames, chunk, estimator, one_way), strict=True)
 
 
 @dataclass(frozen=True)
@@ -159,15 +176,6 @@ class _Path(NamedTuple):
     view: _PictureRegion
 
 
-class _Start(NamedTuple):
-    """Paths that continue from a frame in one view, with its prepared picture and the next one."""
-
-    frame: int
-    paths: Sequence[_Path]
-    source: _Prepared
-    target: _Prepared
-
-
 class _Prepared(NamedTuple):
     """A picture that is prepared for flow.
 
@@ -180,12 +188,33 @@ class _Prepared(NamedTuple):
     scale: np.ndarray
 
 
+class _Field(NamedTuple):
+    """The flow between two neighbouring pictures.
+
+    Args:
+        flow: [h, w, 2] in prepared pixels.
+        scale: [2] prepared pixels per pixel of the picture, along x and y.
+    """
+
+    flow: np.ndarray
+    scale: np.ndarray
+
+
+class _Step(NamedTuple):
+    """Paths that continue from a frame in one view, and its flow, or the pictures for it."""
+
+    frame: int
+    paths: Sequence[_Path]
+    pictures: Sequence[_Prepared] | None
+    field: _Field | None
+
+
 _PathsByStart = dict[int, list[_Path]]
 """Start frame -> paths that start there."""
 
 
 def _follow_chunk(
-    frames: FrameSource, gaps: Sequence[Gap], estimator: FlowEstimator
+    frames: FrameSource, gaps: Sequence[Gap], estimator: FlowEstimator, one_way: bool
 ) -> list[FlowTracks]:
     first = min(gap.first for gap in gaps)
     last = max(gap.last for gap in gaps)
@@ -211,13 +240,21 @@ def _follow_chunk(
         tracks.append(track)
 
     pictures = _PreparedPictures(frames, views, estimator.prepare, first)
+    kept: dict[tuple[int, _PictureRegion], _Field] = {}
     sweeps = ((1, range(first, last), forward), (-1, range(last, first, -1), backward))
     for step, sweep, starting in sweeps:
-        with closing(_flow_of_sweep(estimator, pictures, step, sweep, starting)) as fields:
-            for (frame, paths, source, _), field in fields:
-                corner = paths[0].view.corner
+        is_against = one_way and step < 0
+        move = move_points_back if is_against else move_points
+        known = kept if is_against else None
+        with closing(_flow_of_sweep(estimator, pictures, step, sweep, starting, known)) as flows:
+            for frame, paths, field in flows:
+                view = paths[0].view
                 points = np.stack([path.positions[frame - path.frames[0]] for path in paths])
-                moved = corner + move_points(points - corner, field, source.scale)
+                moved = view.corner + move(points - view.corner, field.flow, field.scale)
+                if one_way and step > 0:
+                    kept[frame, view] = field
+                    while sum(field.flow.nbytes for field in kept.values()) > _KEPT_FIELDS:
+                        del kept[next(iter(kept))]
                 for path, pose in zip(paths, moved, strict=True):
                     row, label = frame + step - path.frames[0], path.labels.get(frame + step)
                     path.positions[row] = pose
@@ -254,10 +291,21 @@ def _flow_of_sweep(
     step: int,
     sweep: range,
     starting: _PathsByStart,
-) -> Generator[tuple[_Start, np.ndarray], None, None]:
-    """Yield the paths that continue from each frame, and the flow to the next frame."""
+    known: dict[tuple[int, _PictureRegion], _Field] | None,
+) -> Generator[tuple[int, Sequence[_Path], _Field], None, None]:
+    """Yield each frame and the paths that continue from it in one view, with the flow there.
 
-    def starts() -> Iterator[_Start]:
+    Args:
+        estimator: Computes the flow.
+        pictures: The pictures.
+        step: 1 or -1.
+        sweep: The frames.
+        starting: The paths.
+        known: If given, the flow is that to the frame from the one after it, ``step`` being -1:
+            what is known of it, by the earlier frame.
+    """
+
+    def steps() -> Iterator[_Step]:
         moving: list[_Path] = []
         for frame in sweep:
             # Only paths that continue, because a chunk may be a whole video with thousands of gaps.
@@ -267,18 +315,25 @@ def _flow_of_sweep(
             for path in moving:
                 by_view.setdefault(path.view, []).append(path)
             for view, paths in by_view.items():
-                source, target = pictures[frame][view], pictures[frame + step][view]
-                yield _Start(frame, paths, source, target)
+                field = None if known is None else known.pop((frame + step, view), None)
+                ends = (frame, frame + step) if known is None else (frame + step, frame)
+                pair = None if field else tuple(pictures[end][view] for end in ends)
+                yield _Step(frame, paths, pair, field)
             if not moving and step > 0:
                 pictures.skip(frame + step)
 
-    def follow(start: _Start) -> tuple[_Start, np.ndarray]:
-        return start, estimator(start.source.pixels, start.target.pixels)
+    def follow(step: _Step) -> tuple[int, Sequence[_Path], _Field]:
+        field = step.field
+        if step.pictures is not None:
+            source, target = step.pictures
+            field = _Field(estimator(source.pixels, target.pixels), source.scale)
+        assert field is not None
+        return step.frame, step.paths, field
 
     if estimator.single_threaded:
-        yield from thread_map(follow, starts())
+        yield from thread_map(follow, steps())
     else:
-        yield from map(follow, starts())
+        yield from map(follow, steps())
 
 
 class _PreparedPictures:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,20 +122,37 @@ class PersonNetwork(PoseNetwork):
         return PoseHeatmaps(np.tile(self.maps, (count, 1, 1, 1)), affines, known)
 
 
+@pytest.fixture
+def propagate(label) -> Callable[..., np.ndarray]:
+    """Propagate between two labels in pictures that stand still."""
+
+    def propagate(moved: float, **options: Any) -> np.ndarray:
+        labels = (
+            label(0, pose_at(0), bbox=box_at(0)),
+            label(6, pose_at(0) - [moved, 0], bbox=box_at(0)),
+        )
+        video = VideoLabels('clip', Skeleton(NAMES), tuple(map(VideoFrame, range(7))), labels)
+        frames = ArrayFrames(np.tile(moving_pictures(1), (7, 1, 1, 1)))
+        dense = propagate_labels(frames, video, AutoPropagator(**options))
+        return np.stack([person.keypoints for person in dense.persons])
+
+    return propagate
+
+
+@pytest.mark.parametrize(('moved', 'is_used'), [(5.0, False), (7.0, True)])
+def test_it_is_left_out_where_flow_arrives_at_the_labels(propagate, moved, is_used):
+    """The pose is 40 pixels high: flow misses the other label by 0.125 and 0.175 of it."""
+    by_default, without = propagate(moved), propagate(moved, use_stdpose=False)
+    assert np.array_equal(by_default, without) == (not is_used)
+
+
 @pytest.mark.parametrize(
     ('offset', 'is_used'), [(0.0, True), (15.0, False)], ids=['it finds the labels', 'it does not']
 )
-def test_it_is_used_beside_a_network_of_single_frames(label, offset, is_used):
-    labels = tuple(label(frame, pose_at(0), bbox=box_at(0)) for frame in (0, 6))
-    still = VideoLabels('clip', Skeleton(NAMES), tuple(map(VideoFrame, range(7))), labels)
-    frames = ArrayFrames(np.tile(moving_pictures(1), (7, 1, 1, 1)))
-
-    def found(**options) -> np.ndarray:
-        dense = propagate_labels(frames, still, AutoPropagator(**options))
-        return np.stack([person.keypoints for person in dense.persons])
-
+def test_it_is_used_beside_a_network_of_single_frames(propagate, offset, is_used):
     network = {'pose_networks': [PersonNetwork(NAMES, offset)]}
-    both, network_alone, alone = found(**network), found(**network, use_stdpose=False), found()
+    both, network_alone = (propagate(7.0, **network, use_stdpose=used) for used in (True, False))
+    alone = propagate(7.0)
     assert np.abs(both - network_alone).max() > 1e-2
     assert np.array_equal(both, alone) == (not is_used)
 

@@ -7,7 +7,7 @@ import pytest
 
 from stdpose_mm.labelling.propagation import find_gaps, propagate_labels
 from stdpose_mm.labelling.propagation.flow import FlowPropagator
-from stdpose_mm.labelling.propagation.flow.flow_tracks import FlowTracks
+from stdpose_mm.labelling.propagation.flow.flow_tracks import FlowTracks, follow_joints
 from stdpose_mm.labelling.propagation.gaps import split_into_chunks
 from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 from stdpose_mm.tracking.optical_flow import DISFlow, sample_bilinear
@@ -105,6 +105,31 @@ def test_long_gaps_are_read_in_batches_with_the_same_result(label, video, monkey
     batches = propagate_labels(frames, sparse, FlowPropagator()).persons
     for one, other in zip(whole, batches, strict=True):
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
+
+
+@pytest.mark.parametrize('given', [[0], [9], [0, 9]], ids=['left', 'right', 'both'])
+@pytest.mark.parametrize('kept_fields', [2**26, 0], ids=['kept', 'computed again'])
+def test_one_way_flow_carries_joints_both_ways(label, monkeypatch, given, kept_fields):
+    shifts = np.stack([np.linspace(0, 15, 10), np.zeros(10)], axis=-1)
+    pairs = []
+
+    class Watched(DISFlow):
+        def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+            pairs.append((hash(source.tobytes()), hash(target.tobytes())))
+            return super().__call__(source, target)
+
+    module = 'stdpose_mm.labelling.propagation.flow.flow_tracks'
+    monkeypatch.setattr(f'{module}._KEPT_FIELDS', kept_fields)
+    monkeypatch.setattr(f'{module}._KEPT_PICTURES', 4)
+    labels = {n: label(n, POINTS + shifts[n]) for n in given}
+    (gap,) = find_gaps(0, labels, dict.fromkeys(range(10), np.zeros(4)), range(10))
+    ((_, tracks),) = follow_joints(moving_texture(shifts), [gap], Watched(), one_way=True)
+    for n, track in ((0, tracks.forward), (9, tracks.backward)):
+        if n in given:
+            np.testing.assert_allclose(track, POINTS + shifts[:, None], atol=0.5)
+    # No pair is computed in the other direction too.
+    assert {pair[::-1] for pair in pairs}.isdisjoint(pairs)
+    assert len(pairs) == 9 * (1 + (len(given) == 2 and not kept_fields))
 
 
 @pytest.mark.parametrize('single_threaded', [True, False])
