@@ -130,7 +130,7 @@ def compare(options: CompareViewsOptions) -> None:
                 for key, labels in zip(keys, (alone, fused), strict=True):
                     means = keypoint_accuracy([truth], [labels], [frames]).means()
                     rows[key].append(np.array([means['PCK@0.05'], means['PCK@0.1']]))
-            truth_3d = read_scene(scene / 'truth' / 'joints_3d.csv')
+            truth_3d = read_scene(scene / 'truth' / 'scene_3d.csv')
             distances += [1000 * d for d in joint_distances(truth_3d, poses).values()]
         cells = [
             ' / '.join(f'{v:.1f}' for v in np.mean(values, axis=0))
