@@ -210,6 +210,7 @@ def test_edits_of_whole_poses_keep_scores_and_digits(
     after = lines(Path(page.post('/save', {}).json()['file']))
     changed = [n - 3 for n, line in enumerate(lines(result)) if line != after[n]]
     assert changed == [*EXCHANGED]
+    assert {cell for n in changed for cell in after[n + 3].split(',')[3::3]} == {'0.990'}
 
 
 def test_nothing_is_opened_that_cannot_be_written_back(
