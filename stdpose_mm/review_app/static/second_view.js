@@ -131,11 +131,11 @@ export function showNextCamera() {
 
 /** Open the camera beside the picture, which takes its place, with the same joint in hand. */
 export async function exchangeViews() {
-  const [{ video: other }, { video, shown, joint }] = [second.state, state];
-  if (!other) return;
-  const person = lines?.person ?? null;
+  const { video, shown, joint } = state;
+  if (wanted === null || wanted === undefined) return;
+  const [other, person] = [wanted, lines?.person ?? null];
   wanted = video.id;
-  await openVideo(other.id, Math.min(Math.max(0, shown), other.frames - 1));
+  await openVideo(other, Math.max(0, shown));
   if (person !== null && state.persons.includes(person)) store.update({ person, joint });
 }
 

@@ -62,7 +62,8 @@ def beside(page) -> str:
     """Return the camera beside the picture, once its picture is shown."""
     return page.run(
         'const c = document.getElementById("second-choice");'
-        'return document.getElementById("second").hidden ? "" : c.selectedOptions[0]?.text ?? ""'
+        'const isDrawn = document.getElementById("second-picture").dataset.view;'
+        'return (isDrawn && c.selectedOptions[0]?.text) || ""'
     )
 
 
