@@ -45,6 +45,8 @@ class LabelFormat(NamedTuple):
             JSON or, with ``folder``, pairs of a file and its parsed JSON.
         takes: Options of :func:`~stdpose_mm.io.labels.read_labels` that the reader takes.
         write: Writes the labels of a video to a path; with ``times``, takes the time of a frame.
+        numbers: Finds the numbers of all poses in a :class:`LabelSource`, so that corrected poses
+            can be written back among all else; formats without it are written anew.
         is_json: Tells whether parsed JSON has this format; the first format that has is used.
         is_bytes: Tells from the :class:`LabelSource` of a file whether it has this format.
         is_folder: Tells the same from that of a folder.
@@ -61,6 +63,7 @@ class LabelFormat(NamedTuple):
     read: str = ''
     takes: tuple[str, ...] = ()
     write: str = ''
+    numbers: str = ''
     is_json: str = ''
     is_bytes: str = ''
     is_folder: str = ''
@@ -88,6 +91,7 @@ LABEL_FORMATS = {
         takes=('category',),
         write='posetrack18:write_posetrack18',
         is_json='posetrack18:is_posetrack18',
+        numbers='rewriting:number_coco',
     ),
     'posetrack18-official': LabelFormat(
         JSON_SUFFIXES,
@@ -101,6 +105,7 @@ LABEL_FORMATS = {
         takes=('category',),
         write='posetrack18:write_posetrack18',
         is_json='posetrack18:is_posetrack21',
+        numbers='rewriting:number_coco',
     ),
     'coco': LabelFormat(
         JSON_SUFFIXES,
@@ -109,6 +114,7 @@ LABEL_FORMATS = {
         takes=('category', 'visible_as_1'),
         write='coco:write_coco',
         is_json='coco:is_coco',
+        numbers='rewriting:number_coco',
     ),
     'coco-results': LabelFormat(
         JSON_SUFFIXES,
@@ -116,6 +122,7 @@ LABEL_FORMATS = {
         read='coco_results:parse_coco_results',
         write='coco_results:write_coco_results',
         is_json='coco_results:is_coco_results',
+        numbers='rewriting:number_results',
     ),
     'cvat': LabelFormat(
         ('.xml', '.xml.gz'),
@@ -139,6 +146,7 @@ LABEL_FORMATS = {
         "SLEAP's analysis file, `.h5` (needs h5py)",
         read='sleap_analysis:read_sleap_analysis',
         is_bytes='sleap_analysis:is_sleap_analysis',
+        numbers='rewriting:number_sleap_analysis',
     ),
     'nwb': LabelFormat(
         ('.nwb',),
@@ -157,6 +165,7 @@ LABEL_FORMATS = {
         write='tables:write_movement',
         is_bytes='movement:is_movement',
         times=True,
+        numbers='rewriting:number_movement',
     ),
     'tidy-csv': LabelFormat(
         ('.csv', '.csv.gz'),
@@ -172,6 +181,7 @@ LABEL_FORMATS = {
         is_bytes='deeplabcut:is_deeplabcut',
         is_folder='deeplabcut:tables_in',
         project_file='_config.yaml',
+        numbers='rewriting:number_csv',
     ),
     'deeplabcut-h5': LabelFormat(
         ('.h5',),
@@ -181,12 +191,14 @@ LABEL_FORMATS = {
         is_bytes='deeplabcut:is_deeplabcut_hdf5',
         project_file='_config.yaml',
         package='h5py',
+        numbers='rewriting:number_deeplabcut_hdf5',
     ),
     'lightning-pose': LabelFormat(
         ('.csv',),
         "Lightning Pose's CSV: as DeepLabCut's, with or without a column `visible`",
         read='deeplabcut:read_deeplabcut',
         write='deeplabcut:write_lightning_pose',
+        numbers='rewriting:number_csv',
     ),
     'yolo-pose': LabelFormat(
         ('_yolo',),
@@ -199,6 +211,7 @@ LABEL_FORMATS = {
         folder=True,
         to_folder=True,
         fractions=True,
+        numbers='rewriting:number_yolo_pose',
     ),
     'labelme': LabelFormat(
         ('_labelme',),
@@ -226,6 +239,7 @@ LABEL_FORMATS = {
         write='mmpose_json:write_mmpose',
         is_json='mmpose_json:is_mmpose',
         folder=True,
+        numbers='rewriting:number_mmpose',
     ),
     'openpose': LabelFormat(
         ('_json',),
@@ -236,6 +250,7 @@ LABEL_FORMATS = {
         is_json='openpose:is_openpose',
         folder=True,
         to_folder=True,
+        numbers='rewriting:number_openpose',
     ),
     'mediapipe': LabelFormat(
         JSON_SUFFIXES,

@@ -41,7 +41,7 @@ def test_the_tables_have_a_row_for_each_kind_of_error(run_main, right_labels, tm
     assert code == 0
     rows = [line.strip('| ').split(' | ') for line in printed.splitlines() if '|' in line]
     found = {row[0]: row[1:] for row in rows}
-    assert found['sides exchanged'] == ['4', '1.000', '1.000', '1.000']
+    assert found['sides exchanged'] == ['4', '1.000', '1.000', '1.000', '1.000']
     assert found['joint outside'][:3:2] == ['4', '1.000']
     assert found.keys() >= benchmark_checks.KINDS.keys()
     # Of two people and one pair, all exchanges are found and mended.

@@ -5,8 +5,9 @@
 
 Errors of one kind at a time are put into 5 % of the poses of each video. A pose counts as found if
 any joint of it is doubted, for any reason but scores; a right pose that is doubted is a false
-alarm, unless a joint is missing there that nearly all others have. Then, in each track or pair of
-tracks, sides and people are exchanged for 1 to 30 frames in a row, in poses with noise of 1 % of
+alarm, unless a joint is missing there that nearly all others have. "worst" is the share of the
+errors among as many poses with the largest doubts as there are errors. Then, in each track or pair
+of tracks, sides and people are exchanged for 1 to 30 frames in a row, in poses with noise of 1 % of
 their size.
 """
 
@@ -197,18 +198,23 @@ def put_errors(labels: VideoLabels, kind: str, rng: np.random.Generator) -> tupl
     return poses, wrong
 
 
-def count_found(
+def rank_poses(
     labels: VideoLabels, size: tuple[int, int], kind: str, rng: np.random.Generator
-) -> np.ndarray:
-    """Count right findings, false alarms and errors that were not found: [3]."""
+) -> tuple[list[tuple[float, bool]], int]:
+    """Put errors of a kind into a video and check it.
+
+    Returns:
+        The size of the largest doubt in each doubted pose, and whether the pose is wrong; and the
+        number of errors that were not found.
+    """
     poses, wrong = put_errors(labels, kind, rng)
-    doubted = {
-        (frame, track_id)
-        for doubt in check_poses(labels.with_persons([*poses.values()]), size)
-        for frame in doubt.frames
-        for track_id in (doubt.track_id, doubt.other_id)
-        if track_id is not None and doubt.reason != 'low score'
-    }
+    doubted: dict[tuple[int, int], float] = {}
+    # The worst doubt of a pose comes first.
+    for doubt in check_poses(labels.with_persons([*poses.values()]), size):
+        for track_id in (doubt.track_id, doubt.other_id):
+            if track_id is not None and doubt.reason != 'low score':
+                for frame in doubt.frames:
+                    doubted.setdefault((frame, track_id), doubt.size)
     usual = {track_id: usual_joints(track) for track_id, track in labels.tracks().items()}
     incomplete = {
         key for key, pose in poses_of(labels).items() if (usual[key[1]] & ~pose.labelled).any()
@@ -217,8 +223,12 @@ def count_found(
         # The one who is doubled is no false alarm.
         frames = {frame for frame, _ in wrong}
         incomplete |= {key for key in doubted if key[0] in frames}
-    false = doubted - wrong - incomplete
-    return np.array([len(doubted & wrong), len(false), len(wrong - doubted)])
+    counted = [
+        (amount, key in wrong)
+        for key, amount in doubted.items()
+        if key in wrong or key not in incomplete
+    ]
+    return counted, len(wrong - doubted.keys())
 
 
 def count_stretches(labels: VideoLabels, people: bool, rng: np.random.Generator) -> np.ndarray:
@@ -272,15 +282,17 @@ def benchmark(options: BenchmarkChecksOptions) -> None:
         kept = {frame.index for frame in frames[:: options.every]}
         persons = [p for p in labels.persons if p.frame_index in kept and p.track_id is not None]
         videos.append(replace(labels, frames=tuple(frames), persons=tuple(persons)))
-    print('| error | number | precision | recall | F1 |\n|---|---:|---:|---:|---:|')
+    print('| error | number | precision | recall | F1 | worst |\n|---|---:|---:|---:|---:|---:|')
     for kind in KINDS:
         rng = np.random.default_rng(options.seed)
-        counts = [count_found(v, options.size, kind, rng) for v in videos]
-        found, false, missed = np.sum(counts, axis=0)
-        if found + missed:
-            values = found / max(found + false, 1), found / (found + missed)
-            f1 = 2 * found / (2 * found + false + missed)
-            print(f'| {kind} | {found + missed} | {values[0]:.3f} | {values[1]:.3f} | {f1:.3f} |')
+        of_videos = [rank_poses(v, options.size, kind, rng) for v in videos]
+        ranked = sorted((pose for poses, _ in of_videos for pose in poses), reverse=True)
+        found = sum(is_wrong for _, is_wrong in ranked)
+        if number := found + sum(missed for _, missed in of_videos):
+            worst = sum(is_wrong for _, is_wrong in ranked[:number]) / number
+            f1 = 2 * found / (len(ranked) + number)
+            shares = found / max(len(ranked), 1), found / number, f1, worst
+            print(f'| {kind} | {number} |', *(f'{share:.3f} |' for share in shares))
     print('\n| exchanged | number | found | false | wrong before | after |')
     print('|---|---:|---:|---:|---:|---:|')
     for what, people in (('sides', False), ('people', True)):

@@ -7,6 +7,11 @@ PoseTrack17's annolist (gzipped or not). Frames are paired by file name or id, o
 these differ. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per
 cent, per joint and mean; undefined values (the MOTA of an unannotated joint, tracking without track
 ids) are null.
+
+    stdpose evaluate truth.csv session_3d.trc --out metrics.json
+
+Two files of joints in space (CSV or TRC) are compared by MPJPE, the mean distance of joints in the
+unit of the files, per joint and mean.
 """
 
 from __future__ import annotations
@@ -15,6 +20,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.errors import InputError
@@ -33,8 +40,9 @@ class EvaluateOptions:
     """Options of ``stdpose evaluate``.
 
     Args:
-        truth: Folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video.
-        predictions: Folder of predictions, with the same file names.
+        truth: Folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video; or a
+            file of joints in space (.csv, .trc).
+        predictions: Folder of predictions, with the same file names; or such a file.
         out: JSON file to write the metrics to.
     """
 
@@ -50,6 +58,9 @@ def evaluate(options: EvaluateOptions) -> None:
         InputError: If the files are not as described.
     """
     truth, predictions = options.truth, options.predictions
+    if truth.is_file():
+        _evaluate_scene(options)
+        return
     names = label_files(truth)
     predicted = label_files(predictions)
     if alone := sorted(names.keys() ^ predicted.keys()):
@@ -76,6 +87,23 @@ def evaluate(options: EvaluateOptions) -> None:
         if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
             print(f'no MOTA and MOTP: {path} holds people without track_id')
             break
+
+
+def _evaluate_scene(options: EvaluateOptions) -> None:
+    """Evaluate joints in space."""
+    from stdpose_mm.evaluation.functional.scene_accuracy import joint_distances
+    from stdpose_mm.io.labels.tables import read_scene
+
+    distances = joint_distances(read_scene(options.truth), read_scene(options.predictions))
+    every = np.concatenate([*distances.values()])
+    known = {name: of_joint[np.isfinite(of_joint)] for name, of_joint in distances.items()}
+    known['mean'] = every[np.isfinite(every)]
+    means = {n: float(d.mean()) if len(d) else math.nan for n, d in known.items()}
+    share = 100 * len(known['mean']) / len(every)
+    write_json(options.out, without_nan({'MPJPE': means, 'known': {'mean': share}}), indent=2)
+    for name, mean in means.items():
+        print(f'{name:<20} {mean:10.4g}')
+    print(f'MPJPE in the unit of the files; {share:.1f} % of the true joints are known')
 
 
 def label_files(folder: Path) -> dict[str, Path]:

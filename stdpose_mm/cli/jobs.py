@@ -39,6 +39,12 @@ _SEVERAL_VIDEOS = Need('several videos', lambda options: options.listed.several)
 _NO_LEARNING = Need(
     '--pose-onnx instead of --learn', lambda options: getattr(options, 'learn', None) is None
 )
+_NO_VIEWS = Need(
+    'videos of one camera', lambda options: getattr(options, 'calibration', None) is None
+)
+
+
+_SHARED = (_SEVERAL_VIDEOS, _NO_LEARNING, _NO_VIEWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +73,9 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
     format: str | None = option(choices=WRITE_FORMATS)
     save_video: str | None = option(writes=True, is_folder=None, metavar='FILE')
     fix_sides: bool = option(False)
-    launcher: str = option('none', choices=LAUNCHERS, needs=(_SEVERAL_VIDEOS, _NO_LEARNING))
-    shard: tuple[int, int] | None = option(
-        type=shard, metavar='I/N', needs=(_SEVERAL_VIDEOS, _NO_LEARNING)
-    )
-    dry_run: bool = option(False, needs=_SEVERAL_VIDEOS)
+    launcher: str = option('none', choices=LAUNCHERS, needs=_SHARED)
+    shard: tuple[int, int] | None = option(type=shard, metavar='I/N', needs=_SHARED)
+    dry_run: bool = option(False, needs=(_SEVERAL_VIDEOS, _NO_VIEWS))
     quiet: bool = option(False)
 
     @property
@@ -247,12 +251,17 @@ class DenseJob(VideoJob[DenseOptions]):
         return [*self.label_files, video]
 
     @property
+    def has_record(self) -> bool:
+        """Whether a record tells that the video is finished, so that edited outputs are refused."""
+        return self.is_listed
+
+    @property
     def replaced_outputs(self) -> list[PathLike]:
         """The outputs whose earlier versions are kept if somebody has edited them.
 
-        For one of several videos there are none, since edited outputs are refused.
+        For a video with a record there are none, since edited outputs are refused.
         """
-        outputs = [] if self.is_listed else self.file_outputs
+        outputs = [] if self.has_record else self.file_outputs
         return [output.path for output in outputs if output.path is not None]
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +53,11 @@ def _scores_between_labels(dense: VideoLabels) -> Iterator[np.ndarray]:
 
 
 def list_advice(
-    dense: VideoLabels, check: int, suggest: int, accuracy: LabelAccuracy | None = None
+    dense: VideoLabels,
+    check: int,
+    suggest: int,
+    accuracy: LabelAccuracy | None = None,
+    known: Collection[int] = (),
 ) -> list[str]:
     """Name the frames to look at, and those to label next, one per line.
 
@@ -62,6 +66,7 @@ def list_advice(
         check: Number of frames to look at.
         suggest: Number of frames to label.
         accuracy: The measured accuracy, which the scores include, if any.
+        known: Frames that count as labelled, as other views know them.
     """
     from stdpose_mm.labelling.review import errors_beside_labels, frames_to_check, rank_gains
 
@@ -79,18 +84,21 @@ def list_advice(
             f'are expected, most likely {joints}'
         )
     if suggest:
-        tracks = errors_beside_labels(dense)
+        tracks = errors_beside_labels(dense, known)
         lines += [
             f'label frame {suggestion.frame_index} next: about {suggestion.gain:.1f} fewer joints '
             'would be wrong'
             for suggestion in rank_gains(tracks, suggest)
         ]
-        lines.append(_format_outlook(dense, tracks, accuracy))
+        lines.append(_format_outlook(dense, tracks, accuracy, can_measure=not known))
     return lines
 
 
 def _format_outlook(
-    dense: VideoLabels, tracks: Sequence[TrackErrors], accuracy: LabelAccuracy | None
+    dense: VideoLabels,
+    tracks: Sequence[TrackErrors],
+    accuracy: LabelAccuracy | None,
+    can_measure: bool,
 ) -> str:
     """Say how many further labels are needed until enough joints are right.
 
@@ -105,10 +113,12 @@ def _format_outlook(
     outlook = Outlook(left, accuracy)
     needed = outlook.labels_needed(GOOD_ENOUGH)
     if outlook.right is None or needed is None:
-        more = f'label about {counted(outlook.labels_to_measure, "more frame")}'
+        todo = f'label about {counted(outlook.labels_to_measure, "more frame")}'
+        if can_measure and not accuracy:
+            todo = 'give --measure'
         return (
             f'{1 - left[0]:.1%} of joints are expected to be right, but too little was measured to '
-            f'know whether that is enough: {more if accuracy else "give --measure"}'
+            f'know whether that is enough: {todo}'
         )
     now = '{1:.1%} [{0:.1%}, {2:.1%}] of joints are expected to be right'.format(*outlook.right)
     if outlook.is_enough(GOOD_ENOUGH):

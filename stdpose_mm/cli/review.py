@@ -6,8 +6,10 @@
     stdpose review clip.mp4 --skeleton coco
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
+    stdpose review cam1.mp4 cam2.mp4 cam3.mp4 --calibration calibration.toml
     stdpose review clip.mp4 --pose human --detector person
     stdpose review clip.mp4 --drafts poses.json
+    stdpose review clip.mp4 result.h5 --proofread
 
 The page is served on this machine only, at the address that is printed. Every edit is written at
 once to a project file beside LABELS, and the next start continues from there, even without LABELS
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io.disk.file_names import file_stem, shows_frames
 from stdpose_mm.io.disk.output_guards import Output, label_outputs
-from stdpose_mm.io.disk.outputs import choose_format, means_folder
+from stdpose_mm.io.disk.outputs import changes_file, choose_format, means_folder
 from stdpose_mm.io.video_list import VideoInputs, read_inputs
 
 from .argument_types import fraction, port
@@ -40,7 +42,7 @@ from .options import (
     PropagatorOptions,
     note_network_downloads,
 )
-from .parser import argument, option
+from .parser import Need, argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = '127.0.0.1'
 JOURNAL_SUFFIX = '.review.jsonl'
+_NO_PROOFREADING = Need('labels without --proofread', lambda options: not options.proofread)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,13 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
             JSON with joints, limbs and category (default: the page asks).
         drafts: Poses that another program has estimated in the video, or the output of infer, to
             accept or correct as drafts; with several videos, a folder with one file for each.
+        proofread: Correct LABELS as the result of a network: every pose keeps its place, score and
+            identity until it is changed, what is doubtful comes first, and the page writes the
+            result back in its format (default of --out: LABELS with _proofread in its name).
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
+        calibration: Calibrated cameras (TOML) of several videos of one scene, whose names hold the
+            cameras' names: the page shows two views side by side, and joints that two views have
+            are drafts in the others.
         target: Share of correct joints at which the page says that the result is good enough.
         host: Address of this machine to serve the page on; 0.0.0.0, all addresses, for a container
             whose port is published. Whoever has the token may edit, and nothing is encrypted:
@@ -90,6 +99,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
         'pose',
         'det_config',
         'drafts',
+        'proofread',
         'target',
         'host',
         'port',
@@ -103,7 +113,9 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
     read_only: bool = option(False)
     skeleton: str | None = option(metavar='{NAME,FILE}')
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
+    proofread: bool = option(False)
     as_given: float = option(0.8, type=fraction, metavar='S')
+    calibration: Path | None = option(metavar='FILE', needs=_NO_PROOFREADING)
     target: float = option(0.95, type=fraction, metavar='SHARE')
     host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)
@@ -114,7 +126,9 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
         *videos, last = self.inputs
         if not videos or shows_frames(last) or read_inputs([last]).several:
             return read_inputs(self.inputs)
-        return replace(read_inputs(videos), labels=Path(last))
+        # Another camera may have no labels yet.
+        needs_labels = self.calibration is None
+        return replace(read_inputs(videos), labels=Path(last), needs_labels=needs_labels)
 
     @property
     def uses_device(self) -> bool:
@@ -145,6 +159,7 @@ def review(options: ReviewCommandOptions) -> None:
     require_packages('the review page', 'starlette', 'uvicorn')
     skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.calibration import read_calibration
     from stdpose_mm.labelling.evidence.pose_results import PoseResults
     from stdpose_mm.review_app.drafts import DraftSources
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
@@ -164,6 +179,8 @@ def review(options: ReviewCommandOptions) -> None:
             reading=options.label_reading,
             recover=options.recover,
             read_only=options.read_only,
+            cameras=() if options.calibration is None else read_calibration(options.calibration),
+            proofread=options.proofread,
             list_more=lambda opened: _list_inputs(replace(options), opened),
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
@@ -248,10 +265,17 @@ class ReviewJob(VideoJob[ReviewCommandOptions]):
             in_folder = self.is_listed or means_folder(path)
             return str(Path(path, name) if in_folder else Path(path))
 
-        project = f'{stem}{JOURNAL_SUFFIX}'
+        if self.options.proofread and self.files.labels is None:
+            raise InputError('--proofread needs a result, give its file after the video')
+        project, ending, suffix = f'{stem}{JOURNAL_SUFFIX}', '_reviewed', '.json'
+        if self.options.proofread:
+            project, ending = f'{stem}_proofread{JOURNAL_SUFFIX}', '_proofread'
+            suffix = '' if beside.is_dir() else beside.name[len(stem) :]
         return {
             'project': place(self.options.project, project, project),
-            'out': place(self.options.out, f'{stem}_reviewed.json', f'{self.listed.name}.json'),
+            'out': place(
+                self.options.out, f'{stem}{ending}{suffix}', f'{self.listed.name}{suffix}'
+            ),
         }
 
     @property
@@ -261,8 +285,15 @@ class ReviewJob(VideoJob[ReviewCommandOptions]):
 
     @property
     def file_outputs(self) -> list[Output]:
+        project = Output('--project', self.project)
+        if self.options.proofread:
+            return [
+                Output('--out', self.out),
+                Output('the changes', changes_file(self.out)),
+                project,
+            ]
         labels = label_outputs('--out', self.out, choose_format(self.out, None, '--out'))
-        return [*labels, Output('--project', self.project)]
+        return [*labels, project]
 
     def check(self, fetches: bool = True) -> None:
         """See :meth:`VideoJob.check`; labels that the project has not saved are not replaced."""

@@ -27,7 +27,7 @@ from .disk.file_names import (
     require_video,
 )
 from .labels.fields import NO_CHARACTER, Record, parse_json
-from .labels.label_files import files_of_none, find_file_of
+from .labels.label_files import files_of_none, find_file_of, has_file_of
 from .labels.label_source import read_text
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')
@@ -85,15 +85,25 @@ class InputVideo(VideoFiles):
             return find_file_of(self.video, path)
         return listed or path
 
-    def find_labels(self, path: Path | None) -> tuple[Path | None, str | None]:
+    def find_labels(
+        self, path: Path | None, required: bool = True
+    ) -> tuple[Path | None, str | None]:
         """Find the label file of one of several videos, and the name of the video in that file.
 
         Args:
             path: One file for all videos, or a folder with one file for each.
+            required: Whether there must be a file in that folder.
 
         Raises:
             InputError: See :meth:`find_file`.
         """
+        if (
+            not required
+            and path is not None
+            and path.is_dir()
+            and not has_file_of(self.video, path)
+        ):
+            path = None
         file = self.find_file(path, self.labels)
         # A label file for all videos names the video of each label.
         is_shared = self.labels is None and file is not None and file == path
@@ -140,7 +150,7 @@ class VideoInputs:
         """
         file = self.labels
         if self.several:
-            file, labels_video = video.find_labels(self.labels)
+            file, labels_video = video.find_labels(self.labels, self.needs_labels)
             boxes = video.find_file(boxes, video.boxes)
         if file is None and self.needs_labels:
             raise InputError(

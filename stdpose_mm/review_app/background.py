@@ -12,6 +12,7 @@ from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.errors import InputError
 from stdpose_mm.labelling.propagation.gaps import shared_frames
 from stdpose_mm.labelling.review import LabelAccuracy
+from stdpose_mm.structures import PersonLabel
 
 from .guidance import GuidanceReport
 from .messages import SECONDS_BETWEEN_EVENTS, WorkProgress, sentence_of
@@ -42,12 +43,17 @@ class _Run(WorkProgress):
         meanwhile: Called again and again during the work.
         measures: Whether it measures accuracy. Such a run outlives edits, and pages do not show its
             progress.
+        is_quiet: Whether pages do not show its progress.
     """
 
     def __init__(
-        self, review: VideoReview, meanwhile: Callable[[], None], measures: bool = False
+        self,
+        review: VideoReview,
+        meanwhile: Callable[[], None],
+        measures: bool = False,
+        is_quiet: bool = False,
     ) -> None:
-        events = None if measures else review.events
+        events = None if measures or is_quiet else review.events
         super().__init__(events, 'progress', len(review.state.frames))
         self.review = review
         self.measures = measures
@@ -147,7 +153,9 @@ class BackgroundWorker:
 
     def _compute(self) -> None:
         while not self._closed and any(
-            self._try(self._propagate, review) or self._try(self._settle, review)
+            self._try(self._propagate, review)
+            or self._try(self._settle, review)
+            or self._try(self._propose, review)
             for review in self._reviews()
         ):
             pass
@@ -256,6 +264,32 @@ class BackgroundWorker:
                 review.forget_unused()
         return self._report(review, revision)
 
+    def _propose(self, review: VideoReview) -> bool:
+        """Propose other places for the worst doubt about a result; return whether there was one."""
+        if review.proofreading is None:
+            return False
+        with review.lock:
+            job = review.next_to_propose()
+            if job is None:
+                return False
+            name, doubt, labels = job
+            within = range(doubt.frames[0], doubt.frames[-1] + 1)
+            run = _Run(review, lambda: None, is_quiet=True)
+            state = review.propagator.init_state(
+                review.state.frames, skeleton=review.state.skeleton
+            )
+            state.tracks = {doubt.track_id: labels}
+        poses: list[PersonLabel] | None = [] if not labels else None
+        with self._running(run):
+            if labels:
+                people = [doubt.track_id]
+                results = review.propagator.propagate_in_video(state, run, people, within)
+                poses = [p for r in results for p in r.persons if p.frame_index in doubt.frames]
+        with review.lock:
+            review.proofreading.propose(name, poses)
+        review.events.send('drafts', first=within[0], last=within[-1])
+        return True
+
     def _renew_report(self, review: VideoReview) -> None:
         """Report on the poses so far, if no report was made for long."""
         guidance = review.guidance
@@ -264,6 +298,10 @@ class BackgroundWorker:
 
     def _report(self, review: VideoReview, revision: int) -> bool:
         """Update the guidance for a revision; return whether anything is labelled."""
+        if review.proofreading is not None:
+            review.check_result(revision)
+            review.events.send('idle', revision=revision)
+            return True
         with review.lock:
             # Only this thread and edits change poses; after an edit this method runs again.
             people, version = review.state_of_excerpt().tracks, review.pose_version

@@ -162,6 +162,7 @@ class Drafts:
         history: The edits.
         lock: The lock of the video.
         sources: Where drafts come from.
+        located: Returns drafts of joints that other views have, by frame.
 
     Attributes:
         planned: Frames that are worth labelling first, if nothing finds people in them.
@@ -175,7 +176,10 @@ class Drafts:
         history: EditHistory,
         lock: RLock,
         sources: DraftSources,
+        located: Callable[[], Mapping[int, list[Draft]]] = dict,
     ) -> None:
+        self.located = located
+        self._discarded: set[str] = set()
         self._propagator, self._state, self._sources = propagator, state, sources
         self._shown, self._history, self._lock = shown, history, lock
         self._drafts: dict[int, list[Draft]] = {}
@@ -195,7 +199,7 @@ class Drafts:
             accepted = self._history.accepted_drafts()
             return {
                 str(frame): [_describe(draft, person) for draft, person in opened]
-                for frame in sorted(self._drafts)
+                for frame in sorted({*self._drafts, *self.located()})
                 if frame in frames and (opened := self._open(frame, accepted))
             }
 
@@ -463,8 +467,9 @@ class Drafts:
         with self._lock:
             spared = self._history.accepted_drafts()
             for frame in frames:
-                drafts = self._drafts.get(frame, [])
+                drafts, located = self._drafts.get(frame, []), self.located().get(frame, [])
                 meant = [draft for draft in drafts if draft_id in (None, draft.id)]
+                self._discarded |= {d.id for d in located if draft_id in (None, d.id)}
                 self._drafts[frame] = [d for d in drafts if d not in meant or d.id in spared]
 
     def _find_open(self, frame: int, draft_id: Any) -> Draft:
@@ -501,7 +506,10 @@ class Drafts:
             self._replace(frame, draft, draft._replace(pose=pose))
 
     def _replace(self, frame: int, draft: Draft, changed: Draft) -> None:
-        drafts = self._drafts[frame]
+        drafts = self._drafts.setdefault(frame, [])
+        if draft not in drafts:
+            drafts.append(draft)
+            self._discarded.add(draft.id)
         self._drafts[frame] = [changed if d.id == draft.id else d for d in drafts]
 
     def _is_labelled(self, frame: int, person: int | None) -> bool:
@@ -528,11 +536,13 @@ class Drafts:
         person_of = {row: people[column] for row, column in pairs if similarity[row, column] > 0}
         for row, person in {**person_of, **chosen}.items():
             covered[row] |= self._is_labelled(frame, person)
-        return [
+        opened = [
             (draft, chosen.get(row, person_of.get(row)))
             for row, draft in enumerate(drafts)
             if draft.id not in accepted and not covered[row]
         ]
+        located = [d for d in self.located().get(frame, []) if d.id not in self._discarded]
+        return opened + [(d, d.person) for d in located if d.id not in accepted]
 
 
 def read_box(box: Any) -> np.ndarray:
@@ -568,4 +578,10 @@ def _describe(draft: Draft, person: int | None) -> DraftPose:
     columns = [pose.visibility[:, None], draft.scores[:, None].round(3)]
     points = np.concatenate([pose.keypoints.round(SHOWN_DECIMALS), *columns], axis=1)
     box = person_box(pose).round(SHOWN_DECIMALS)
-    return {'id': draft.id, 'person': person, 'keypoints': points.tolist(), 'box': box.tolist()}
+    return {
+        'id': draft.id,
+        'person': person,
+        'keypoints': points.tolist(),
+        'box': box.tolist(),
+        'reason': None,
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeGuard, cast, get_args
 
 import numpy as np
@@ -19,9 +19,10 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_JOINTS
+from stdpose_mm.labelling.review import Doubt
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 
-from .messages import SHOWN_DECIMALS, Counts, Edit, EditRequest, EditType
+from .messages import SHOWN_DECIMALS, Counts, DoubtEdit, Edit, EditRequest, EditType
 
 MAX_ID_LENGTH = 100
 
@@ -93,11 +94,15 @@ class EditReader:
         edit: The edit.
         state: The video with its labels.
         shown: Returns the shown pose of a person in a frame as a label; None if there is none.
+        doubt: The doubt that the edit answers, in proofreading.
+        are_labels: Whether all shown poses are labels, so that none has to become one.
     """
 
     edit: Edit
     state: PropagationState
     shown: Callable[[int, int], PersonLabel | None]
+    doubt: Doubt | None = None
+    are_labels: bool = False
 
     def steps(self) -> list[Step]:
         """List the steps that change the labels.
@@ -135,6 +140,15 @@ class EditReader:
                 return [{'do': 'drop', 'person': self._person()}]
             case 'set_skeleton':
                 return [self._set_skeleton()]
+            case 'accept_proposal':
+                return self._accept_proposal()
+            case 'confirm':
+                doubt = self._asked_doubt()
+                people = [self._person(), *([] if doubt.other_id is None else [doubt.other_id])]
+                self._frame()
+                joints = [self._names[joint] for joint in doubt.joints] or None
+                fields = {'frames': [*doubt.frames], 'joints': joints}
+                return [{'do': 'confirm', 'person': person, **fields} for person in people]
             case 'undo' | 'redo':
                 return [{'do': type_}]
 
@@ -202,8 +216,8 @@ class EditReader:
 
     def _settle(self, places: Iterable[LabelKey], joints: Sequence[str] = ()) -> list[Step]:
         """Make shown poses, or only some joints of them, labels unless all joints are labelled."""
-        steps = []
-        for person, frame in places:
+        steps: list[Step] = []
+        for person, frame in () if self.are_labels else places:
             label, pose = self.state.tracks[person].get(frame), self.shown(person, frame)
             if pose is not None and (label is None or label.propagated.any()):
                 points = self._by_name(pose)
@@ -239,6 +253,37 @@ class EditReader:
         labels = self._settle(((person, n) for n in range(first, frame + 1)), joints)
         step = {'do': 'exchange', 'person': person, 'frame': frame, 'last': last, 'order': order}
         return [*labels, step]
+
+    def _asked_doubt(self) -> Doubt:
+        if self.doubt is None:
+            raise InputError('there are no doubts here, start the review with --proofread')
+        return self.doubt
+
+    def _accept_proposal(self) -> list[Step]:
+        """Take what is proposed for a doubt, in all its frames."""
+        doubt = self._asked_doubt()
+        person, frames = doubt.track_id, doubt.frames
+        if doubt.reason == 'people exchanged':
+            stretch = {'frame': frames[0], 'last': frames[-1]}
+            return [{'do': 'swap_within', 'one': person, 'other': doubt.other_id, **stretch}]
+        if doubt.reason == 'sides exchanged':
+            assert self.state.skeleton is not None
+            flip = self.state.skeleton.flip_indices
+            order = [m if k in doubt.joints else k for k, m in enumerate(flip)]
+            stretch = {'frame': frames[0], 'last': frames[-1]}
+            return [{'do': 'exchange', 'person': person, 'order': order, **stretch}]
+        if not doubt.proposals:
+            raise InputError('nothing is proposed here: drag the joints, or confirm them')
+        names = {self._names[joint] for joint in doubt.joints} or {*self._names}
+        steps = []
+        for pose in doubt.proposals:
+            joints = {name: place for name, place in self._by_name(pose).items() if name in names}
+            rounded = {
+                name: [round(x, SHOWN_DECIMALS), round(y, SHOWN_DECIMALS), v]
+                for name, (x, y, v) in joints.items()
+            }
+            steps.append(self._add(rounded, False, person, pose.frame_index))
+        return steps
 
     def _set_skeleton(self) -> Step:
         if self.state.tracks and 'name' in self.edit:
@@ -424,6 +469,9 @@ STEPS = {
 }
 """Step -> the method of the propagator that performs it, and the fields that it takes."""
 
+_MOVES = ('swap', 'swap_within', 'merge', 'split', 'exchange', 'skeleton')
+"""Steps that move labels and make none."""
+
 PEOPLE = ('person', 'one', 'other', 'into')
 """Fields of a step that name a person whose labels it may change."""
 
@@ -447,6 +495,20 @@ def perform_step(step: Step, propagator: VideoPosePropagator, state: Propagation
             track = state.tracks[step['person']]
             for frame in track.keys() & range(step['frame'], step['last'] + 1):
                 track[frame] = track[frame].reordered(step['order'])
+        case 'swap_within':
+            first, second = (state.tracks[step[name]] for name in ('one', 'other'))
+            for frame in (first.keys() | second.keys()) & {*range(step['frame'], step['last'] + 1)}:
+                pair = (step['one'], second.get(frame)), (step['other'], first.get(frame))
+                propagator.restore_labels(state, {(i, frame): label for i, label in pair})
+        case 'confirm':
+            track = state.tracks[step['person']]
+            names = None if step['joints'] is None else {*step['joints']}
+            assert state.skeleton is not None
+            joints = [
+                k for k, n in enumerate(state.skeleton.keypoint_names) if not names or n in names
+            ]
+            for frame in track.keys() & {*step['frames']}:
+                track[frame] = _confirm_joints(track[frame], joints)
         case 'skeleton':
             state.skeleton = read_skeleton(step)
             _change_joints(step.get('origins') or [], propagator, state)
@@ -455,6 +517,15 @@ def perform_step(step: Step, propagator: VideoPosePropagator, state: Propagation
             getattr(propagator, method)(state, *(step[field] for field in fields))
         case do:
             raise InputError(f'step {do!r} is unknown, the project comes from another version')
+
+
+def _confirm_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:
+    """Mark joints of a label as given; their places and scores stay."""
+    chosen = label.labelled & np.isin(np.arange(len(label.visibility)), joints)
+    if not chosen.any():
+        return label
+    sources = np.where(chosen, 'given', label.keypoint_sources)
+    return replace(label, source='given', keypoint_sources=sources)
 
 
 def _change_joints(
@@ -551,7 +622,7 @@ class EditHistory:
         made = {
             key
             for entry, change in self._done
-            if entry['steps'][-1]['do'] not in ('swap', 'merge', 'split', 'exchange', 'skeleton')
+            if entry['steps'][-1]['do'] not in _MOVES
             for key, (_, after) in change.labels.items()
             if after is not None
         }
@@ -570,6 +641,16 @@ class EditHistory:
             for entry, change in self._done
             if entry['edit'].get('draft') is not None and change.people
         }
+
+    def settled_doubts(self) -> set[str]:
+        """Return the doubts that an edit in effect has answered."""
+        answers = get_args(DoubtEdit)
+        edits = (entry['edit'] for entry, _ in self._done)
+        return {edit.get('draft', '') for edit in edits if edit['type'] in answers}
+
+    def in_effect(self) -> list[tuple[JournalEntry, Change]]:
+        """Return the edits that are not undone, with their changes."""
+        return [*self._done]
 
     def read(self, request: EditRequest, reader: EditReader) -> JournalEntry:
         """Check an edit against those of other pages, and convert it to steps.

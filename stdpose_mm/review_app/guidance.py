@@ -307,6 +307,7 @@ class Guidance:
             'person': person,
             'reason': f'about {expected:.1f} wrong joints are expected here',
             'score': round(1.0 - float(errors[person].max()), 3),
+            'draft': None,
         }
 
 

@@ -19,8 +19,9 @@ SHOWN_DECIMALS = 2
 
 PoseEdit = Literal['set_joints', 'accept', 'forget', 'mark_absent', 'mark_present', 'copy_nearest']
 PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person', 'exchange_sides']
+DoubtEdit = Literal['accept_proposal', 'confirm']
 VideoEdit = Literal['set_skeleton', 'undo', 'redo']
-EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
+EditType = Literal[PoseEdit, PersonEdit, DoubtEdit, VideoEdit]
 
 Quantity = Literal['x', 'y', 'speed']
 """What a trace shows of a joint: pixels, or pixels from one frame to the next."""
@@ -58,6 +59,7 @@ class Edit(TypedEdit, total=False):
     category: str
     of: str
     draft: str
+    reason: str
 
 
 class EditRequest(TypedDict):
@@ -87,12 +89,16 @@ class Pose(TypedDict):
 
 
 class DraftPose(TypedDict):
-    """A draft: ``keypoints`` as in :class:`Pose`, its box, and its person, None for a new one."""
+    """A draft: ``keypoints`` as in :class:`Pose`, its box, and its person, None for a new one.
+
+    In proofreading, a doubt with its proposal; ``reason`` says why, None for other drafts.
+    """
 
     id: str
     person: int | None
     keypoints: list[list[float]]
     box: list[float]
+    reason: str | None
 
 
 class Poses(TypedDict):
@@ -163,8 +169,30 @@ class SkeletonData(TypedDict):
     category: str
 
 
+class SceneVideo(TypedDict):
+    """A video of the same scene, by its number in the project, and the name of its camera."""
+
+    id: int
+    name: str
+
+
+class SceneLines(TypedDict):
+    """What a joint of a person in a frame of a video means in another video of the scene.
+
+    ``person`` is the person there. ``line`` are pixels there, on the curve of the points that the
+    joint's pixel may show; ``back`` the same in this video, if the joint is given there.
+    """
+
+    person: int | None
+    line: list[list[float]]
+    back: list[list[float]]
+
+
 class Video(Counts):
-    """An open video; ``skeletons`` are the choices for an unlabelled one."""
+    """An open video; ``skeletons`` are the choices for an unlabelled one.
+
+    ``proofreading`` tells whether it holds a result, whose poses are corrected and never computed.
+    """
 
     name: str
     frames: int
@@ -180,6 +208,8 @@ class Video(Counts):
     excerpt: list[int] | None
     method: str
     failed: str | None
+    views: list[SceneVideo]
+    proofreading: bool
 
 
 class VideoCounts(TypedDict, total=False):
@@ -256,12 +286,16 @@ class Place(TypedDict):
 
 
 class Check(TypedDict):
-    """A frame in doubt: the person with the lowest score in it, and the reason."""
+    """A frame in doubt: the person with the lowest score in it, and the reason.
+
+    ``draft`` is the doubt in proofreading, else None.
+    """
 
     frame: int
     person: int
     reason: str
     score: float
+    draft: str | None
 
 
 class Measured(TypedDict):

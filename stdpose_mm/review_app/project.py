@@ -11,23 +11,31 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 
+import numpy as np
+
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
+from stdpose_mm.io.calibration import pair_videos, require_size
 from stdpose_mm.io.disk.outputs import learned_network
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels.label_reading import LabelReading
+from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.labelling.review import label_warnings
 from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures.camera import Camera
 from stdpose_mm.structures.propagated_labels import accept_predictions
+from stdpose_mm.tracking import assign_track_ids
 
 from .background import BackgroundWorker
 from .drafts import DraftSources
 from .journal import LABEL_FILE, Journal, same_labels
 from .learning import ProjectLearner
 from .messages import ExportFormat, ListedVideo, Project, SkeletonData, VideoState, sentence_of
+from .proofreading import Proofreading, as_estimates
+from .scene import Scene
 from .video_review import VideoReview, describe_skeleton
 
 FIRST_PORT, NUM_PORTS = 20_000, 10_000
@@ -71,6 +79,8 @@ class ReviewOptions:
         make_propagator: Makes a propagator like the project's in another process, where a network
             learns from the labels.
         drafts: Where drafts of poses come from.
+        cameras: The calibrated cameras of the videos, by the names of which they are found.
+        proofread: Whether the label files are results, whose poses are corrected and written back.
     """
 
     target: float = 0.95
@@ -85,17 +95,25 @@ class ReviewOptions:
     say: Callable[[str], None] = print
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
+    cameras: Sequence[Camera] = ()
+    proofread: bool = False
 
 
 def open_review(
-    inputs: ReviewInputs, propagator: VideoPosePropagator, options: ReviewOptions
+    inputs: ReviewInputs,
+    propagator: VideoPosePropagator,
+    options: ReviewOptions,
+    scene: Scene | None = None,
+    number: int = 0,
 ) -> VideoReview:
-    """Open a video with its labels and edits.
+    """Open a video, the ``number``-th of the project, with its labels and edits.
 
     Raises:
         InputError: If a file cannot be used.
     """
     frames = open_frames(inputs.files.video)
+    if scene is not None:
+        require_size(scene.cameras[number], inputs.files.video, frames.size)
     decided_by = {
         'video': fingerprint(frames),
         # A missing file counts as changed; the error then says how to continue without it.
@@ -104,6 +122,10 @@ def open_review(
     with ExitStack() as stack:
         journal = Journal(inputs.project, decided_by, options.recover, options.read_only)
         stack.callback(journal.close)
+        if options.proofread:
+            review = _open_proofreading(inputs, frames, journal, propagator, options)
+            stack.pop_all()
+            return review
         labels = _starting_labels(inputs, frames, journal, options)
         state = propagator.init_state(
             frames,
@@ -118,7 +140,9 @@ def open_review(
         if labels is not None:
             for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
                 options.say(f'{inputs.files.labels or journal.path}: {sentence}')
-        review = VideoReview(propagator, state, labels, journal, inputs.out, options.drafts)
+        review = VideoReview(
+            propagator, state, labels, journal, inputs.out, options.drafts, scene, number
+        )
         for note in journal.notes:
             options.say(note)
         if not options.read_only:
@@ -126,6 +150,51 @@ def open_review(
         if labels is not None:
             journal.keep(labels, frames.size)
         stack.pop_all()
+    return review
+
+
+def _open_proofreading(
+    inputs: ReviewInputs,
+    frames: FrameSource,
+    journal: Journal,
+    propagator: VideoPosePropagator,
+    options: ReviewOptions,
+) -> VideoReview:
+    """Open a result, all poses of which are labels; only edits are in the journal.
+
+    Raises:
+        InputError: If it cannot be read or written back, or has no poses.
+    """
+    result = inputs.files.labels
+    if result is None:
+        raise InputError('--proofread needs a result, give its file after the video')
+    read = options.reading.load(inputs.files, frames)
+    labels = assign_track_ids(options.reading.match(read, frames))
+    if not any(person.has_joint for person in labels.persons):
+        raise InputError(f'{result} has no poses to proofread, give a result')
+    pairs = zip(read.persons, labels.persons, strict=True)
+    if any(not np.array_equal(p.keypoints, other.keypoints) for p, other in pairs):
+        raise InputError(
+            f'{result} was made at another size than {frames.name}, so its poses cannot be written '
+            'back: give the video of that size'
+        )
+    labels = as_estimates(labels)
+    state = propagator.init_state(frames, skeleton=labels.skeleton)
+    rewriter = LabelRewriter(result, labels, frames.size)
+    proofreading = Proofreading(rewriter, labels, state, frames.size)
+    review = VideoReview(
+        propagator,
+        state,
+        labels,
+        journal,
+        inputs.out,
+        options.drafts,
+        proofreading=proofreading,
+    )
+    for note in journal.notes:
+        options.say(note)
+    if not options.read_only:
+        review.require_own_output()
     return review
 
 
@@ -186,7 +255,7 @@ class ReviewProject:
         self._errors: dict[int, str] = {}
         self._latest = 0
         # The page keeps unsent edits under this key; another project may have the same name.
-        self._key = fingerprint([str(of_video.project.resolve()) for of_video in inputs])
+        self.key = fingerprint([str(of_video.project.resolve()) for of_video in inputs])
         self.worker = BackgroundWorker(self._in_order)
         out = inputs[0].out
         self.learner = ProjectLearner(
@@ -195,6 +264,8 @@ class ReviewProject:
             learned_network(out if len(inputs) == 1 else out.parent, several=len(inputs) > 1),
             self._in_order,
         )
+        self._scenes: dict[int, Scene] = {}
+        self._find_scenes(inputs)
         self._closed = False
         self._to_open: SimpleQueue[int] = SimpleQueue()
         self._listing = Lock()
@@ -209,7 +280,7 @@ class ReviewProject:
         """
         self.learner.use_earlier()
         if len(self._inputs) == 1:
-            self._add(0, open_review(self._inputs[0], self._propagator, self.options))
+            self._add(0, self._open_review(0))
         else:
             self._open_from(0)
         self.worker.start()
@@ -222,7 +293,9 @@ class ReviewProject:
         """
         with self._listing:
             number = len(self._inputs)
-            self._inputs += self.options.list_more({inputs.project for inputs in self._inputs})
+            more = self.options.list_more({inputs.project for inputs in self._inputs})
+            self._find_scenes([*self._inputs, *more])
+            self._inputs += more
             self._open_from(number)
 
     def __getitem__(self, number: int) -> VideoReview:
@@ -251,7 +324,7 @@ class ReviewProject:
             videos.append({'id': number, 'name': inputs.files.name, **state})
         return {
             'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',
-            'key': self._key,
+            'key': self.key,
             'target': self.options.target,
             'videos': videos,
             'formats': export_formats(),
@@ -269,7 +342,7 @@ class ReviewProject:
     @property
     def usual_port(self) -> int:
         """Return the project's constant port, so that an open page finds the server again."""
-        return FIRST_PORT + int(self._key[:8], 16) % NUM_PORTS
+        return FIRST_PORT + int(self.key[:8], 16) % NUM_PORTS
 
     def close(self) -> None:
         """End all work, and close the files."""
@@ -303,13 +376,40 @@ class ReviewProject:
     def _open_queued(self) -> None:
         while (number := self._to_open.get()) != _NO_VIDEO and not self._closed:
             try:
-                review = open_review(self._inputs[number], self._propagator, self.options)
-                self._add(number, review)
+                self._add(number, self._open_review(number))
             except Exception as error:
                 self._errors[number] = sentence_of(error)
 
+    def _find_scenes(self, inputs: Sequence[ReviewInputs]) -> None:
+        """Find the scene of each video with calibrated cameras.
+
+        Raises:
+            InputError: If videos and cameras do not fit.
+        """
+        if not self.options.cameras:
+            return
+        views = pair_videos(self.options.cameras, [of_video.files.video for of_video in inputs])
+        for session in {view.session for view in views}:
+            cameras = {n: view.camera for n, view in enumerate(views) if view.session == session}
+            known = [self._scenes[n] for n in cameras if n in self._scenes]
+            scene = known[0] if known else Scene({})
+            scene.cameras.update(cameras)
+            self._scenes.update(dict.fromkeys(cameras, scene))
+
+    def _open_review(self, number: int) -> VideoReview:
+        scene = self._scenes.get(number)
+        return open_review(self._inputs[number], self._propagator, self.options, scene, number)
+
+    def _changed(self, review: VideoReview) -> None:
+        """Compute the poses after a change, and let the pages of other views know of it."""
+        self.worker.wake(review)
+        for view in review.scene.others(review.number):
+            other = self._reviews.get(view['id'])
+            if other is not None:
+                other.events.send('drafts', first=0, last=len(other.state.frames) - 1)
+
     def _add(self, number: int, review: VideoReview) -> None:
-        review.on_change = self.worker.wake
+        review.on_change = self._changed
         self._reviews[number] = review
         self.worker.wake()
 

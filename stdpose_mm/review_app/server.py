@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import shutil
 import socket
 import tempfile
@@ -24,6 +25,7 @@ from starlette.routing import Route
 from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, explain_error, os_error_text, require_choice
 from stdpose_mm.io.disk.file_names import file_stem
+from stdpose_mm.io.limits import MAX_COORDINATE
 
 from .access import LOOPBACK, LocalAccess
 from .edits import StaleEditError
@@ -77,6 +79,7 @@ class ReviewServer:
                 Route(video, self._describe),
                 Route(video + '/frames/{frame:int}', self._picture),
                 Route(video + '/poses', self._poses),
+                Route(video + '/lines', self._lines),
                 Route(video + '/timeline', self._timeline),
                 Route(video + '/guidance', self._guidance),
                 Route(video + '/events', self._events),
@@ -101,6 +104,7 @@ class ReviewServer:
         return Response(self._static[name], media_type=media_type, headers=headers)
 
     def _describe_project(self, request: Request) -> Response:
+        self._require_project_of(request)
         if request.method == 'POST':
             self._project.list_again()
         return JSONResponse(self._project.describe())
@@ -125,6 +129,26 @@ class ReviewServer:
         first = _query(request, 'first')
         last = _query(request, 'last', first)
         return JSONResponse(self._video(request).describe_poses(first, last))
+
+    def _lines(self, request: Request) -> Response:
+        review, other = self._video(request), _query(request, 'other')
+        require_choice(
+            'other', str(other), [str(view['id']) for view in review.scene.others(review.number)]
+        )
+        frame, person, joint = (_query(request, name) for name in ('frame', 'person', 'joint'))
+        skeleton = review.state.skeleton
+        if skeleton is None or joint >= skeleton.num_keypoints:
+            raise InputError(f'there is no joint {joint}')
+        pixel = None
+        if 'x' in request.query_params:
+            try:
+                pixel = (float(request.query_params['x']), float(request.query_params.get('y', '')))
+            except ValueError:
+                pixel = (math.nan, math.nan)
+            if not max(map(abs, pixel)) < MAX_COORDINATE:
+                raise InputError('x and y must be a place in the picture, in pixels')
+        place = frame, person, joint
+        return JSONResponse(review.scene.lines(review.number, other, place, pixel))
 
     def _timeline(self, request: Request) -> Response:
         review = self._video(request)
@@ -219,7 +243,17 @@ class ReviewServer:
         await run_in_threadpool(review.set_excerpt, first, last)
         return JSONResponse(review.describe())
 
+    def _require_project_of(self, request: Request) -> None:
+        # A page that is still open may have unsent edits of what was served here before, and the
+        # browser gives it the cookie of this server.
+        key = request.headers.get('X-Project') or request.query_params.get('project')
+        if key and key != self._project.key:
+            raise HTTPException(
+                403, 'this page shows another project: open the address that stdpose review printed'
+            )
+
     def _video(self, request: Request) -> VideoReview:
+        self._require_project_of(request)
         return self._project[request.path_params['video']]
 
 

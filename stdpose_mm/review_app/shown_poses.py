@@ -133,7 +133,7 @@ class PersonPoses:
     def show(self, person: PersonLabel) -> bool:
         """Show a computed pose; return whether it differs from the previous one."""
         frame = person.frame_index
-        scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
+        scores = person.labelled.astype(float) if person.scores is None else person.scores
         # A label may say that the person is absent.
         source = ABSENT if person.is_absent else SOURCES.index(person.source, GIVEN)
         changed = bool(
@@ -264,13 +264,17 @@ class ShownPoses:
     Args:
         propagator: The propagator, which knows which poses depend on which labels.
         state: The video with its labels, which are shown from the start.
+        are_labels: Whether the labels are all poses that there are, so that none is computed.
 
     Attributes:
         of: Person id -> their poses.
     """
 
-    def __init__(self, propagator: VideoPosePropagator, state: PropagationState) -> None:
+    def __init__(
+        self, propagator: VideoPosePropagator, state: PropagationState, are_labels: bool = False
+    ) -> None:
         self.of: dict[int, PersonPoses] = {}
+        self._are_labels = are_labels
         self._propagator = propagator
         self._state = state
         self._urgent: list[tuple[int, range]] = []
@@ -281,7 +285,10 @@ class ShownPoses:
         for person, track in self._state.tracks.items():
             poses = self._add(person)
             for frame, label in track.items():
-                poses.show_label(frame, label)
+                if self._are_labels:
+                    poses.show(label)
+                else:
+                    poses.show_label(frame, label)
 
     def show_file(self, labels: VideoLabels) -> None:
         """Show the propagated poses of a label file until they are computed."""
@@ -318,6 +325,8 @@ class ShownPoses:
             self._urgent.clear()
             self._show_labels()
             return [range(len(self._state.frames))]
+        if self._are_labels:
+            return self._show_change(change)
         if self._is_empty:
             # Labels without a position were shown as absent, too.
             self._is_empty = False
@@ -349,9 +358,23 @@ class ShownPoses:
         ranges = [affected[person] for person in edited if person in affected]
         return sorted(ranges, key=lambda frames: change.frames.start not in frames)
 
+    def _show_change(self, change: Change) -> list[range]:
+        for (person, frame), (_, after) in change.labels.items():
+            if person not in self._state.tracks:
+                self.of.pop(person, None)
+                continue
+            poses = self.of.get(person) or self._add(person)
+            if after is None:
+                poses.show_absent(frame)
+            else:
+                poses.show(after)
+        return [change.frames] if change.frames else []
+
     def outdate_all(self) -> None:
         """Mark all poses for recomputation."""
         self.forget_edits()
+        if self._are_labels:
+            return
         for poses in self.of.values():
             poses.pending[:] = True
 
@@ -446,5 +469,8 @@ class ShownPoses:
     def _add(self, person: int) -> PersonPoses:
         assert self._state.skeleton is not None
         poses = PersonPoses(len(self._state.frames), self._state.skeleton.num_keypoints)
+        if self._are_labels:
+            poses.show_absent(slice(None))
+            poses.pending[:] = False
         self.of[person] = poses
         return poses

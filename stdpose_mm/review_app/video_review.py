@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
@@ -19,8 +20,8 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.labelling.propagation import BasePropagator
-from stdpose_mm.labelling.review import LabelWarning, place_pose
-from stdpose_mm.structures import VISIBLE, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.labelling.review import Doubt, LabelWarning, place_pose
+from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources, read_box
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
@@ -44,6 +45,8 @@ from .messages import (
     WorkProgress,
 )
 from .pictures import PictureReader
+from .proofreading import Proofreading
+from .scene import Scene
 from .shown_poses import ShownPoses
 
 MAX_POSES = 600
@@ -65,6 +68,9 @@ class VideoReview:
         journal: The edits.
         out: File to which labels are saved.
         sources: Where drafts come from, if there are any.
+        scene: The scene of which it is a view, if its camera is calibrated.
+        number: Number of the video in the project.
+        proofreading: The doubts about a result that is proofread; None for other labels.
 
     Raises:
         InputError: If the journal does not fit the labels.
@@ -78,7 +84,13 @@ class VideoReview:
         journal: Journal,
         out: Path,
         sources: DraftSources | None = None,
+        scene: Scene | None = None,
+        number: int = 0,
+        proofreading: Proofreading | None = None,
     ) -> None:
+        self.scene = scene or Scene({})
+        self.number = number
+        self.proofreading = proofreading
         self.propagator = propagator
         self.state = state
         self.journal = journal
@@ -98,11 +110,17 @@ class VideoReview:
         self.failed: str | None = None
         self._forgot_at = 0
         self._history = EditHistory(propagator, state)
-        self.shown = ShownPoses(propagator, state)
+        self.shown = ShownPoses(propagator, state, are_labels=proofreading is not None)
         self.drafts = Drafts(
-            propagator, state, self.shown, self._history, self.lock, sources or DraftSources()
+            propagator,
+            state,
+            self.shown,
+            self._history,
+            self.lock,
+            sources or DraftSources(),
+            lambda: self.scene.drafts(number),
         )
-        if labels is not None:
+        if labels is not None and proofreading is None:
             self.shown.show_file(labels)
         for number, entry in enumerate(journal.entries):
             try:
@@ -115,6 +133,7 @@ class VideoReview:
             break
         self.shown.forget_edits()
         self.shown.sketch(self.shown.of)
+        self._publish()
         revision, network = journal.saves.get(path_fingerprint(out), (None, None))
         self.saved = -1 if revision is not None and network != self._network else revision
         """Revision of the labels in the output file; -1 if its poses differ from those shown now,
@@ -124,6 +143,10 @@ class VideoReview:
         change = self._history.perform(entry['steps'])
         self._history.commit(entry, change)
         self._show_change(change)
+
+    def _publish(self) -> None:
+        """Tell the other views of the scene which labels there are."""
+        self.scene.publish(self.number, self.state.skeleton, self.state.tracks)
 
     @property
     def revision(self) -> int:
@@ -191,6 +214,8 @@ class VideoReview:
                 'excerpt': None if self.is_whole else [self.excerpt[0], self.excerpt[-1]],
                 'method': self.propagator.method,
                 'failed': self.failed,
+                'views': self.scene.others(self.number),
+                'proofreading': self.proofreading is not None,
                 **self._history.counts(),
             }
 
@@ -223,6 +248,8 @@ class VideoReview:
     def _describe_frames(self, frames: Sequence[int]) -> Poses:
         with self.lock:
             poses, drafts = self.shown.describe(frames), self.drafts.describe(frames)
+            if self.proofreading is not None:
+                drafts |= self.proofreading.describe({*frames}, self._history)
             return {'revision': self.revision, 'frames': poses, 'drafts': drafts}
 
     def describe_timeline(
@@ -282,6 +309,7 @@ class VideoReview:
                 'warnings': [
                     *report.warnings,
                     *map(LabelWarning, self.propagator.evidence_warnings(self.state)),
+                    *self.scene.warnings(self.number),
                 ],
                 **self._history.counts(),
             }
@@ -347,15 +375,22 @@ class VideoReview:
             if edit_id in self._history.new_persons:
                 return self._answer(edit_id, request['edit'].get('frame'))
             self.drafts.require_open(request['edit'].get('draft'))
-            reader = EditReader(request['edit'], self.state, self.shown.label)
+            doubt: Doubt | None = None
+            if self.proofreading is not None:
+                request['edit'], doubt = self.proofreading.complete(request['edit'])
+            are_labels = self.proofreading is not None
+            reader = EditReader(request['edit'], self.state, self.shown.label, doubt, are_labels)
             entry = self._history.read(request, reader)
             change = self._history.perform(entry['steps'])
             try:
+                if self.proofreading is not None:
+                    self.proofreading.require_room(change)
                 self.journal.append(entry)
             except BaseException:
                 self._history.roll_back(change)
                 raise
             self._history.commit(entry, change)
+            self._publish()
             self.failed = None
             touched = [[frames.start, frames.stop - 1] for frames in self._show_change(change)]
             self.shown.sketch(change.people)
@@ -436,6 +471,8 @@ class VideoReview:
             InputError: If nothing is labelled, ``writing`` was stopped, or the server is stopping.
         """
         with self.lock:
+            if self.proofreading is not None:
+                return self.proofreading.collect(), clock_of(self.state.frames)
             self.writing = writing = _Writing(self.events, 'writing', len(self.state.frames))
             writing.is_stopped = self.drafts.closed
             state, excerpt = self.state_of_excerpt(), self.excerpt
@@ -472,9 +509,14 @@ class VideoReview:
             self.require_own_output()
             version, network = self.pose_version, self._network
             revision = version[0] if self.is_whole else -1
-            with atomic_path(self.out) as temporary:
+            is_folder = self.proofreading is not None and self.proofreading.is_folder
+            with nullcontext(self.out) if is_folder else atomic_path(self.out) as temporary:
                 labels, time_of = self.collect()
-                write_labels(labels, temporary, None, time_of)
+                if self.proofreading is None:
+                    write_labels(labels, temporary, None, time_of)
+                else:
+                    history = self._history
+                    self.proofreading.write(temporary, self.out, labels, history, time_of=time_of)
                 # Recorded before the file exists: even after a kill, the server knows its own file.
                 with self.lock:
                     self.journal.add_save(path_fingerprint(temporary), revision, network)
@@ -522,10 +564,13 @@ class VideoReview:
             for frame in self.drafts.planned
             for person in people
         ]
+        located = self.scene.drafts(self.number)
         return [
             place
             for place in [*planned, *self.guidance.report.suggestions]
             if place['frame'] in self.excerpt
+            # What two other views see needs no label by hand.
+            and all(draft.person != place['person'] for draft in located.get(place['frame'], []))
             and (place['person'] is None or self.shown.can_label(place['person'], place['frame']))
         ]
 
@@ -556,8 +601,27 @@ class VideoReview:
 
     def has_start(self) -> bool:
         """Tell whether there is a label to propagate poses from."""
+        if self.proofreading is not None:
+            return False
         tracks = self.state_of_excerpt().tracks.values()
         return any(label.has_joint_or_box for track in tracks for label in track.values())
+
+    def check_result(self, revision: int) -> None:
+        """Renew the doubts about a result that is proofread, and tell the pages."""
+        assert self.proofreading is not None
+        with self.lock:
+            tracks = {person: dict(track) for person, track in self.state.tracks.items()}
+        self.proofreading.check(tracks)
+        with self.lock:
+            self.guidance.report = self.proofreading.report(
+                revision, self._history, self.labels_made
+            )
+        self.events.send('drafts', first=0, last=len(self.state.frames) - 1)
+
+    def next_to_propose(self) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
+        """Find a doubt to propose something for, see :meth:`Proofreading.next_to_propose`."""
+        proofreading = self.proofreading
+        return None if proofreading is None else proofreading.next_to_propose(self._history)
 
     def forget_unused(self) -> None:
         """Forget gaps of earlier labels after many edits, once all poses are computed."""

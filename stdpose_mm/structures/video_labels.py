@@ -432,7 +432,7 @@ def unused_track_ids(taken: Collection[int]) -> Iterator[int]:
 
 
 def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
-    """Correct the joints of a given label by another label of the same person and frame.
+    """Correct the joints of a label by another label of the same person and frame.
 
     Args:
         earlier: The label to correct; its other joints and fields stay, unless it states that the
@@ -444,15 +444,19 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
         return correction
     corrected = ~correction.propagated
     scores = earlier.scores
+    visibility = np.where(corrected, correction.visibility, earlier.visibility)
+    sources = np.where(corrected, correction.keypoint_sources, earlier.keypoint_sources)
+    are_estimates = (visibility > NOT_LABELLED).any() and not (sources == 'given').any()
     return replace(
         earlier,
+        source='propagated' if are_estimates else 'given',
         keypoints=np.where(corrected[:, None], correction.keypoints, earlier.keypoints),
         scores=None if scores is None else np.where(corrected, correction.labelled, scores),
         bbox=kept_box(earlier, correction.keypoints, correction.labelled)
         if correction.bbox is None
         else correction.bbox,
-        visibility=np.where(corrected, correction.visibility, earlier.visibility),
-        keypoint_sources=np.where(corrected, correction.keypoint_sources, earlier.keypoint_sources),
+        visibility=visibility,
+        keypoint_sources=sources,
     )
 
 

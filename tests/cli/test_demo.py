@@ -11,7 +11,9 @@ import pytest
 
 from stdpose_mm.cli import demo, propagate, review
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
+from stdpose_mm.io.calibration import read_calibration
 from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels.tables import read_scene
 from stdpose_mm.io.video import open_frames
 from support.without_torch import run_without_torch
 
@@ -67,6 +69,22 @@ def test_the_printed_review_opens_the_clip_with_its_labels(printed_commands):
     (inputs,) = review._list_inputs(review.main.parse(arguments))
     files = inputs.files
     assert (files.video.name, files.labels and files.labels.name) == ('clip.mp4', 'labels.json')
+
+
+def test_several_cameras_get_calibration_truth_and_labels_of_two_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, 'VIEW_FRAMES', 3)
+    monkeypatch.setattr(demo, 'VIEW_INTERVAL', 2)
+    folder = tmp_path / 'session'
+    assert demo.main([str(folder), '--cameras', '3']) == 0
+    names = ['cam1', 'cam2', 'cam3']
+    assert [camera.name for camera in read_calibration(folder / 'calibration.toml')] == names
+    assert {path.stem for path in folder.glob('labels/*.json')} == {'cam1', 'cam2'}
+    assert {*read_labels(folder / 'labels' / 'cam2.json').labelled_frame_indices} == {0, 2}
+    for name in names:
+        assert len(open_frames(folder / f'{name}.mp4')) == 3
+        assert len(read_labels(folder / 'truth' / f'{name}.json').persons) == 6
+    scene = read_scene(folder / 'truth' / 'scene_3d.csv')
+    assert scene.points.shape == (3, 2, 15, 3)
 
 
 def test_the_files_of_a_folder_are_not_replaced(tmp_path, capsys):

@@ -9,6 +9,7 @@ import pytest
 
 from stdpose_mm.cli import evaluate as tool
 from support.posetrack_videos import GOLDEN
+from support.refusals import refusal
 
 
 @pytest.fixture
@@ -144,3 +145,34 @@ def test_hidden_files_are_no_videos(folders):
         (side / '._clip.json').write_bytes(b'\0\5\26\7')
 
     assert _run(folders) == 0
+
+
+def scene_file(path: Path, rows: list[tuple[object, ...]]) -> Path:
+    lines = [
+        ','.join(map(str, row)) for row in [('frame', 'person', 'joint', 'x', 'y', 'z'), *rows]
+    ]
+    path.write_text('\n'.join(lines))
+    return path
+
+
+def test_joints_in_space_are_evaluated_by_their_mean_distance(run_main, tmp_path):
+    truth = [(f, p, j, 10 * p, f, 0) for f in (0, 1) for p in (0, 1) for j in ('nose', 'tail')]
+    # The ids are exchanged; the nose of the second person is 5 off in one of its two frames.
+    off = [
+        (f, 1 - p, j, x + 3, y + 4, z) if (f, p, j) == (1, 1, 'nose') else (f, 1 - p, j, x, y, z)
+        for f, p, j, x, y, z in truth[:-1]
+    ]
+    out = tmp_path / 'metrics.json'
+    files = (scene_file(tmp_path / name, rows) for name, rows in (('a.csv', truth), ('b.csv', off)))
+    code, printed, _ = run_main(tool.main, *files, '--out', out)
+    assert code == 0
+    metrics = json.loads(out.read_text())
+    assert metrics['MPJPE'] == {'nose': 1.25, 'tail': 0.0, 'mean': pytest.approx(5 / 7)}
+    assert metrics['known'] == {'mean': 87.5}
+    assert '87.5 % of the true joints are known' in printed
+
+
+def test_scenes_without_a_common_joint_are_refused(run_main, tmp_path):
+    files = [scene_file(tmp_path / f'{n}.csv', [(0, 0, n, 1, 2, 3)]) for n in ('nose', 'tail')]
+    line = refusal(run_main, tool.main, *files, '--out', tmp_path / 'metrics.json')
+    assert 'truth and predictions have no joint in common' in line

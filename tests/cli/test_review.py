@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import propagate, review
+from stdpose_mm.io.calibration import write_calibration
 from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.video import open_frames
 from stdpose_mm.review_app.server import ListeningServer
 from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures.camera import Camera
 from support.label_samples import content
 from support.pose_network_files import JOINTS, write_described_network
 from support.refusals import refusal
@@ -76,6 +79,7 @@ def test_shows_what_propagate_writes_with_the_same_network(
         ('--drafts none.json', 'the poses none.json do not exist'),
         ('--drafts labels.json --out labels.json', 'is also given as --drafts'),
         ('--det-checkpoint weights.pth', 'give --detector'),
+        ('--proofread --calibration a.toml', 'give labels without --proofread'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
@@ -130,6 +134,30 @@ def test_the_page_finds_videos_that_are_added_to_the_folder(run, movie, tmp_path
     monkeypatch.setattr(ListeningServer, 'run', serve)
     assert run(folder, '--skeleton', 'coco', '--no-browser', '--method', 'linear')[0] == 0
     assert videos == [['a', 'b']] * 2
+
+
+def test_only_a_view_of_calibrated_cameras_needs_no_label_file(
+    run, movie, label_file, tmp_path, monkeypatch
+):
+    videos, labels = tmp_path / 'videos', tmp_path / 'labels'
+    for folder in (videos, labels):
+        folder.mkdir()
+    for name in 'ab':
+        shutil.copy(movie, videos / f'{name}.mp4')
+    shutil.copy(label_file, labels / 'a.json')
+    assert 'b.mp4' in refusal(run, videos, labels, '--no-browser')
+    lens = np.array([(50.0, 0, 16), (0, 50, 12), (0, 0, 1)]), np.zeros(5)
+    write_calibration(
+        [Camera(name, open_frames(movie).size, *lens, np.eye(3), np.arange(3.0)) for name in 'ab'],
+        tmp_path / 'cameras.toml',
+    )
+    shown = []
+    monkeypatch.setattr(
+        ListeningServer, 'run', lambda self: shown.extend(self._project.describe()['videos'])
+    )
+    calibration = ('--calibration', tmp_path / 'cameras.toml')
+    assert run(videos, labels, '--no-browser', '--method', 'linear', *calibration)[0] == 0
+    assert [video['name'] for video in shown] == ['a', 'b']
 
 
 def test_out_and_project_in_folders_are_named_after_the_video(

@@ -55,9 +55,9 @@ PARSED_ONLY = {
 ELSEWHERE = (
     *('--launcher', '--model', '--fuser', '--learn', '--evidence'),
     *('--pose', '--pose-config', '--pose-onnx', '--pose-tflite', '--pose-results'),
-    '--track-results',
+    *('--track-results', '--calibration'),
 )
-"""Options that ask for several processes, or for trained networks."""
+"""Options that ask for several processes, trained networks or several cameras."""
 
 MODEL = 'config.py'
 """The config that stands for the reader's own; its network is tiny here."""

@@ -66,6 +66,17 @@ def test_the_token_leaves_the_address_for_a_cookie_that_scripts_and_others_canno
     assert stranger.get('/').status_code == 200
 
 
+@pytest.mark.parametrize('path', ['/api/project', '/api/videos/0/poses?first=0&last=0'])
+def test_a_page_of_another_project_is_refused(page: Page, path: str):
+    key = page.client.get('/api/project').json()['key']
+    assert page.client.get(path, headers={'X-Project': key}).status_code == 200
+    answer = page.client.get(path, headers={'X-Project': 'another'})
+    assert (answer.status_code, answer.json()['error']) == (
+        403,
+        'this page shows another project: open the address that stdpose review printed',
+    )
+
+
 def test_a_wrong_or_broken_cookie_is_refused(stranger: TestClient):
     for value in (f'stdpose_review_{PORT}=no', f'stdpose_review={TOKEN}', '=;;=', '\x7f="'):
         assert stranger.get('/api/project', headers={'Cookie': value}).status_code == 403

@@ -21,7 +21,7 @@ from stdpose_mm.structures import (
 
 from .appearance import sample_appearance
 from .body import POINT_INDEX, BodyShape, pose_body, rotate_x
-from .camera import sample_camera
+from .camera import CameraPath, sample_camera
 from .footage import Footage
 from .motion import sample_movement
 from .render import JOINTS, PersonGeometry, build_geometry
@@ -32,7 +32,7 @@ BOX_GROWTH = 1.3
 """Size of a person box relative to the extent of the labelled joints, as in PoseTrack18's files."""
 _CAMERA_DISTANCE = 5.0
 _BACKGROUND_MARGIN = 0.3
-_CHANNELS = [POSETRACK_SKELETON.index_of(joint) for joint in JOINTS]
+LABELLED = [POSETRACK_SKELETON.index_of(joint) for joint in JOINTS]
 
 
 @dataclass(frozen=True)
@@ -101,29 +101,64 @@ def generate_clip(
     """
     settings = settings or ClipSettings()
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    num_frames, width, height = settings.frames, settings.width, settings.height
+    width, height = settings.width, settings.height
     footage = Footage.sample(rng, settings.footage)
+    times, duration = exposure_times(rng, footage, settings.frames)
+    camera = sample_camera(rng, times, duration, width, height, footage.unsteadiness)
+    light = sample_light(rng, footage)
+    scene = open_scene(rng, camera, light, width, height)
+    for slot in person_slots(rng, settings.people):
+        _add_person(rng, scene, times, duration, light, slot, footage)
+    add_props(rng, scene, times, light, footage.clutter)
+    return record(rng, scene, footage, settings.frames, name, file_names)
+
+
+def exposure_times(
+    rng: np.random.Generator, footage: Footage, num_frames: int
+) -> tuple[np.ndarray, float]:
+    """Draw the times [N] in seconds at which a scene is known, and return the clip's duration."""
     per_frame = footage.exposures_per_frame
     duration = num_frames / footage.frames_per_second
     exposure = rng.uniform(0.06, 0.4)
     starts = np.arange(num_frames * per_frame)[:, None] / per_frame
     moments = (starts + exposure * np.linspace(-0.5, 0.5, SUBFRAMES)) + 0.5
-    times = moments.reshape(-1) / footage.frames_per_second
-    camera = sample_camera(rng, times, duration, width, height, footage.unsteadiness)
-    light = (rng.uniform(0.65, 1.12) * rng.uniform(0.9, 1.1, 3) * footage.light).astype(np.float32)
+    return moments.reshape(-1) / footage.frames_per_second, duration
 
+
+def sample_light(rng: np.random.Generator, footage: Footage) -> np.ndarray:
+    """Draw the gains [3] (BGR) of a scene's light."""
+    return (rng.uniform(0.65, 1.12) * rng.uniform(0.9, 1.1, 3) * footage.light).astype(np.float32)
+
+
+def open_scene(
+    rng: np.random.Generator, camera: CameraPath, light: np.ndarray, width: int, height: int
+) -> Scene:
+    """Draw the background of a scene without people."""
     margin = int(_BACKGROUND_MARGIN * max(width, height))
     background = draw_background(rng, height + 2 * margin, width + 2 * margin)
     background = np.clip(background * light, 0, 255).astype(np.uint8)
-    scene = Scene(background, margin, camera, (width, height))
+    return Scene(background, margin, camera, (width, height))
 
-    numbers = np.arange(settings.people[0], settings.people[1] + 1)
+
+def person_slots(rng: np.random.Generator, people: tuple[int, int]) -> list[float]:
+    """Draw how many people there are, and return the share of the width at which each stands."""
+    numbers = np.arange(people[0], people[1] + 1)
     weights = 0.75 ** np.arange(len(numbers))
     count = int(rng.choice(numbers, p=weights / weights.sum()))
-    for index in range(count):
-        _add_person(rng, scene, times, duration, light, (index + 0.5) / count, footage)
-    _add_props(rng, scene, times, light, footage.clutter)
+    return [(index + 0.5) / count for index in range(count)]
 
+
+def record(
+    rng: np.random.Generator,
+    scene: Scene,
+    footage: Footage,
+    num_frames: int,
+    name: str,
+    file_names: Sequence[str] | None = None,
+) -> SyntheticClip:
+    """Film a scene, and label its people."""
+    width, height = scene.size
+    per_frame = footage.exposures_per_frame
     finish = _Finish.sample(rng, width, height, footage.contrast)
     frames = np.empty((num_frames, height, width, 3), np.uint8)
     persons: list[PersonLabel] = []
@@ -185,10 +220,10 @@ def _add_person(
     axes = tilt @ body.trunk, tilt @ body.head
     person = build_geometry(shape, looks, points, -view[:, :, 2], scale * camera.zoom, *axes)
     scene.people.append(person)
-    scene.depths.append(depth)
+    scene.depths.append(np.full(len(times), depth))
 
 
-def _add_props(
+def add_props(
     rng: np.random.Generator, scene: Scene, times: np.ndarray, light: np.ndarray, clutter: int
 ) -> None:
     """Draw objects in front of people, and ``clutter`` more behind them, most of these moving."""
@@ -262,8 +297,8 @@ def _label(
         return None
     keypoints = np.zeros((POSETRACK_SKELETON.num_keypoints, 2))
     visibility = np.full(POSETRACK_SKELETON.num_keypoints, NOT_LABELLED, np.int8)
-    keypoints[_CHANNELS] = np.round(places, 2)
-    visibility[_CHANNELS] = np.where(inside, seen, NOT_LABELLED)
+    keypoints[LABELLED] = np.round(places, 2)
+    visibility[LABELLED] = np.where(inside, seen, NOT_LABELLED)
     x, y, w, h = pose_extent(keypoints, visibility > NOT_LABELLED)
     # A single joint has no extent, but the body around it has.
     grow_x, grow_y = (

@@ -53,7 +53,7 @@ class Scene:
         camera: Path of the camera.
         size: Width and height of the picture.
         people: People in the scene.
-        depths: Distances of the people; a nearer person hides a more distant one.
+        depths: Distances [N] of each person; a nearer person hides a more distant one.
         props: Objects.
     """
 
@@ -62,7 +62,7 @@ class Scene:
     camera: CameraPath
     size: tuple[int, int]
     people: list[PersonGeometry] = field(default_factory=list)
-    depths: list[float] = field(default_factory=list)
+    depths: list[np.ndarray] = field(default_factory=list)
     props: list[Prop] = field(default_factory=list)
 
     def expose(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ class Scene:
         # Far to near, so that nearer layers are painted over more distant ones; a person is an
         # index.
         things: list[tuple[float, int | Prop]] = [
-            *zip(self.depths, range(len(self.people)), strict=True)
+            (float(depth[middle]), person) for person, depth in enumerate(self.depths)
         ]
         things += [(prop.depth, prop) for prop in self.props]
         drawn: list[int] = []

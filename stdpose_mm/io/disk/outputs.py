@@ -51,6 +51,11 @@ def project_file(path: PathLike, format: str) -> Path:
     return Path(path).parent / f'{file_stem(path)}{LABEL_FORMATS[format].project_file}'
 
 
+def changes_file(path: PathLike) -> Path:
+    """Return the path of the list of changes beside a result that is written back."""
+    return Path(path).parent / f'{file_stem(path)}_changes.csv'
+
+
 def learned_network(path: PathLike, several: bool = False) -> Path:
     """Return the path of the network that ``--learn`` writes.
 

@@ -52,6 +52,7 @@ from .poses import Person, video_of_frames, without_placeholders
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
+HEADERS = (_HEADER, _HEADER_OF_SEVERAL)
 _PLACE = ['x', 'y']
 _PREDICTIONS, _VISIBLE = [*_PLACE, 'likelihood'], [*_PLACE, 'visible']
 
@@ -163,13 +164,12 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
             files = listed([Path(table).name for table in tables], 5) or 'none'
             raise InputError(f'{path} is a folder, expected one {_LABELS} file in it, got {files}')
         path = source = tables[0]
-    headers = (_HEADER, _HEADER_OF_SEVERAL)
-    rows = read_hdf5_rows(source, headers) if source.is_hdf5 else _read_csv_rows(source)
+    rows = read_hdf5_rows(source, HEADERS) if source.is_hdf5 else _read_csv_rows(source)
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             expected = len(rows[0])
             raise InputError(f'{path}: row {number} has {len(row)} columns, expected {expected}')
-    layout = _read_header(path, rows)
+    layout = read_layout(path, rows)
     body = rows[layout.rows :]
     if body and _names_index(body[0], layout):
         del body[0]
@@ -209,7 +209,12 @@ def _read_csv_rows(source: LabelSource) -> list[list[str]]:
         raise InputError(f'{source} is not CSV: {error}') from error
 
 
-def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
+def read_layout(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
+    """Read the header of a table.
+
+    Raises:
+        InputError: If it is not a table of DeepLabCut.
+    """
     first = tuple(row[0] for row in rows[:4])
     header = rows[:3] if first[:3] == _HEADER else rows[:4] if first == _HEADER_OF_SEVERAL else []
     columns = [*enumerate(zip(*header, strict=True))][1:]

@@ -46,12 +46,7 @@ def read_hdf5_rows(source: LabelSource, headers: Sequence[Names]) -> list[list[s
     """
     require_packages(str(source), 'h5py')
     try:
-        tables = [name for name, node in source.hdf5.items() if 'pandas_type' in node.attrs]
-        if len(tables) != 1 and _KEY not in tables:
-            raise ValueError(f'{len(tables)} tables of pandas in {listed([*source.hdf5], 3)}')
-        if len(tables) > 1:
-            note(f'{source} holds the tables {listed(tables, 5)}: {_KEY} is read')
-        table = source.hdf5[_KEY if _KEY in tables else tables[0]]
+        table = _find_table(source)
         columns, index, blocks = (_read_table if 'table' in table else _read_fixed)(table)
         (names,) = (names for names in headers if len(names) == len(columns[0]))
         place_of = {column: place for place, column in enumerate(columns)}
@@ -71,6 +66,37 @@ def read_hdf5_rows(source: LabelSource, headers: Sequence[Names]) -> list[list[s
     header = [[name, *blank, *row] for name, row in named]
     texts = (['' if cell != cell else repr(cell) for cell in row] for row in cells.tolist())
     return [*header, *([*place, *row] for place, row in zip(index, texts, strict=True))]
+
+
+def _find_table(source: LabelSource) -> Any:
+    tables = [name for name, node in source.hdf5.items() if 'pandas_type' in node.attrs]
+    if len(tables) != 1 and _KEY not in tables:
+        raise ValueError(f'{len(tables)} tables of pandas in {listed([*source.hdf5], 3)}')
+    if len(tables) > 1:
+        note(f'{source} holds the tables {listed(tables, 5)}: {_KEY} is read')
+    return source.hdf5[_KEY if _KEY in tables else tables[0]]
+
+
+def find_blocks(source: LabelSource) -> list[tuple[str, str | None, bool, list[int]]]:
+    """List the arrays with the cells of a table that :func:`read_hdf5_rows` has read.
+
+    Returns:
+        For each, the name of the dataset, the field in it, if any, whether its rows are the
+        columns of the table, and the columns of the table that it holds, counted from 0.
+    """
+    table = _find_table(source)
+    columns, _, blocks = (_read_table if 'table' in table else _read_fixed)(table)
+    place_of = {column: place for place, column in enumerate(columns)}
+    places = [[place_of[item] for item in items] for items, _ in blocks]
+    if 'table' in table:
+        rows = table['table']
+        fields = [name for name in rows.dtype.names if name.startswith('values_block_')]
+        return [(rows.name, f, False, of) for f, of in zip(fields, places, strict=True)]
+    values = [table[f'block{number}_values'] for number in range(len(blocks))]
+    return [
+        (data.name, None, 'transposed' not in data.attrs, of)
+        for data, of in zip(values, places, strict=True)
+    ]
 
 
 def _read_fixed(table: Any) -> Table:

@@ -150,6 +150,14 @@ def find_file_of(video: Path | str, folder: Path) -> Path:
     return files[0]
 
 
+def has_file_of(video: Path, folder: Path) -> bool:
+    """Tell whether a folder holds a file that :func:`find_file_of` finds, or several."""
+    return any(
+        _belong_together(frames_name(video), entry) and entry.resolve() != video.resolve()
+        for entry in folder.iterdir()
+    )
+
+
 def files_of_none(videos: Iterable[Path], folder: Path) -> list[Path]:
     """List the files in a folder that belong to none of the videos; see :func:`find_file_of`."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and may_hold_labels(path)]

@@ -26,7 +26,7 @@ from .fields import quote
 from .label_source import LabelSource
 from .poses import people_of_tracks, video_of_frames
 
-_AXES = ('time', 'individuals', 'keypoints', 'space')
+AXES = ('time', 'individuals', 'keypoints', 'space')
 
 _Dataset = tuple[dict[str, tuple[tuple[str, ...], Any]], dict[str, Any]]
 """Name of a variable -> its dimensions and values; and the attributes of the file."""
@@ -61,10 +61,10 @@ def read_movement(path: PathLike) -> VideoLabels:
     try:
         read = _read_netcdf4 if source.is_hdf5 else _read_classic
         variables, attributes = read(source)
-        xy = _array(variables, 'position', _AXES)
+        xy = _array(variables, 'position', AXES)
         confidence = np.full(xy.shape[:3], np.nan)
         if 'confidence' in variables:
-            confidence = _array(variables, 'confidence', _AXES[:3])
+            confidence = _array(variables, 'confidence', AXES[:3])
         names, joints = (_texts(variables[name][1]) for name in ('individuals', 'keypoints'))
         shape = (len(variables['time'][1]), len(names), len(joints))
         if (xy.shape, confidence.shape) != ((*shape, 2), shape):

@@ -77,6 +77,11 @@ def _array(data: Any) -> np.ndarray:
     """Read an array with its axes in the order frame, track, joint, xy."""
     if data.nbytes > MAX_UNZIPPED:
         raise ValueError(f'{data.name} is too large')
-    names = json.loads(data.attrs.get('dims', '["track", "xy", "node", "frame"]'))
-    axes = [_AXES.index(name) for name in names if name != 'xy' or data.ndim == 4]
-    return np.transpose(data[()], np.argsort(axes))
+    return in_order(data[()], data.attrs)
+
+
+def in_order(array: np.ndarray, attributes: Any) -> np.ndarray:
+    """Put the axes of an array in the order frame, track, joint, xy, by the file's attributes."""
+    names = json.loads(attributes.get('dims', '["track", "xy", "node", "frame"]'))
+    axes = [_AXES.index(name) for name in names if name != 'xy' or array.ndim == 4]
+    return np.transpose(array, np.argsort(axes))

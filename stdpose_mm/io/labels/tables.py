@@ -1,4 +1,4 @@
-"""Write-only tables of joints over time: tidy CSV, TRC, and movement's netCDF.
+"""Tables of joints over time, in pictures and in space: tidy CSV, TRC, and movement's netCDF.
 
 CSV and TRC are written with the standard library: pandas would write the same CSV file, and the
 libraries for TRC only read it. movement analyses animal motion in xarray datasets; scipy writes
@@ -10,17 +10,21 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike, atomic_path, write_text
 from stdpose_mm.io.disk.atomic import finished_name
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures.scene_poses import ScenePoses
 
 from .deeplabcut import OWN_SCORER, name_individuals, poses_by_individual
 from .fields import quote
+from .label_source import read_text
 
 TimeOf = Callable[[int], float | None]
 """Frame -> seconds from the first frame; None if unknown."""
@@ -28,6 +32,8 @@ TimeOf = Callable[[int], float | None]
 _FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 
 COLUMNS = ('frame', 'time', 'person', 'joint', 'x', 'y', 'score', 'source')
+SCENE_COLUMNS = (*COLUMNS[:6], 'z', 'error', 'views')
+SCENE_SUFFIXES = ('.trc', '.csv', '.nc')
 
 _FEW_FRAMES, _MAX_EMPTY = 100_000, 100
 """Above the first number of rows, there may be at most the second number of rows per listed
@@ -129,8 +135,33 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     bad = [name for name in markers if {*name} & {*'\t\n\r'}]
     if bad:
         raise InputError(f'{path}: TRC allows no tab or line break in {quote(bad[0])}, rename it')
+    places = np.full((len(frames), len(markers), 3), np.nan)
+    rows = np.array([*labels]) - frames[0]
+    places[rows, :, :2] = placed.to_array().reshape(len(labels), -1, 2)
+    places[..., 2] = np.where(np.isnan(places[..., 0]), np.nan, 0)
+    _write_markers(path, markers, frames, seconds, places, 'px')
+
+
+def _write_markers(
+    path: PathLike,
+    markers: Sequence[str],
+    frames: range,
+    seconds: Sequence[float],
+    places: np.ndarray,
+    unit: str,
+) -> None:
+    """Write markers as TRC.
+
+    Args:
+        path: The file.
+        markers: M names.
+        frames: F frames, counted from 0.
+        seconds: Their times.
+        places: [F, M, 3], NaN where unknown.
+        unit: Unit of length.
+    """
     rate = round((len(seconds) - 1) / (seconds[-1] - seconds[0]), 6)
-    values = (rate, rate, len(frames), len(markers), 'px', rate, frames[0] + 1, len(frames))
+    values = (rate, rate, len(frames), len(markers), unit, rate, frames[0] + 1, len(frames))
     lines = [
         f'PathFileType\t4\t(X/Y/Z)\t{finished_name(path)}',
         '\t'.join(_TRC_FIELDS),
@@ -138,11 +169,10 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
         'Frame#\tTime\t' + '\t\t\t'.join(markers) + '\t\t',
         '\t\t' + '\t'.join(f'X{i}\tY{i}\tZ{i}' for i in range(1, len(markers) + 1)),
     ]
-    places = dict(zip(labels, placed.to_array().reshape(len(labels), -1, 2).tolist(), strict=True))
-    for frame, time in zip(frames, seconds, strict=True):
+    for frame, time, row in zip(frames, seconds, places.tolist(), strict=True):
         cells = [str(frame + 1), repr(round(time, 6))]
-        for x, y in places.get(frame, [[math.nan, math.nan]] * len(markers)):
-            cells += ['', '', ''] if math.isnan(x) else [repr(x), repr(y), '0.0']
+        for place in row:
+            cells += ['', '', ''] if math.isnan(place[0]) else map(repr, place)
         lines.append('\t'.join(cells))
     write_text(path, '\n'.join(lines) + '\n')
 
@@ -164,19 +194,45 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     Raises:
         InputError: If no joint is labelled.
     """
-    from scipy.io import netcdf_file
-
     poses, track_names = poses_by_individual(labels)
     names, rows = name_individuals(track_names, has_unique=False), sorted(labels)
     if not names:
         raise InputError(f'{path}: movement needs poses, but {labels.name} has no labelled joint')
     array = np.stack([poses[key] for key in names], axis=-1)  # [F, K, 5, N]
-    position, confidence = array[:, :, :2].swapaxes(1, 2), array[:, :, 3]
-    times = known_times(rows, time_of)
+    _write_dataset(
+        path,
+        rows,
+        known_times(rows, time_of),
+        labels.skeleton.keypoint_names,
+        [name or 'individual0' for name in names.values()],
+        {'position': array[:, :, :2].swapaxes(1, 2), 'confidence': array[:, :, 3]},
+    )
+
+
+def _write_dataset(
+    path: PathLike,
+    rows: Sequence[int],
+    times: Sequence[float],
+    joints: Sequence[str],
+    individuals: Sequence[str],
+    variables: Mapping[str, np.ndarray],
+) -> None:
+    """Write a dataset of poses of movement.
+
+    Args:
+        path: The file.
+        rows: F frames.
+        times: Their times in seconds; fewer if unknown.
+        joints: Names of the K joints.
+        individuals: Names of the N individuals.
+        variables: Name -> [F, space, K, N], or [F, K, N] without an axis for space.
+    """
+    from scipy.io import netcdf_file
+
     texts = {
-        'space': ['x', 'y'],
-        'keypoints': labels.skeleton.keypoint_names,
-        'individuals': [name or 'individual0' for name in names.values()],
+        'space': ['x', 'y', 'z'][: variables['position'].shape[1]],
+        'keypoints': joints,
+        'individuals': individuals,
     }
     with atomic_path(path) as temporary, netcdf_file(str(temporary), 'w', version=2) as file:
         file.ds_type, file.source_software, file.time_unit = 'poses', OWN_SCORER, 'frames'
@@ -193,7 +249,114 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
             file.createDimension(f'{name}_length', letters.itemsize)
             text = file.createVariable(name, 'c', (name, f'{name}_length'))
             text[:], text._Encoding = letters.view('S1').reshape(len(letters), -1), 'utf-8'
-        for name, array in (('position', position), ('confidence', confidence)):
+        for name, array in variables.items():
             axes = ('time', *['space'][: array.ndim - 3], 'keypoints', 'individuals')
             data = file.createVariable(name, 'd', axes)
             data[:], data.coordinates = array, 'frame'
+
+
+def write_scene(poses: ScenePoses, path: PathLike, fps: float, unit: str) -> None:
+    """Write poses in space as TRC (``.trc``), CSV (``.csv``) or a dataset of movement (``.nc``).
+
+    Axes and lengths are those of the calibration. The table has a row for each known joint, and it
+    and the dataset tell the error in pixels and the number of views. With several people, markers
+    of TRC are named ``<track id>_<joint>``.
+
+    Args:
+        poses: The poses.
+        path: The file.
+        fps: Frames per second.
+        unit: Unit of length, for TRC: m or mm.
+    """
+    joints, suffix = poses.skeleton.keypoint_names, Path(path).suffix
+    seconds = [time / fps for time in poses.times]
+    if suffix == '.trc':
+        names = ['' if len(poses.people) == 1 else f'{track_id}_' for track_id in poses.people]
+        markers = [f'{name}{joint}' for name in names for joint in joints]
+        places = poses.points.reshape(len(seconds), -1, 3)
+        _write_markers(path, markers, poses.times, seconds, places, unit)
+    elif suffix == '.nc':
+        variables = {
+            'position': poses.points.transpose(0, 3, 2, 1),
+            'reprojection_error': poses.errors.swapaxes(1, 2),
+            'num_views': poses.views.swapaxes(1, 2),
+        }
+        people = [f'individual{track_id}' for track_id in poses.people]
+        _write_dataset(path, poses.times, seconds, joints, people, variables)
+    else:
+        table = io.StringIO(newline='')
+        writer = csv.writer(table, lineterminator='\n')
+        writer.writerow(SCENE_COLUMNS)
+        for row, column, joint in np.argwhere(np.isfinite(poses.points[..., 0])).tolist():
+            at = row, column, joint
+            start = poses.times[row], round(seconds[row], 6), poses.people[column]
+            end = round(float(poses.errors[at]), 3), int(poses.views[at])
+            place = poses.points[at].tolist()
+            writer.writerow([*start, _no_formula(joints[joint]), *place, *end])
+        write_text(path, table.getvalue())
+
+
+def read_scene(path: PathLike) -> ScenePoses:
+    """Read poses in space from CSV or TRC, see :func:`write_scene`; errors and views are unknown.
+
+    The table needs the columns frame, person, joint, x, y and z.
+
+    Raises:
+        InputError: If the file is not as described, or holds no joint.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in ('.csv', '.trc'):
+        raise InputError(f'{path} holds no joints in space, expected a .csv or .trc file')
+    lines = read_text(path).splitlines()
+    try:
+        places = _table_places(lines) if suffix == '.csv' else _marker_places(lines)
+    except (ValueError, LookupError) as error:
+        what = 'table' if suffix == '.csv' else 'marker file (TRC)'
+        raise InputError(f'{path} is no {what} of joints in space: {error}') from error
+    if not places:
+        raise InputError(f'{path} holds no joint')
+    frames, people, joints = (list(dict.fromkeys(values)) for values in zip(*places, strict=True))
+    times = range(min(frames), max(frames) + 1)
+    if len(times) > max(_FEW_FRAMES, _MAX_EMPTY * len(frames)):
+        raise InputError(f'{path} has {len(frames)} of {len(times)} frames, expected all')
+    people.sort()
+    points = np.full((len(times), len(people), len(joints), 3), np.nan)
+    for (frame, person, joint), place in places.items():
+        points[frame - times.start, people.index(person), joints.index(joint)] = place
+    unknown = np.full(points.shape[:3], np.nan)
+    skeleton = Skeleton(tuple(joints))
+    return ScenePoses(skeleton, tuple(people), times, points, unknown, np.zeros(unknown.shape, int))
+
+
+_Places = dict[tuple[int, int, str], tuple[float, ...]]
+"""Frame, person and joint -> its place."""
+
+
+def _table_places(lines: Sequence[str]) -> _Places:
+    reader = csv.DictReader(lines)
+    needed = ('frame', 'person', 'joint', 'x', 'y', 'z')
+    if not {*needed} <= {*(reader.fieldnames or ())}:
+        raise ValueError('expected the columns frame, person, joint, x, y and z')
+    places: _Places = {}
+    for row in reader:
+        try:
+            place = float(row['x']), float(row['y']), float(row['z'])
+            places[int(row['frame']), int(row['person']), row['joint']] = place
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'line {reader.line_num}: {error}') from error
+    return places
+
+
+def _marker_places(lines: Sequence[str]) -> _Places:
+    """Read markers, of which ``<number>_<joint>`` is one of that person."""
+    markers = [name for name in lines[3].split('\t')[2:] if name]
+    named = [re.fullmatch(r'(?:([0-9]{1,18})_)?(.*)', name) for name in markers]
+    places: _Places = {}
+    for line in lines[5:]:
+        cells = line.split('\t')
+        for number, name in enumerate(named):
+            place = cells[2 + 3 * number : 5 + 3 * number]
+            if name is not None and len(place) == 3 and all(place):
+                key = int(cells[0]) - 1, int(name[1] or 0), name[2]
+                places[key] = tuple(map(float, place))
+    return places

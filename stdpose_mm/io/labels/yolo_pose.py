@@ -53,7 +53,7 @@ from .poses import (
 )
 
 CONFIG = 'data.yaml'
-_CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
+CONFIG_NAMES = (CONFIG, 'data.yml', 'dataset.yaml')
 _LABELS, _PICTURES, _SCORER = 'labels', 'images', 'scorer'
 _SUBSETS = ('train', 'val', 'test')
 _NO_LABELS = {'classes.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
@@ -108,7 +108,9 @@ def is_yolo_pose(source: LabelSource) -> bool:
     """Tell whether a file may be YOLO-pose, or the ``data.yaml`` of a data set."""
     if source.is_zip:
         files = [PurePosixPath(name) for name in source.zipped]
-        return any(f.name in _CONFIGS or (f.suffix == '.txt' and _LABELS in f.parts) for f in files)
+        return any(
+            f.name in CONFIG_NAMES or (f.suffix == '.txt' and _LABELS in f.parts) for f in files
+        )
     is_config = Path(source).suffix in ('.yaml', '.yml')
     return is_config or _starts_like_labels(source.head, 2 + _BOX)
 
@@ -122,7 +124,7 @@ def _starts_like_labels(head: bytes, least: int = 1 + _BOX) -> bool:
 
 def is_yolo_folder(folder: LabelSource) -> bool:
     """Tell whether a folder is a YOLO data set, or holds YOLO label files."""
-    is_configured = any(Path(folder, name).is_file() for name in _CONFIGS)
+    is_configured = any(Path(folder, name).is_file() for name in CONFIG_NAMES)
     texts = (file for file in folder.files if _may_be_label(file) and os.path.getsize(file))
     return is_configured or Path(folder, _LABELS).is_dir() or any(texts)
 
@@ -153,7 +155,7 @@ def read_yolo_pose(
         InputError: If a file is not as described, the size of a picture is not known, or the number
             of joints is ambiguous without ``kpt_shape`` in ``data.yaml``.
     """
-    if Path(path).name in _CONFIGS:
+    if Path(path).name in CONFIG_NAMES:
         path = LabelSource(Path(path).parent)
     source = LabelSource.of(path)
     if not source.is_folder and source.is_zip:
@@ -232,7 +234,7 @@ def _read_config(path: Path) -> Record:
     """Read the ``data.yaml`` of the data set that ``path`` is or is in; empty without one."""
     folders = [path, *path.parents] if path.is_dir() else list(path.parents)
     # labels/train/ of a data set is two folders below its data.yaml.
-    for file in (folder / name for folder in folders[:3] for name in _CONFIGS):
+    for file in (folder / name for folder in folders[:3] for name in CONFIG_NAMES):
         if file.is_file():
             return Record(file, '', _parse_yaml(file))
     return Record(path, '', {})
@@ -388,6 +390,19 @@ def _class_name(config: Record, number: int) -> str:
         names = dict(enumerate(names))
     name = names.get(number) if isinstance(names, dict) else None
     return name if name and isinstance(name, str) else f'class {number}'
+
+
+def joint_numbers(source: LabelSource) -> tuple[list[LabelSource], int, int, bool]:
+    """Describe the lines of labels that :func:`read_yolo_pose` reads.
+
+    Returns:
+        The files, the number of joints, the numbers per joint, and whether v is a confidence.
+    """
+    files, config = _label_files(source), _read_config(Path(source))
+    lines = [line for file in files for line in _read_lines(file)]
+    classes = {number: _class_name(config, number) for number in {line.category for line in lines}}
+    layout = _find_layout(source, config, lines, classes)
+    return files, layout.skeleton.num_keypoints, layout.dimensions, layout.is_prediction
 
 
 def _picture(

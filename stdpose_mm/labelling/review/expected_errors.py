@@ -12,7 +12,7 @@ which is 0 at ``t`` itself and 1 at the previous labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,12 +127,17 @@ class TrackErrors:
         """Gains of the frames, NaN where not computed yet."""
 
     @classmethod
-    def from_scores(cls, labels: VideoLabels) -> list[TrackErrors]:
-        """Read the expected errors of all tracks from the scores of a propagated video."""
+    def from_scores(cls, labels: VideoLabels, known: Collection[int] = ()) -> list[TrackErrors]:
+        """Read the expected errors of all tracks from the scores of a propagated video.
+
+        Args:
+            labels: The video.
+            known: Frames that count as labelled.
+        """
         return [
             cls(
                 np.array(list(track)),
-                np.array([_is_whole(person) for person in track.values()]),
+                np.array([t in known or _is_whole(person) for t, person in track.items()]),
                 np.stack([_probably_wrong(person) for person in track.values()]),
             )
             for track in labels.tracks().values()

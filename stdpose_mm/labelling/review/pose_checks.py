@@ -64,6 +64,9 @@ LEAST_LIMB = 0.02
 MIN_SHARE = 0.8
 """Minimum share of a person's labels that have a joint that is missing in others."""
 
+LOW_SCORE = 0.2
+"""Doubt that a score of 0 adds: networks that score low everywhere must not hide what is wrong."""
+
 FLOW_DISTANCE = 0.1
 """Distance from where optical flow carries a joint from both neighbouring frames, as a share of the
 pose's size."""
@@ -204,7 +207,8 @@ def _low_scores(tracks: Tracks, min_score: float) -> Iterator[Doubt]:
         for joint, of_joint in enumerate(scores.T):
             for run in runs_of(of_joint < min_score):
                 frames = tuple(label.frame_index for label in labels[run])
-                size = 1 - 0.5 * max(float(of_joint[run].min()), 0.0) / min_score
+                lack = 1 - max(float(of_joint[run].min()), 0.0) / min_score
+                size = 0.5 + LOW_SCORE * lack
                 yield Doubt(frames, track_id, 'low score', size, (joint,))
 
 
@@ -318,7 +322,7 @@ def _check_track(
             if len(near := np.flatnonzero(trusted[:, joint]))
         }
         proposals = [
-            _with_joints(label, {joint: place[row] for joint, place in places.items()})
+            with_joints(label, {joint: place[row] for joint, place in places.items()})
             for row, label in enumerate(labels)
             if places and reason != 'long limb'
         ]
@@ -328,8 +332,8 @@ def _check_track(
         )
 
 
-def _with_joints(label: PersonLabel, places: Mapping[int, np.ndarray]) -> PersonLabel:
-    """Put joints of a label at other places [2] in pixels."""
+def with_joints(label: PersonLabel, places: Mapping[int, np.ndarray]) -> PersonLabel:
+    """Put joints of a label at other places [2] in pixels, which are 'propagated'."""
     joints = [*places]
     keypoints, visibility, sources = (
         values.copy() for values in (label.keypoints, label.visibility, label.keypoint_sources)

@@ -71,14 +71,19 @@ def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackEr
     return tracks
 
 
-def errors_beside_labels(dense: VideoLabels) -> list[TrackErrors]:
+def errors_beside_labels(dense: VideoLabels, known: Collection[int] = ()) -> list[TrackErrors]:
     """Find the expected errors of everyone in a propagated video, by the labels of each person.
 
     If others are labelled in a frame and a person is not, the person is assumed to be out of the
     picture only before its first and after its last label. Between them it is present, with the
     errors that its scores imply.
+
+    Args:
+        dense: The video.
+        known: Frames that count as labelled for everyone, such as those that two other views have
+            labels of.
     """
-    tracks = TrackErrors.from_scores(dense)
+    tracks = TrackErrors.from_scores(dense, known)
     frames = {*dense.given_frame_indices}
     for track, poses in zip(tracks, dense.tracks().values(), strict=True):
         labelled = [frame for frame, person in poses.items() if person.is_given]

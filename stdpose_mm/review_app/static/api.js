@@ -17,14 +17,20 @@ export class ServerGone extends Error {
   }
 }
 
+const AGAIN_MS = 300;
+
+/** The key of the project of this page; the next server on this port may serve another one. */
+let projectKey = '';
+
 /**
  * @param {string} path
  * @param {RequestInit} [options]
  */
-async function request(path, options) {
+async function request(path, { headers, ...options } = {}) {
   let response;
   try {
-    response = await fetch(path, { credentials: 'same-origin', ...options });
+    const named = { 'X-Project': projectKey, ...headers };
+    response = await fetch(path, { credentials: 'same-origin', headers: named, ...options });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ServerGone();
@@ -65,7 +71,11 @@ function post(path, body) {
 }
 
 /** @returns {Promise<import('./messages.js').Project>} */
-export const getProject = () => getJson('/api/project');
+export async function getProject() {
+  const project = await getJson('/api/project');
+  projectKey = project.key;
+  return project;
+}
 
 /** Look for videos again where the command looked for them. @returns {Promise<import('./messages.js').Project>} */
 export const findVideos = async () => read((await post('/api/project', {})).json());
@@ -76,6 +86,14 @@ export const getVideo = (video) => getJson(`/api/videos/${video}`);
 /** @param {number} video @param {number} first @param {number} last @returns {Promise<import('./messages.js').Poses>} */
 export const getPoses = (video, first, last) =>
   getJson(`/api/videos/${video}/poses?first=${first}&last=${last}`);
+
+/**
+ * @param {number} video
+ * @param {{other: number, frame: number, person: number, joint: number, x?: number, y?: number}} place
+ * @returns {Promise<import('./messages.js').SceneLines>}
+ */
+export const getLines = (video, place) =>
+  getJson(`/api/videos/${video}/lines?${new URLSearchParams(Object.entries(place).map(([name, value]) => [name, String(value)]))}`);
 
 /**
  * @param {number} video
@@ -136,9 +154,22 @@ export const postDrafts = async (video, body) =>
 export const postPose = async (video, body) =>
   read((await post(`/api/videos/${video}/pose`, body)).json());
 
-/** @param {number} video @param {'stop'} [what] 'stop' ends the writing of a file or an export */
+/** @param {number} video @param {'stop'} [what] */
 export const postSave = async (video, what) =>
   read((await post(`/api/videos/${video}/save`, { do: what })).json());
+
+/**
+ * Stop the writing of a file or an export. The server is asked until it has, since the request to
+ * stop may overtake the one to write.
+ * @param {number} video
+ * @param {() => boolean} isWriting
+ */
+export async function endWriting(video, isWriting) {
+  while (isWriting()) {
+    await postSave(video, 'stop');
+    await new Promise((wake) => setTimeout(wake, AGAIN_MS));
+  }
+}
 
 /** @param {number} video @param {number} first @param {number} last */
 export const postExcerpt = async (video, first, last) =>
@@ -158,4 +189,4 @@ export async function postExport(video, how) {
 
 /** @param {number} video @param {string} page */
 export const eventsOf = (video, page) =>
-  new EventSource(`/api/videos/${video}/events?page=${page}`);
+  new EventSource(`/api/videos/${video}/events?page=${page}&project=${projectKey}`);

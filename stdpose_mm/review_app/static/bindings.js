@@ -13,6 +13,7 @@ import {
 } from './navigation.js';
 import { goTo, markExcerpt, openVideo, playback, timeline } from './open_video.js';
 import { toggle } from './panels.js';
+import { exchangeViews, showNextCamera } from './second_view.js';
 import { drafts, light, onError, placing, queue, submit, view } from './stage.js';
 import { choose, state, store } from './state.js';
 import { NEXT_TRACE } from './traces.js';
@@ -21,6 +22,10 @@ import { NEXT_TRACE } from './traces.js';
 function acceptAndGoOn(event) {
   // A key that is held down, or is faster than the pictures, accepts nothing unseen.
   if (event.repeat || state.shown !== state.frame) return;
+  if (state.video?.proofreading) {
+    if (accept() !== false) goToDoubt();
+    return;
+  }
   const pose = currentPose();
   const draft = drafts.current;
   const isDone = !draft && pose?.source === 'given' && !pose.sources.includes('p');
@@ -43,7 +48,7 @@ export const BINDINGS = {
     ['[ ]', 'previous, next given frame', { '[ Ctrl+ArrowLeft': goToGivenBefore, '] Ctrl+ArrowRight': goToGivenAfter }],
     ['Space', 'next frame in doubt, worst first', { Space: goToDoubt }],
     ['N', 'next frame to label', { n: goToLabel }],
-    ['Y', 'next frame with drafts', { y: goToDrafts }],
+    ['Y', 'next frame with drafts; in proofreading: right as it is, and the next doubt', { y: goToDrafts }],
     ['M', 'middle of the gap', { m: goToMiddleOfGap }],
     ['Home End', 'first, last frame', { Home: () => goTo(0), End: () => goTo(Infinity) }],
     ['F', 'type a frame number', { f: () => byId('frame-field').select() }],
@@ -108,6 +113,7 @@ export const BINDINGS = {
     ['Ctrl+S', 'write the labels', { 'Ctrl+s': (event) => event.repeat || state.saving || save() }],
     ['Ctrl+E', 'export', { 'Ctrl+e': () => showExport(store, queue, onError) }],
     ['Shift+L', 'learn from the labels, stop learning', { 'Shift+l': learn }],
+    ['Shift+V Shift+C', 'another camera beside the picture, or none; exchange the two', { 'Shift+v': showNextCamera, 'Shift+c': exchangeViews }],
     ['PgUp PgDn', 'previous, next video', { PageUp: () => openNeighbour(-1), PageDown: () => openNeighbour(1) }],
     ['L', 'videos of the project', { l: () => showProject(store, openVideo, onError) }],
     ['?', 'this help', { '? F1': () => byId('help').showModal() }],

@@ -1,6 +1,6 @@
 /** Dialogs: the project's videos, export, identities, the skeleton of an unlabelled video. */
 
-import { findVideos, getProject, postExport, postSave, Refused, ServerGone } from './api.js';
+import { endWriting, findVideos, getProject, postExport, Refused, ServerGone } from './api.js';
 import { themeColours } from './colours.js';
 import { byId, make } from './dom.js';
 import { describeEdit } from './edits.js';
@@ -103,7 +103,8 @@ export function showExport(store, queue, onError) {
  * @param {(error: unknown) => void} onError
  */
 async function exportAs(video, format, queue, onError) {
-  const stop = () => postSave(video, 'stop').catch(onError);
+  let isWriting = true;
+  const stop = () => endWriting(video, () => isWriting).catch(onError);
   try {
     await queue.drained();
     // Closing the dialog stops the export; afterwards there is nothing to stop.
@@ -127,6 +128,7 @@ async function exportAs(video, format, queue, onError) {
     if (isGone || !(error instanceof Error)) onError(error);
     else byId('export-result').textContent = error.message;
   } finally {
+    isWriting = false;
     byId('export').removeEventListener('close', stop);
   }
 }

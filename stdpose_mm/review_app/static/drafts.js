@@ -32,6 +32,8 @@ export class DraftLayer {
   #dragged = null;
   /** Frame whose first draft is chosen once it is shown. */
   #wanted = -1;
+  /** @type {string|null} the doubt that is chosen there instead */
+  #wantedDoubt = null;
   /** @type {{draft: string, frame: number, joints: number[]}|null} empty joints to ask for after the answer */
   #asked = null;
   /** @type {Map<string, number[]>} left, top, width and height of the name of each draft on the screen */
@@ -64,14 +66,16 @@ export class DraftLayer {
     });
     store.watch(['shown', 'posesVersion'], () => {
       if (this.#wanted !== store.state.shown || !this.open.length) return;
+      const doubt = this.open.find(({ id }) => id === this.#wantedDoubt);
+      if (this.#wantedDoubt && !doubt) return;
       this.#wanted = -1;
-      this.choose(this.open[0]);
+      this.choose(doubt ?? this.open[0]);
     });
     store.watch(['draft', 'shown', 'posesVersion', 'video', 'alone', 'hidden'], () => {
       this.#showList();
       view.redraw();
     });
-    store.watch(['draft'], () => this.current && announce(`${this.describe(this.current)}: A accepts, Delete discards`));
+    store.watch(['draft'], () => this.current && announce(`${this.describe(this.current)}: ${this.keysOf(this.current)}`));
   }
 
   /** @returns {Draft[]} open drafts of the shown frame */
@@ -98,7 +102,35 @@ export class DraftLayer {
 
   /** @param {Draft} draft */
   describe(draft) {
+    if (draft.reason) return `${capital(this.#who(draft))}: ${draft.reason}`;
     return `Draft of ${this.#who(draft)}, ${placedJoints(asPose(draft)).length} of ${draft.keypoints.length} joints`;
+  }
+
+  /** @param {Draft} draft what the keys do to it */
+  keysOf(draft) {
+    if (!draft.reason) return 'A or a click on a joint accepts · a drag corrects and accepts · Del discards';
+    return `${this.isProposed(draft) ? 'A accepts what is proposed' : 'drag the joints'} · Y: right as it is · Space goes on`;
+  }
+
+  /** @param {Draft} draft @returns {boolean} whether something is proposed for a doubt */
+  isProposed(draft) {
+    return placedJoints(asPose(draft)).length > 0;
+  }
+
+  /** Choose a doubt once its frame is shown. @param {number} frame @param {string} doubt */
+  wantDoubt(frame, doubt) {
+    const open = this.open.find(({ id }) => id === doubt);
+    if (frame === this.store.state.shown && open) return this.choose(open);
+    this.#wanted = frame;
+    this.#wantedDoubt = doubt;
+  }
+
+  /** Say that what is doubted is right as it is. */
+  confirm() {
+    const { current } = this;
+    if (!current?.reason) return false;
+    this.submit({ type: 'confirm', frame: this.store.state.shown, draft: current.id });
+    return true;
   }
 
   // Requests.
@@ -185,6 +217,10 @@ export class DraftLayer {
 
   /** @param {Draft|null} draft null for all of the shown frame */
   discard(draft) {
+    if (this.store.state.video.proofreading) {
+      this.confirm();
+      return;
+    }
     this.#note(...(draft ? [draft] : this.open).map(() => false));
     const { poses, shown } = this.store.state;
     const place = draft ? this.open.indexOf(draft) : 0;
@@ -238,6 +274,14 @@ export class DraftLayer {
   accept(draft, moved = {}, isOneOfAll = false) {
     const { poses, shown, video } = this.store.state;
     const { skeleton } = video;
+    if (draft.reason) {
+      const isMoved = Object.keys(moved).length > 0;
+      const doubt = { frame: shown, draft: draft.id };
+      if (isMoved) this.submit({ type: 'set_joints', person: Number(draft.person), frame: shown, joints: moved });
+      else if (this.isProposed(draft)) this.submit({ type: 'accept_proposal', ...doubt });
+      else say('Nothing is proposed here: drag the joints, or Y says that they are right');
+      return 0;
+    }
     const joints = { ...jointsByName(asPose(draft), skeleton), ...moved };
     const shownPose = poses.of(shown, draft.person);
     const empty = skeleton.joints
@@ -419,7 +463,7 @@ export class DraftLayer {
         context.stroke();
       }
     }
-    const text = draft.person === null ? 'draft' : `draft of ${draft.person}`;
+    const text = draft.reason?.split(/[,:]/)[0] ?? (draft.person === null ? 'draft' : `draft of ${draft.person}`);
     context.font = '600 12px system-ui, sans-serif';
     const width = context.measureText(text).width + 8;
     context.fillStyle = isCurrent ? COLOUR : HALO;
@@ -447,11 +491,11 @@ export class DraftLayer {
             'button',
             { class: 'row-main', 'aria-pressed': String(draft === current), dataset: { key: draft.id }, onclick: () => this.choose(draft) },
             make('span', { class: 'row-name', title: this.describe(draft) }, capital(this.#who(draft).replace(/^a /, ''))),
-            make('span', { class: 'quiet-text' }, `${placedJoints(asPose(draft)).length} of ${draft.keypoints.length}`),
+            make('span', { class: 'quiet-text' }, draft.reason ?? `${placedJoints(asPose(draft)).length} of ${draft.keypoints.length}`),
           ),
           make('button', { class: 'quiet', title: 'Accept (A)', 'aria-label': `Accept: ${this.describe(draft)}`, dataset: { key: `accept ${draft.id}` }, onclick: () => this.accept(draft) }, '✓'),
-          make('button', { class: 'quiet', title: 'Discard (Del)', 'aria-label': `Discard: ${this.describe(draft)}`, dataset: { key: `discard ${draft.id}` }, onclick: () => this.discard(draft) }, '×'),
-          make('button', { class: 'quiet', title: 'Whose it is (E)', 'aria-label': `Whose it is: ${this.describe(draft)}`, dataset: { key: `whose ${draft.id}` }, onclick: () => { this.choose(draft); this.askForPerson(); } }, '⇄'),
+          make('button', { class: 'quiet', title: draft.reason ? 'Right as it is (Y)' : 'Discard (Del)', 'aria-label': `Discard: ${this.describe(draft)}`, dataset: { key: `discard ${draft.id}` }, onclick: () => { this.choose(draft); this.discard(draft); } }, '×'),
+          draft.reason ? null : make('button', { class: 'quiet', title: 'Whose it is (E)', 'aria-label': `Whose it is: ${this.describe(draft)}`, dataset: { key: `whose ${draft.id}` }, onclick: () => { this.choose(draft); this.askForPerson(); } }, '⇄'),
         ),
       ),
     );

@@ -26,7 +26,7 @@ const SHOWN_AT_ONCE = {
 const NOUNS = /** @type {Record<string, string>} */ ({
   set_joints: 'correction', accept: 'acceptance', forget: 'deletion', mark_absent: 'mark of absence',
   mark_present: 'mark of presence', copy_nearest: 'copied pose', add_person: 'addition',
-  remove_person: 'removal', set_skeleton: 'choice of joints', exchange_sides: 'exchange of left and right',
+  accept_proposal: 'accepted proposal', confirm: 'confirmation', remove_person: 'removal', set_skeleton: 'choice of joints', exchange_sides: 'exchange of left and right',
 });
 
 /** @param {Edit} edit @returns {string[]} the joints that it names */
@@ -221,8 +221,8 @@ export class EditQueue {
     const { poses, video } = this.store.state;
     const { frame } = edit;
     const people = frame === undefined ? null : poses.at(frame);
-    const change = SHOWN_AT_ONCE[edit.type];
-    if (!people || !(change || edit.draft)) return false;
+    const change = SHOWN_AT_ONCE[edit.type] ?? ((/** @type {any} */ pose) => pose);
+    if (!people || !(edit.type in SHOWN_AT_ONCE || edit.draft)) return false;
     poses.hold(
       frame,
       people.map((/** @type {import('./poses.js').Pose} */ pose) =>

@@ -113,6 +113,9 @@ export async function nextDoubtOfJoint(store) {
   return Math.ceil((worst * video.frames) / columns);
 }
 
+/** @param {import('./messages.js').Check} check */
+const seenAs = ({ draft, person, frame }) => draft ?? `${person}/${frame}`;
+
 /** Goes through the frames in doubt, the worst first, each once until the poses change. */
 export class DoubtTour {
   /** @type {Set<string>} */
@@ -124,22 +127,22 @@ export class DoubtTour {
     this.store = store;
   }
 
-  /** @returns {{frame: number, person: number, score: number}|null} */
+  /** @returns {import('./messages.js').Check|null} */
   next() {
-    const { guidance, revision, frame, person } = this.store.state;
+    const { guidance, revision, frame, person, draft } = this.store.state;
     const list = guidance?.doubtful ?? [];
-    if (this.#revision !== revision) this.#seen.clear();
+    if (this.#revision !== revision && !list[0]?.draft) this.#seen.clear();
     this.#revision = revision;
     const open = list.filter(
       (check) =>
-        !this.#seen.has(`${check.person}/${check.frame}`) &&
-        !(check.frame === frame && check.person === person),
+        !this.#seen.has(seenAs(check)) &&
+        (check.draft ? check.draft !== draft : !(check.frame === frame && check.person === person)),
     );
     if (!open.length) {
       this.#seen.clear();
       return null;
     }
-    this.#seen.add(`${open[0].person}/${open[0].frame}`);
+    this.#seen.add(seenAs(open[0]));
     return open[0];
   }
 }

@@ -1,6 +1,6 @@
 /** What the server does for minutes: it learns from the labels, and writes them. */
 
-import { postLearning, postSave } from './api.js';
+import { endWriting, postLearning, postSave } from './api.js';
 import { closeButton, say, showState } from './notices.js';
 import { reload } from './open_video.js';
 import { isUnsaved, showLearning } from './panels.js';
@@ -46,7 +46,7 @@ async function askLearner(what) {
   }
 }
 
-export const stopWriting = () => state.video && postSave(state.video.id, 'stop').catch(onError);
+export const stopWriting = () => endWriting(state.video.id, () => state.saving).catch(onError);
 
 export async function save() {
   const { video } = state;

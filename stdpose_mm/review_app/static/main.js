@@ -28,7 +28,7 @@ function showJointHint() {
   const box = byId('joint-hint');
   const draft = drafts.current;
   box.hidden = !(draft || chosenJoints().length) || isPlacing !== null;
-  if (draft) box.textContent = `${drafts.describe(draft)}: A or a click on a joint accepts · a drag corrects and accepts · Del discards`;
+  if (draft) box.textContent = `${drafts.describe(draft)} · ${drafts.keysOf(draft)}`;
   if (picked.length) {
     box.textContent =
       `${picked.length} joints: drag one to move them, a corner to scale, the knob to turn · Esc deselects them`;

@@ -19,6 +19,7 @@ export function goToDoubt() {
   if (!next && isAdviceToCome() && !state.guidance?.doubtful.length) return goToDoubtOfJoint();
   if (!next) return say(whyNoDoubt());
   visit(next.frame, next.person);
+  if (next.draft) return drafts.wantDoubt(next.frame, next.draft);
   announce(`frame ${next.frame}, ${nameOf(state, next.person)}, score ${next.score.toFixed(2)}`);
 }
 
@@ -103,7 +104,13 @@ export async function draftPlan() {
   if (frame !== null) goTo(frame);
 }
 
+/** In proofreading, say that what is doubted is right and go to the next doubt; else go to drafts. */
 export function goToDrafts() {
+  if (state.video?.proofreading) {
+    if (!drafts.confirm()) say('Choose a doubt first: Space goes to the worst one');
+    else goToDoubt();
+    return;
+  }
   const frame = drafts.next();
   if (frame !== null) goTo(frame);
 }

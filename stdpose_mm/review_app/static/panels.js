@@ -253,7 +253,9 @@ export function showGuidance(store, go) {
   const meter = byId('right-meter');
   meter.hidden = !guidance?.right;
   if (guidance) {
-    const [verdict, whole] = verdictOf(guidance);
+    const [verdict, whole] = store.state.video?.proofreading
+      ? [`${counted(guidance.num_doubtful, 'doubt')} left`, 'Space goes to the worst one, A accepts what is proposed, Y says that it is right as it is.']
+      : verdictOf(guidance);
     const { labels_judged, labels_made } = guidance;
     const isOld = guidance.computing && labels_judged !== labels_made && guidance.right;
     const age = isOld ? ` as of ${counted(labels_judged, 'label')}` : '';
@@ -286,7 +288,9 @@ export function showGuidance(store, go) {
         make(
           'button',
           { class: 'quiet', onclick: () => go(check.frame, check.person) },
-          `frame ${check.frame} · ${nameOf(store.state, check.person)} · score ${check.score.toFixed(2)}`,
+          check.draft
+            ? `${nameOf(store.state, check.person)}: ${check.reason}`
+            : `frame ${check.frame} · ${nameOf(store.state, check.person)} · score ${check.score.toFixed(2)}`,
         ),
       ),
     ),

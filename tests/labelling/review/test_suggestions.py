@@ -14,6 +14,7 @@ from stdpose_mm.labelling.review import (
     HiddenLabel,
     LabelAccuracy,
     TrackErrors,
+    errors_beside_labels,
     expect_errors_left,
     rank_gains,
     rank_suggestions,
@@ -266,3 +267,12 @@ def test_labels_of_others_do_not_make_a_person_right_who_is_there() -> None:
     *_, outlook = list_advice(scored_video(one, other), 0, 2)
     # In frames 0 and 8 person 1 is taken to be out of the picture, so that 21 joints are in doubt.
     assert outlook.startswith('76.7% of joints are expected to be right, but too little was ')
+
+
+def test_frames_that_other_views_know_count_as_labelled():
+    dense = scored_video(scored_track([0.5] * 20))
+    (track,) = errors_beside_labels(dense, known=(0, 12, 19))
+    assert track.given.nonzero()[0].tolist() == [0, 12, 19]
+    (best,) = rank_gains([track], 1)
+    # The middle of the longest gap.
+    assert best.frame_index == 6

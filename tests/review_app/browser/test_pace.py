@@ -228,8 +228,13 @@ def test_an_excerpt_is_marked_by_keys_or_clicks_and_advice_is_for_it(page, serve
     wait_for_excerpt(page, [8, 20])
 
 
-def test_writing_and_exporting_say_how_far_they_are_and_can_be_stopped(computing, tmp_path):
+def test_writing_and_exporting_say_how_far_they_are_and_can_be_stopped(
+    computing, tmp_path, late_answers
+):
     page = computing
+    late_answers('/export')
+    page.browser.refresh()
+    page.wait_for_frame(5)
     page.wait_for_poses()
     before = sorted(tmp_path.rglob('*'))
     page.press('s', held=[Keys.CONTROL])
@@ -241,5 +246,8 @@ def test_writing_and_exporting_say_how_far_they_are_and_can_be_stopped(computing
     page.click('.format')
     page.wait(lambda: 'Esc stops it' in page.text('#export-result'), 'the page says how')
     page.press(Keys.ESCAPE)
+    # The request to stop comes first.
+    page.wait(lambda: page.is_hidden('#export'), 'the dialog is closed')
+    page.run('answerNow()')
     page.wait(lambda: 'was stopped' in page.text('#export-result'), 'the export is stopped')
     assert sorted(tmp_path.rglob('*')) == before

@@ -69,6 +69,9 @@ def test_an_edit_that_waits_is_not_sent_to_another_project_of_the_same_name(page
         page.open(first)
         drag_without_server(page, first)
     with serve(*other, port=port) as second:
+        # The page that is still open gets the cookie, as if the address were opened in another tab.
+        page.run('fetch(arguments[0])', second.address)
+        page.wait(lambda: 'does not know this page' in page.text('#states'), 'it is refused')
         page.open(second)
         page.wait(lambda: page.text('#states') == '', 'nothing waits')
         assert moved_by(page, 0) == 0

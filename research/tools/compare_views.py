@@ -1,0 +1,148 @@
+"""Measure what views of one scene gain from each other, on scenes of ``stdpose demo --cameras``.
+
+    python -m research.tools.compare_views scenes/* --labelled 2
+
+The first cameras have the true labels of every 15th frame. In the other frames, poses of ``auto``
+alone and those with the other views are compared with the truth; cameras without labels are
+compared with ``auto`` from labels of their own. One camera is then disturbed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument, option
+from stdpose_mm.evaluation.functional import keypoint_accuracy
+from stdpose_mm.evaluation.functional.scene_accuracy import joint_distances
+from stdpose_mm.io.calibration import read_calibration
+from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels.tables import read_scene
+from stdpose_mm.labelling.evidence.views import View, combine_views, match_people, view_warnings
+from stdpose_mm.labelling.propagation import subsample_labels
+from stdpose_mm.structures import VideoLabels
+
+DISTURBED = 1
+"""Number of the camera that is disturbed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareViewsOptions:
+    """Options of ``compare_views.py``.
+
+    Args:
+        scenes: Folders of scenes.
+        labelled: Number of cameras with labels.
+        interval: Distance of labelled frames.
+        cache: Folder that keeps finished work.
+    """
+
+    scenes: list[str] = argument('SCENE', nargs='+')
+    labelled: int = option(2, type=positive)
+    interval: int = option(15, type=positive)
+    cache: Path = option(Path(tempfile.gettempdir(), 'compare_views'))
+
+
+def turn(view: View) -> View:
+    """Turn the calibration of a camera by one degree about its vertical axis."""
+    rotation = cv2.Rodrigues(np.radians([0, 1.0, 0]))[0]
+    camera = view.camera
+    turned = rotation @ camera.rotation, rotation @ camera.translation
+    return replace(view, camera=replace(camera, rotation=turned[0], translation=turned[1]))
+
+
+def exchange_sides(view: View) -> View:
+    """Exchange left and right between two labels."""
+    order = view.labels.skeleton.flip_indices
+    persons = [p.reordered(order) if 15 < p.frame_index < 30 else p for p in view.labels.persons]
+    return replace(view, labels=view.labels.with_persons(persons))
+
+
+def blind(view: View) -> View:
+    """Replace the estimates of 20 frames by others of low scores."""
+    rng = np.random.default_rng(0)
+    size = view.camera.size
+    persons = [
+        replace(p, keypoints=rng.uniform(0, size, p.keypoints.shape), scores=0.3 * p.labelled)
+        if 20 <= p.frame_index < 40 and not p.is_given
+        else p
+        for p in view.labels.persons
+    ]
+    return replace(view, labels=view.labels.with_persons(persons))
+
+
+DISTURBANCES: dict[str, Callable[[View], View]] = {
+    'as it is': lambda view: view,
+    'calibration off by 1 degree': turn,
+    'sides exchanged in 14 frames': exchange_sides,
+    'blind for 20 frames': blind,
+}
+
+
+def compare(options: CompareViewsOptions) -> None:
+    """Print a row for each disturbance."""
+    propagator = VideoPosePropagator()
+
+    def propagate(scene: Path, cameras: list[str], number: int, labels: VideoLabels) -> VideoLabels:
+        video = scene / f'{cameras[number]}.mp4'
+        state = propagator.init_state(video, labels, folder=options.cache)
+        return propagator.collect_labels(state, propagator.propagate_in_video(state))
+
+    loaded = []
+    for scene in map(Path, options.scenes):
+        cameras = read_calibration(scene / 'calibration.toml')
+        truths = [read_labels(scene / 'truth' / f'{camera.name}.json') for camera in cameras]
+        fill = partial(propagate, scene, [camera.name for camera in cameras])
+        sparse = [subsample_labels(truth, options.interval) for truth in truths]
+        loaded.append((scene, cameras, truths, [fill(*pair) for pair in enumerate(sparse)], fill))
+    print(
+        f'{"PCK@0.05 / @0.1":30} labelled: alone, with others; unlabelled: own labels, others; mm'
+    )
+    for name, disturb in DISTURBANCES.items():
+        rows: dict[str, list[np.ndarray]] = {'alone': [], 'with': [], 'own': [], 'others': []}
+        distances = []
+        for scene, cameras, truths, dense, fill in loaded:
+            views = [View(camera, labels) for camera, labels in zip(cameras, dense, strict=True)]
+            views[DISTURBED] = disturb(views[DISTURBED])
+            hidden = [
+                {*truth} - {*truth.labelled_frame_indices[:: options.interval]} for truth in truths
+            ]
+            before = [view.labels for view in views]
+            for number in range(options.labelled, len(views)):
+                nobody = views[number].labels.with_persons(())
+                views[number] = replace(views[number], labels=nobody)
+            for sentence in view_warnings(views, match_people(views)):
+                print(f'  {scene.name}: {sentence}')
+            after, poses = combine_views(views, fill)
+            for number, of_view in enumerate(zip(truths, before, after, hidden, strict=True)):
+                truth, alone, fused, frames = of_view
+                is_labelled = number < options.labelled
+                keys = ('alone', 'with') if is_labelled else ('own', 'others')
+                for key, labels in zip(keys, (alone, fused), strict=True):
+                    means = keypoint_accuracy([truth], [labels], [frames]).means()
+                    rows[key].append(np.array([means['PCK@0.05'], means['PCK@0.1']]))
+            truth_3d = read_scene(scene / 'truth' / 'joints_3d.csv')
+            distances += [1000 * d for d in joint_distances(truth_3d, poses).values()]
+        cells = [
+            ' / '.join(f'{v:.1f}' for v in np.mean(values, axis=0))
+            for values in rows.values()
+            if values
+        ]
+        print(
+            f'{name:30} {"  ".join(cells)}  {np.nanmean(np.concatenate(distances)):.0f}', flush=True
+        )
+
+
+main = Command(CompareViewsOptions, compare, __doc__, 'compare_views.py')
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,253 @@
+"""Several calibrated videos of one scene: what the labels in some say about the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from threading import Lock
+
+import numpy as np
+
+from stdpose_mm.evaluation.functional import label_sizes
+from stdpose_mm.labelling.evidence.views import View, fuse_views, match_people
+from stdpose_mm.labelling.review.suspicious_labels import LabelWarning, NamedPlace
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+)
+from stdpose_mm.structures.camera import Camera, triangulate
+
+from .drafts import Draft
+from .messages import SHOWN_DECIMALS, SceneLines, SceneVideo
+
+_NEAREST, _FURTHEST, _LINE_POINTS = 0.02, 50.0, 100
+"""Depths between which the ray of a pixel is drawn, in distances of the two cameras."""
+
+_EXCHANGED_FROM, _EXCHANGED_GAIN = 0.05, 0.4
+"""Distance of two views in pose sizes from which sides may be exchanged, and the largest share of
+it that is left once they are exchanged back."""
+
+_MAX_NAMED = 5
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """What the labels of all videos say.
+
+    Args:
+        people: The track id of each person in every video.
+        drafts: Drafts of each video by frame.
+        exchanged: Labels of each video with exchanged sides: their frame and person, and the names
+            of cameras that may be those that are wrong.
+    """
+
+    people: list[dict[int, int | None]] = field(default_factory=list)
+    drafts: dict[int, dict[int, list[Draft]]] = field(default_factory=dict)
+    exchanged: dict[int, list[tuple[int, int, list[str]]]] = field(default_factory=dict)
+
+
+class Scene:
+    """The videos of a scene; any thread may call any method.
+
+    Each video publishes its labels, so that nobody holds the locks of two videos.
+
+    Args:
+        cameras: Number of each video in the project -> its camera; more may be added.
+    """
+
+    def __init__(self, cameras: dict[int, Camera]) -> None:
+        self.cameras = cameras
+        self._lock = Lock()
+        self._labels: dict[int, tuple[Skeleton, list[PersonLabel]]] = {}
+        self._findings: _Findings | None = _Findings()
+
+    def others(self, number: int) -> list[SceneVideo]:
+        """List the other videos for the page."""
+        return [{'id': n, 'name': c.name} for n, c in self.cameras.items() if n != number]
+
+    def publish(
+        self,
+        number: int,
+        skeleton: Skeleton | None,
+        tracks: Mapping[int, Mapping[int, PersonLabel]],
+    ) -> None:
+        """Replace the labels of a video."""
+        persons = [
+            label for track in tracks.values() for label in track.values() if label.has_given_joint
+        ]
+        with self._lock:
+            self._findings = None
+            if skeleton is None or number not in self.cameras:
+                self._labels.pop(number, None)
+            else:
+                self._labels[number] = skeleton, persons
+
+    def lines(
+        self,
+        number: int,
+        other: int,
+        place: tuple[int, int, int],
+        pixel: tuple[float, float] | None,
+    ) -> SceneLines:
+        """Describe for the page what a joint of a video means in another one.
+
+        Args:
+            number: The video.
+            other: The other video.
+            place: Frame, person and joint.
+            pixel: Where the joint is; None if it has no place.
+        """
+        frame, person, joint = place
+        people = self._find().people
+        match = next((ids[other] for ids in people if ids[number] == person), None)
+        with self._lock:
+            _, labels = self._labels.get(other, (None, []))
+        given = [
+            p.keypoints[joint]
+            for p in labels
+            if (p.frame_index, p.track_id) == (frame, match) and p.given[joint]
+        ]
+        return {
+            'person': match,
+            'line': [] if pixel is None else self._line(number, other, np.array(pixel)),
+            'back': self._line(other, number, given[0]) if given else [],
+        }
+
+    def _line(self, number: int, other: int, pixel: np.ndarray) -> list[list[float]]:
+        camera, second = self.cameras[number], self.cameras[other]
+        direction = np.append(camera.undistort(pixel[None])[0], 1.0) @ camera.rotation
+        apart = np.linalg.norm(camera.centre - second.centre)
+        depths = apart * np.geomspace(_NEAREST, _FURTHEST, _LINE_POINTS)
+        pixels = second.project(camera.centre + depths[:, None] * direction)
+        return pixels[np.isfinite(pixels).all(axis=1)].round(SHOWN_DECIMALS).tolist()
+
+    def drafts(self, number: int) -> dict[int, list[Draft]]:
+        """Return the joints of a video that two other videos have, by frame, as drafts."""
+        return self._find().drafts.get(number, {})
+
+    def warnings(self, number: int) -> list[LabelWarning]:
+        """Report labels of a video that fit those of all others better with exchanged sides."""
+        exchanged = self._find().exchanged.get(number, [])[:_MAX_NAMED]
+        if not exchanged:
+            return []
+        skeleton, _ = self._labels[number]
+        texts, places = [], []
+        for frame, person, others in exchanged:
+            place = NamedPlace(f'{skeleton.category} {person} in frame {frame}', frame, person)
+            texts.append(f'{place.words}{f", or there in {others[0]}" if others else ""}')
+            places.append(place)
+        listed = ', '.join(texts)
+        return [
+            LabelWarning(f'left and right are exchanged, by the other cameras: {listed}', places)
+        ]
+
+    def _find(self) -> _Findings:
+        with self._lock:
+            if self._findings is None:
+                self._findings = self._compare()
+            return self._findings
+
+    def _compare(self) -> _Findings:
+        """Compare the labels of all videos with the same joints, in the frames that have any."""
+        findings = _Findings()
+        skeletons = [skeleton for skeleton, _ in self._labels.values()]
+        frames = sorted({p.frame_index for _, labels in self._labels.values() for p in labels})
+        if len({skeleton.keypoint_names for skeleton in skeletons}) > 1 or not frames:
+            return findings
+        rows = {frame: row for row, frame in enumerate(frames)}
+        listed = tuple(map(VideoFrame, range(len(frames))))
+        numbers, views = [*self.cameras], []
+        for number, camera in self.cameras.items():
+            _, labels = self._labels.get(number, (None, []))
+            persons = tuple(replace(p, frame_index=rows[p.frame_index]) for p in labels)
+            views.append(View(camera, VideoLabels(camera.name, skeletons[0], listed, persons)))
+        people = match_people(views)
+        findings.people.extend(dict(zip(numbers, ids, strict=True)) for ids in people)
+        _, scene = fuse_views(views, people)
+        for index, view in enumerate(views):
+            tracks, camera, number = view.labels.tracks(), view.camera, numbers[index]
+            pixels = camera.project(scene.points.reshape(-1, 3)).reshape(*scene.views.shape, 2)
+            inside = ((pixels >= -0.5) & (pixels < np.array(camera.size) - 0.5)).all(axis=-1)
+            is_located = inside & (scene.views > 1)
+            for row, column in np.argwhere(is_located.any(axis=-1)).tolist():
+                person, located = people[column][index], is_located[row, column]
+                label = None if person is None else tracks.get(person, {}).get(row)
+                if label is not None:
+                    located = located & label.propagated
+                if located.any():
+                    of_frame = findings.drafts.setdefault(number, {}).setdefault(frames[row], [])
+                    at = frames[row], column
+                    of_frame.append(_make_draft(pixels[row, column], located, *at, person))
+        exchanged = _find_exchanged(views, people)
+        for index, row, column in np.argwhere(exchanged).tolist():
+            labelled = exchanged[:, row, column]
+            others = [
+                view.camera.name for n, view in enumerate(views) if labelled[n] and n != index
+            ]
+            place = frames[row], people[column][index], others
+            findings.exchanged.setdefault(numbers[index], []).append(place)
+        return findings
+
+
+def _find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> np.ndarray:
+    """Find labels that agree much better with every other view once their sides are exchanged.
+
+    Returns:
+        [V, T, N] bool, for V views, T frames and N people.
+    """
+    skeleton = views[0].labels.skeleton
+    flip = np.array(skeleton.flip_indices)
+    shape = len(views), len(views[0].labels.frames), len(people)
+    pixels, sizes = np.full((*shape, len(flip), 2), np.nan), np.full(shape, np.nan)
+    for index, view in enumerate(views):
+        column_of = {of_person[index]: column for column, of_person in enumerate(people)}
+        for label in view.labels.persons:
+            at = index, label.frame_index, column_of[label.track_id]
+            pixels[at] = np.where(label.given[:, None], label.keypoints, np.nan)
+            sizes[at] = label_sizes([label])[0]
+    sided = flip != np.arange(len(flip))
+    exchanged, compared = np.zeros(shape, int), np.zeros(shape, int)
+    for pair in map(list, combinations(range(len(views)), 2)):
+        both = np.isfinite(sizes[pair]).all(axis=0)
+        if both.any() and sided.any():
+            cameras, places = [views[index].camera for index in pair], pixels[pair][:, both]
+            turned = np.stack([places[0][:, flip], places[1]])
+            before, after = (
+                _distances_apart(cameras, at[:, :, sided], sizes[pair][:, both])
+                for at in (places, turned)
+            )
+            is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
+            for index in pair:
+                compared[index][both] += 1
+                exchanged[index][both] += is_better
+    return (compared > 0) & (exchanged == compared)
+
+
+def _distances_apart(
+    cameras: Sequence[Camera], pixels: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Compute how far two views [2, M, K, 2] of poses are from being one, in pose sizes: [M]."""
+    flat = pixels.reshape(2, -1, 2)
+    points = triangulate(cameras, flat)
+    projected = np.stack([camera.project(points) for camera in cameras])
+    distances = np.linalg.norm(projected - flat, axis=2).reshape(pixels.shape[:3])
+    # What two views do not both have is no difference; a point behind a camera is a large one.
+    distances = np.where(np.isnan(pixels).any(axis=(0, 3)), 0.0, np.nan_to_num(distances, nan=1e6))
+    return (distances / sizes[..., None]).mean(axis=(0, 2))
+
+
+def _make_draft(
+    pixels: np.ndarray, located: np.ndarray, frame: int, column: int, person: int | None
+) -> Draft:
+    """Make a draft of the located joints [K] of a person, the ``column``-th of the scene."""
+    visibility = np.where(located, VISIBLE, NOT_LABELLED)
+    places = np.where(located[:, None], pixels, 0)
+    # Discarding holds until another joint is located.
+    joints = ','.join(map(str, np.flatnonzero(located)))
+    pose = PersonLabel(frame, places, visibility, None, located.astype(float))
+    return Draft(f'views {frame} {column} {joints}', pose, person)

@@ -1,0 +1,228 @@
+"""Poses in several calibrated views of a scene."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stdpose_mm.labelling.evidence.views import (
+    View,
+    borrow_labels,
+    deviations_of,
+    fuse_views,
+    guess_unit,
+    match_people,
+    scores_of,
+    view_warnings,
+)
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+from stdpose_mm.structures.camera import Camera
+from support.view_scene import CAMERAS, NUM_FRAMES, SKELETON, body_at, labels_in, turned
+
+
+def fuse(views):
+    return fuse_views(views, match_people(views))
+
+
+def error_in(
+    view: Camera, labels: VideoLabels, frame: int, person: int = 0, time: int | None = None
+) -> float:
+    """Compute the largest distance in pixels from where the camera sees a person."""
+    label = labels.tracks()[person][frame]
+    assert label.labelled.all()
+    return float(
+        np.linalg.norm(
+            label.keypoints - view.project(body_at(frame if time is None else time, person)), axis=1
+        ).max()
+    )
+
+
+def test_a_view_without_labels_gets_the_joints_that_two_others_know():
+    views = [View(c, labels_in(c, people=(0,) if c.name in 'ab' else ())) for c in CAMERAS]
+    fused, scene = fuse(views)
+    for view, labels in zip(CAMERAS[2:], fused[2:], strict=True):
+        assert max(error_in(view, labels, frame) for frame in range(NUM_FRAMES)) < 0.01
+        assert {person.source for person in labels.persons} == {'propagated'}
+    expected = np.stack([body_at(frame) for frame in range(NUM_FRAMES)])
+    np.testing.assert_allclose(scene.points[:, 0], expected, atol=1e-4)
+    assert np.unique(scene.views).tolist() == [2]
+    assert scene.errors.max() < 0.01
+
+
+def test_joints_outside_the_picture_are_not_labelled():
+    near = replace(CAMERAS[2], matrix=np.array([(2800.0, 0, 400), (0, 2800, 300), (0, 0, 1)]))
+    views = [View(c, labels_in(c)) for c in CAMERAS[:2]]
+    (*_, labels), _ = fuse([*views, View(near, labels_in(near, people=()))])
+    for label in labels.persons[1:3]:
+        # The picture shows 0.6 m around the middle of the body: no head and no feet.
+        assert label.labelled.tolist() == [False, True, True, True, True, False, False]
+
+
+def test_given_joints_stay_to_the_digit():
+    views = [View(c, labels_in(c, shift=3.0)) for c in CAMERAS]
+    fused, _ = fuse(views)
+    for view, labels in zip(views, fused, strict=True):
+        for before, after in zip(view.labels.persons, labels.persons, strict=True):
+            if before.is_given:
+                assert after is before
+
+
+def test_left_out_joints_and_absent_people_stay():
+    first = labels_in(CAMERAS[0])
+    left_out = replace(first.persons[0], visibility=np.array([0, 2, 2, 2, 2, 2, 2]))
+    nobody = PersonLabel(1, np.zeros((7, 2)), np.zeros(7), track_id=0, source='absent')
+    first = first.with_persons([left_out, nobody, *first.persons[2:]])
+    (labels, *_), _ = fuse([View(CAMERAS[0], first), *(View(c, labels_in(c)) for c in CAMERAS[1:])])
+    assert not labels.persons[0].labelled[0]
+    assert labels.persons[1] is nobody
+
+
+def test_a_sure_view_improves_an_unsure_one():
+    unsure = labels_in(CAMERAS[0], score=0.3, shift=15.0)
+    views = [View(CAMERAS[0], unsure), *(View(c, labels_in(c, score=0.99)) for c in CAMERAS[1:])]
+    (labels, *_), _ = fuse(views)
+    assert error_in(CAMERAS[0], labels, 1) < 3
+    assert labels.persons[1].scores.min() > 0.9
+
+
+def test_an_estimate_that_does_not_fit_the_others_does_not_pull():
+    wrong = labels_in(CAMERAS[3], score=0.99, shift=150.0)
+    views = [*(View(c, labels_in(c, score=0.99)) for c in CAMERAS[:3]), View(CAMERAS[3], wrong)]
+    fused, scene = fuse(views)
+    assert error_in(CAMERAS[0], fused[0], 1) < 0.1
+    assert error_in(CAMERAS[3], fused[3], 1) < 1
+    assert np.unique(scene.views[1:3]).tolist() == [3]
+
+
+@pytest.mark.parametrize('which', [0, 2])
+def test_exchanged_sides_in_one_of_three_views_are_put_right(which):
+    views = [View(c, labels_in(c)) for c in CAMERAS[:3]]
+    order = SKELETON.flip_indices
+    persons = [p if p.is_given else p.reordered(order) for p in views[which].labels.persons]
+    views[which] = replace(views[which], labels=views[which].labels.with_persons(persons))
+    fused, scene = fuse(views)
+    assert max(error_in(c, f, 1) for c, f in zip(CAMERAS, fused, strict=False)) < 0.1
+    assert np.unique(scene.views).tolist() == [3]
+
+
+def test_a_view_without_estimates_for_some_frames_gets_them_back():
+    blind = labels_in(CAMERAS[0])
+    unseen = replace(blind.persons[1], keypoints=np.full((7, 2), 50.0), scores=np.full(7, 0.05))
+    blind = blind.with_persons([blind.persons[0], unseen, *blind.persons[2:]])
+    (labels, *_), _ = fuse([View(CAMERAS[0], blind), *(View(c, labels_in(c)) for c in CAMERAS[1:])])
+    assert error_in(CAMERAS[0], labels, 1) < 1
+
+
+def test_cameras_that_start_late_are_matched_in_time():
+    late = labels_in(CAMERAS[1])
+    frames = tuple(VideoFrame(index) for index in range(NUM_FRAMES - 1))
+    persons = [replace(p, frame_index=p.frame_index - 1) for p in late.persons if p.frame_index]
+    late = replace(late, frames=frames, persons=tuple(persons))
+    views = [View(CAMERAS[0], labels_in(CAMERAS[0])), View(CAMERAS[1], late, start=1)]
+    fused, scene = fuse([*views, View(CAMERAS[2], labels_in(CAMERAS[2], people=()))])
+    assert scene.views[:, 0, 0].tolist() == [0, 2, 2, 2]
+    assert np.isnan(scene.points[0]).all()
+    np.testing.assert_allclose(scene.points[1, 0], body_at(1), atol=1e-4)
+    assert [p.source for p in fused[2].persons] == ['absent', *['propagated'] * 3]
+
+
+def test_people_are_matched_by_geometry_whatever_their_ids():
+    ids = ((0, 1), (7, 3), (1, 0))
+    views = [View(c, labels_in(c, (0, 1), ids=i)) for c, i in zip(CAMERAS, ids, strict=False)]
+    views.append(View(CAMERAS[3], labels_in(CAMERAS[3], (1,))))
+    people = match_people(views)
+    assert sorted(people) == [[0, 7, 1, None], [1, 3, 0, 1]]
+    fused, scene = fuse_views(views, people)
+    assert scene.people == tuple(ids[0] for ids in people)
+    # The second person of the last view gets an id that is free there.
+    assert error_in(CAMERAS[3], fused[3], 2, person=0) < 0.1
+    assert error_in(CAMERAS[3], fused[3], 2, person=1) < 0.1
+
+
+def test_someone_whom_one_view_alone_knows_stays_alone():
+    views = [
+        View(CAMERAS[0], labels_in(CAMERAS[0], (0, 1))),
+        View(CAMERAS[1], labels_in(CAMERAS[1])),
+    ]
+    assert sorted(match_people(views), key=str) == [[0, 0], [1, None]]
+
+
+def test_a_view_borrows_what_others_are_sure_of_where_they_have_labels():
+    views = [View(c, labels_in(c, score=0.2)) for c in CAMERAS[:3]]
+    views.append(View(CAMERAS[3], labels_in(CAMERAS[3], people=()), start=-1))
+    fused, _ = fuse(views)
+    assert borrow_labels(views, 0, fused[0]).persons == ()
+    labels = borrow_labels(views, 3, fused[3])
+    # The others have labels at the times 0 and 3, its frames 1 and 4, of which it has one.
+    (label,) = labels.persons
+    assert (label.frame_index, label.source, label.given.all()) == (1, 'given', True)
+    assert error_in(CAMERAS[3], labels, 1, time=0) < 0.01
+
+
+def test_a_view_borrows_no_joint_that_is_not_sure():
+    first = labels_in(CAMERAS[0])
+    unsure = replace(
+        first.persons[0], scores=np.zeros(7), source='propagated', keypoint_sources=None
+    )
+    views = [View(CAMERAS[0], first.with_persons([unsure, *first.persons[1:]]))]
+    views += [View(c, labels_in(c, people=())) for c in CAMERAS[2:]]
+    other = labels_in(CAMERAS[1])
+    hidden = replace(other.persons[0], visibility=np.array([2, 0, 2, 2, 2, 2, 2]))
+    views.append(View(CAMERAS[1], other.with_persons([hidden, *other.persons[1:]])))
+    labels = borrow_labels(views, 1, fuse(views)[0][1])
+    assert [label.frame_index for label in labels.persons] == [3]
+
+
+def test_nothing_contradicts_right_labels():
+    views = [View(c, labels_in(c)) for c in CAMERAS]
+    assert view_warnings(views, match_people(views)) == []
+
+
+@pytest.mark.parametrize(
+    ('num_labelled', 'named'),
+    [(2, 'one of the cameras a, b'), (3, 'the camera b'), (4, 'the camera b')],
+)
+def test_a_wrong_calibration_is_told_from_labels(num_labelled, named):
+    labels = [labels_in(c, people=(0,) if n < num_labelled else ()) for n, c in enumerate(CAMERAS)]
+    given = [turned(c, 1, 1, 0) if c.name == 'b' else c for c in CAMERAS]
+    views = [View(c, of_view) for c, of_view in zip(given, labels, strict=True)]
+    (warning, *_) = view_warnings(views, match_people(views))
+    assert warning.startswith(f'the calibration of {named} seems to be wrong')
+
+
+def test_contradicting_labels_are_told_with_their_distance():
+    views = [View(c, labels_in(c)) for c in CAMERAS]
+    first = views[1].labels.persons[0]
+    moved = replace(first, keypoints=first.keypoints + np.eye(7)[:, :1] * [[40, 0]])
+    labels = views[1].labels.with_persons([moved, *views[1].labels.persons[1:]])
+    views[1] = replace(views[1], labels=labels)
+    (warning,) = view_warnings(views, match_people(views))
+    what, joint = warning.split(': ')
+    assert what == 'joints are not where other views have them'
+    assert joint == 'head of person 0 in frame 0 of b (40 pixels)'
+
+
+def test_exchanged_sides_of_a_label_are_told():
+    views = [View(c, labels_in(c)) for c in CAMERAS[:3]]
+    first, *others = views[2].labels.persons
+    labels = views[2].labels.with_persons([first.reordered(SKELETON.flip_indices), *others])
+    views[2] = replace(views[2], labels=labels)
+    (warning,) = view_warnings(views, match_people(views))
+    assert warning.startswith('left and right of person 0 in frame 0 of c seem to be exchanged')
+
+
+def test_scores_and_deviations():
+    # A planar Laplace error of scale 0.1 size is within 0.1 size with probability 1 - 2 / e.
+    assert deviations_of(1 - 2 / np.e, 200.0) == pytest.approx(np.sqrt(3) * 20)
+    assert scores_of(np.sqrt(3) * 20, 200.0) == pytest.approx(1 - 2 / np.e)
+
+
+def test_unit_is_guessed_from_the_distance_of_cameras():
+    views = [View(c, labels_in(c)) for c in CAMERAS]
+    assert guess_unit(views) == 'm'
+    far = [
+        replace(v, camera=replace(v.camera, translation=1000 * v.camera.translation)) for v in views
+    ]
+    assert guess_unit(far) == 'mm'
