@@ -68,23 +68,16 @@ class DISFlow:
         max_side: Larger side in pixels of the pictures that flow is computed on.
         finest_scale: How often these pictures are halved for the finest level of the flow, which is
             then enlarged. 2 takes a quarter of the time of 1.
-        descents: Steps by which each patch is moved on each level.
         refinements: Steps by which the field of each level is refined.
     """
 
     # With the few rows of small pictures OpenCV hardly uses more threads.
     single_threaded = True
 
-    def __init__(
-        self,
-        max_side: int = 640,
-        finest_scale: int = 1,
-        descents: int = 25,
-        refinements: int = 5,
-    ) -> None:
+    def __init__(self, max_side: int = 640, finest_scale: int = 1, refinements: int = 5) -> None:
         self.max_side = max_side
         self.finest_scale = finest_scale
-        self.descents, self.refinements = descents, refinements
+        self.refinements = refinements
 
     def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w] uint8."""
@@ -92,8 +85,7 @@ class DISFlow:
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
-        settings = self.finest_scale, self.descents, self.refinements
-        estimator = _DIS_ESTIMATORS.of_shape(source.shape, *settings)
+        estimator = _DIS_ESTIMATORS.of_shape(source.shape, self.finest_scale, self.refinements)
         return estimator.calc(source, target, None)
 
 
@@ -107,9 +99,7 @@ class _DISEstimators(local):
         self.of_shape = lru_cache(maxsize=16)(_build_dis_estimator)
 
 
-def _build_dis_estimator(
-    shape: tuple[int, ...], finest_scale: int, descents: int, refinements: int
-) -> Any:
+def _build_dis_estimator(shape: tuple[int, ...], finest_scale: int, refinements: int) -> Any:
     """Build OpenCV's estimator for pictures of one shape."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     # OpenCV halves pictures at most until they have this size. Given a larger finest scale, it
@@ -117,7 +107,6 @@ def _build_dis_estimator(
     patch = estimator.getPatchSize()
     coarsest = min(log2(max(shape) / (4 * patch)) + 0.5, log2(min(shape) / patch))
     estimator.setFinestScale(max(0, min(finest_scale, int(coarsest))))
-    estimator.setGradientDescentIterations(descents)
     estimator.setVariationalRefinementIterations(refinements)
     estimator.setVariationalRefinementGamma(_GRADIENT_WEIGHT)
     return estimator

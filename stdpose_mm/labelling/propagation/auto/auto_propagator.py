@@ -56,7 +56,7 @@ clips, see research/docs/auto_parts.md."""
 
 def auto_flow() -> FlowEstimator:
     """Build the flow estimator of 'auto'. It is coarse, because 'auto' has other evidence, too."""
-    return DISFlow(finest_scale=2, descents=12, refinements=2)
+    return DISFlow(finest_scale=2, refinements=2)
 
 
 @PROPAGATORS.register_module(name='auto')
