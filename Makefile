@@ -99,7 +99,7 @@ test-light: .venv-light/stamp
 
 test-sleap: .venv-sleap/stamp
 	PYTHONPATH=.venv-sleap $(PYTEST) $(patsubst %,tests/io/labels/test_%.py, \
-		sleap_labels sleap_analysis deeplabcut_hdf5 movement nwb reading_policies) $(ARGS)
+		sleap_labels sleap_analysis deeplabcut_hdf5 movement nwb reading_policies rewriting) $(ARGS)
 	PYTHONPATH=.venv-sleap $(PYTEST) tests/review_app/test_project.py -k given_labels_alone $(ARGS)
 
 # Programs that open the files: each in an environment of its own, except those whose packages are added to

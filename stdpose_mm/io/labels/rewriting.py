@@ -42,6 +42,9 @@ SAME_PLACE = 1e-6
 NO_NUMBER = -1
 """Place of a number that the file does not have."""
 
+TEXT = -2
+"""Place of an identity that the file states as a text."""
+
 _JSON_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?(?:NaN|Infinity|[0-9][0-9.eE+-]*))')
 _CSV_CELL = re.compile(r'("(?:[^"]|"")*"|[^,\r\n]*)(?:,|\r?\n|\r|$)')
 _WORD = re.compile(r'(\S+)')
@@ -166,8 +169,8 @@ def _triples(flat: Any, is_score: bool) -> list[JointPlaces]:
 def _identity(fields: Mapping[str, Any], *names: str) -> int:
     for value in map(fields.get, names):
         value = value[0] if isinstance(value, list) and value else value
-        if isinstance(value, int):
-            return value
+        if isinstance(value, int | str):
+            return value if isinstance(value, int) else TEXT
     return NO_NUMBER
 
 
@@ -574,6 +577,11 @@ class LabelRewriter:
             if was is None or now[3] != was[3]:
                 changes[flag] = float(self._flags[int(now[3])])
         if before is not None and after is not None and before.track_id != after.track_id:
+            if places.track == TEXT:
+                raise InputError(
+                    f'{self.path} names people by text, so person {before.track_id} in frame '
+                    f'{before.frame_index} cannot become another one: export the labels instead'
+                )
             changes[places.track] = self._stated_id(_id_of(after))
         changes.pop(NO_NUMBER, None)
         return changes

@@ -175,6 +175,20 @@ def test_identities_of_a_json_file_are_exchanged_as_such(tmp_path: Path) -> None
     assert out.read_text() == swapped
 
 
+def test_people_whom_a_file_names_by_text_are_not_exchanged_in_silence(tmp_path: Path) -> None:
+    path, out = tmp_path / 'a.json', tmp_path / 'out.json'
+    path.write_text(COCO.replace('"track_id": 5', '"track_id": "five"'))
+    labels = read(path)
+    tracks = labels.tracks()
+    named, other = (i for i in tracks if 0 in tracks[i])
+    first, second = tracks[named][0], tracks[other][0]
+    tracks[named][0] = replace(second, track_id=named)
+    tracks[other][0] = replace(first, track_id=other)
+    with pytest.raises(InputError, match=r'names people by text, .* export the labels instead'):
+        LabelRewriter(path, labels, SIZE).write(out, tracks)
+    assert not out.exists()
+
+
 def test_a_pose_that_is_taken_away_leaves_zeros(tmp_path: Path) -> None:
     path, out = tmp_path / 'a.json', tmp_path / 'out.json'
     path.write_text(COCO)
