@@ -132,30 +132,32 @@ def pair_videos(cameras: Sequence[Camera], videos: Sequence[Path]) -> list[Camer
         InputError: If a video has no camera, a session has two videos of one camera, or it has
             videos of fewer than two cameras.
     """
-    found = [_find_camera(cameras, video) for video in videos]
+    located = [_find_camera(cameras, video) for video in videos]
     in_folder: dict[Path, list[str]] = {}
-    for camera, folder, _ in found:
+    for camera, folder, _ in located:
         in_folder.setdefault(folder, []).append(camera.name)
     of_session: dict[tuple[Path, str], list[str]] = {}
     keys = []
-    for camera, folder, rest in found:
+    for camera, folder, rest in located:
         is_one_session = len(in_folder[folder]) == len({*in_folder[folder]})
         keys.append((folder, '' if is_one_session else rest))
         of_session.setdefault(keys[-1], []).append(camera.name)
     names = {}
-    for (folder, rest), own in of_session.items():
+    for (folder, rest), names_there in of_session.items():
         words = [rest] if rest and len(in_folder) == 1 else [folder.name, rest]
         name = names[folder, rest] = '_'.join(filter(None, words))
-        if len(own) < 2 or len(own) > len({*own}):
+        if len(names_there) < 2 or len(names_there) > len({*names_there}):
             raise InputError(
-                f'the session {name} has videos of the cameras {", ".join(own)}, expected one '
-                'video of each of two cameras or more'
+                f'the session {name} has videos of the cameras {", ".join(names_there)}, expected '
+                'one video of each of two cameras or more'
             )
     missing = {camera.name for camera in cameras}.difference(*in_folder.values())
     if missing:
         cameras_named = ', '.join(sorted(missing))
         note(f'cameras of the calibration without a video are left out: {cameras_named}')
-    return [CameraVideo(camera, names[key]) for (camera, *_), key in zip(found, keys, strict=True)]
+    return [
+        CameraVideo(camera, names[key]) for (camera, *_), key in zip(located, keys, strict=True)
+    ]
 
 
 def _find_camera(cameras: Sequence[Camera], video: Path) -> tuple[Camera, Path, str]:

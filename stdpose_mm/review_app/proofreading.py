@@ -107,11 +107,11 @@ class Proofreading:
         doubts = check_poses(labels, self._size) if people else []
         # What the pictures have proposed stays.
         former = {name: self._doubts[name] for name in self._proposed & self._doubts.keys()}
-        kept = {
+        unchecked = {
             name: doubt for name, doubt in self._doubts.items() if not _people_of(doubt) <= checked
         }
-        found = {_name_of(doubt): doubt for doubt in doubts}
-        everything = {**kept, **{name: former.get(name, found[name]) for name in found}}
+        renewed = {_name_of(doubt): doubt for doubt in doubts}
+        everything = {**unchecked, **{name: former.get(name, renewed[name]) for name in renewed}}
         self._doubts = dict(sorted(everything.items(), key=lambda item: -item[1].size))
         self._checked = tracks
 

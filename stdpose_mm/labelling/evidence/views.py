@@ -297,8 +297,8 @@ def fuse_views(
     estimates, _ = _exchange_sides(pinholes, estimates, calibration, views[0].labels.skeleton)
     shape = estimates.deviations.shape
     pixels = estimates.pixels.reshape(len(views), -1, 2)
-    own = np.square(estimates.deviations).reshape(len(views), -1)
-    variances = own + calibration[:, None]
+    spread = np.square(estimates.deviations).reshape(len(views), -1)
+    variances = spread + calibration[:, None]
     points, trust = _locate_precisely(pinholes, pixels, variances)
     squares = _squares(pinholes.project(points)[0], pixels, variances)
     counted = trust > _COUNTED
@@ -319,7 +319,7 @@ def fuse_views(
     for number, view in enumerate(views):
         # As seen from this view, the others are off by the error of its calibration too.
         others = np.arange(len(views)) != number
-        variances = own + np.where(others, calibration + calibration[number], 0)[:, None]
+        variances = spread + np.where(others, calibration + calibration[number], 0)[:, None]
         refined, covariance = _refine(pinholes, points, pixels, trust / variances)
         jacobian = pinholes.project(refined)[1][number]
         square = np.einsum('mpi,mij,mpj->m', jacobian, covariance, jacobian) / 2
@@ -581,8 +581,8 @@ def combine_views(
     completed = []
     for number, (view, labels) in enumerate(zip(views, borrowed, strict=True)):
         # What the pictures show of these people is evidence, too.
-        found = propagate(number, labels).persons if labels.persons else ()
-        persons = [p.with_source('propagated') if p.has_joint else p for p in found]
+        propagated = propagate(number, labels).persons if labels.persons else ()
+        persons = [p.with_source('propagated') if p.has_joint else p for p in propagated]
         labels = view.labels.with_persons([*view.labels.persons, *persons])
         completed.append(replace(view, labels=labels))
     return fuse_views(completed, match_people(completed))

@@ -240,21 +240,21 @@ def _follow_chunk(
         tracks.append(track)
 
     pictures = _PreparedPictures(frames, views, estimator.prepare, first)
-    kept: dict[tuple[int, _PictureRegion], _Field] = {}
+    fields: dict[tuple[int, _PictureRegion], _Field] = {}
     sweeps = ((1, range(first, last), forward), (-1, range(last, first, -1), backward))
     for step, sweep, starting in sweeps:
         is_against = one_way and step < 0
         move = move_points_back if is_against else move_points
-        known = kept if is_against else None
+        known = fields if is_against else None
         with closing(_flow_of_sweep(estimator, pictures, step, sweep, starting, known)) as flows:
             for frame, paths, field in flows:
                 view = paths[0].view
                 points = np.stack([path.positions[frame - path.frames[0]] for path in paths])
                 moved = view.corner + move(points - view.corner, field.flow, field.scale)
                 if one_way and step > 0:
-                    kept[frame, view] = field
-                    while sum(field.flow.nbytes for field in kept.values()) > _KEPT_FIELDS:
-                        del kept[next(iter(kept))]
+                    fields[frame, view] = field
+                    while sum(field.flow.nbytes for field in fields.values()) > _KEPT_FIELDS:
+                        del fields[next(iter(fields))]
                 for path, pose in zip(paths, moved, strict=True):
                     row, label = frame + step - path.frames[0], path.labels.get(frame + step)
                     path.positions[row] = pose
