@@ -46,7 +46,8 @@ def expose(
     people: list[PersonGeometry], depths: list[float], props: list[Prop]
 ) -> tuple[np.ndarray, np.ndarray]:
     background = np.zeros((HEIGHT + 20, WIDTH + 20, 3), np.uint8)
-    scene = Scene(background, 10, still_camera(), (WIDTH, HEIGHT), people, depths, props)
+    of_times = [np.full(SUBFRAMES, depth) for depth in depths]
+    scene = Scene(background, 10, still_camera(), (WIDTH, HEIGHT), people, of_times, props)
     return scene.expose(0)
 
 
