@@ -10,7 +10,7 @@ model = dict(
     head=dict(out_channels=num_joints, mask=dict(num_joints=num_joints)),
 )
 
-dataset = dict(data_prefix=dict(img='data/people', video='data/jhmdb_clips'))
+dataset = dict(data_prefix=dict(img='data/generated', video='data/jhmdb_clips'))
 all_clips = dict(held_out_share=0.0, held_out='exclude')
 choice = dict(ann_file='data/people/choose.txt')
 train_dataloader = dict(dataset=dict(**dataset, **all_clips, ann_file='data/people/people.txt'))
