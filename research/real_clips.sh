@@ -4,7 +4,7 @@
 # environment, with the clips (videos/, annotations/) in data/jhmdb_clips. `baselines` as its argument makes the comparison
 # with the baselines at 128x96 in place of it (75 minutes). `fuser` trains a fuser beside STDPoses of three folds of the
 # training clips and tests it with the STDPose of all of them, which is trained before (75 minutes more). `people` makes the
-# STDPose of real people that comes with the package (30 minutes of one core with AMX). `convergence` trains
+# STDPose of real people that comes with the package, and its fuser (40 minutes of one core with AMX), and tests them. `convergence` trains
 # the networks and parts of the study of this name to the end (eight hours of one core); `gpu` trains its four networks with two
 # seeds at 256x192, all at once, on a GPU and 16 cores (`gpu 3000` for 3000 steps in place of 1500).
 set -euo pipefail
@@ -150,6 +150,9 @@ elif [ "${1:-}" = people ]; then
   { head -n 5 data/people/people.txt; tail -n 1 data/people/people.txt; } >data/people/calibration.txt
   python -m research.tools.quantise_auto data/people/calibration.txt --image-root data/generated --video-root data/jhmdb_clips \
     --stdpose "$folder/all_onnx" --out "$folder/int8"
+  package=stdpose_mm/labelling/propagation/auto/weights
+  models=(--evidence "made=$package=stdpose,$folder/int8=stdpose:$folder/fuser/fuser.onnx")
+  methods=(auto)
 elif [ "${1:-}" = convergence ] || [ "${1:-}" = gpu ]; then
   make_folds 1
   study=$configs/studies/convergence_jhmdb.py seeds=(0) iters=6000 options=()

@@ -142,13 +142,14 @@ def collect_training_gaps(
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)
             of_windows = [WindowChunk(*window, gap, gap.frames, candidates) for window in windows]
-            chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
+            of_frames = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
+            chunks: tuple[WindowChunk | NetworkChunk, ...] = (*of_windows, *of_frames)
             for frame in tracks.frames:
                 search.add(frame, frames[frame])
-                for chunk in (*of_windows, *chunks):
+                for chunk in chunks:
                     chunk.add(frame, frames[frame])
             around = best_heatmaps(of_windows)
-            around += [seen for chunk in chunks if (seen := chunk.around())]
+            around += [seen for chunk in of_frames if (seen := chunk.around())]
             evidence = extract_fusion_features(
                 gap, tracks, candidates, search.matches(), frames.size, around
             )

@@ -288,8 +288,9 @@ class _Evidence:
     def add(self, frame: int, picture: np.ndarray) -> None:
         """Crop the picture of a frame for everything that looks at it."""
         self.search.add(frame, picture)
-        for network in (*self.windows, *self.networks):
-            network.add(frame, picture)
+        chunks: tuple[WindowChunk | NetworkChunk, ...] = (*self.windows, *self.networks)
+        for chunk in chunks:
+            chunk.add(frame, picture)
 
     def gather_heatmaps(self) -> None:
         """Gather the heatmaps of networks that see single frames, after the last picture."""
