@@ -78,8 +78,8 @@ class AutoPropagator(BasePropagator):
         window_model: A pose network that replaces the STDPoses that come with the package. Its
             heatmaps are evidence for the joints whose names it shares with the labels.
         weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`. By default the one
-            that comes with the package: it was trained on generated clips only, and its scores are
-            calibrated on real clips.
+            that comes with the package: it was trained on generated clips and some real ones, and
+            its scores are calibrated on real clips.
         estimator: Optical flow, :func:`auto_flow` by default.
         batch_size: Number of crops that a pose network sees at once.
         pose_networks: Pose networks of other projects, or the poses that they found. Their heatmaps
