@@ -16,7 +16,7 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
-from stdpose_mm.io.calibration import pair_videos, require_size
+from stdpose_mm.io.calibration import fit_size, pair_videos
 from stdpose_mm.io.disk.outputs import learned_network
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels.label_reading import LabelReading
@@ -113,7 +113,7 @@ def open_review(
     """
     frames = open_frames(inputs.files.video)
     if scene is not None:
-        require_size(scene.cameras[number], inputs.files.video, frames.size)
+        scene.cameras[number] = fit_size(scene.cameras[number], inputs.files.video, frames.size)
     decided_by = {
         'video': fingerprint(frames),
         # A missing file counts as changed; the error then says how to continue without it.
