@@ -45,6 +45,9 @@ ONE_VIDEO = Need(
 )
 CALIBRATION = Need('--calibration', lambda options: options.calibration is not None)
 SEVERAL_CAMERAS = Need('the videos of several cameras', lambda options: options.listed.several)
+NO_PROOFREADING = Need(
+    'labels without --proofread', lambda options: not getattr(options, 'proofread', False)
+)
 DETECTOR = Need('--detector', lambda options: options.detector is not None)
 DETECTION = Need('--boxes detector', lambda options: options.detects_people)
 BOX_FILE = Need('--boxes FILE', lambda options: options.has_box_file)
@@ -113,7 +116,7 @@ class CameraOptions(InputOptions):
 
     help_title: ClassVar = 'several cameras'
 
-    calibration: Path | None = option(metavar='FILE', needs=SEVERAL_CAMERAS)
+    calibration: Path | None = option(metavar='FILE', needs=(SEVERAL_CAMERAS, NO_PROOFREADING))
     offset: list[str] = option([], metavar='CAMERA=FRAMES', needs=CALIBRATION)
 
     @cached_property

@@ -96,8 +96,8 @@ def plan(options: PlanOptions) -> None:
     chosen: list[list[int]] = [[] for _ in videos]
     for scene, times in zip(scenes, choice.frames, strict=True):
         for number in scene.labelled:
-            frames = (time - scene.starts[number] for time in times)
-            chosen[number] = [frame for frame in frames if 0 <= frame < len(opened[number][0])]
+            of_video = (time - scene.starts[number] for time in times)
+            chosen[number] = [frame for frame in of_video if 0 <= frame < len(opened[number][0])]
     if options.out is not None:
         table = io.StringIO()
         rows = csv.writer(table, lineterminator='\n')

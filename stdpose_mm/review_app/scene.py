@@ -58,23 +58,31 @@ class Scene:
 
     Args:
         cameras: Number of each video in the project -> its camera; more may be added.
+        starts: Number of each video -> the time of its first frame, in frames; 0 by default.
     """
 
-    def __init__(self, cameras: dict[int, Camera]) -> None:
+    def __init__(self, cameras: dict[int, Camera], starts: dict[int, int] | None = None) -> None:
         self.cameras = cameras
+        self.starts = starts or dict.fromkeys(cameras, 0)
         self._lock = Lock()
         self._labels: dict[int, tuple[Skeleton, list[PersonLabel]]] = {}
+        self._lengths: dict[int, int] = {}
         self._findings: _Findings | None = _Findings()
 
     def others(self, number: int) -> list[SceneVideo]:
         """List the other videos for the page."""
-        return [{'id': n, 'name': c.name} for n, c in self.cameras.items() if n != number]
+        return [
+            {'id': n, 'name': camera.name, 'later': self.starts[number] - self.starts[n]}
+            for n, camera in self.cameras.items()
+            if n != number
+        ]
 
     def publish(
         self,
         number: int,
         skeleton: Skeleton | None,
         tracks: Mapping[int, Mapping[int, PersonLabel]],
+        num_frames: int,
     ) -> None:
         """Replace the labels of a video."""
         persons = [
@@ -82,6 +90,7 @@ class Scene:
         ]
         with self._lock:
             self._findings = None
+            self._lengths[number] = num_frames
             if skeleton is None or number not in self.cameras:
                 self._labels.pop(number, None)
             else:
@@ -103,6 +112,7 @@ class Scene:
             pixel: Where the joint is; None if it has no place.
         """
         frame, person, joint = place
+        frame += self.starts[number] - self.starts[other]
         people = self._find().people
         match = next((ids[other] for ids in people if ids[number] == person), None)
         with self._lock:
@@ -153,18 +163,21 @@ class Scene:
             return self._findings
 
     def _compare(self) -> _Findings:
-        """Compare the labels of all videos with the same joints, in the frames that have any."""
+        """Compare the labels of all videos with the same joints, at the times that have any."""
         findings = _Findings()
         skeletons = [skeleton for skeleton, _ in self._labels.values()]
-        frames = sorted({p.frame_index for _, labels in self._labels.values() for p in labels})
-        if len({skeleton.keypoint_names for skeleton in skeletons}) > 1 or not frames:
+        times = sorted(
+            {p.frame_index + self.starts[n] for n, (_, ps) in self._labels.items() for p in ps}
+        )
+        if len({skeleton.keypoint_names for skeleton in skeletons}) > 1 or not times:
             return findings
-        rows = {frame: row for row, frame in enumerate(frames)}
-        listed = tuple(map(VideoFrame, range(len(frames))))
+        rows = {time: row for row, time in enumerate(times)}
+        listed = tuple(map(VideoFrame, range(len(times))))
         numbers, views = [*self.cameras], []
         for number, camera in self.cameras.items():
             _, labels = self._labels.get(number, (None, []))
-            persons = tuple(replace(p, frame_index=rows[p.frame_index]) for p in labels)
+            start = self.starts[number]
+            persons = tuple(replace(p, frame_index=rows[p.frame_index + start]) for p in labels)
             views.append(View(camera, VideoLabels(camera.name, skeletons[0], listed, persons)))
         people = match_people(views)
         findings.people.extend(dict(zip(numbers, ids, strict=True)) for ids in people)
@@ -179,18 +192,20 @@ class Scene:
                 label = None if person is None else tracks.get(person, {}).get(row)
                 if label is not None:
                     located = located & label.propagated
-                if located.any():
-                    of_frame = findings.drafts.setdefault(number, {}).setdefault(frames[row], [])
-                    at = frames[row], column
-                    of_frame.append(_make_draft(pixels[row, column], located, *at, person))
+                frame = times[row] - self.starts[number]
+                if located.any() and 0 <= frame < self._lengths.get(number, 0):
+                    of_frame = findings.drafts.setdefault(number, {}).setdefault(frame, [])
+                    draft = _make_draft(pixels[row, column], located, frame, column, person)
+                    of_frame.append(draft)
         exchanged = _find_exchanged(views, people)
         for index, row, column in np.argwhere(exchanged).tolist():
             labelled = exchanged[:, row, column]
             others = [
                 view.camera.name for n, view in enumerate(views) if labelled[n] and n != index
             ]
-            place = frames[row], people[column][index], others
-            findings.exchanged.setdefault(numbers[index], []).append(place)
+            number = numbers[index]
+            place = times[row] - self.starts[number], people[column][index], others
+            findings.exchanged.setdefault(number, []).append(place)
         return findings
 
 

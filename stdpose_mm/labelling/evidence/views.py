@@ -56,7 +56,7 @@ _TURN_DEVIATION = np.radians(0.5)
 """Deviation of the turn of a camera whose calibration is wrong."""
 
 _CERTAIN_GAIN = 30.0
-"""Least reduction of the squared errors, in those of a joint, by which a calibration is wrong."""
+"""Least reduction of squared errors, in means of those, from which a calibration is wrong."""
 
 _JOINTS_COMPARED = 1000
 """Joints from which the turns of cameras are found."""
@@ -713,12 +713,10 @@ def _find_turns(cameras: Sequence[Camera], pixels: np.ndarray, size: float) -> n
     """
     none = np.zeros((len(cameras), 3))
     pixels = pixels[:, np.isfinite(pixels[..., 0]).sum(axis=0) > 1]
-    number = pixels.shape[1]
-    if number < _LEAST_GIVEN:
+    if pixels.shape[1] < _LEAST_GIVEN:
         return none
-    if number > _JOINTS_COMPARED:
-        number = _JOINTS_COMPARED
-        pixels = pixels[:, np.linspace(0, pixels.shape[1] - 1, number).round().astype(int)]
+    rows = np.linspace(0, pixels.shape[1] - 1, _JOINTS_COMPARED).round().astype(int)
+    pixels = pixels[:, np.unique(rows)]
 
     def expand(values: np.ndarray, turned: Sequence[int]) -> np.ndarray:
         turns = none.copy()
@@ -751,7 +749,7 @@ def _find_turns(cameras: Sequence[Camera], pixels: np.ndarray, size: float) -> n
         fits.append((before - fit.cost, before, expand(turn, turned)))
     gain, before, turns = max(fits, key=lambda fit: fit[0] / fit[1])
     shifts = np.linalg.norm(turns, axis=1) * [camera.matrix[0, 0] for camera in cameras]
-    is_certain = gain > _CERTAIN_GAIN * (before - gain) / number
+    is_certain = gain > _CERTAIN_GAIN * (before - gain) / freedom
     return turns if is_certain and shifts.max() > _SHIFT * size else none
 
 
