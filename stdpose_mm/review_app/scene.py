@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from threading import Lock
 
 import numpy as np
 
-from stdpose_mm.evaluation.functional import label_sizes
-from stdpose_mm.labelling.evidence.views import View, fuse_views, match_people
+from stdpose_mm.labelling.evidence.views import View, find_exchanged, fuse_views, match_people
 from stdpose_mm.labelling.review.suspicious_labels import LabelWarning, NamedPlace
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -20,17 +18,13 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
-from stdpose_mm.structures.camera import Camera, triangulate
+from stdpose_mm.structures.camera import Camera
 
 from .drafts import Draft
 from .messages import SHOWN_DECIMALS, SceneLines, SceneVideo
 
 _NEAREST, _FURTHEST, _LINE_POINTS = 0.02, 50.0, 100
 """Depths between which the ray of a pixel is drawn, in distances of the two cameras."""
-
-_EXCHANGED_FROM, _EXCHANGED_GAIN = 0.05, 0.4
-"""Distance of two views in pose sizes from which sides may be exchanged, and the largest share of
-it that is left once they are exchanged back."""
 
 _MAX_NAMED = 5
 
@@ -197,7 +191,7 @@ class Scene:
                     of_frame = findings.drafts.setdefault(number, {}).setdefault(frame, [])
                     draft = _make_draft(pixels[row, column], located, frame, column, person)
                     of_frame.append(draft)
-        exchanged = _find_exchanged(views, people)
+        exchanged = find_exchanged(views, people)
         for index, row, column in np.argwhere(exchanged).tolist():
             labelled = exchanged[:, row, column]
             others = [
@@ -207,53 +201,6 @@ class Scene:
             place = times[row] - self.starts[number], people[column][index], others
             findings.exchanged.setdefault(number, []).append(place)
         return findings
-
-
-def _find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> np.ndarray:
-    """Find labels that agree much better with every other view once their sides are exchanged.
-
-    Returns:
-        [V, T, N] bool, for V views, T frames and N people.
-    """
-    skeleton = views[0].labels.skeleton
-    flip = np.array(skeleton.flip_indices)
-    shape = len(views), len(views[0].labels.frames), len(people)
-    pixels, sizes = np.full((*shape, len(flip), 2), np.nan), np.full(shape, np.nan)
-    for index, view in enumerate(views):
-        column_of = {of_person[index]: column for column, of_person in enumerate(people)}
-        for label in view.labels.persons:
-            at = index, label.frame_index, column_of[label.track_id]
-            pixels[at] = np.where(label.given[:, None], label.keypoints, np.nan)
-            sizes[at] = label_sizes([label])[0]
-    sided = flip != np.arange(len(flip))
-    exchanged, compared = np.zeros(shape, int), np.zeros(shape, int)
-    for pair in map(list, combinations(range(len(views)), 2)):
-        both = np.isfinite(sizes[pair]).all(axis=0)
-        if both.any() and sided.any():
-            cameras, places = [views[index].camera for index in pair], pixels[pair][:, both]
-            turned = np.stack([places[0][:, flip], places[1]])
-            before, after = (
-                _distances_apart(cameras, at[:, :, sided], sizes[pair][:, both])
-                for at in (places, turned)
-            )
-            is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
-            for index in pair:
-                compared[index][both] += 1
-                exchanged[index][both] += is_better
-    return (compared > 0) & (exchanged == compared)
-
-
-def _distances_apart(
-    cameras: Sequence[Camera], pixels: np.ndarray, sizes: np.ndarray
-) -> np.ndarray:
-    """Compute how far two views [2, M, K, 2] of poses are from being one, in pose sizes: [M]."""
-    flat = pixels.reshape(2, -1, 2)
-    points = triangulate(cameras, flat)
-    projected = np.stack([camera.project(points) for camera in cameras])
-    distances = np.linalg.norm(projected - flat, axis=2).reshape(pixels.shape[:3])
-    # What two views do not both have is no difference; a point behind a camera is a large one.
-    distances = np.where(np.isnan(pixels).any(axis=(0, 3)), 0.0, np.nan_to_num(distances, nan=1e6))
-    return (distances / sizes[..., None]).mean(axis=(0, 2))
 
 
 def _make_draft(

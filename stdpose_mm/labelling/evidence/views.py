@@ -64,6 +64,10 @@ _JOINTS_COMPARED = 1000
 _CONTRADICTION = 5.0
 """Distance in deviations from which a given joint contradicts other views."""
 
+_EXCHANGED_FROM, _EXCHANGED_GAIN = 0.05, 0.4
+"""Distance of two views in pose sizes from which sides may be exchanged, and the largest share of
+it that is left once they are exchanged back."""
+
 _SURE = 0.9
 """Least score of a joint that a view borrows from the others as if it were given."""
 
@@ -550,21 +554,64 @@ def _distance_apart(
     """
     start = max(estimates.times.start for estimates, _ in (person, other))
     stop = min(estimates.times.stop for estimates, _ in (person, other))
-    times = np.unique(np.linspace(start, stop - 1, _TIMES_COMPARED).round().astype(int))
-    pixels, sizes = [], []
-    for estimates, column in (person, other):
-        rows = times - estimates.times.start
-        pixels.append(estimates.pixels[0, rows, column])
-        sizes.append(estimates.sizes[0, rows, column])
-    seen = np.isfinite(pixels[0] + pixels[1]).all(axis=2)
-    if stop <= start or not seen.any():
+    if stop <= start:
         return np.nan
-    at = np.stack(pixels)[:, seen]
-    projected = _Pinholes(cameras).project(triangulate(cameras, at))[0]
-    apart = np.linalg.norm(projected - at, axis=2)
-    size = np.stack([np.broadcast_to(s[:, None], seen.shape)[seen] for s in sizes])
-    # A point behind a camera is nobody.
-    return float(np.median(np.nan_to_num(apart / size, nan=np.inf).max(axis=0)))
+    times = np.unique(np.linspace(start, stop - 1, _TIMES_COMPARED).round().astype(int))
+    rows = [(times - estimates.times.start, column) for estimates, column in (person, other)]
+    pair = [estimates for estimates, _ in (person, other)]
+    pixels = np.stack([e.pixels[0][at] for e, at in zip(pair, rows, strict=True)])
+    sizes = np.stack([e.sizes[0][at] for e, at in zip(pair, rows, strict=True)])
+    apart = (_distances_apart(cameras, pixels) / sizes[..., None]).max(axis=0)
+    return float(np.median(apart[~np.isnan(apart)])) if not np.isnan(apart).all() else np.nan
+
+
+def _distances_apart(cameras: Sequence[Camera], pixels: np.ndarray) -> np.ndarray:
+    """Compute how far joints in two views are from the points that fit both best.
+
+    Args:
+        cameras: The two cameras, without distortions.
+        pixels: [2, ..., 2] of each joint.
+
+    Returns:
+        [2, ...] pixels; NaN where a view does not see the joint, infinite behind a camera.
+    """
+    flat = pixels.reshape(2, -1, 2)
+    projected = _Pinholes(cameras).project(triangulate(cameras, flat))[0].reshape(pixels.shape)
+    distances = np.linalg.norm(projected - pixels, axis=-1)
+    seen = np.isfinite(pixels).all(axis=(0, -1))
+    return np.where(seen, np.nan_to_num(distances, nan=np.inf), np.nan)
+
+
+def find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> np.ndarray:
+    """Find labels that agree much better with every other view once their sides are exchanged.
+
+    Returns:
+        [V, T, N] bool: in V views at T times, of N people. With two views, both are found.
+    """
+    flip = np.array(views[0].labels.skeleton.flip_indices)
+    sided = flip != np.arange(len(flip))
+    pinholes = _Pinholes([view.camera for view in views])
+    estimates = _Estimates.collect(views, pinholes, people).only_given()
+    given = estimates.given.any(axis=-1)
+    exchanged, compared = np.zeros(given.shape, int), np.zeros(given.shape, int)
+    for pair in map(list, combinations(range(len(views)), 2)):
+        both = given[pair].all(axis=0)
+        if both.any() and sided.any():
+            cameras = [pinholes.cameras[number] for number in pair]
+            places, sizes = estimates.pixels[pair][:, both], estimates.sizes[pair][:, both]
+            turned = np.stack([places[0][:, flip], places[1]])
+            before, after = (
+                np.nan_to_num(
+                    _distances_apart(cameras, at[:, :, sided]) / sizes[..., None], posinf=1e6
+                )
+                for at in (places, turned)
+            )
+            before, after = before.mean(axis=(0, 2)), after.mean(axis=(0, 2))
+            is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
+            for number in pair:
+                compared[number][both] += 1
+                exchanged[number][both] += is_better
+    return (compared > 0) & (exchanged == compared)
 
 
 def combine_views(
