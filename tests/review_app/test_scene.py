@@ -222,6 +222,15 @@ def test_views_and_lines_are_described_for_the_page(page):
     assert len(lines['back']) > 10
 
 
+def test_the_page_knows_how_much_later_a_camera_started(start):
+    page = Page(access_to(start(num_videos=2, cameras=CAMERAS[:2], starts={'clip1': 3})))
+    answer = page.client.get('/api/videos/1')
+    while answer.status_code == 503:
+        time.sleep(0.01)
+        answer = page.client.get('/api/videos/1')
+    assert answer.json()['views'] == [{'id': 0, 'name': 'clip', 'later': 3}]
+
+
 def test_lines_of_nothing_are_refused(page):
     nowhere = 'x and y must be a place in the picture, in pixels'
     for change, message in (

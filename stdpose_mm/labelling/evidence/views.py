@@ -594,19 +594,18 @@ def find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]
     estimates = _Estimates.collect(views, pinholes, people).only_given()
     given = estimates.given.any(axis=-1)
     exchanged, compared = np.zeros(given.shape, int), np.zeros(given.shape, int)
+
+    def distance_of(cameras: Sequence[Camera], places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        distances = np.nan_to_num(_distances_apart(cameras, places[:, :, sided]), posinf=1e6)
+        return (distances / sizes[..., None]).mean(axis=(0, 2))
+
     for pair in map(list, combinations(range(len(views)), 2)):
         both = given[pair].all(axis=0)
         if both.any() and sided.any():
             cameras = [pinholes.cameras[number] for number in pair]
             places, sizes = estimates.pixels[pair][:, both], estimates.sizes[pair][:, both]
-            turned = np.stack([places[0][:, flip], places[1]])
-            before, after = (
-                np.nan_to_num(
-                    _distances_apart(cameras, at[:, :, sided]) / sizes[..., None], posinf=1e6
-                )
-                for at in (places, turned)
-            )
-            before, after = before.mean(axis=(0, 2)), after.mean(axis=(0, 2))
+            before = distance_of(cameras, places, sizes)
+            after = distance_of(cameras, np.stack([places[0][:, flip], places[1]]), sizes)
             is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
             for number in pair:
                 compared[number][both] += 1

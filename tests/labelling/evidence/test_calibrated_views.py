@@ -192,6 +192,40 @@ def test_a_wrong_calibration_is_told_from_labels(num_labelled, named):
     assert warning.startswith(f'the calibration of {named} seems to be wrong')
 
 
+def test_a_camera_with_a_wrong_calibration_is_turned_to_fit_the_labels():
+    labels = [labels_in(c, people=(0,) if n < 3 else ()) for n, c in enumerate(CAMERAS)]
+    given = [c.turned(np.radians([0, 1, 0])) if c.name == 'b' else c for c in CAMERAS]
+    wrong = [View(c, of_view) for c, of_view in zip(given, labels, strict=True)]
+    corrected, _ = check_views(wrong)
+    before, after = (error_in(CAMERAS[3], fuse(views)[0][3], 0) for views in (wrong, corrected))
+    assert before > 8
+    assert after < 2
+
+
+def test_two_cameras_share_the_turn_that_makes_their_labels_fit():
+    labels = [labels_in(c) for c in CAMERAS[:2]]
+    given = [CAMERAS[0], CAMERAS[1].turned(np.radians([1, 0, 0]))]
+    wrong = [View(c, of_view) for c, of_view in zip(given, labels, strict=True)]
+    corrected, _ = check_views(wrong)
+    before, after = (fuse(views)[1].errors.max() for views in (wrong, corrected))
+    assert before > 3
+    assert after < 0.5
+    assert all(view.camera is not c for view, c in zip(corrected, given, strict=True))
+
+
+def test_labels_that_differ_by_chance_are_no_wrong_calibration():
+    rng = np.random.default_rng(0)
+    views = []
+    for view in CAMERAS[:3]:
+        labels = labels_in(view)
+        persons = [
+            replace(p, keypoints=p.keypoints + rng.normal(0, 6, p.keypoints.shape))
+            for p in labels.persons
+        ]
+        views.append(View(view, labels.with_persons(persons)))
+    assert [view.camera for view in check_views(views)[0]] == CAMERAS[:3]
+
+
 def test_contradicting_labels_are_told_with_their_distance():
     views = [View(c, labels_in(c)) for c in CAMERAS]
     first = views[1].labels.persons[0]
