@@ -55,8 +55,9 @@ _SHIFT = 0.01
 _TURN_DEVIATION = np.radians(0.5)
 """Deviation of the turn of a camera whose calibration is wrong."""
 
-_CERTAIN_GAIN = 30.0
-"""Least reduction of squared errors, in means of those, from which a calibration is wrong."""
+_CERTAIN_GAIN, _CERTAIN_SHARE = 30.0, 0.4
+"""Least reduction of squared errors from which a calibration is wrong: in means of these, and as a
+share of all. In real views, turns that are none gain up to a share of 0.23 on a network's poses."""
 
 _JOINTS_COMPARED = 1000
 """Joints from which the turns of cameras are found."""
@@ -795,7 +796,7 @@ def _find_turns(cameras: Sequence[Camera], pixels: np.ndarray, size: float) -> n
         fits.append((before - fit.cost, before, expand(turn, turned)))
     gain, before, turns = max(fits, key=lambda fit: fit[0] / fit[1])
     shifts = np.linalg.norm(turns, axis=1) * [camera.matrix[0, 0] for camera in cameras]
-    is_certain = gain > _CERTAIN_GAIN * (before - gain) / freedom
+    is_certain = gain > max(_CERTAIN_GAIN * (before - gain) / freedom, _CERTAIN_SHARE * before)
     return turns if is_certain and shifts.max() > _SHIFT * size else none
 
 
