@@ -116,7 +116,7 @@ class CameraOptions(InputOptions):
 
     help_title: ClassVar = 'several cameras'
 
-    calibration: Path | None = option(metavar='FILE', needs=(SEVERAL_CAMERAS, NO_PROOFREADING))
+    calibration: Path | None = option(metavar='FILE', needs=(NO_PROOFREADING, SEVERAL_CAMERAS))
     offset: list[str] = option([], metavar='CAMERA=FRAMES', needs=CALIBRATION)
 
     @cached_property
