@@ -107,6 +107,18 @@ def distances_apart(cameras: Sequence[Camera], dense: Sequence[VideoLabels]) -> 
     return np.stack([distances[in_all], (distances / sizes)[in_all]])
 
 
+def distances_moved(before: VideoLabels, after: VideoLabels) -> np.ndarray:
+    """Compute how far joints between labels moved, in sizes of the pose."""
+    poses = {(p.track_id, p.frame_index): p for p in after.persons}
+    distances = []
+    for person in before.persons:
+        if person.has_joint and not person.is_given:
+            moved = poses[person.track_id, person.frame_index].keypoints - person.keypoints
+            size = label_sizes([person])[0]
+            distances.append(np.linalg.norm(moved[person.labelled], axis=1) / size)
+    return np.concatenate(distances)
+
+
 DISTURBANCES: dict[str, Callable[[View], View]] = {
     'as it is': lambda view: view,
     'calibration off by 1 degree': turn,
@@ -148,7 +160,7 @@ def compare(options: CompareViewsOptions) -> None:
     )
     for name, disturb in list(DISTURBANCES.items())[: 1 if options.as_it_is else None]:
         rows: dict[str, list[np.ndarray]] = {'alone': [], 'with': [], 'own': [], 'others': []}
-        distances = []
+        distances, moved = [], []
         for scene, cameras, truths, dense, fill in loaded:
             views = [View(camera, labels) for camera, labels in zip(cameras, dense, strict=True)]
             views[DISTURBED] = disturb(views[DISTURBED])
@@ -170,6 +182,8 @@ def compare(options: CompareViewsOptions) -> None:
                 for key, labels in zip(keys, (alone, fused), strict=True):
                     means = keypoint_accuracy([truth], [labels], [frames]).means()
                     rows[key].append(np.array([means['PCK@0.05'], means['PCK@0.1']]))
+                if is_labelled:
+                    moved.append(distances_moved(alone, fused))
             truth_3d = read_scene(scene / 'truth' / 'scene_3d.csv')
             distances += [1000 * d for d in joint_distances(truth_3d, poses).values()]
         cells = [
@@ -178,7 +192,9 @@ def compare(options: CompareViewsOptions) -> None:
             if values
         ]
         print(
-            f'{name:30} {"  ".join(cells)}  {np.nanmean(np.concatenate(distances)):.0f}', flush=True
+            f'{name:30} {"  ".join(cells)}  {np.nanmean(np.concatenate(distances)):.0f}; joints '
+            f'between labels move by {np.median(np.concatenate(moved)):.1%} of the size (median)',
+            flush=True,
         )
 
 
