@@ -74,6 +74,7 @@ def plan(options: PlanOptions) -> None:
     listed, box_frames = options.listed, options.box_frames
     options.require_folders()
     refuse_idle(options)
+    scenes = _find_scenes(options)
     videos = [options.files_of(video) for video in listed.videos]
     opened = []
     for files in videos:
@@ -83,7 +84,6 @@ def plan(options: PlanOptions) -> None:
     bar = tqdm(opened, desc='motion', unit=' videos', leave=False, delay=1, disable=None)
     for frames, tracks in bar:
         measured.append(measure_motion(frames, tracks))
-    scenes = _find_scenes(options)
     planned = []
     for starts, _ in scenes:
         # A frame that is labelled in two views is known in all.

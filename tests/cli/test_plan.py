@@ -107,6 +107,17 @@ def test_two_of_several_cameras_are_to_be_labelled(run, tmp_path):
     assert printed.splitlines()[4].startswith(f'{len(frames[1] + frames[3])} labels: ')
 
 
+def test_cameras_are_checked_before_the_first_video_is_measured(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        'stdpose_mm.labelling.review.measure_motion', lambda *_: pytest.fail('measured')
+    )
+    write_calibration(CAMERAS[:2], tmp_path / 'cameras.toml')
+    videos = [write_video(tmp_path / 'day' / name, 4) for name in 'ab']
+    given = (*videos, '--calibration', tmp_path / 'cameras.toml')
+    assert '--offset c=1 is not a camera' in refusal(run, *given, '--offset', 'c=1')
+    assert 'would have no effect' in refusal(run, *videos, '--offset', 'a=1')
+
+
 def test_a_single_frame(run, tmp_path):
     video = write_video(tmp_path / 'clip', 5)
     code, printed, _ = run(video, '--max-labels', 1)
