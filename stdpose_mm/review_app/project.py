@@ -183,13 +183,7 @@ def _open_proofreading(
     rewriter = LabelRewriter(result, labels, frames.size)
     proofreading = Proofreading(rewriter, labels, state, frames.size)
     review = VideoReview(
-        propagator,
-        state,
-        labels,
-        journal,
-        inputs.out,
-        options.drafts,
-        proofreading=proofreading,
+        propagator, state, labels, journal, inputs.out, options.drafts, proofreading=proofreading
     )
     for note in journal.notes:
         options.say(note)

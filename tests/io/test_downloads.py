@@ -253,10 +253,7 @@ def test_what_is_not_the_whole_file_leaves_nothing(served, mirror, content, sent
     (served / ADDRESS).unlink()
     if content is not None:
         (served / ADDRESS).write_bytes(content)
-    with (
-        mirror(served, sent) as (address, _),
-        pytest.raises(InputError, match=reason) as caught,
-    ):
+    with mirror(served, sent) as (address, _), pytest.raises(InputError, match=reason) as caught:
         fetch(ADDRESS, 'net', TERMS)
     assert f'{address}/{ADDRESS}' in str(caught.value)
     assert MIRROR_VARIABLE in str(caught.value)

@@ -328,8 +328,7 @@ def estimates() -> VideoLabels:
 
 
 @pytest.mark.parametrize(
-    ('before', 'now'),
-    [({'as_given': 0.5}, {'as_given': 0.7}), ({'reading': RESCALED}, {})],
+    ('before', 'now'), [({'as_given': 0.5}, {'as_given': 0.7}), ({'reading': RESCALED}, {})]
 )
 def test_labels_that_are_read_differently_are_refused(
     open_page: Callable, tmp_path: Path, before: dict, now: dict
@@ -529,10 +528,7 @@ def served(*given: str | Path) -> Iterator[tuple[ReviewServer, httpx.Client]]:
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_loses_nothing_that_it_answered(
-    open_page: Callable,
-    video: Path,
-    tmp_path: Path,
-    two_people: VideoLabels,
+    open_page: Callable, video: Path, tmp_path: Path, two_people: VideoLabels
 ):
     write_labels(two_people, tmp_path / 'labels.json')
     with served(video, tmp_path / 'labels.json') as (server, client):

@@ -553,8 +553,7 @@ class TestPictures:
         return write
 
     @pytest.mark.parametrize(
-        ('first', 'numbers'),
-        [(0, (6, 9, 14)), (3, (6, 9, 14)), (1, (1, 6)), (0, (15, 19))],
+        ('first', 'numbers'), [(0, (6, 9, 14)), (3, (6, 9, 14)), (1, (1, 6)), (0, (15, 19))]
     )
     def test_they_tell_where_numbers_start(
         self, clip: FrameSource, save: SavePictures, first: int, numbers: tuple[int, ...]

@@ -800,11 +800,7 @@ def test_unused_categories_do_not_count(tmp_path: Path):
 
 @pytest.mark.parametrize(
     'change',
-    [
-        {'iscrowd': 1},
-        {'keypoints': [0] * 9, 'bbox': [0, 0, 0, 0]},
-        {'keypoints': None, 'bbox': []},
-    ],
+    [{'iscrowd': 1}, {'keypoints': [0] * 9, 'bbox': [0, 0, 0, 0]}, {'keypoints': None, 'bbox': []}],
 )
 def test_a_category_of_crowds_or_empty_objects_does_not_count(
     tmp_path: Path, change: dict[str, Any]

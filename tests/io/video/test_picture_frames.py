@@ -24,8 +24,7 @@ def save(path: Path, value: int, shape: tuple[int, ...] = (20, 30, 3)) -> Path:
 
 
 @pytest.mark.parametrize(
-    'names',
-    [('f1.png', 'f9.png', 'f10.png', 'f100.png'), ('IMG_1.png', 'img_2.PNG', 'IMG_3.png')],
+    'names', [('f1.png', 'f9.png', 'f10.png', 'f100.png'), ('IMG_1.png', 'img_2.PNG', 'IMG_3.png')]
 )
 def test_pictures_are_taken_in_natural_order_whatever_their_case(
     tmp_path: Path, names: tuple[str, ...]
@@ -201,12 +200,7 @@ SERIES = [
     unread=st.lists(st.sampled_from(UNREAD_PICTURES), max_size=4),
 )
 def test_a_folder_is_one_series(
-    tmp_path: Path,
-    forms: list[str],
-    numbers: set[int],
-    digits: int,
-    suffix: str,
-    unread: list[str],
+    tmp_path: Path, forms: list[str], numbers: set[int], digits: int, suffix: str, unread: list[str]
 ):
     """The pictures are in the order of their numbers, and those that are left out are counted."""
     folder = tmp_path / str(len([*tmp_path.iterdir()]))
