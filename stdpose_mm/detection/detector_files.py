@@ -109,6 +109,6 @@ class DetectorFile:
         """Return its path; a published detector is fetched first if it is missing.
 
         Raises:
-            InputError: See :func:`~stdpose_mm.io.downloads.fetch`.
+            InputError: See :meth:`~stdpose_mm.io.downloads.PublishedFile.fetch`.
         """
         return PUBLISHED_DETECTORS[self.name].fetch() if self.is_published else Path(self.name)
