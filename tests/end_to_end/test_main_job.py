@@ -1,16 +1,12 @@
 """The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
 
-Every command is a process of its own, and the one that propagates is started anew, as those that
-train are in ``test_parallel_training.py``; the tests look at what they leave behind.
+Every command is a process of its own; the tests look at what they leave behind.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,24 +34,6 @@ HELD_OUT = (
     *(f'{part}.held_out_share=0.1' for part in ('dataloader.dataset', 'evaluator')),
     *(f'{part}.held_out=only' for part in ('dataloader.dataset', 'evaluator')),
 )
-
-
-def environment() -> dict[str, str]:
-    """One thread, no GPU: runs that are compared compute in the same order."""
-    return {
-        **os.environ,
-        'PYTHONPATH': str(ROOT),
-        **warm_commands.ONE_THREAD,
-        'CUDA_VISIBLE_DEVICES': '',
-    }
-
-
-def run_anew(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command that must succeed in a new process."""
-    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 def options(data: Path, *more: str) -> list[str]:
@@ -116,7 +94,6 @@ class Job:
     dense: Path
     overlay: Path
     scores: Path
-    printed: str
 
     @property
     def truth(self) -> Path:
@@ -149,7 +126,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     labels = folder / 'labels' / truth.name
     keep_given_frames(truth, labels)
     dense = folder / 'predictions' / truth.name
-    propagated = run_anew(
+    warm_commands.run(
         'tools/propagate.py',
         *(data / 'images' / 'val' / truth.stem, labels, '--out', dense),
         *('--method', 'stdpose', '--config', CONFIG, '--checkpoint', checkpoint),
@@ -169,7 +146,6 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         dense=dense,
         overlay=folder / 'overlay.mp4',
         scores=folder / 'scores.json',
-        printed=propagated.stdout,
     )
 
 

@@ -19,7 +19,6 @@ import httpx
 import numpy as np
 import pytest
 from hypothesis import given as drawn
-from hypothesis import settings
 
 from stdpose_mm.errors import InputError, explain_error
 from stdpose_mm.io.labels import read_labels, write_labels
@@ -483,7 +482,6 @@ def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path
 
 @pytest.mark.slow
 @drawn(labels=videos())
-@settings(max_examples=30, deadline=None)
 def test_kept_labels_are_those_that_were_given(labels: VideoLabels):
     labels = replace(labels, name='a clip.json')
     with TemporaryDirectory() as folder:

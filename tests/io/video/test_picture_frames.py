@@ -191,7 +191,6 @@ SERIES = [
 """Forms of the names of pictures; those of the second line are of several cameras or kinds."""
 
 
-@settings(max_examples=25)
 @given(
     forms=st.lists(st.sampled_from(SERIES), min_size=1, max_size=2, unique=True),
     numbers=st.sets(st.integers(0, 120), min_size=2, max_size=5),
@@ -266,7 +265,6 @@ def test_a_folder_of_pictures_that_cannot_be_read_is_refused(tmp_path: Path):
         open_frames(tmp_path)
 
 
-@settings(max_examples=25)
 @given(largest=st.integers(1, 65535), suffix=st.sampled_from(['.png', '.tif']))
 def test_pictures_of_fewer_than_sixteen_bits_are_told(tmp_path: Path, largest: int, suffix: str):
     """Twelve bits in sixteen fill at most a sixteenth of the range."""
