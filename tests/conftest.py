@@ -191,6 +191,21 @@ def model_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_model_files(tmp_path_factory.mktemp('model'))
 
 
+@pytest.fixture(scope='session')
+def learned_dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network of :func:`support.coloured_dots.learn_dots`, learned once for all workers."""
+    from filelock import FileLock
+
+    from support.coloured_dots import learn_dots
+
+    root = tmp_path_factory.getbasetemp()
+    path = (root.parent if 'PYTEST_XDIST_WORKER' in os.environ else root) / 'dots.onnx'
+    with FileLock(f'{path}.lock'):
+        if not path.exists():
+            learn_dots(path)
+    return path
+
+
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 
 LabelMaker = Callable[..., PersonLabel]
