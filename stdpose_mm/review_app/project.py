@@ -185,13 +185,7 @@ def _open_proofreading(
     rewriter = LabelRewriter(result, labels, frames.size)
     proofreading = Proofreading(rewriter, labels, state, frames.size)
     review = VideoReview(
-        propagator,
-        state,
-        labels,
-        journal,
-        inputs.out,
-        options.drafts,
-        proofreading=proofreading,
+        propagator, state, labels, journal, inputs.out, options.drafts, proofreading=proofreading
     )
     for note in journal.notes:
         options.say(note)
@@ -225,8 +219,8 @@ def _starting_labels(
     if initial is not None and initial.persons:
         options.say(f'{journal.path}: using the labels with which its edits began')
     elif initial is not None and options.skeleton is not None:
-        begun, given = initial.skeleton, options.skeleton
-        if begun.keypoint_names != given.keypoint_names:
+        begun, requested = initial.skeleton, options.skeleton
+        if begun.keypoint_names != requested.keypoint_names:
             raise InputError(
                 f'{journal.path} holds edits that began with other joints than --skeleton, leave '
                 '--skeleton out to continue with these edits, or give another file with --project '
@@ -393,8 +387,8 @@ class ReviewProject:
         views = pair_videos(self.options.cameras, [of_video.files.video for of_video in inputs])
         for session in {view.session for view in views}:
             cameras = {n: view.camera for n, view in enumerate(views) if view.session == session}
-            known = [self._scenes[n] for n in cameras if n in self._scenes]
-            scene = known[0] if known else Scene({})
+            scenes = [self._scenes[n] for n in cameras if n in self._scenes]
+            scene = scenes[0] if scenes else Scene({})
             scene.cameras.update(cameras)
             starts = self.options.starts
             scene.starts.update({n: starts.get(c.name, 0) for n, c in cameras.items()})
