@@ -22,7 +22,7 @@ from stdpose_mm.io.disk.atomic import write_text
 from stdpose_mm.io.disk.outputs import changes_file
 from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.labelling.propagation import Tracks
-from stdpose_mm.labelling.review import Doubt, check_poses
+from stdpose_mm.labelling.review import CarriedPoses, Doubt, check_poses
 from stdpose_mm.labelling.review.pose_checks import with_joints
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoFrame, VideoLabels, person_box
 from stdpose_mm.structures.video_labels import forget_joints
@@ -45,8 +45,9 @@ _WORDS = {
 _OF_PEOPLE = ('people exchanged', 'sides exchanged', 'doubled')
 """Doubts that another place of a joint does not answer."""
 
-AROUND, LONGEST = 3, 12
-"""Frames on each side of a doubt that tell its joints, and most frames of a doubt."""
+AROUND, SHORT, LONGEST = 3, 12, 100
+"""Frames on each side of a doubt that tell its joints; most frames of a doubt that does not wait
+for others, and for which pictures propose anything at all."""
 
 _COLUMNS = ('frame', 'person', 'joint', 'from_x', 'from_y', 'from_score', 'to_x', 'to_y')
 
@@ -84,7 +85,11 @@ class Proofreading:
         state.skeleton = state.initial_skeleton = labels.skeleton
         self._doubts: dict[str, Doubt] = {}
         self._checked: Tracks = {}
-        self._proposed: set[str] = set()
+        self._carried = CarriedPoses(state.frames)
+        # People whom flow has carried since they were checked.
+        self._carried_people: set[int] = set()
+        # Doubts that pictures have proposed something for, and the labels that it followed from.
+        self._proposed: dict[str, Mapping[int, PersonLabel]] = {}
 
     # What may be wrong.
 
@@ -94,7 +99,8 @@ class Proofreading:
         Args:
             tracks: Copies of the labels.
         """
-        changed = {
+        changed, self._carried_people = self._carried_people, set()
+        changed |= {
             track_id
             for track_id in {*tracks, *self._checked}
             if not _same_labels(tracks.get(track_id, {}), self._checked.get(track_id, {}))
@@ -104,9 +110,9 @@ class Proofreading:
         people = [label for i in sorted(checked & tracks.keys()) for label in tracks[i].values()]
         frames = tuple(VideoFrame(frame) for frame in range(len(self._state.frames)))
         labels = VideoLabels(self._labels.name, self._labels.skeleton, frames, tuple(people))
-        doubts = check_poses(labels, self._size) if people else []
+        doubts = check_poses(labels, self._size, self._carried) if people else []
         # What the pictures have proposed stays.
-        former = {name: self._doubts[name] for name in self._proposed & self._doubts.keys()}
+        former = {name: self._doubts[name] for name in self._proposed.keys() & self._doubts.keys()}
         unchecked = {
             name: doubt for name, doubt in self._doubts.items() if not _people_of(doubt) <= checked
         }
@@ -114,6 +120,15 @@ class Proofreading:
         everything = {**unchecked, **{name: former.get(name, renewed[name]) for name in renewed}}
         self._doubts = dict(sorted(everything.items(), key=lambda item: -item[1].size))
         self._checked = tracks
+
+    def carry(self, tracks: Tracks) -> Iterator[int]:
+        """Carry poses by optical flow, see :meth:`CarriedPoses.carry`, for the next check.
+
+        Args:
+            tracks: Copies of the labels.
+        """
+        self._carried_people |= self._carried.people_to_carry(tracks)
+        return self._carried.carry(tracks)
 
     def report(self, revision: int, history: EditHistory, labels_made: int) -> GuidanceReport:
         """Report the worst open doubts."""
@@ -167,29 +182,36 @@ class Proofreading:
             Its name, the doubt, and the labels around it, without the joints that are in doubt.
         """
         opened = [*self._open(history)]
-        for name, doubt in opened[:NUM_CHECKS]:
-            if name in self._proposed or doubt.reason in _OF_PEOPLE:
-                continue
-            self._proposed.add(name)
-            frames = range(doubt.frames[0] - AROUND, doubt.frames[-1] + AROUND + 1)
-            if len(frames) <= LONGEST + 2 * AROUND:
-                near = [d for _, d in opened if d.track_id == doubt.track_id]
-                near = [d for d in near if d.reason not in _OF_PEOPLE]
-                return name, doubt, _trusted(self._state.tracks[doubt.track_id], frames, near)
-        return None
+        waiting = [
+            (name, doubt)
+            for name, doubt in opened[:NUM_CHECKS]
+            if name not in self._proposed
+            and doubt.reason not in _OF_PEOPLE
+            and doubt.frames[-1] - doubt.frames[0] < LONGEST
+        ]
+        if not waiting:
+            return None
+        name, doubt = min(waiting, key=lambda named: len(named[1].frames) > SHORT)
+        frames = range(doubt.frames[0] - AROUND, doubt.frames[-1] + AROUND + 1)
+        track = self._state.tracks[doubt.track_id]
+        labels = {frame: track[frame] for frame in frames if frame in track}
+        self._proposed[name] = labels
+        near = [d for _, d in opened if d.track_id == doubt.track_id]
+        return name, doubt, _trusted(labels, [d for d in near if d.reason not in _OF_PEOPLE])
 
-    def propose(self, name: str, poses: Collection[PersonLabel] | None) -> None:
+    def propose(self, name: str, poses: Collection[PersonLabel]) -> None:
         """Propose the poses that pictures tell for a doubt; joints without a place stay.
 
         Args:
             name: The doubt.
-            poses: The poses; None if an edit has interrupted the search for them.
+            poses: The poses; none if there was no search, or it was interrupted.
         """
         doubt = self._doubts.get(name)
-        if doubt is None or poses is None:
-            self._proposed.discard(name)
+        track = {} if doubt is None else self._state.tracks.get(doubt.track_id, {})
+        if doubt is None or any(track.get(f) is not p for f, p in self._proposed[name].items()):
+            del self._proposed[name]
             return
-        track, proposals = self._state.tracks.get(doubt.track_id, {}), []
+        proposals = []
         for pose in poses:
             label = track.get(pose.frame_index)
             joints = [*doubt.joints] or [*range(len(pose.visibility))]
@@ -308,16 +330,15 @@ class Proofreading:
 
 
 def _trusted(
-    track: Mapping[int, PersonLabel], frames: range, doubts: Collection[Doubt]
+    labels: Mapping[int, PersonLabel], doubts: Collection[Doubt]
 ) -> dict[int, PersonLabel]:
-    """Return the labels of some frames as given ones, without the joints that are in doubt."""
-    labels = {frame: track[frame] for frame in frames if frame in track}
-    labels = {frame: p.with_source('given') for frame, p in labels.items() if p.has_joint}
+    """Return labels as given ones, without the joints that are in doubt."""
+    given = {frame: p.with_source('given') for frame, p in labels.items() if p.has_joint}
     for doubt in doubts:
-        for frame in labels.keys() & {*doubt.frames}:
-            joints = [*doubt.joints] or [*range(len(labels[frame].visibility))]
-            labels[frame] = forget_joints(labels[frame], joints)
-    return {frame: label for frame, label in labels.items() if label.has_joint}
+        for frame in given.keys() & {*doubt.frames}:
+            joints = [*doubt.joints] or [*range(len(given[frame].visibility))]
+            given[frame] = forget_joints(given[frame], joints)
+    return {frame: label for frame, label in given.items() if label.has_joint}
 
 
 def _people_of(doubt: Doubt) -> set[int]:

@@ -611,6 +611,7 @@ class VideoReview:
         assert self.proofreading is not None
         with self.lock:
             tracks = {person: dict(track) for person, track in self.state.tracks.items()}
+            self.guidance.is_measured_anew = False
         self.proofreading.check(tracks)
         with self.lock:
             self.guidance.report = self.proofreading.report(
