@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from selenium.webdriver.common.keys import Keys
-from support.review_browser import Page, serve, start_browser
 
 from stdpose_mm.cli.argument_types import positive, whole
 from stdpose_mm.cli.command import Command
@@ -35,8 +34,12 @@ from stdpose_mm.io.labels import read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.tracking.association import pose_similarities
+from support.review_browser import Page, serve, start_browser
 
 LOOK_SECONDS, JOINT_SECONDS = 1.0, 1.5
+
+SCREEN_ERROR = 2
+"""Pixels of the screen by which a pointer may miss."""
 
 Right = tuple[np.ndarray, np.ndarray]
 """Right places [K, 2] of a pose, and which of its joints [K] are wrong."""
@@ -210,54 +213,49 @@ class Proofreader:
         return False
 
     def _place(self, frame: int, person: int, joint: int, place: np.ndarray) -> None:
-        """Drag a joint; one that lies under others is chosen in the list first, and then clicked."""
+        """Drag a joint; if another one comes along, choose it in the list and click its place."""
         begun, page = time.monotonic(), self._page
         if page.shown != frame:
             page.go_to(frame)
-        pose = next(p for p in self._poses(frame, frame)['frames'][str(frame)] if p['id'] == person)
-        start = pose['keypoints'][joint][:2]
-        self._wait_for_rest()
-        if not (self._is_in_view(start) and self._is_in_view(place)):
-            page.press('0')
-            self._wait_for_rest()
+        start = self._place_of(frame, person, joint)
+        self._show_places(start, place)
         before = page.revision()
         page.pointer(start, np.add(start, place) / 2, place)
         page.wait(lambda: page.revision() > before, 'a joint is dragged')
-        if self._error(frame, person, joint, place) > self._error_of_screen:
+        apart = np.subtract(self._place_of(frame, person, joint), place)
+        if np.linalg.norm(apart) > SCREEN_ERROR / page.scale:
             page.undo()
             page.wait(lambda: page.revision() > before + 1, 'it is taken back')
             page.press(*str(person))
             page.click(f'[data-key="joint {self._joints[joint]}"]')
             page.press('j')
+            self._show_places(place)
             page.pointer(place)
             page.wait(lambda: page.revision() > before + 2, 'a joint is placed')
-            page.press('j')
-            page.press(Keys.ESCAPE)
+            # The page goes on to another frame by itself.
+            page.wait(lambda: page.shown != frame, 'the page goes on')
+            page.press('j', Keys.ESCAPE)
         self.num_placed += 1
         time.sleep(max(0.0, JOINT_SECONDS - (time.monotonic() - begun)))
 
-    def _wait_for_rest(self) -> None:
-        """Wait until the view moves no more."""
-        view = ''
-        while view != (
-            view := self._page.run('return document.getElementById("picture").dataset.view')
-        ):
-            time.sleep(0.15)
-
-    @property
-    def _error_of_screen(self) -> float:
-        """Distance in pixels of the picture by which a pointer may miss."""
-        return 2 / self._page.scale
-
-    def _error(self, frame: int, person: int, joint: int, place: np.ndarray) -> float:
+    def _place_of(self, frame: int, person: int, joint: int) -> list[float]:
         poses = self._poses(frame, frame)['frames'][str(frame)]
-        pose = next(p for p in poses if p['id'] == person)
-        return float(np.linalg.norm(np.subtract(pose['keypoints'][joint][:2], place)))
+        return list(next(p for p in poses if p['id'] == person)['keypoints'][joint][:2])
 
-    def _is_in_view(self, place: Any) -> bool:
+    def _show_places(self, *places: Any) -> None:
+        """Wait until the view moves no more; zoom out if it does not show some places."""
+        self._wait_for_rest()
         left, top, width, height = self._page.box('#picture')
-        x, y = self._page.screen_place(*place)
-        return left + 9 < x < left + width - 9 and top + 9 < y < top + height - 9
+        for x, y in (self._page.screen_place(*place) for place in places):
+            if not (left + 9 < x < left + width - 9 and top + 9 < y < top + height - 9):
+                self._page.press('0')
+                self._wait_for_rest()
+                return
+
+    def _wait_for_rest(self) -> None:
+        script, view = 'return document.getElementById("picture").dataset.view', ''
+        while view != (view := self._page.run(script)):
+            time.sleep(0.15)
 
 
 def proofread(args: ProofreadResultOptions) -> None:
@@ -284,9 +282,7 @@ def proofread(args: ProofreadResultOptions) -> None:
             page.wait(out.exists, 'the result is written')
             browser.quit()
         with open(changes_file(out), newline='') as file:
-            changed = {
-                (int(r['frame']), int(r['person']), r['joint']) for r in csv.DictReader(file)
-            }
+            changes = [*csv.DictReader(file)]
         different = _differences(result, read_labels(out))
     answers = ', '.join(f'{n} {what}' for what, n in person.answers.items())
     total = person.answers.total()
@@ -294,8 +290,8 @@ def proofread(args: ProofreadResultOptions) -> None:
         f'{before} joints wrong before, {after} after {total} answers ({answers}; '
         f'{person.num_placed} joints dragged); {person.num_wrong_doubts} of the doubts were about '
         f'poses with a wrong joint; {seconds:.0f} s, {seconds / total:.1f} s an answer, '
-        f'{seconds / max(before - after, 1):.1f} s a mended joint; {len(changed)} joints in the list '
-        f'of changes, {len(different)} with other digits in the file'
+        f'{seconds / max(before - after, 1):.1f} s a mended joint; {len(changes)} joints in the '
+        f'list of changes, {len(different)} with other digits in the file'
     )
 
 

@@ -164,10 +164,10 @@ class BackgroundWorker:
             self._look(self._measure)
 
     def _measure(self) -> None:
-        works = self._measure_video, self._propose, self._carry
         while not self._closed and any(
+            self._try(self._measure_video, review)
             # Flow is computed a second at a time, between proposals.
-            any([self._try(work, review) for work in works])
+            or self._try(self._propose, review) | self._try(self._carry, review)
             for review in self._reviews()
         ):
             pass
@@ -275,7 +275,7 @@ class BackgroundWorker:
         if review.proofreading is None:
             return False
         with review.lock:
-            job = review.next_to_propose()
+            job = review.proofreading.next_to_propose()
             if job is None:
                 return False
             name, doubt, labels = job

@@ -9,10 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -63,26 +62,19 @@ def as_estimates(labels: VideoLabels) -> VideoLabels:
 class Proofreading:
     """The doubts about a result, and its way back into its file.
 
-    Callers hold the lock of the video, but for :meth:`check`.
+    Callers hold the lock of the video, but for :meth:`check` and :meth:`carry`.
 
     Args:
-        rewriter: Writes the poses back.
-        labels: The result, on the frames of the video, all with track ids.
-        state: The video, whose labels become those of the result.
-        size: (width, height) of the frames in pixels.
+        rewriter: Writes the poses back; its labels are the result, on the frames of the video.
+        state: The video, whose labels are those of the result and what edits have made of them.
+        history: The edits.
     """
 
     def __init__(
-        self,
-        rewriter: LabelRewriter,
-        labels: VideoLabels,
-        state: PropagationState,
-        size: tuple[int, int],
+        self, rewriter: LabelRewriter, state: PropagationState, history: EditHistory
     ) -> None:
-        self._rewriter, self._labels, self._state, self._size = rewriter, labels, state, size
-        self._given: Tracks = labels.tracks()
-        state.tracks = labels.tracks()
-        state.skeleton = state.initial_skeleton = labels.skeleton
+        self._rewriter, self._state, self._history = rewriter, state, history
+        self._labels = rewriter.labels
         self._doubts: dict[str, Doubt] = {}
         self._checked: Tracks = {}
         self._carried = CarriedPoses(state.frames)
@@ -110,7 +102,7 @@ class Proofreading:
         people = [label for i in sorted(checked & tracks.keys()) for label in tracks[i].values()]
         frames = tuple(VideoFrame(frame) for frame in range(len(self._state.frames)))
         labels = VideoLabels(self._labels.name, self._labels.skeleton, frames, tuple(people))
-        doubts = check_poses(labels, self._size, self._carried) if people else []
+        doubts = check_poses(labels, self._state.frames.size, self._carried) if people else []
         # What the pictures have proposed stays.
         former = {name: self._doubts[name] for name in self._proposed.keys() & self._doubts.keys()}
         unchecked = {
@@ -130,9 +122,9 @@ class Proofreading:
         self._carried_people |= self._carried.people_to_carry(tracks)
         return self._carried.carry(tracks)
 
-    def report(self, revision: int, history: EditHistory, labels_made: int) -> GuidanceReport:
+    def report(self, revision: int) -> GuidanceReport:
         """Report the worst open doubts."""
-        opened = [*self._open(history)]
+        opened = [*self._open()]
         checks: list[Check] = [
             {
                 'frame': doubt.frames[0],
@@ -148,12 +140,12 @@ class Proofreading:
             checks=checks,
             num_doubtful=len(opened),
             is_measured=True,
-            labels_made=labels_made,
+            labels_made=self._history.counts()['labels_made'],
         )
 
-    def _open(self, history: EditHistory) -> Iterator[tuple[str, Doubt]]:
+    def _open(self) -> Iterator[tuple[str, Doubt]]:
         """Yield the doubts that nobody has answered, worst first."""
-        settled = history.settled_doubts()
+        settled = self._history.settled_doubts()
         for name, doubt in self._doubts.items():
             if name not in settled and not self._is_corrected(doubt):
                 yield name, doubt
@@ -173,15 +165,13 @@ class Proofreading:
         what = '' if not joints else f': {joints}{more}'
         return f'{doubt.reason}{other}, frames {ranges(doubt.frames)}{what}'
 
-    def next_to_propose(
-        self, history: EditHistory
-    ) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
+    def next_to_propose(self) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
         """Find the worst listed doubt about joints for which pictures have proposed nothing.
 
         Returns:
             Its name, the doubt, and the labels around it, without the joints that are in doubt.
         """
-        opened = [*self._open(history)]
+        opened = [*self._open()]
         waiting = [
             (name, doubt)
             for name, doubt in opened[:NUM_CHECKS]
@@ -221,10 +211,10 @@ class Proofreading:
         if proposals:
             self._doubts[name] = replace(doubt, proposals=tuple(proposals))
 
-    def describe(self, frames: Collection[int], history: EditHistory) -> dict[str, list[DraftPose]]:
+    def describe(self, frames: Collection[int]) -> dict[str, list[DraftPose]]:
         """Describe the open doubts of frames for the page, as drafts of what is proposed."""
         described: dict[str, list[DraftPose]] = {}
-        for name, doubt in self._open(history):
+        for name, doubt in self._open():
             for frame in doubt.frames:
                 label = self._state.tracks.get(doubt.track_id, {}).get(frame)
                 if frame in frames and label is not None and label.is_located:
@@ -303,24 +293,28 @@ class Proofreading:
         return self._labels.with_persons(sorted(persons, key=lambda p: p.frame_index))
 
     def write(
-        self, path: Path, out: Path, labels: VideoLabels, history: EditHistory, **options: Any
+        self,
+        path: Path,
+        out: Path,
+        labels: VideoLabels,
+        time_of: Callable[[int], float] | None,
     ) -> None:
         """Write the result back, and the list of changes beside ``out``.
 
         Raises:
             InputError: If they cannot be written.
         """
-        tracks = labels.tracks()
-        self._rewriter.write(path, tracks, **options)
+        before_edits, tracks = self._labels.tracks(), labels.tracks()
+        self._rewriter.write(path, tracks, time_of)
         reasons: dict[tuple[int, int], str] = {}
-        for entry, change in history.in_effect():
+        for entry, change in self._history.in_effect():
             reasons |= dict.fromkeys(change.labels, _reason_of(entry))
         text = io.StringIO(newline='')
         table = csv.writer(text, lineterminator='\n')
         table.writerow([*_COLUMNS, 'to_score', 'why'])
         for key in sorted(reasons, key=lambda key: key[::-1]):
             track_id, frame = key
-            before = self._given.get(track_id, {}).get(frame)
+            before = before_edits.get(track_id, {}).get(frame)
             after = tracks.get(track_id, {}).get(frame)
             for joint, name in enumerate(self._labels.skeleton.keypoint_names):
                 was, now = _cells(before, joint), _cells(after, joint)

@@ -59,9 +59,9 @@ class CarriedPoses:
         for track in tracks.values():
             for frame, label in track.items():
                 for other in (frame - 1, frame + 1):
-                    if label.has_joint and other in track:
-                        if _key(label, other) not in self._carried:
-                            yield label, other
+                    is_new = _key(label, other) not in self._carried
+                    if is_new and label.has_joint and other in track:
+                        yield label, other
 
     def distances(self, track: Mapping[int, PersonLabel], frame: int) -> np.ndarray:
         """Return how far the joints are from where flow carries them, from either side.

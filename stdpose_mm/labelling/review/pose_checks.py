@@ -171,7 +171,7 @@ def _exchanged_sides(tracks: Tracks, skeleton: Skeleton) -> list[Doubt]:
 def _exchanged_people(tracks: Tracks) -> Iterator[Doubt]:
     # A frame may be exchanged with several people, one after the other.
     now = {track_id: dict(track) for track_id, track in tracks.items()}
-    for frames, (first, second), doubt in find_exchanged_people(tracks):
+    for frames, (first, second), doubt in find_exchanged_people(tracks, ends_are_sure=False):
         proposals = []
         for frame in frames:
             pair = now[first][frame], now[second][frame]
