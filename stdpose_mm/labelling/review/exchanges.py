@@ -251,7 +251,7 @@ def exchanged_frames(
         before = _costs_on(costs, without)
         borders = (at for at in (stretch.start, stretch.stop) if 0 < at < len(path))
         ends = [slice(at - 1, at + 1) for at in borders]
-        if stretch.stop - stretch.start == 1:
+        if stretch.stop - stretch.start == 1 and len(ends) == 2:
             ends = [stretch]
         wrong, right = np.array([(before[end].sum(), after[end].sum()) for end in ends]).T
         if (right <= ratio * wrong).all() and (wrong >= MIN_JUMP).all():
