@@ -91,7 +91,7 @@ def check(options: CheckOptions) -> None:
     carried = None
     if frames is not None:
         carried = CarriedPoses(frames)
-        with FrameProgress(len(frames)) as bar, bar.part('optical flow'):
+        with FrameProgress(len(frames)) as bar, bar.part('flow'):
             for frame in carried.carry(labels.tracks()):
                 bar.advance(frame)
     doubts = check_poses(labels, size, carried, options.min_score)

@@ -25,12 +25,12 @@ def carried() -> CarriedPoses:
 
 
 def moving() -> dict[int, PersonLabel]:
-    return {f: PersonLabel(f, PLACES + [SPEED * f, 0], [2, 2], 0) for f in range(5)}
+    return {f: PersonLabel(f, PLACES + np.array([SPEED * f, 0]), [2, 2], 0) for f in range(5)}
 
 
 def test_joints_are_where_flow_carries_them_from_both_sides(carried):
     track = moving()
-    track[2] = replace(track[2], keypoints=track[2].keypoints + [[0, 20], [0, 0]])
+    track[2] = replace(track[2], keypoints=track[2].keypoints + np.array([[0, 20], [0, 0]]))
     assert [*carried.carry({0: track})] == [1, 1, 2, 2, 3, 3, 4, 4]
     np.testing.assert_allclose(carried.distances(track, 2), [20, 0], atol=0.5)
     # One of the sides agrees, or there is none.
