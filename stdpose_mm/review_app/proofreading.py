@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,11 +85,14 @@ class Proofreading:
 
     # What may be wrong.
 
-    def check(self, tracks: Tracks) -> None:
+    def check(self, tracks: Tracks) -> tuple[set[int], list[Doubt]]:
         """Check the tracks that have changed since the last time, and the people named with them.
 
         Args:
             tracks: Copies of the labels.
+
+        Returns:
+            The people who were checked, and the doubts about them, for :meth:`renew`.
         """
         changed, self._carried_people = self._carried_people, set()
         changed |= {
@@ -102,16 +105,23 @@ class Proofreading:
         people = [label for i in sorted(checked & tracks.keys()) for label in tracks[i].values()]
         frames = tuple(VideoFrame(frame) for frame in range(len(self._state.frames)))
         labels = VideoLabels(self._labels.name, self._labels.skeleton, frames, tuple(people))
-        doubts = check_poses(labels, self._state.frames.size, self._carried) if people else []
-        # What the pictures have proposed stays.
-        former = {name: self._doubts[name] for name in self._proposed.keys() & self._doubts.keys()}
-        unchecked = {
-            name: doubt for name, doubt in self._doubts.items() if not _people_of(doubt) <= checked
-        }
-        renewed = {_name_of(doubt): doubt for doubt in doubts}
-        everything = {**unchecked, **{name: former.get(name, renewed[name]) for name in renewed}}
-        self._doubts = dict(sorted(everything.items(), key=lambda item: -item[1].size))
+        size = self._state.frames.size
+        doubts = check_poses(labels, size, self._carried) if people else []
         self._checked = tracks
+        return checked, doubts
+
+    def renew(self, checked: set[int], doubts: Iterable[Doubt]) -> None:
+        """Replace the doubts about some people; what pictures have proposed stays.
+
+        Args:
+            checked: The people.
+            doubts: All doubts about them.
+        """
+        renewed = {_name_of(doubt): doubt for doubt in doubts}
+        for name, doubt in self._doubts.items():
+            if not _people_of(doubt) <= checked or (name in renewed and name in self._proposed):
+                renewed[name] = doubt
+        self._doubts = dict(sorted(renewed.items(), key=lambda item: -item[1].size))
 
     def carry(self, tracks: Tracks) -> Iterator[int]:
         """Carry poses by optical flow, see :meth:`CarriedPoses.carry`, for the next check.

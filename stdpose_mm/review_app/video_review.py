@@ -614,8 +614,9 @@ class VideoReview:
         with self.lock:
             tracks = {person: dict(track) for person, track in self.state.tracks.items()}
             self.guidance.is_measured_anew = False
-        self.proofreading.check(tracks)
+        checked, doubts = self.proofreading.check(tracks)
         with self.lock:
+            self.proofreading.renew(checked, doubts)
             self.guidance.report = self.proofreading.report(revision)
         self.events.send('drafts', first=0, last=len(self.state.frames) - 1)
 

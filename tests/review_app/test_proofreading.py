@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,8 +15,13 @@ import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.main import main
+from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.io.video_list import VideoFiles
+from stdpose_mm.review_app.edits import EditHistory
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+from stdpose_mm.review_app.proofreading import Proofreading, as_estimates
+from stdpose_mm.tracking import assign_track_ids
 from support.label_documents import DOCUMENTS
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, access_to
 
@@ -155,6 +161,31 @@ def test_a_long_doubt_and_one_by_optical_flow_are_there_in_time(
     assert drawn[:2] == pytest.approx(line, abs=0.02)
     unlike = wait_for(lambda: doubts(page).get('unlike flow'))
     assert unlike['frame'] == JUMP
+
+
+def test_what_followed_from_poses_of_before_is_not_proposed(video: Path, result: Path) -> None:
+    propagator = VideoPosePropagator(method='linear')
+    labels = as_estimates(assign_track_ids(read_labels(result)))
+    state = propagator.init_state(video, skeleton=labels.skeleton)
+    state.tracks = labels.tracks()
+    rewriter = LabelRewriter(result, labels, state.frames.size)
+    proofreading = Proofreading(rewriter, state, EditHistory(propagator, state))
+    proofreading.renew(*proofreading.check(labels.tracks()))
+    searched = proofreading.next_to_propose()
+    assert searched is not None
+    name, doubt, around = searched
+    # Meanwhile somebody corrects the pose before the doubt.
+    before = doubt.frames[0] - 1
+    assert before in around
+    state.tracks[0][before] = replace(state.tracks[0][before], scores=np.ones(3))
+    proofreading.propose(name, [state.tracks[0][frame] for frame in doubt.frames])
+    again = proofreading.next_to_propose()
+    assert again is not None
+    assert again[0] == name
+    # Now nothing changes, and what is proposed is taken.
+    proofreading.propose(name, [state.tracks[0][frame] for frame in doubt.frames])
+    following = proofreading.next_to_propose()
+    assert following is None or following[0] != name
 
 
 def test_an_accepted_place_is_written_and_nothing_else(
