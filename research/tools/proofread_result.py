@@ -15,7 +15,7 @@ import csv
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from selenium.webdriver.common.keys import Keys
 
+from research.annotation.review_client import ReviewClient
 from stdpose_mm.cli.argument_types import positive, whole
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
@@ -112,6 +113,7 @@ class Proofreader:
 
     Args:
         page: The opened page.
+        client: Reads what the page shows.
         truth: What the person knows.
         joints: Names of the joints.
 
@@ -121,9 +123,11 @@ class Proofreader:
         num_placed: Number of joints that were placed by hand.
     """
 
-    def __init__(self, page: Page, truth: TruePoses, joints: tuple[str, ...]) -> None:
-        self._page, self._truth, self._joints = page, truth, joints
-        self._frames = int(page.fetch()['frames'])
+    def __init__(
+        self, page: Page, client: ReviewClient, truth: TruePoses, joints: tuple[str, ...]
+    ) -> None:
+        self._page, self._client, self._truth, self._joints = page, client, truth, joints
+        self._frames = int(client.get()['frames'])
         self.answers: Counter[str] = Counter()
         self.num_wrong_doubts = self.num_placed = 0
 
@@ -159,8 +163,7 @@ class Proofreader:
         return True
 
     def _poses(self, first: int, last: int) -> dict[str, Any]:
-        last = min(last, self._frames - 1)
-        return dict(self._page.fetch(f'/poses?first={first}&last={last}'))
+        return dict(self._client.get('/poses', first=first, last=min(last, self._frames - 1)))
 
     def _compare(self, frame: int, person: int) -> Right | None:
         return self._truth.match(frame, self._poses(frame, frame)['frames'][str(frame)]).get(person)
@@ -203,14 +206,15 @@ class Proofreader:
             gained += int(right[1].sum() - after.get(person, right)[1].sum())
         return wrong, gained
 
+    @property
+    def _revision(self) -> int:
+        return int(self._client.get()['revision'])
+
     def _edit(self, key: str) -> bool:
         """Press a key that edits; return whether it did."""
-        before, until = self._page.revision(), time.monotonic() + 3
+        before = self._revision
         self._page.press(key)
-        while time.monotonic() < until:
-            if self._page.revision() > before:
-                return True
-        return False
+        return _is_soon(lambda: self._revision > before)
 
     def _place(self, frame: int, person: int, joint: int, place: np.ndarray) -> None:
         """Drag a joint; if another one comes along, choose it in the list and click its place."""
@@ -219,21 +223,21 @@ class Proofreader:
             page.go_to(frame)
         start = self._place_of(frame, person, joint)
         self._show_places(start, place)
-        before = page.revision()
+        before = self._revision
         page.pointer(start, np.add(start, place) / 2, place)
-        page.wait(lambda: page.revision() > before, 'a joint is dragged')
+        page.wait(lambda: self._revision > before, 'a joint is dragged')
         apart = np.subtract(self._place_of(frame, person, joint), place)
         if np.linalg.norm(apart) > SCREEN_ERROR / page.scale:
             page.undo()
-            page.wait(lambda: page.revision() > before + 1, 'it is taken back')
+            page.wait(lambda: self._revision > before + 1, 'it is taken back')
             page.press(*str(person))
             page.click(f'[data-key="joint {self._joints[joint]}"]')
             page.press('j')
             self._show_places(place)
             page.pointer(place)
-            page.wait(lambda: page.revision() > before + 2, 'a joint is placed')
-            # The page goes on to another frame by itself.
-            page.wait(lambda: page.shown != frame, 'the page goes on')
+            page.wait(lambda: self._revision > before + 2, 'a joint is placed')
+            # The page goes on to another frame by itself, unless this is the last one.
+            _is_soon(lambda: page.shown != frame)
             page.press('j', Keys.ESCAPE)
         self.num_placed += 1
         time.sleep(max(0.0, JOINT_SECONDS - (time.monotonic() - begun)))
@@ -258,6 +262,14 @@ class Proofreader:
             time.sleep(0.15)
 
 
+def _is_soon(condition: Callable[[], bool]) -> bool:
+    """Wait for up to three seconds until a condition holds; return whether it does."""
+    until = time.monotonic() + 3
+    while not (holds := condition()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return holds
+
+
 def proofread(args: ProofreadResultOptions) -> None:
     """Answer doubts, and print how many joints were wrong before and after."""
     labels, result = read_labels(args.labels), read_labels(args.result)
@@ -266,28 +278,33 @@ def proofread(args: ProofreadResultOptions) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, f'out{"".join(args.result.suffixes)}')
         files = ('--out', out, '--project', Path(folder, 'edits.jsonl'))
-        browser = start_browser(Path(folder))
-        page = Page(browser)
-        with serve(args.video, args.result, '--proofread', *files, method=args.method) as server:
+        with (
+            start_browser(Path(folder)) as browser,
+            serve(args.video, args.result, '--proofread', *files, method=args.method) as server,
+        ):
+            page = Page(browser)
             page.open(server)
             page.wait(lambda: 'doubts left' in page.text('#verdict'), 'the doubts are counted')
             time.sleep(args.wait)
             names = result.skeleton.keypoint_names
-            person = Proofreader(page, TruePoses(labels, mapping), names)
-            before, begun = person.count_wrong(), time.monotonic()
+            client = ReviewClient(server.address)
+            person = Proofreader(page, client, TruePoses(labels, mapping), names)
+            before = after = person.count_wrong()
+            seconds, begun = 0.0, time.monotonic()
             while person.answers.total() < args.answers and person.answer():
-                pass
-            seconds, after = time.monotonic() - begun, person.count_wrong()
+                seconds += time.monotonic() - begun
+                answers, after = person.answers.total(), person.count_wrong()
+                print(f'{answers} answers in {seconds:.0f} s: {after} joints wrong', flush=True)
+                begun = time.monotonic()
             page.press('s', held=[Keys.CONTROL])
             page.wait(out.exists, 'the result is written')
-            browser.quit()
         with open(changes_file(out), newline='') as file:
             changes = [*csv.DictReader(file)]
         different = _differences(result, read_labels(out))
-    answers = ', '.join(f'{n} {what}' for what, n in person.answers.items())
+    done = ', '.join(f'{n} {what}' for what, n in person.answers.items())
     total = person.answers.total()
     print(
-        f'{before} joints wrong before, {after} after {total} answers ({answers}; '
+        f'{before} joints wrong before, {after} after {total} answers ({done}; '
         f'{person.num_placed} joints dragged); {person.num_wrong_doubts} of the doubts were about '
         f'poses with a wrong joint; {seconds:.0f} s, {seconds / total:.1f} s an answer, '
         f'{seconds / max(before - after, 1):.1f} s a mended joint; {len(changes)} joints in the '
