@@ -127,7 +127,9 @@ class Proofreader:
         self, page: Page, client: ReviewClient, truth: TruePoses, joints: tuple[str, ...]
     ) -> None:
         self._page, self._client, self._truth, self._joints = page, client, truth, joints
-        self._frames = int(client.get()['frames'])
+        video = client.get()
+        self._frames = int(video['frames'])
+        self._last_pixel = np.array([video['width'], video['height']]) - 1
         self.answers: Counter[str] = Counter()
         self.num_wrong_doubts = self.num_placed = 0
 
@@ -210,10 +212,10 @@ class Proofreader:
     def _revision(self) -> int:
         return int(self._client.get()['revision'])
 
-    def _edit(self, key: str) -> bool:
+    def _edit(self, key: str, *held: str) -> bool:
         """Press a key that edits; return whether it did."""
         before = self._revision
-        self._page.press(key)
+        self._page.press(key, held=held)
         return _is_soon(lambda: self._revision > before)
 
     def _place(self, frame: int, person: int, joint: int, place: np.ndarray) -> None:
@@ -221,21 +223,24 @@ class Proofreader:
         begun, page = time.monotonic(), self._page
         if page.shown != frame:
             page.go_to(frame)
-        start = self._place_of(frame, person, joint)
+        # What lies outside of the picture is placed at its border.
+        place = np.clip(place, 0, self._last_pixel)
+        start = np.clip(self._place_of(frame, person, joint), 0, self._last_pixel)
         self._show_places(start, place)
         before = self._revision
         page.pointer(start, np.add(start, place) / 2, place)
-        page.wait(lambda: self._revision > before, 'a joint is dragged')
+        is_dragged = _is_soon(lambda: self._revision > before)
         apart = np.subtract(self._place_of(frame, person, joint), place)
         if np.linalg.norm(apart) > SCREEN_ERROR / page.scale:
-            page.undo()
-            page.wait(lambda: self._revision > before + 1, 'it is taken back')
+            if is_dragged:
+                self._edit('z', Keys.CONTROL)
             page.press(*str(person))
             page.click(f'[data-key="joint {self._joints[joint]}"]')
             page.press('j')
             self._show_places(place)
+            before = self._revision
             page.pointer(place)
-            page.wait(lambda: self._revision > before + 2, 'a joint is placed')
+            page.wait(lambda: self._revision > before, 'a joint is placed')
             # The page goes on to another frame by itself, unless this is the last one.
             _is_soon(lambda: page.shown != frame)
             page.press('j', Keys.ESCAPE)
@@ -257,9 +262,10 @@ class Proofreader:
                 return
 
     def _wait_for_rest(self) -> None:
-        script, view = 'return document.getElementById("picture").dataset.view', ''
-        while view != (view := self._page.run(script)):
+        script, views = 'return document.getElementById("picture").dataset.view', ['']
+        while len(views) < 5 or len({*views[-4:]}) > 1:
             time.sleep(0.15)
+            views.append(self._page.run(script))
 
 
 def _is_soon(condition: Callable[[], bool]) -> bool:
