@@ -257,7 +257,7 @@ class Proofreader:
         left, top, width, height = self._page.box('#picture')
         for x, y in (self._page.screen_place(*place) for place in places):
             if not (left + 9 < x < left + width - 9 and top + 9 < y < top + height - 9):
-                self._page.press('0')
+                self._page.click('#zoom-fit')
                 self._wait_for_rest()
                 return
 
