@@ -242,7 +242,11 @@ def exchanged_frames(
     sure = poses.sure[rows]
     if ends_are_sure and not sure.any():
         sure[[0, -1]] = True
-    path = _best_path(costs / typical, np.where(sure, np.inf, EXCHANGED_COST))
+    exchanged_cost = np.where(sure, np.inf, EXCHANGED_COST)
+    if not ends_are_sure:
+        # An exchange that reaches an end costs as much as one with two borders.
+        exchanged_cost[[0, -1]] += SWITCH_COST
+    path = _best_path(costs / typical, exchanged_cost)
     after = _costs_on(costs, path)
     ratio = MAX_EXCHANGED_RATIO if min_joints > 1 else MAX_PAIR_RATIO
     for stretch in runs_of(path):
