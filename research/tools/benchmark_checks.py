@@ -360,7 +360,7 @@ def benchmark(options: BenchmarkChecksOptions) -> None:
     print('|---|---:|---:|---:|---:|')
     for missing in MISSING if options.every == 1 else ():
         rng = np.random.default_rng(options.seed)
-        before, after = sum(count_tracked(v, missing, rng) for v in videos).tolist()
+        before, after = np.sum([count_tracked(v, missing, rng) for v in videos], axis=0)
         print(f'| {missing:.0%} | {before[0]} | {after[0]} | {before[1]} | {after[1]} |')
 
 

@@ -326,8 +326,12 @@ def _differences(before: VideoLabels, after: VideoLabels) -> set[tuple[int, int]
         for joint in range(len(old.visibility))
         if old.visibility[joint] != new.visibility[joint]
         or (old.keypoints[joint] != new.keypoints[joint]).any()
-        or (old.scores is not None and old.scores[joint] != new.scores[joint])
+        or _score_of(old, joint) != _score_of(new, joint)
     }
+
+
+def _score_of(label: PersonLabel, joint: int) -> float | None:
+    return None if label.scores is None else float(label.scores[joint])
 
 
 main = Command(ProofreadResultOptions, proofread, __doc__, 'proofread_result.py')

@@ -171,7 +171,8 @@ def find_exchanged_people(tracks: Tracks, ends_are_sure: bool = True) -> list[Ex
 
     Args:
         tracks: Track id -> {frame: label}; all labelled joints count.
-        ends_are_sure: Whether nobody is exchanged at the ends of a track without given labels.
+        ends_are_sure: Whether nobody is exchanged at the ends of a track without given labels. If
+            not, they are sure only where one of two people goes on without the other.
     """
     every = {i: TrackPoses.of(tracks[i], ends_are_sure) for i in sorted(tracks)}
     poses = {i: of_track for i, of_track in every.items() if of_track is not None}
@@ -184,9 +185,9 @@ def find_exchanged_people(tracks: Tracks, ends_are_sure: bool = True) -> list[Ex
         larger = first._replace(
             sizes=np.maximum(first.sizes, second.sizes), sure=first.sure | second.sure
         )
-        doubts = exchanged_frames(
-            larger, first.keypoints, second.keypoints, MIN_JOINTS, ends_are_sure
-        )
+        ends = [poses[i].frames[[0, -1]] for i in (first_id, second_id)]
+        sure = None if ends_are_sure else (ends != common[[0, -1]]).any(axis=0)
+        doubts = exchanged_frames(larger, first.keypoints, second.keypoints, MIN_JOINTS, sure)
         exchanged = doubts > 0
         if exchanged.any():
             # What follows sees the people as they are.
@@ -209,7 +210,7 @@ def exchanged_frames(
     first: np.ndarray,
     second: np.ndarray,
     min_joints: int,
-    ends_are_sure: bool = True,
+    ends_are_sure: np.ndarray | None = None,
 ) -> np.ndarray:
     """Find the frames in which two sets of joints are exchanged.
 
@@ -218,7 +219,8 @@ def exchanged_frames(
         first: [T, J, 2] pixels, NaN where unknown.
         second: [T, J, 2] the joints that they may be exchanged with.
         min_joints: Minimum number of joints known in both sets; frames with fewer are left out.
-        ends_are_sure: Whether the first and the last frame are right if no frame is sure.
+        ends_are_sure: [2] bool: whether the first and the last frame are right; None if they are
+            unless others are sure.
 
     Returns:
         [T] doubts, see :class:`ExchangedSides`; 0 where they are not exchanged.
@@ -240,13 +242,11 @@ def exchanged_frames(
     if (costs[:, :1, :1] <= costs).all():
         return doubts
     sure = poses.sure[rows]
-    if ends_are_sure and not sure.any():
+    if ends_are_sure is not None:
+        sure[[0, -1]] |= ends_are_sure
+    elif not sure.any():
         sure[[0, -1]] = True
-    exchanged_cost = np.where(sure, np.inf, EXCHANGED_COST)
-    if not ends_are_sure:
-        # An exchange that reaches an end costs as much as one with two borders.
-        exchanged_cost[[0, -1]] += SWITCH_COST
-    path = _best_path(costs / typical, exchanged_cost)
+    path = _best_path(costs / typical, np.where(sure, np.inf, EXCHANGED_COST))
     after = _costs_on(costs, path)
     ratio = MAX_EXCHANGED_RATIO if min_joints > 1 else MAX_PAIR_RATIO
     for stretch in runs_of(path):
