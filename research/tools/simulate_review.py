@@ -7,8 +7,8 @@ labelled in all frames. A simulated annotator uses only the requests of the page
 an unlabelled video. "guided": the middle frame is labelled, and then each pose that the page asks
 for, as long as the PCK@0.1 over all frames is below the target; in these poses, joints with an
 error above 0.05 of the pose's size are placed, and the others are accepted. With ``--learn`` the
-page learns from the labels as soon as it can, and again whenever the number of labels has doubled;
-the annotator waits for it. "uniform": every T-th frame is labelled with all its joints, for the
+page learns from the labels whenever it says that this is worthwhile, and the annotator waits for
+it. "uniform": every T-th frame is labelled with all its joints, for the
 largest T that reaches the target. Joint-clicks are joints that were placed; a whole pose of K
 joints costs K. With ``--drafts first`` the first label of everybody starts from a draft of the
 given pose network in a box around the person; with ``--drafts every`` also each further label for
@@ -51,9 +51,6 @@ LOOKS_WRONG = 0.05
 INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
 TARGETS = (0.95, 0.98)
 CLIP_LENGTH = 84
-
-_LEARN_AGAIN = 2
-"""Factor by which the number of labels must grow until the page learns again."""
 
 
 @dataclass(frozen=True)
@@ -196,11 +193,11 @@ def label_guided(
             client.set_excerpt(truth.frames[0], truth.frames[-1])
         middle = truth.frames[len(truth.frames) // 2]
         people, clicks = add_people(truth, client, middle, args.drafts is not None)
-        labels, learned, boxes = len(people), 0, 0
+        labels, boxes = len(people), 0
         while True:
             client.settle()
-            if args.learn and labels >= _LEARN_AGAIN * learned and learn_in_page(client):
-                learned = labels
+            if args.learn:
+                learn_in_page(client)
             errors = truth.errors(shown_points(client, people, truth))
             effort = Effort(labels, clicks)
             right = note_reached(reached, errors, effort)
@@ -292,14 +289,12 @@ def place_person(
     return {**placed, **truth.joints(frame, index, wrong)}, wrong
 
 
-def learn_in_page(client: ReviewClient) -> bool:
-    """Let the page learn from the current labels if it can, and wait for the new poses."""
-    if client.get('/guidance')['learning']['refused'] is not None:
-        return False
-    client.learn()
-    client.settle()
-    print(client.get('/guidance')['learning']['message'], flush=True)
-    return True
+def learn_in_page(client: ReviewClient) -> None:
+    """Let the page learn if it says that this is worthwhile, and wait for the new poses."""
+    if client.get('/guidance')['learning']['worthwhile']:
+        client.learn()
+        client.settle()
+        print(client.get('/guidance')['learning']['message'], flush=True)
 
 
 def label_uniform(
