@@ -126,7 +126,7 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
 
 
 def _true_share(truth: Truth, client: ReviewClient, people: Sequence[int]) -> float:
-    errors = truth.errors(shown_points(client, people, truth))
+    errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
     return float((errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean())
 
 

@@ -198,7 +198,7 @@ def label_guided(
             client.settle()
             if args.learn:
                 learn_in_page(client)
-            errors = truth.errors(shown_points(client, people, truth))
+            errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
             effort = Effort(labels, clicks)
             right = note_reached(reached, errors, effort)
             while (guidance := client.get('/guidance'))['measuring']:
@@ -311,7 +311,7 @@ def label_uniform(
                     joints = truth.joints(frame, index, truth.known[frame, index])
                     client.edit('set_joints', person=person, frame=frame, joints=joints)
             client.settle(with_guidance=False)
-            errors = truth.errors(shown_points(client, people, truth))
+            errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
         clicks = int(truth.known[list(frames)].sum())
         note_reached(reached, errors, Effort(len(frames) * len(people), clicks))
         if len(reached) == len(TARGETS):
@@ -329,16 +329,28 @@ def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effor
     return right
 
 
-def shown_points(client: ReviewClient, people: Sequence[int], truth: Truth) -> np.ndarray:
-    """Return the poses [F, P, K, 2] that the page shows, infinite where there is none."""
-    points = np.full_like(truth.points, np.inf)
-    for first in range(truth.frames[0], truth.frames[-1] + 1, MAX_POSES):
-        last = min(first + MAX_POSES - 1, truth.frames[-1])
-        frames = client.get('/poses', first=first, last=last)['frames']
+def shown_points(
+    client: ReviewClient, people: Sequence[int], num_frames: int, frames: range | None = None
+) -> np.ndarray:
+    """Return the poses [F, P, K, 2] that the page shows, infinite where there is none.
+
+    Args:
+        client: The page.
+        people: P of its people.
+        num_frames: Number of frames F of the video.
+        frames: The frames that are asked for; None for all.
+    """
+    frames = frames or range(num_frames)
+    shown = []
+    for first in range(frames.start, frames.stop, MAX_POSES):
+        last = min(first + MAX_POSES, frames.stop) - 1
+        poses = client.get('/poses', first=first, last=last)['frames']
         for frame in range(first, last + 1):
-            by_id = {pose['id']: pose['keypoints'] for pose in frames[str(frame)]}
-            poses = np.array([by_id[person] for person in people], dtype=float)
-            points[frame] = np.where(poses[..., 2:3] > 0, poses[..., :2], np.inf)
+            by_id = {pose['id']: pose['keypoints'] for pose in poses[str(frame)]}
+            shown.append([by_id[person] for person in people])
+    joints = np.array(shown, dtype=float)
+    points = np.full((num_frames, *joints.shape[1:3], 2), np.inf)
+    points[frames] = np.where(joints[..., 2:3] > 0, joints[..., :2], np.inf)
     return points
 
 
