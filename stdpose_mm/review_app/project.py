@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
-from stdpose_mm.io.calibration import pair_videos, require_size
+from stdpose_mm.io.calibration import fit_size, pair_videos
 from stdpose_mm.io.disk.outputs import learned_network
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels.label_reading import LabelReading
@@ -34,7 +34,7 @@ from .drafts import DraftSources
 from .journal import LABEL_FILE, Journal, same_labels
 from .learning import ProjectLearner
 from .messages import ExportFormat, ListedVideo, Project, SkeletonData, VideoState, sentence_of
-from .proofreading import Proofreading, as_estimates
+from .proofreading import as_estimates
 from .scene import Scene
 from .video_review import VideoReview, describe_skeleton
 
@@ -80,6 +80,7 @@ class ReviewOptions:
             learns from the labels.
         drafts: Where drafts of poses come from.
         cameras: The calibrated cameras of the videos, by the names of which they are found.
+        starts: How many frames later cameras started, by their names.
         proofread: Whether the label files are results, whose poses are corrected and written back.
     """
 
@@ -96,6 +97,7 @@ class ReviewOptions:
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
     cameras: Sequence[Camera] = ()
+    starts: Mapping[str, int] = field(default_factory=dict)
     proofread: bool = False
 
 
@@ -113,7 +115,7 @@ def open_review(
     """
     frames = open_frames(inputs.files.video)
     if scene is not None:
-        require_size(scene.cameras[number], inputs.files.video, frames.size)
+        scene.cameras[number] = fit_size(scene.cameras[number], inputs.files.video, frames.size)
     decided_by = {
         'video': fingerprint(frames),
         # A missing file counts as changed; the error then says how to continue without it.
@@ -122,45 +124,44 @@ def open_review(
     with ExitStack() as stack:
         journal = Journal(inputs.project, decided_by, options.recover, options.read_only)
         stack.callback(journal.close)
+        rewriter: LabelRewriter | None = None
         if options.proofread:
-            review = _open_proofreading(inputs, frames, journal, propagator, options)
-            stack.pop_all()
-            return review
-        labels = _starting_labels(inputs, frames, journal, options)
-        state = propagator.init_state(
-            frames,
-            labels,
-            skeleton=options.skeleton if labels is None else None,
-            life_span=options.life_span,
-            folder=options.cache,
-        )
-        if labels is None and state.skeleton is not None and not journal.entries:
-            # Edits name joints, so the joints that they begin with are kept like labels.
-            labels = VideoLabels(frames.name, state.skeleton, (), ())
-        if labels is not None:
-            for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
-                options.say(f'{inputs.files.labels or journal.path}: {sentence}')
+            rewriter = _open_result(inputs, frames, options)
+            labels: VideoLabels | None = rewriter.labels
+            state = propagator.init_state(frames, skeleton=rewriter.labels.skeleton)
+            state.tracks = rewriter.labels.tracks()
+        else:
+            labels = _starting_labels(inputs, frames, journal, options)
+            state = propagator.init_state(
+                frames,
+                labels,
+                skeleton=options.skeleton if labels is None else None,
+                life_span=options.life_span,
+                folder=options.cache,
+            )
+            if labels is None and state.skeleton is not None and not journal.entries:
+                # Edits name joints, so the joints that they begin with are kept like labels.
+                labels = VideoLabels(frames.name, state.skeleton, (), ())
+            if labels is not None:
+                for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
+                    options.say(f'{inputs.files.labels or journal.path}: {sentence}')
         review = VideoReview(
-            propagator, state, labels, journal, inputs.out, options.drafts, scene, number
+            propagator, state, labels, journal, inputs.out, options.drafts, scene, number, rewriter
         )
         for note in journal.notes:
             options.say(note)
         if not options.read_only:
             review.require_own_output()
-        if labels is not None:
+        if labels is not None and rewriter is None:
             journal.keep(labels, frames.size)
         stack.pop_all()
     return review
 
 
-def _open_proofreading(
-    inputs: ReviewInputs,
-    frames: FrameSource,
-    journal: Journal,
-    propagator: VideoPosePropagator,
-    options: ReviewOptions,
-) -> VideoReview:
-    """Open a result, all poses of which are labels; only edits are in the journal.
+def _open_result(
+    inputs: ReviewInputs, frames: FrameSource, options: ReviewOptions
+) -> LabelRewriter:
+    """Read a result, all poses of which become labels, for what writes it back.
 
     Raises:
         InputError: If it cannot be read or written back, or has no poses.
@@ -178,24 +179,7 @@ def _open_proofreading(
             f'{result} was made at another size than {frames.name}, so its poses cannot be written '
             'back: give the video of that size'
         )
-    labels = as_estimates(labels)
-    state = propagator.init_state(frames, skeleton=labels.skeleton)
-    rewriter = LabelRewriter(result, labels, frames.size)
-    proofreading = Proofreading(rewriter, labels, state, frames.size)
-    review = VideoReview(
-        propagator,
-        state,
-        labels,
-        journal,
-        inputs.out,
-        options.drafts,
-        proofreading=proofreading,
-    )
-    for note in journal.notes:
-        options.say(note)
-    if not options.read_only:
-        review.require_own_output()
-    return review
+    return LabelRewriter(result, as_estimates(labels), frames.size)
 
 
 def _starting_labels(
@@ -223,8 +207,8 @@ def _starting_labels(
     if initial is not None and initial.persons:
         options.say(f'{journal.path}: using the labels with which its edits began')
     elif initial is not None and options.skeleton is not None:
-        begun, given = initial.skeleton, options.skeleton
-        if begun.keypoint_names != given.keypoint_names:
+        begun, requested = initial.skeleton, options.skeleton
+        if begun.keypoint_names != requested.keypoint_names:
             raise InputError(
                 f'{journal.path} holds edits that began with other joints than --skeleton, leave '
                 '--skeleton out to continue with these edits, or give another file with --project '
@@ -391,9 +375,11 @@ class ReviewProject:
         views = pair_videos(self.options.cameras, [of_video.files.video for of_video in inputs])
         for session in {view.session for view in views}:
             cameras = {n: view.camera for n, view in enumerate(views) if view.session == session}
-            known = [self._scenes[n] for n in cameras if n in self._scenes]
-            scene = known[0] if known else Scene({})
+            scenes = [self._scenes[n] for n in cameras if n in self._scenes]
+            scene = scenes[0] if scenes else Scene({})
             scene.cameras.update(cameras)
+            starts = self.options.starts
+            scene.starts.update({n: starts.get(c.name, 0) for n, c in cameras.items()})
             self._scenes.update(dict.fromkeys(cameras, scene))
 
     def _open_review(self, number: int) -> VideoReview:
