@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.labelling.evidence import PersonCrop, PoseHeatmaps, PoseNetwork
 from stdpose_mm.labelling.propagation import find_gaps, propagate_labels
@@ -116,6 +117,12 @@ def test_the_network_that_finds_the_labels_is_used(sparse, sighted):
     blind = 1 - sighted
     backends[blind] = BlindBackend.from_stdpose(SHIPPED_STDPOSES[blind])
     np.testing.assert_array_equal(poses(sparse, stdposes=backends), alone)
+
+
+def test_results_of_other_networks_are_not_taken_from_the_cache():
+    first, second = shipped_stdposes()
+    pairs = ([first], [second], [first, second])
+    assert len({fingerprint(AutoPropagator(stdposes=backends)) for backends in pairs}) == 3
 
 
 def test_a_model_of_ones_own_takes_its_place(sparse, model):
