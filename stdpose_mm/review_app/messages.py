@@ -170,10 +170,14 @@ class SkeletonData(TypedDict):
 
 
 class SceneVideo(TypedDict):
-    """A video of the same scene, by its number in the project, and the name of its camera."""
+    """A video of the same scene, by its number in the project, and the name of its camera.
+
+    Its frames have numbers that are higher by ``later`` than those of the same time in this one.
+    """
 
     id: int
     name: str
+    later: int
 
 
 class SceneLines(TypedDict):

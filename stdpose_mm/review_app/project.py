@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
-from stdpose_mm.io.calibration import pair_videos, require_size
+from stdpose_mm.io.calibration import fit_size, pair_videos
 from stdpose_mm.io.disk.outputs import learned_network
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels.label_reading import LabelReading
@@ -80,6 +80,7 @@ class ReviewOptions:
             learns from the labels.
         drafts: Where drafts of poses come from.
         cameras: The calibrated cameras of the videos, by the names of which they are found.
+        starts: How many frames later cameras started, by their names.
         proofread: Whether the label files are results, whose poses are corrected and written back.
     """
 
@@ -96,6 +97,7 @@ class ReviewOptions:
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
     cameras: Sequence[Camera] = ()
+    starts: Mapping[str, int] = field(default_factory=dict)
     proofread: bool = False
 
 
@@ -113,7 +115,7 @@ def open_review(
     """
     frames = open_frames(inputs.files.video)
     if scene is not None:
-        require_size(scene.cameras[number], inputs.files.video, frames.size)
+        scene.cameras[number] = fit_size(scene.cameras[number], inputs.files.video, frames.size)
     decided_by = {
         'video': fingerprint(frames),
         # A missing file counts as changed; the error then says how to continue without it.
@@ -388,6 +390,8 @@ class ReviewProject:
             scenes = [self._scenes[n] for n in cameras if n in self._scenes]
             scene = scenes[0] if scenes else Scene({})
             scene.cameras.update(cameras)
+            starts = self.options.starts
+            scene.starts.update({n: starts.get(c.name, 0) for n, c in cameras.items()})
             self._scenes.update(dict.fromkeys(cameras, scene))
 
     def _open_review(self, number: int) -> VideoReview:
