@@ -23,6 +23,7 @@ from .argument_types import fraction, whole
 from .command import Command
 from .options import LabelFileOptions
 from .parser import argument, option
+from .progress import FrameProgress
 
 if TYPE_CHECKING:
     from stdpose_mm.labelling.review import Doubt
@@ -62,7 +63,7 @@ def check(options: CheckOptions) -> None:
     """
     from stdpose_mm.io.labels import match_frames, read_labels
     from stdpose_mm.io.video import open_frames
-    from stdpose_mm.labelling.review import check_poses
+    from stdpose_mm.labelling.review import CarriedPoses, check_poses
     from stdpose_mm.tracking import assign_track_ids
 
     reading = options.label_reading
@@ -87,7 +88,13 @@ def check(options: CheckOptions) -> None:
     first = labels.frames[0]
     if size is None and first.width is not None and first.height is not None:
         size = first.width, first.height
-    doubts = check_poses(labels, size, frames, options.min_score)
+    carried = None
+    if frames is not None:
+        carried = CarriedPoses(frames)
+        with FrameProgress(len(frames)) as bar, bar.part('flow'):
+            for frame in carried.carry(labels.tracks()):
+                bar.advance(frame)
+    doubts = check_poses(labels, size, carried, options.min_score)
     if options.out is not None:
         fields = [_to_json(doubt, labels) for doubt in doubts]
         write_json(options.out, {'video': labels.name, 'doubts': fields})

@@ -20,14 +20,7 @@ from stdpose_mm.text import counted
 from .argument_types import fraction, minutes, whole
 from .jobs import DenseJob, VideoOptions
 from .learn import learn_with_progress
-from .options import (
-    AUTO,
-    CALIBRATION,
-    CacheOptions,
-    CameraOptions,
-    LabelOptions,
-    PropagatorOptions,
-)
+from .options import AUTO, CALIBRATION, CacheOptions, CameraOptions, LabelOptions, PropagatorOptions
 from .parser import Need, argument, option
 from .propagation_advice import format_accuracy, list_advice
 from .videos import CommandModels, VideoResult, side_output

@@ -31,6 +31,10 @@ REPORT_SECONDS = 20.0
 """Age of a report or a measurement from which the next one does not wait for all poses."""
 
 
+FLOW_SECONDS = 1.0
+"""Seconds for which a result is compared with optical flow before a proposal has its turn."""
+
+
 class _OutdatedError(Exception):
     """Ends a run whose labels have changed."""
 
@@ -43,7 +47,6 @@ class _Run(WorkProgress):
         meanwhile: Called again and again during the work.
         measures: Whether it measures accuracy. Such a run outlives edits, and pages do not show its
             progress.
-        is_quiet: Whether pages do not show its progress.
     """
 
     def __init__(
@@ -51,9 +54,8 @@ class _Run(WorkProgress):
         review: VideoReview,
         meanwhile: Callable[[], None],
         measures: bool = False,
-        is_quiet: bool = False,
     ) -> None:
-        events = None if measures or is_quiet else review.events
+        events = None if measures else review.events
         super().__init__(events, 'progress', len(review.state.frames))
         self.review = review
         self.measures = measures
@@ -153,9 +155,7 @@ class BackgroundWorker:
 
     def _compute(self) -> None:
         while not self._closed and any(
-            self._try(self._propagate, review)
-            or self._try(self._settle, review)
-            or self._try(self._propose, review)
+            self._try(self._propagate, review) or self._try(self._settle, review)
             for review in self._reviews()
         ):
             pass
@@ -165,7 +165,10 @@ class BackgroundWorker:
 
     def _measure(self) -> None:
         while not self._closed and any(
-            self._try(self._measure_video, review) for review in self._reviews()
+            self._try(self._measure_video, review)
+            # Flow is computed a second at a time, between proposals.
+            or self._try(self._propose, review) | self._try(self._carry, review)
+            for review in self._reviews()
         ):
             pass
 
@@ -265,21 +268,24 @@ class BackgroundWorker:
         return self._report(review, revision)
 
     def _propose(self, review: VideoReview) -> bool:
-        """Propose other places for the worst doubt about a result; return whether there was one."""
+        """Propose other places for the worst doubt about a result; return whether there was one.
+
+        The search outlives edits, which come faster than it ends.
+        """
         if review.proofreading is None:
             return False
         with review.lock:
-            job = review.next_to_propose()
+            job = review.proofreading.next_to_propose()
             if job is None:
                 return False
             name, doubt, labels = job
             within = range(doubt.frames[0], doubt.frames[-1] + 1)
-            run = _Run(review, lambda: None, is_quiet=True)
+            run = _Run(review, lambda: None, measures=True)
             state = review.propagator.init_state(
                 review.state.frames, skeleton=review.state.skeleton
             )
             state.tracks = {doubt.track_id: labels}
-        poses: list[PersonLabel] | None = [] if not labels else None
+        poses: list[PersonLabel] = []
         with self._running(run):
             if labels:
                 people = [doubt.track_id]
@@ -289,6 +295,22 @@ class BackgroundWorker:
             review.proofreading.propose(name, poses)
         review.events.send('drafts', first=within[0], last=within[-1])
         return True
+
+    def _carry(self, review: VideoReview) -> bool:
+        """Compare a result with optical flow for a while; return whether there was anything."""
+        if review.proofreading is None:
+            return False
+        with review.lock:
+            tracks = {person: dict(track) for person, track in review.state.tracks.items()}
+        begun, is_new = time.monotonic(), False
+        for _ in review.proofreading.carry(tracks):
+            is_new = True
+            if self._closed or time.monotonic() - begun > FLOW_SECONDS:
+                return True
+        if is_new:
+            review.guidance.is_measured_anew = True
+            self._look(self._compute)
+        return is_new
 
     def _renew_report(self, review: VideoReview) -> None:
         """Report on the poses so far, if no report was made for long."""

@@ -34,7 +34,7 @@ from .drafts import DraftSources
 from .journal import LABEL_FILE, Journal, same_labels
 from .learning import ProjectLearner
 from .messages import ExportFormat, ListedVideo, Project, SkeletonData, VideoState, sentence_of
-from .proofreading import Proofreading, as_estimates
+from .proofreading import as_estimates
 from .scene import Scene
 from .video_review import VideoReview, describe_skeleton
 
@@ -124,45 +124,44 @@ def open_review(
     with ExitStack() as stack:
         journal = Journal(inputs.project, decided_by, options.recover, options.read_only)
         stack.callback(journal.close)
+        rewriter: LabelRewriter | None = None
         if options.proofread:
-            review = _open_proofreading(inputs, frames, journal, propagator, options)
-            stack.pop_all()
-            return review
-        labels = _starting_labels(inputs, frames, journal, options)
-        state = propagator.init_state(
-            frames,
-            labels,
-            skeleton=options.skeleton if labels is None else None,
-            life_span=options.life_span,
-            folder=options.cache,
-        )
-        if labels is None and state.skeleton is not None and not journal.entries:
-            # Edits name joints, so the joints that they begin with are kept like labels.
-            labels = VideoLabels(frames.name, state.skeleton, (), ())
-        if labels is not None:
-            for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
-                options.say(f'{inputs.files.labels or journal.path}: {sentence}')
+            rewriter = _open_result(inputs, frames, options)
+            labels: VideoLabels | None = rewriter.labels
+            state = propagator.init_state(frames, skeleton=rewriter.labels.skeleton)
+            state.tracks = rewriter.labels.tracks()
+        else:
+            labels = _starting_labels(inputs, frames, journal, options)
+            state = propagator.init_state(
+                frames,
+                labels,
+                skeleton=options.skeleton if labels is None else None,
+                life_span=options.life_span,
+                folder=options.cache,
+            )
+            if labels is None and state.skeleton is not None and not journal.entries:
+                # Edits name joints, so the joints that they begin with are kept like labels.
+                labels = VideoLabels(frames.name, state.skeleton, (), ())
+            if labels is not None:
+                for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
+                    options.say(f'{inputs.files.labels or journal.path}: {sentence}')
         review = VideoReview(
-            propagator, state, labels, journal, inputs.out, options.drafts, scene, number
+            propagator, state, labels, journal, inputs.out, options.drafts, scene, number, rewriter
         )
         for note in journal.notes:
             options.say(note)
         if not options.read_only:
             review.require_own_output()
-        if labels is not None:
+        if labels is not None and rewriter is None:
             journal.keep(labels, frames.size)
         stack.pop_all()
     return review
 
 
-def _open_proofreading(
-    inputs: ReviewInputs,
-    frames: FrameSource,
-    journal: Journal,
-    propagator: VideoPosePropagator,
-    options: ReviewOptions,
-) -> VideoReview:
-    """Open a result, all poses of which are labels; only edits are in the journal.
+def _open_result(
+    inputs: ReviewInputs, frames: FrameSource, options: ReviewOptions
+) -> LabelRewriter:
+    """Read a result, all poses of which become labels, for what writes it back.
 
     Raises:
         InputError: If it cannot be read or written back, or has no poses.
@@ -180,24 +179,7 @@ def _open_proofreading(
             f'{result} was made at another size than {frames.name}, so its poses cannot be written '
             'back: give the video of that size'
         )
-    labels = as_estimates(labels)
-    state = propagator.init_state(frames, skeleton=labels.skeleton)
-    rewriter = LabelRewriter(result, labels, frames.size)
-    proofreading = Proofreading(rewriter, labels, state, frames.size)
-    review = VideoReview(
-        propagator,
-        state,
-        labels,
-        journal,
-        inputs.out,
-        options.drafts,
-        proofreading=proofreading,
-    )
-    for note in journal.notes:
-        options.say(note)
-    if not options.read_only:
-        review.require_own_output()
-    return review
+    return LabelRewriter(result, as_estimates(labels), frames.size)
 
 
 def _starting_labels(
@@ -225,8 +207,8 @@ def _starting_labels(
     if initial is not None and initial.persons:
         options.say(f'{journal.path}: using the labels with which its edits began')
     elif initial is not None and options.skeleton is not None:
-        begun, given = initial.skeleton, options.skeleton
-        if begun.keypoint_names != given.keypoint_names:
+        begun, requested = initial.skeleton, options.skeleton
+        if begun.keypoint_names != requested.keypoint_names:
             raise InputError(
                 f'{journal.path} holds edits that began with other joints than --skeleton, leave '
                 '--skeleton out to continue with these edits, or give another file with --project '
@@ -393,8 +375,8 @@ class ReviewProject:
         views = pair_videos(self.options.cameras, [of_video.files.video for of_video in inputs])
         for session in {view.session for view in views}:
             cameras = {n: view.camera for n, view in enumerate(views) if view.session == session}
-            known = [self._scenes[n] for n in cameras if n in self._scenes]
-            scene = known[0] if known else Scene({})
+            scenes = [self._scenes[n] for n in cameras if n in self._scenes]
+            scene = scenes[0] if scenes else Scene({})
             scene.cameras.update(cameras)
             starts = self.options.starts
             scene.starts.update({n: starts.get(c.name, 0) for n, c in cameras.items()})

@@ -9,10 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from stdpose_mm.io.disk.atomic import write_text
 from stdpose_mm.io.disk.outputs import changes_file
 from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.labelling.propagation import Tracks
-from stdpose_mm.labelling.review import Doubt, check_poses
+from stdpose_mm.labelling.review import CarriedPoses, Doubt, check_poses
 from stdpose_mm.labelling.review.pose_checks import with_joints
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoFrame, VideoLabels, person_box
 from stdpose_mm.structures.video_labels import forget_joints
@@ -45,8 +44,9 @@ _WORDS = {
 _OF_PEOPLE = ('people exchanged', 'sides exchanged', 'doubled')
 """Doubts that another place of a joint does not answer."""
 
-AROUND, LONGEST = 3, 12
-"""Frames on each side of a doubt that tell its joints, and most frames of a doubt."""
+AROUND, SHORT, LONGEST = 3, 12, 100
+"""Frames on each side of a doubt that tell its joints; most frames of a doubt that does not wait
+for others, and for which pictures propose anything at all."""
 
 _COLUMNS = ('frame', 'person', 'joint', 'from_x', 'from_y', 'from_score', 'to_x', 'to_y')
 
@@ -62,39 +62,40 @@ def as_estimates(labels: VideoLabels) -> VideoLabels:
 class Proofreading:
     """The doubts about a result, and its way back into its file.
 
-    Callers hold the lock of the video, but for :meth:`check`.
+    Callers hold the lock of the video, but for :meth:`check` and :meth:`carry`.
 
     Args:
-        rewriter: Writes the poses back.
-        labels: The result, on the frames of the video, all with track ids.
-        state: The video, whose labels become those of the result.
-        size: (width, height) of the frames in pixels.
+        rewriter: Writes the poses back; its labels are the result, on the frames of the video.
+        state: The video, whose labels are those of the result and what edits have made of them.
+        history: The edits.
     """
 
     def __init__(
-        self,
-        rewriter: LabelRewriter,
-        labels: VideoLabels,
-        state: PropagationState,
-        size: tuple[int, int],
+        self, rewriter: LabelRewriter, state: PropagationState, history: EditHistory
     ) -> None:
-        self._rewriter, self._labels, self._state, self._size = rewriter, labels, state, size
-        self._given: Tracks = labels.tracks()
-        state.tracks = labels.tracks()
-        state.skeleton = state.initial_skeleton = labels.skeleton
+        self._rewriter, self._state, self._history = rewriter, state, history
+        self._labels = rewriter.labels
         self._doubts: dict[str, Doubt] = {}
         self._checked: Tracks = {}
-        self._proposed: set[str] = set()
+        self._carried = CarriedPoses(state.frames)
+        # People whom flow has carried since they were checked.
+        self._carried_people: set[int] = set()
+        # Doubts that pictures have proposed something for, and the labels that it followed from.
+        self._proposed: dict[str, Mapping[int, PersonLabel]] = {}
 
     # What may be wrong.
 
-    def check(self, tracks: Tracks) -> None:
+    def check(self, tracks: Tracks) -> tuple[set[int], list[Doubt]]:
         """Check the tracks that have changed since the last time, and the people named with them.
 
         Args:
             tracks: Copies of the labels.
+
+        Returns:
+            The people who were checked, and the doubts about them, for :meth:`renew`.
         """
-        changed = {
+        changed, self._carried_people = self._carried_people, set()
+        changed |= {
             track_id
             for track_id in {*tracks, *self._checked}
             if not _same_labels(tracks.get(track_id, {}), self._checked.get(track_id, {}))
@@ -104,20 +105,36 @@ class Proofreading:
         people = [label for i in sorted(checked & tracks.keys()) for label in tracks[i].values()]
         frames = tuple(VideoFrame(frame) for frame in range(len(self._state.frames)))
         labels = VideoLabels(self._labels.name, self._labels.skeleton, frames, tuple(people))
-        doubts = check_poses(labels, self._size) if people else []
-        # What the pictures have proposed stays.
-        former = {name: self._doubts[name] for name in self._proposed & self._doubts.keys()}
-        unchecked = {
-            name: doubt for name, doubt in self._doubts.items() if not _people_of(doubt) <= checked
-        }
-        renewed = {_name_of(doubt): doubt for doubt in doubts}
-        everything = {**unchecked, **{name: former.get(name, renewed[name]) for name in renewed}}
-        self._doubts = dict(sorted(everything.items(), key=lambda item: -item[1].size))
+        size = self._state.frames.size
+        doubts = check_poses(labels, size, self._carried) if people else []
         self._checked = tracks
+        return checked, doubts
 
-    def report(self, revision: int, history: EditHistory, labels_made: int) -> GuidanceReport:
+    def renew(self, checked: set[int], doubts: Iterable[Doubt]) -> None:
+        """Replace the doubts about some people; what pictures have proposed stays.
+
+        Args:
+            checked: The people.
+            doubts: All doubts about them.
+        """
+        renewed = {_name_of(doubt): doubt for doubt in doubts}
+        for name, doubt in self._doubts.items():
+            if not _people_of(doubt) <= checked or (name in renewed and name in self._proposed):
+                renewed[name] = doubt
+        self._doubts = dict(sorted(renewed.items(), key=lambda item: -item[1].size))
+
+    def carry(self, tracks: Tracks) -> Iterator[int]:
+        """Carry poses by optical flow, see :meth:`CarriedPoses.carry`, for the next check.
+
+        Args:
+            tracks: Copies of the labels.
+        """
+        self._carried_people |= self._carried.people_to_carry(tracks)
+        return self._carried.carry(tracks)
+
+    def report(self, revision: int) -> GuidanceReport:
         """Report the worst open doubts."""
-        opened = [*self._open(history)]
+        opened = [*self._open()]
         checks: list[Check] = [
             {
                 'frame': doubt.frames[0],
@@ -133,12 +150,12 @@ class Proofreading:
             checks=checks,
             num_doubtful=len(opened),
             is_measured=True,
-            labels_made=labels_made,
+            labels_made=self._history.counts()['labels_made'],
         )
 
-    def _open(self, history: EditHistory) -> Iterator[tuple[str, Doubt]]:
+    def _open(self) -> Iterator[tuple[str, Doubt]]:
         """Yield the doubts that nobody has answered, worst first."""
-        settled = history.settled_doubts()
+        settled = self._history.settled_doubts()
         for name, doubt in self._doubts.items():
             if name not in settled and not self._is_corrected(doubt):
                 yield name, doubt
@@ -158,38 +175,43 @@ class Proofreading:
         what = '' if not joints else f': {joints}{more}'
         return f'{doubt.reason}{other}, frames {ranges(doubt.frames)}{what}'
 
-    def next_to_propose(
-        self, history: EditHistory
-    ) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
+    def next_to_propose(self) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
         """Find the worst listed doubt about joints for which pictures have proposed nothing.
 
         Returns:
             Its name, the doubt, and the labels around it, without the joints that are in doubt.
         """
-        opened = [*self._open(history)]
-        for name, doubt in opened[:NUM_CHECKS]:
-            if name in self._proposed or doubt.reason in _OF_PEOPLE:
-                continue
-            self._proposed.add(name)
-            frames = range(doubt.frames[0] - AROUND, doubt.frames[-1] + AROUND + 1)
-            if len(frames) <= LONGEST + 2 * AROUND:
-                near = [d for _, d in opened if d.track_id == doubt.track_id]
-                near = [d for d in near if d.reason not in _OF_PEOPLE]
-                return name, doubt, _trusted(self._state.tracks[doubt.track_id], frames, near)
-        return None
+        opened = [*self._open()]
+        waiting = [
+            (name, doubt)
+            for name, doubt in opened[:NUM_CHECKS]
+            if name not in self._proposed
+            and doubt.reason not in _OF_PEOPLE
+            and doubt.frames[-1] - doubt.frames[0] < LONGEST
+        ]
+        if not waiting:
+            return None
+        name, doubt = min(waiting, key=lambda named: len(named[1].frames) > SHORT)
+        frames = range(doubt.frames[0] - AROUND, doubt.frames[-1] + AROUND + 1)
+        track = self._state.tracks[doubt.track_id]
+        labels = {frame: track[frame] for frame in frames if frame in track}
+        self._proposed[name] = labels
+        near = [d for _, d in opened if d.track_id == doubt.track_id]
+        return name, doubt, _trusted(labels, [d for d in near if d.reason not in _OF_PEOPLE])
 
-    def propose(self, name: str, poses: Collection[PersonLabel] | None) -> None:
+    def propose(self, name: str, poses: Collection[PersonLabel]) -> None:
         """Propose the poses that pictures tell for a doubt; joints without a place stay.
 
         Args:
             name: The doubt.
-            poses: The poses; None if an edit has interrupted the search for them.
+            poses: The poses; none if there was no search, or it was interrupted.
         """
         doubt = self._doubts.get(name)
-        if doubt is None or poses is None:
-            self._proposed.discard(name)
+        track = {} if doubt is None else self._state.tracks.get(doubt.track_id, {})
+        if doubt is None or any(track.get(f) is not p for f, p in self._proposed[name].items()):
+            del self._proposed[name]
             return
-        track, proposals = self._state.tracks.get(doubt.track_id, {}), []
+        proposals = []
         for pose in poses:
             label = track.get(pose.frame_index)
             joints = [*doubt.joints] or [*range(len(pose.visibility))]
@@ -199,10 +221,10 @@ class Proofreading:
         if proposals:
             self._doubts[name] = replace(doubt, proposals=tuple(proposals))
 
-    def describe(self, frames: Collection[int], history: EditHistory) -> dict[str, list[DraftPose]]:
+    def describe(self, frames: Collection[int]) -> dict[str, list[DraftPose]]:
         """Describe the open doubts of frames for the page, as drafts of what is proposed."""
         described: dict[str, list[DraftPose]] = {}
-        for name, doubt in self._open(history):
+        for name, doubt in self._open():
             for frame in doubt.frames:
                 label = self._state.tracks.get(doubt.track_id, {}).get(frame)
                 if frame in frames and label is not None and label.is_located:
@@ -281,24 +303,28 @@ class Proofreading:
         return self._labels.with_persons(sorted(persons, key=lambda p: p.frame_index))
 
     def write(
-        self, path: Path, out: Path, labels: VideoLabels, history: EditHistory, **options: Any
+        self,
+        path: Path,
+        out: Path,
+        labels: VideoLabels,
+        time_of: Callable[[int], float] | None,
     ) -> None:
         """Write the result back, and the list of changes beside ``out``.
 
         Raises:
             InputError: If they cannot be written.
         """
-        tracks = labels.tracks()
-        self._rewriter.write(path, tracks, **options)
+        before_edits, tracks = self._labels.tracks(), labels.tracks()
+        self._rewriter.write(path, tracks, time_of)
         reasons: dict[tuple[int, int], str] = {}
-        for entry, change in history.in_effect():
+        for entry, change in self._history.in_effect():
             reasons |= dict.fromkeys(change.labels, _reason_of(entry))
         text = io.StringIO(newline='')
         table = csv.writer(text, lineterminator='\n')
         table.writerow([*_COLUMNS, 'to_score', 'why'])
         for key in sorted(reasons, key=lambda key: key[::-1]):
             track_id, frame = key
-            before = self._given.get(track_id, {}).get(frame)
+            before = before_edits.get(track_id, {}).get(frame)
             after = tracks.get(track_id, {}).get(frame)
             for joint, name in enumerate(self._labels.skeleton.keypoint_names):
                 was, now = _cells(before, joint), _cells(after, joint)
@@ -308,16 +334,15 @@ class Proofreading:
 
 
 def _trusted(
-    track: Mapping[int, PersonLabel], frames: range, doubts: Collection[Doubt]
+    labels: Mapping[int, PersonLabel], doubts: Collection[Doubt]
 ) -> dict[int, PersonLabel]:
-    """Return the labels of some frames as given ones, without the joints that are in doubt."""
-    labels = {frame: track[frame] for frame in frames if frame in track}
-    labels = {frame: p.with_source('given') for frame, p in labels.items() if p.has_joint}
+    """Return labels as given ones, without the joints that are in doubt."""
+    given = {frame: p.with_source('given') for frame, p in labels.items() if p.has_joint}
     for doubt in doubts:
-        for frame in labels.keys() & {*doubt.frames}:
-            joints = [*doubt.joints] or [*range(len(labels[frame].visibility))]
-            labels[frame] = forget_joints(labels[frame], joints)
-    return {frame: label for frame, label in labels.items() if label.has_joint}
+        for frame in given.keys() & {*doubt.frames}:
+            joints = [*doubt.joints] or [*range(len(given[frame].visibility))]
+            given[frame] = forget_joints(given[frame], joints)
+    return {frame: label for frame, label in given.items() if label.has_joint}
 
 
 def _people_of(doubt: Doubt) -> set[int]:

@@ -18,10 +18,11 @@ from stdpose_mm.io.disk.atomic import atomic_path
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
+from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.labelling.propagation import BasePropagator
 from stdpose_mm.labelling.review import Doubt, LabelWarning, place_pose
-from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import VISIBLE, Skeleton, VideoFrame, VideoLabels
 
 from .drafts import Drafts, DraftSources, read_box
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
@@ -70,7 +71,7 @@ class VideoReview:
         sources: Where drafts come from, if there are any.
         scene: The scene of which it is a view, if its camera is calibrated.
         number: Number of the video in the project.
-        proofreading: The doubts about a result that is proofread; None for other labels.
+        rewriter: Writes a result back that is proofread; None for other labels.
 
     Raises:
         InputError: If the journal does not fit the labels.
@@ -86,11 +87,10 @@ class VideoReview:
         sources: DraftSources | None = None,
         scene: Scene | None = None,
         number: int = 0,
-        proofreading: Proofreading | None = None,
+        rewriter: LabelRewriter | None = None,
     ) -> None:
         self.scene = scene or Scene({})
         self.number = number
-        self.proofreading = proofreading
         self.propagator = propagator
         self.state = state
         self.journal = journal
@@ -110,7 +110,10 @@ class VideoReview:
         self.failed: str | None = None
         self._forgot_at = 0
         self._history = EditHistory(propagator, state)
-        self.shown = ShownPoses(propagator, state, are_labels=proofreading is not None)
+        self.proofreading: Proofreading | None = None
+        if rewriter is not None:
+            self.proofreading = Proofreading(rewriter, state, self._history)
+        self.shown = ShownPoses(propagator, state, are_labels=rewriter is not None)
         self.drafts = Drafts(
             propagator,
             state,
@@ -120,7 +123,7 @@ class VideoReview:
             sources or DraftSources(),
             lambda: self.scene.drafts(number),
         )
-        if labels is not None and proofreading is None:
+        if labels is not None and rewriter is None:
             self.shown.show_file(labels)
         for number, entry in enumerate(journal.entries):
             try:
@@ -250,7 +253,7 @@ class VideoReview:
         with self.lock:
             poses, drafts = self.shown.describe(frames), self.drafts.describe(frames)
             if self.proofreading is not None:
-                drafts |= self.proofreading.describe({*frames}, self._history)
+                drafts |= self.proofreading.describe({*frames})
             return {'revision': self.revision, 'frames': poses, 'drafts': drafts}
 
     def describe_timeline(
@@ -516,8 +519,7 @@ class VideoReview:
                 if self.proofreading is None:
                     write_labels(labels, temporary, None, time_of)
                 else:
-                    history = self._history
-                    self.proofreading.write(temporary, self.out, labels, history, time_of=time_of)
+                    self.proofreading.write(temporary, self.out, labels, time_of)
                 # Recorded before the file exists: even after a kill, the server knows its own file.
                 with self.lock:
                     self.journal.add_save(path_fingerprint(temporary), revision, network)
@@ -612,17 +614,12 @@ class VideoReview:
         assert self.proofreading is not None
         with self.lock:
             tracks = {person: dict(track) for person, track in self.state.tracks.items()}
-        self.proofreading.check(tracks)
+            self.guidance.is_measured_anew = False
+        checked, doubts = self.proofreading.check(tracks)
         with self.lock:
-            self.guidance.report = self.proofreading.report(
-                revision, self._history, self.labels_made
-            )
+            self.proofreading.renew(checked, doubts)
+            self.guidance.report = self.proofreading.report(revision)
         self.events.send('drafts', first=0, last=len(self.state.frames) - 1)
-
-    def next_to_propose(self) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
-        """Find a doubt to propose something for, see :meth:`Proofreading.next_to_propose`."""
-        proofreading = self.proofreading
-        return None if proofreading is None else proofreading.next_to_propose(self._history)
 
     def forget_unused(self) -> None:
         """Forget gaps of earlier labels after many edits, once all poses are computed."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from dataclasses import replace
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -85,6 +88,33 @@ def test_the_list_is_printed_and_written_worst_first(run, result, tmp_path):
         f'{out}: all doubts, with proposals',
     ]
     assert result.read_bytes() == before
+
+
+@pytest.fixture
+def still_video(tmp_path):
+    """Twenty equal pictures."""
+    texture = np.random.default_rng(0).integers(0, 255, (25, 50), np.uint8)
+    folder = tmp_path / 'frames'
+    folder.mkdir()
+    for frame in range(20):
+        cv2.imwrite(str(folder / f'{frame:06d}.jpg'), cv2.resize(texture, (200, 100)))
+    return folder
+
+
+def test_poses_are_compared_with_the_video(run, result, still_video, tmp_path):
+    out = tmp_path / 'doubts.json'
+    code, _, _ = run(result, '--video', still_video, '--out', out)
+    assert code == 0
+    unlike = [d for d in json.loads(out.read_text())['doubts'] if d['reason'] == 'unlike flow']
+    assert [(doubt['frames'], doubt['joints']) for doubt in unlike] == [([4], ['head'])]
+
+
+def test_a_bar_shows_how_much_of_the_video_was_compared(result, still_video, monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, 'isatty', lambda: True)
+    monkeypatch.setattr('sys.stderr', terminal)
+    assert check.main([str(result), '--video', str(still_video)]) == 0
+    assert re.findall(r'flow: +(\d+)%', terminal.getvalue())[-1] == '100'
 
 
 def test_the_worst_only(run, result):

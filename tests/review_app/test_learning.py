@@ -68,10 +68,7 @@ def quick_processes() -> BaseContext:
 
 @pytest.fixture
 def fake(
-    tmp_path: Path,
-    network: Path,
-    quick_processes: BaseContext,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, network: Path, quick_processes: BaseContext, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeLearning]:
     folder = tmp_path / 'fake'
     folder.mkdir()

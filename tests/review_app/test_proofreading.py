@@ -6,17 +6,26 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.main import main
+from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.io.video_list import VideoFiles
+from stdpose_mm.review_app.edits import EditHistory
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+from stdpose_mm.review_app.proofreading import Proofreading, as_estimates
+from stdpose_mm.tracking import assign_track_ids
 from support.label_documents import DOCUMENTS
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, access_to
+
+T = TypeVar('T')
 
 JUMP, EXCHANGED, UNSURE = 12, range(20, 25), range(30, 33)
 
@@ -76,6 +85,15 @@ def proofread(video: Path, result: Path) -> Iterator[Callable[[], Page]]:
         project.close()
 
 
+def wait_for(what: Callable[[], T | None]) -> T:
+    """Wait for what comes in the background."""
+    until = time.monotonic() + 60
+    while not (value := what()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return value
+
+
 def doubts(page: Page) -> dict[str, dict]:
     """Return the first doubt of each reason that the page lists."""
     listed = reversed(page.get('/guidance')['doubtful'])
@@ -86,6 +104,12 @@ def drafts_of(page: Page, frame: int) -> dict[str, dict]:
     """Return the doubts that are drawn in a frame, by identifier."""
     drafts = page.get('/poses', first=frame, last=frame)['drafts'].get(str(frame), [])
     return {draft['id']: draft for draft in drafts}
+
+
+def proposed_places(page: Page, frame: int, doubt: str) -> list[list[float]]:
+    """Return the places that are proposed in a frame for a doubt; none if there are none yet."""
+    places = drafts_of(page, frame)[doubt]['keypoints']
+    return places if any(visibility for _, _, visibility, _ in places) else []
 
 
 def lines(path: Path) -> list[str]:
@@ -114,13 +138,54 @@ def test_doubts_come_worst_first_with_proposals(proofread: Callable[[], Page]) -
 def test_joints_around_a_doubt_tell_a_proposal(proofread: Callable[[], Page]) -> None:
     page, frame = proofread(), UNSURE[1]
     doubt = doubts(page)['low score']
-    until = time.monotonic() + 60
-    while not (proposed := drafts_of(page, frame)[doubt['draft']]['keypoints'])[0][2]:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    proposed = wait_for(lambda: proposed_places(page, frame, doubt['draft']))
     before, after = (page.joint(n, 0) for n in (UNSURE[0] - 1, UNSURE[-1] + 1))
     # The method draws straight lines.
     assert proposed[0][:2] == pytest.approx(np.mean([before, after], axis=0), abs=0.02)
+
+
+def test_a_long_doubt_and_one_by_optical_flow_are_there_in_time(
+    proofread: Callable[[], Page], result: Path
+) -> None:
+    """What jumps in a picture that stands still is unlike flow; scores are low for 18 frames."""
+    rows = [line.split(',') for line in lines(result)]
+    for row in rows[3 + 15 : 3 + 33]:
+        row[3] = '0.100'
+    result.write_text('\n'.join(map(','.join, rows)) + '\n')
+    page = proofread()
+    long = wait_for(lambda: doubts(page).get('low score'))
+    assert 'frames 15-32: head' in long['reason']
+    drawn = wait_for(lambda: proposed_places(page, 20, long['draft']))[0]
+    before, after = page.joint(14, 0), page.joint(33, 0)
+    line = np.array(before) + (np.array(after) - before) * (20 - 14) / (33 - 14)
+    assert drawn[:2] == pytest.approx(line, abs=0.02)
+    unlike = wait_for(lambda: doubts(page).get('unlike flow'))
+    assert unlike['frame'] == JUMP
+
+
+def test_what_followed_from_poses_of_before_is_not_proposed(video: Path, result: Path) -> None:
+    propagator = VideoPosePropagator(method='linear')
+    labels = as_estimates(assign_track_ids(read_labels(result)))
+    state = propagator.init_state(video, skeleton=labels.skeleton)
+    state.tracks = labels.tracks()
+    rewriter = LabelRewriter(result, labels, state.frames.size)
+    proofreading = Proofreading(rewriter, state, EditHistory(propagator, state))
+    proofreading.renew(*proofreading.check(labels.tracks()))
+    searched = proofreading.next_to_propose()
+    assert searched is not None
+    name, doubt, around = searched
+    # Meanwhile somebody corrects the pose before the doubt.
+    before = doubt.frames[0] - 1
+    assert before in around
+    state.tracks[0][before] = replace(state.tracks[0][before], scores=np.ones(3))
+    proofreading.propose(name, [state.tracks[0][frame] for frame in doubt.frames])
+    again = proofreading.next_to_propose()
+    assert again is not None
+    assert again[0] == name
+    # Now nothing changes, and what is proposed is taken.
+    proofreading.propose(name, [state.tracks[0][frame] for frame in doubt.frames])
+    following = proofreading.next_to_propose()
+    assert following is None or following[0] != name
 
 
 def test_an_accepted_place_is_written_and_nothing_else(
@@ -164,15 +229,12 @@ def test_what_is_right_is_not_asked_again_and_stays(
 ) -> None:
     page = proofread()
     doubt = doubts(page)['low score']
-    number = page.get('/guidance')['num_doubtful']
     page.edit('confirm', draft=doubt['draft'])
-    assert page.get('/guidance')['num_doubtful'] == number - 1
-    names = {check['draft'] for check in page.get('/guidance')['doubtful']}
-    assert doubt['draft'] not in names
+    assert doubt['draft'] not in drafts_of(page, UNSURE[0])
     file = Path(page.post('/save', {}).json()['file'])
     assert file.read_bytes() == result.read_bytes()
     page.edit('undo')
-    assert page.get('/guidance')['num_doubtful'] == number
+    assert doubt['draft'] in drafts_of(page, UNSURE[0])
 
 
 def test_a_session_goes_on_where_it_ended(proofread: Callable[[], Page], result: Path) -> None:

@@ -309,9 +309,7 @@ class _Hdf5(NumberedFile):
                     file[name][...] = data
 
 
-def number_csv(source: LabelSource) -> NumberedFile:
-    """Find the numbers of a CSV table."""
-    return _Table(source)
+number_csv = _Table
 
 
 def number_deeplabcut_hdf5(source: LabelSource) -> NumberedFile:
@@ -467,12 +465,12 @@ class LabelRewriter:
         if self._file is None:
             return
         given = [track[frame] for track in self._people.values() if frame in track]
-        had = [person for person in given if person.has_joint]
-        are_new = self.is_table and not {p.track_id for p in people} <= self._people.keys()
-        if (
-            not (len(had) if not self.is_table else bool(had) * len(people)) >= len(people)
-            or are_new
-        ):
+        room = sum(person.has_joint for person in given)
+        if self.is_table:
+            # A row of the table has a place for each of its people.
+            are_known = {person.track_id for person in people} <= self._people.keys()
+            room = len(people) if room and are_known else 0
+        if len(people) > room:
             raise InputError(
                 f'{self.path} has no room for another pose in frame {frame}: leave it, or start '
                 'again without --proofread'

@@ -2,6 +2,7 @@
 
 from .expected_errors import TrackErrors
 from .first_labels import UnlabelledVideo, choose_first_labels, measure_motion
+from .flow_checks import CarriedPoses
 from .frame_checks import FrameCheck, JointCheck, frames_to_check, rank_errors
 from .label_accuracy import (
     HiddenLabel,
@@ -26,6 +27,7 @@ from .suggestions import (
 from .suspicious_labels import LabelWarning, doubled_warnings, label_warnings
 
 __all__ = [
+    'CarriedPoses',
     'Doubt',
     'FrameCheck',
     'HiddenLabel',

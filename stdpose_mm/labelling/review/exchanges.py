@@ -62,11 +62,11 @@ class TrackPoses(NamedTuple):
     sure: np.ndarray
 
     @classmethod
-    def of(cls, track: Mapping[int, PersonLabel]) -> TrackPoses | None:
+    def of(cls, track: Mapping[int, PersonLabel], ends_are_sure: bool = True) -> TrackPoses | None:
         """Collect the labels with a joint; return None if there is none.
 
-        Given labels are sure if the track also has propagated ones; if not, its ends. The labels
-        next to an absence are ends, too.
+        Given labels are sure if the track also has propagated ones; if not, its ends may be. The
+        labels next to an absence are ends, too.
         """
         from scipy.ndimage import median_filter
 
@@ -77,7 +77,7 @@ class TrackPoses(NamedTuple):
         is_given = np.array([label.is_given for label in labels])
         is_anchored = is_given.any() and not is_given.all()
         gone = np.array([not is_anchored, *(label.is_absent for label in every), not is_anchored])
-        ends = (gone[:-2] | gone[2:])[[label.has_joint for label in every]]
+        ends = ends_are_sure & (gone[:-2] | gone[2:])[[label.has_joint for label in every]]
         keypoints = np.stack([label.keypoints for label in labels])
         labelled = np.stack([label.labelled for label in labels])
         sizes = pose_extent(keypoints, labelled)[:, 2:].max(axis=1)
@@ -166,13 +166,16 @@ def find_exchanged_sides(
     return sorted(exchanges)
 
 
-def find_exchanged_people(tracks: Tracks) -> list[ExchangedPeople]:
+def find_exchanged_people(tracks: Tracks, ends_are_sure: bool = True) -> list[ExchangedPeople]:
     """Find frames in which two people are exchanged, in the order in which they are mended.
 
     Args:
         tracks: Track id -> {frame: label}; all labelled joints count.
+        ends_are_sure: Whether nobody is exchanged at the ends of a track without given labels. If
+            not, they are sure only where one of two people goes on without the other.
     """
-    poses = {i: p for i in sorted(tracks) if (p := TrackPoses.of(tracks[i])) is not None}
+    every = {i: TrackPoses.of(tracks[i], ends_are_sure) for i in sorted(tracks)}
+    poses = {i: of_track for i, of_track in every.items() if of_track is not None}
     exchanges = []
     for first_id, second_id in combinations(poses, 2):
         common = np.intersect1d(poses[first_id].frames, poses[second_id].frames)
@@ -182,7 +185,9 @@ def find_exchanged_people(tracks: Tracks) -> list[ExchangedPeople]:
         larger = first._replace(
             sizes=np.maximum(first.sizes, second.sizes), sure=first.sure | second.sure
         )
-        doubts = exchanged_frames(larger, first.keypoints, second.keypoints, MIN_JOINTS)
+        ends = [poses[i].frames[[0, -1]] for i in (first_id, second_id)]
+        sure = None if ends_are_sure else (ends != common[[0, -1]]).any(axis=0)
+        doubts = exchanged_frames(larger, first.keypoints, second.keypoints, MIN_JOINTS, sure)
         exchanged = doubts > 0
         if exchanged.any():
             # What follows sees the people as they are.
@@ -201,7 +206,11 @@ def find_exchanged_people(tracks: Tracks) -> list[ExchangedPeople]:
 
 
 def exchanged_frames(
-    poses: TrackPoses, first: np.ndarray, second: np.ndarray, min_joints: int
+    poses: TrackPoses,
+    first: np.ndarray,
+    second: np.ndarray,
+    min_joints: int,
+    ends_are_sure: np.ndarray | None = None,
 ) -> np.ndarray:
     """Find the frames in which two sets of joints are exchanged.
 
@@ -210,6 +219,8 @@ def exchanged_frames(
         first: [T, J, 2] pixels, NaN where unknown.
         second: [T, J, 2] the joints that they may be exchanged with.
         min_joints: Minimum number of joints known in both sets; frames with fewer are left out.
+        ends_are_sure: [2] bool: whether the first and the last frame are right; None if they are
+            unless others are sure.
 
     Returns:
         [T] doubts, see :class:`ExchangedSides`; 0 where they are not exchanged.
@@ -231,7 +242,9 @@ def exchanged_frames(
     if (costs[:, :1, :1] <= costs).all():
         return doubts
     sure = poses.sure[rows]
-    if not sure.any():
+    if ends_are_sure is not None:
+        sure[[0, -1]] |= ends_are_sure
+    elif not sure.any():
         sure[[0, -1]] = True
     path = _best_path(costs / typical, np.where(sure, np.inf, EXCHANGED_COST))
     after = _costs_on(costs, path)
@@ -242,7 +255,7 @@ def exchanged_frames(
         before = _costs_on(costs, without)
         borders = (at for at in (stretch.start, stretch.stop) if 0 < at < len(path))
         ends = [slice(at - 1, at + 1) for at in borders]
-        if stretch.stop - stretch.start == 1:
+        if stretch.stop - stretch.start == 1 and len(ends) == 2:
             ends = [stretch]
         wrong, right = np.array([(before[end].sum(), after[end].sum()) for end in ends]).T
         if (right <= ratio * wrong).all() and (wrong >= MIN_JUMP).all():

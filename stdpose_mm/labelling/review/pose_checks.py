@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from stdpose_mm.io.video import FrameSource
 from stdpose_mm.labelling.propagation import Tracks
 from stdpose_mm.structures import (
     CLASS_NAME,
@@ -25,6 +24,7 @@ from stdpose_mm.structures import (
 )
 
 from .exchanges import TrackPoses, find_exchanged_people, find_exchanged_sides, runs_of
+from .flow_checks import CarriedPoses
 from .suspicious_labels import find_doubled_people, find_joints_outside
 
 Reason = Literal[
@@ -99,7 +99,7 @@ class Doubt:
 def check_poses(
     labels: VideoLabels,
     size: tuple[int, int] | None = None,
-    frames: FrameSource | None = None,
+    carried: CarriedPoses | None = None,
     min_score: float = 0.5,
 ) -> list[Doubt]:
     """Find what may be wrong in the poses or labels of a video, worst first.
@@ -107,7 +107,7 @@ def check_poses(
     Args:
         labels: The poses, with track ids. Given labels among propagated ones are taken as right.
         size: (width, height) of the frames in pixels; None if unknown.
-        frames: The frames, to compare the poses with optical flow; None without them.
+        carried: The poses as optical flow has carried them, to compare with; None without pictures.
         min_score: Scores below are low.
     """
     mended, people = mend_people(labels)
@@ -120,8 +120,8 @@ def check_poses(
     if size is not None:
         located = find_joints_outside(tracks, size)
         doubts += [Doubt((f,), i, 'outside', 0.75, (joint,)) for f, i, joint in located]
-    if frames is not None:
-        doubts += _unlike_flow(tracks, frames)
+    if carried is not None:
+        doubts += _unlike_flow(tracks, carried)
     return sorted(doubts, key=lambda doubt: (-doubt.size, doubt.frames, doubt.track_id))
 
 
@@ -171,7 +171,7 @@ def _exchanged_sides(tracks: Tracks, skeleton: Skeleton) -> list[Doubt]:
 def _exchanged_people(tracks: Tracks) -> Iterator[Doubt]:
     # A frame may be exchanged with several people, one after the other.
     now = {track_id: dict(track) for track_id, track in tracks.items()}
-    for frames, (first, second), doubt in find_exchanged_people(tracks):
+    for frames, (first, second), doubt in find_exchanged_people(tracks, ends_are_sure=False):
         proposals = []
         for frame in frames:
             pair = now[first][frame], now[second][frame]
@@ -350,52 +350,23 @@ def with_joints(label: PersonLabel, places: Mapping[int, np.ndarray]) -> PersonL
     )
 
 
-def _unlike_flow(tracks: Tracks, frames: FrameSource) -> Iterator[Doubt]:
+def _unlike_flow(tracks: Tracks, carried: CarriedPoses) -> Iterator[Doubt]:
     """Find joints that optical flow carries elsewhere from the frames before and after.
 
     Given joints are right if others have been propagated from them.
     """
-    from stdpose_mm.tracking.optical_flow import DISFlow, move_points
-
-    estimator = DISFlow()
-    # How far joints are from where flow carries them from the frame before and the frame after.
-    apart: dict[tuple[int, int], list[np.ndarray]] = {}
-    labelled = sorted({frame for track in tracks.values() for frame in track})
-    before: tuple[int, np.ndarray] | None = None
-    for frame in labelled:
-        picture = estimator.prepare(frames[frame])
-        scale = np.array(picture.shape[1::-1]) / frames.size
-        if before is not None and before[0] == frame - 1:
-            both = {
-                i: (t[frame - 1], t[frame])
-                for i, t in tracks.items()
-                if {frame - 1, frame} <= t.keys()
-            }
-            flows = estimator(before[1], picture), estimator(picture, before[1])
-            for track_id, pair in both.items():
-                for (start, end), flow in zip((pair, pair[::-1]), flows, strict=True):
-                    miss = move_points(start.keypoints, flow, scale) - end.keypoints
-                    distance = np.linalg.norm(miss, axis=1)
-                    distance[~(start.labelled & end.labelled)] = np.nan
-                    apart.setdefault((track_id, end.frame_index), []).append(distance)
-        before = frame, picture
     for track_id, track in tracks.items():
         poses = TrackPoses.of(track)
         if poses is None:
             continue
-        unknown = np.full((1, poses.keypoints.shape[1]), np.nan)
-        nearest = np.stack(
-            [
-                np.min([*apart.get((track_id, frame), unknown)], axis=0)
-                for frame in poses.frames.tolist()
-            ]
-        )
-        ratios = nearest / poses.sizes[:, None] / FLOW_DISTANCE
-        labels = [track[frame] for frame in poses.frames.tolist()]
+        frames = poses.frames.tolist()
+        apart = np.stack([carried.distances(track, frame) for frame in frames])
+        ratios = apart / poses.sizes[:, None] / FLOW_DISTANCE
+        labels = [track[frame] for frame in frames]
         if any(label.has_propagated_joint for label in labels):
             ratios[np.stack([label.given for label in labels])] = np.nan
         for joint, of_joint in enumerate(ratios.T):
             for stretch in runs_of(of_joint > 1):
                 size = float(of_joint[stretch].max())
-                wrong = tuple(poses.frames[stretch].tolist())
+                wrong = tuple(frames[stretch])
                 yield Doubt(wrong, track_id, 'unlike flow', size / (1 + size), (joint,))

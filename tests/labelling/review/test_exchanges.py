@@ -95,6 +95,23 @@ def test_exchanged_people_are_mended_and_right_ones_stay(frames, first, second):
     assert mend_people(right) == (right, [])
 
 
+@pytest.mark.parametrize('frames', [range(30, NUM_FRAMES), range(6), [0], [NUM_FRAMES - 1]])
+def test_people_exchanged_at_the_end_of_a_track_are_mended(frames):
+    people = walk(0, (0, 1)), walk(1, (0, -1))
+    wrong = video(
+        *(
+            replace(p, track_id=1 - p.track_id) if p.frame_index in frames else p
+            for of_frame in zip(*people, strict=True)
+            for p in of_frame
+        )
+    )
+    mended, doubts = mend_people(wrong)
+    assert [doubt.frames for doubt in doubts] == [tuple(frames)]
+    for label in mended.persons:
+        right = people[label.track_id][label.frame_index]
+        assert label.keypoints.tolist() == right.keypoints.tolist()
+
+
 def test_distances_from_the_line_with_and_without_an_exchange():
     """Two joints that stand still, 10 pixels apart, on a person of 20 pixels."""
     joints = np.zeros((2, 3, 1, 2))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.labelling.review import Doubt, apply_proposals, check_poses
+from stdpose_mm.labelling.review import CarriedPoses, Doubt, apply_proposals, check_poses
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('head', 'neck', 'hip', 'knee', 'foot'), ((0, 1), (1, 2), (2, 3), (3, 4)))
@@ -35,6 +35,13 @@ def video(*persons: PersonLabel) -> VideoLabels:
 
 def check(*persons: PersonLabel, **options) -> list[Doubt]:
     return check_poses(video(*persons), **options)
+
+
+def carry(labels: list[PersonLabel], pictures: list[np.ndarray]) -> CarriedPoses:
+    carried = CarriedPoses(ArrayFrames(pictures))
+    for _ in carried.carry(video(*labels).tracks()):
+        pass
+    return carried
 
 
 def move(labels: list[PersonLabel], frames, joints, way) -> list[PersonLabel]:
@@ -148,13 +155,13 @@ def test_a_joint_that_moves_unlike_the_picture():
     persons = walk()[:12]
     for frame in range(12):
         persons = move(persons, [frame], [3], (14 * frame % 56, 0))
-    doubts = check(*persons, frames=ArrayFrames(pictures))
+    doubts = check(*persons, carried=carry(persons, pictures))
     unlike = {frame for d in doubts if d.reason == 'unlike flow' for frame in d.frames}
     assert {d.joints for d in doubts if d.reason == 'unlike flow'} == {(3,)}
     # One of these, as a label from which the others are propagated, is right.
     given = min(unlike)
     persons[given] = persons[given].with_source('given')
-    doubts = check(*persons, frames=ArrayFrames(pictures))
+    doubts = check(*persons, carried=carry(persons, pictures))
     remaining = {frame for d in doubts if d.reason == 'unlike flow' for frame in d.frames}
     assert remaining == unlike - {given}
 
