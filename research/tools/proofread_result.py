@@ -235,7 +235,8 @@ class Proofreader:
             if is_dragged:
                 self._edit('z', Keys.CONTROL)
             page.press(*str(person))
-            page.click(f'[data-key="joint {self._joints[joint]}"]')
+            button = f'[data-key="joint {self._joints[joint]}"]'
+            page.run('document.querySelector(arguments[0]).click()', button)
             page.press('j')
             self._show_places(place)
             before = self._revision
