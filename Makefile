@@ -77,7 +77,8 @@ coverage: setup
 	touch $@
 
 # The package is installed from a wheel that is built from the source distribution, as by `python -m build`.
-# `pip check` tells whether light.txt has all packages that it declares.
+# `pip check` tells whether light.txt has all packages that it declares. Of the tests that .venv has run with
+# the same versions of these packages, those with drawn examples are not run again.
 DIST := work_dirs/dist
 test-light: .venv-light/stamp
 	rm -rf $(DIST) && mkdir -p $(DIST)
@@ -88,7 +89,7 @@ test-light: .venv-light/stamp
 		--force-reinstall $(DIST)/*.whl
 	$(LIGHT)/python -m pip check --disable-pip-version-check
 	$(LIGHT)/stdpose --help
-	$(TEST_ENV) $(LIGHT)/pytest -q -n 2 --dist loadfile $(LIGHT_TESTS) $(ARGS)
+	$(TEST_ENV) $(LIGHT)/pytest -q -n 2 --dist loadfile -m 'not hypothesis' $(LIGHT_TESTS) $(ARGS)
 
 # Installed in a folder of its own, so that .venv stays without these optional packages.
 .venv-sleap/stamp: requirements/optional.txt requirements/readers.txt | setup

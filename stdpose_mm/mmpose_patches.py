@@ -93,10 +93,7 @@ class _Watcher:
     """Import hook that changes modules of OpenMMLab after they are loaded."""
 
     def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Let the other finders find a module that has to be changed; None for all others."""
         if fullname not in _CHANGES:

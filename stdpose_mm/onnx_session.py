@@ -118,10 +118,10 @@ def start_session(
             except Exception as error:
                 if isinstance(error, InputError):
                     raise
-                told = one_line(error).replace(descriptor, str(path))
+                reason = one_line(error).replace(descriptor, str(path))
                 name = PACKAGES.get(runtime, (runtime,))[0]
                 raise InputError(
-                    f'{path} is not a network that {name} can run ({told}), give {expected}'
+                    f'{path} is not a network that {name} can run ({reason}), give {expected}'
                 ) from error
             if _version(stream) != version:
                 raise InputError(f'{path} was changed while it was read, try again')
@@ -184,8 +184,8 @@ def _start_openvino(source: str | bytes, precision: str, threads: int) -> tuple[
 
     def compute(outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         # Threads that share a request get each other's results; a new request is almost free.
-        found = compiled.create_infer_request().infer(inputs)
-        return [found[name] for name in outputs]
+        results = compiled.create_infer_request().infer(inputs)
+        return [results[name] for name in outputs]
 
     metadata = model.get_rt_info('framework').value if model.has_rt_info('framework') else {}
     return (

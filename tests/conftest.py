@@ -27,6 +27,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 settings.register_profile(
     'busy',
     deadline=None,
+    max_examples=25,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile('busy')
@@ -188,6 +189,21 @@ def model_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     from support.tiny_models import write_model_files
 
     return write_model_files(tmp_path_factory.mktemp('model'))
+
+
+@pytest.fixture(scope='session')
+def learned_dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network of :func:`support.coloured_dots.learn_dots`, learned once for all workers."""
+    from filelock import FileLock
+
+    from support.coloured_dots import learn_dots
+
+    root = tmp_path_factory.getbasetemp()
+    path = (root.parent if 'PYTEST_XDIST_WORKER' in os.environ else root) / 'dots.onnx'
+    with FileLock(f'{path}.lock'):
+        if not path.exists():
+            learn_dots(path)
+    return path
 
 
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))

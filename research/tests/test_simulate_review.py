@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from research.tools.simulate_review import Effort, Truth, draft_person, note_reached, place_person
+from research.tools.simulate_review import (
+    Effort,
+    Truth,
+    draft_person,
+    note_reached,
+    place_person,
+    shown_points,
+)
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('nose', 'tail', 'wing'))
@@ -32,6 +40,31 @@ def test_errors_are_in_sizes_of_each_persons_pose(truth):
     # Person 1, of 20 pixels, comes first.
     assert errors[0].tolist() == [[0.25] * 3, [0.5] * 3]
     assert np.isnan(errors[1, 0, 2])
+
+
+def test_only_the_frames_of_an_excerpt_count(truth):
+    class Page:
+        def get(self, path: str, first: int, last: int) -> dict[str, Any]:
+            assert (path, first, last) == ('/poses', 0, 1)
+            people = [
+                {'id': i, 'keypoints': [[i, 7, 2, 1], [8, 9, 0, 0], [0, 0, 0, 0]]} for i in (4, 5)
+            ]
+            return {'frames': {'0': people, '1': people}}
+
+    last = PersonLabel(2, [[0, 0], [1, 1], [2, 2]], [2, 2, 2], 1)
+    labels = replace(
+        truth.labels,
+        frames=(*truth.labels.frames, VideoFrame(2)),
+        persons=(*truth.labels.persons, last),
+    )
+    excerpt = Truth(labels, frames=range(2))
+    shown = shown_points(Page(), [5, 4], 3, excerpt.frames)  # type: ignore[arg-type]
+    assert shown[:2, :, 0].tolist() == [[[5, 7], [4, 7]]] * 2
+    assert np.isinf(shown[:2, :, 1:]).all()
+    assert np.isinf(shown[2]).all()
+    assert np.isnan(excerpt.errors(shown)[2]).all()
+    assert excerpt.known[:2].tolist() == truth.known.tolist()
+    assert excerpt.motion == truth.motion
 
 
 def test_chosen_joints_are_named_at_their_true_places(truth):

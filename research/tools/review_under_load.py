@@ -16,7 +16,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,16 +59,14 @@ class ReviewUnderLoadOptions(PropagatorOptions):
 def label_under_load(args: ReviewUnderLoadOptions) -> None:
     """Label, and print the age of the verdict with each label, and the largest one."""
     labels = read_labels(args.labels)
-    frames = labels.frames[: args.frames]
-    persons = [person for person in labels.persons if person.frame_index < len(frames)]
-    truth = Truth(replace(labels, frames=frames, persons=tuple(persons)))
+    truth = Truth(labels, frames=range(min(args.frames, len(labels.frames))))
     propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
     busy = multiprocessing.get_context('spawn').Process(target=_keep_busy, daemon=True)
     if not args.idle:
         busy.start()
     with serve(truth, args.video, propagator) as client:
-        client.set_excerpt(0, len(frames) - 1)
-        people, joints = add_people(truth, client, len(frames) // 2)
+        client.set_excerpt(truth.frames[0], truth.frames[-1])
+        people, joints = add_people(truth, client, len(truth.frames) // 2)
         begun = time.monotonic()
         edits = {client.revision: begun}
         oldest, first, waited = 0.0, None, 0.0
@@ -128,7 +126,7 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
 
 
 def _true_share(truth: Truth, client: ReviewClient, people: Sequence[int]) -> float:
-    errors = truth.errors(shown_points(client, people, len(truth.points)))
+    errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
     return float((errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean())
 
 

@@ -7,14 +7,15 @@ labelled in all frames. A simulated annotator uses only the requests of the page
 an unlabelled video. "guided": the middle frame is labelled, and then each pose that the page asks
 for, as long as the PCK@0.1 over all frames is below the target; in these poses, joints with an
 error above 0.05 of the pose's size are placed, and the others are accepted. With ``--learn`` the
-page learns from the labels as soon as it can, and again whenever the number of labels has doubled;
-the annotator waits for it. "uniform": every T-th frame is labelled with all its joints, for the
+page learns from the labels whenever it says that this is worthwhile, and the annotator waits for
+it. "uniform": every T-th frame is labelled with all its joints, for the
 largest T that reaches the target. Joint-clicks are joints that were placed; a whole pose of K
 joints costs K. With ``--drafts first`` the first label of everybody starts from a draft of the
 given pose network in a box around the person; with ``--drafts every`` also each further label for
 which the draft has fewer wrong joints than the propagated pose. In a draft, joints are placed that
 are empty or have an error above 0.05. With ``--place`` a label starts from the most similar
-label, placed in a box, if that is better. ``--tolerance`` sets another error than 0.05.
+label, placed in a box, if that is better. ``--tolerance`` sets another error than 0.05. With
+``--frames`` only an excerpt of the video is worked on, as with Shift+E in the page.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import numpy as np
 
 from research.annotation.review_client import ReviewClient, serve_video
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.cli.argument_types import fraction, positive
+from stdpose_mm.cli.argument_types import fraction, positive, whole
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
 from stdpose_mm.cli.parser import option
@@ -42,6 +43,7 @@ from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 from stdpose_mm.labelling.evidence import PoseNetworkFiles
 from stdpose_mm.review_app.drafts import DraftSources
 from stdpose_mm.review_app.project import ReviewOptions
+from stdpose_mm.review_app.video_review import MAX_POSES
 from stdpose_mm.structures import VideoLabels, expand, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN
 
@@ -49,9 +51,6 @@ LOOKS_WRONG = 0.05
 INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
 TARGETS = (0.95, 0.98)
 CLIP_LENGTH = 84
-
-_LEARN_AGAIN = 2
-"""Factor by which the number of labels must grow until the page learns again."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,8 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
         place: Start a label from the nearest labelled pose, placed in a box around the person, if
             fewer of its joints are wrong than of the propagated pose, and leave out "uniform".
         tolerance: Error, in pose sizes, above which the annotator places a joint.
+        video: The video, if the label file names none.
+        frames: First and last frame that the annotator works on; by default all of the video.
     """
 
     limit: int | None = option(type=positive, metavar='N')
@@ -85,19 +86,24 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
     drafts: str | None = option(choices=('first', 'every'))
     place: bool = option(False)
     tolerance: float = option(LOOKS_WRONG, type=fraction)
+    video: Path | None = option(metavar='FILE')
+    frames: list[int] | None = option(nargs=2, type=whole, metavar=('FIRST', 'LAST'))
 
 
 def simulate(args: SimulateReviewOptions) -> None:
     """Simulate both annotators on every video, and print the efforts."""
     args.validate()
     videos = read_videos(args.labels)
-    truths = [Truth(labels, args.tolerance) for labels in videos]
+    excerpt = None if args.frames is None else range(args.frames[0], args.frames[1] + 1)
+    truths = [Truth(labels, args.tolerance, excerpt) for labels in videos]
     truths.sort(key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
     found: dict[tuple[str, float], list[Effort]] = {}
     for truth in truths:
-        sources = frame_sources(truth.labels, args.image_root or '', args.video_root)
-        video = Path(next(iter(sources.values()))[0])
+        video = args.video
+        if video is None:
+            sources = frame_sources(truth.labels, args.image_root or '', args.video_root)
+            video = Path(next(iter(sources.values()))[0])
         if video.suffix.lower() in PICTURE_SUFFIXES:
             video = video.parent
         # A propagator keeps the network that it has learned from a video.
@@ -108,8 +114,8 @@ def simulate(args: SimulateReviewOptions) -> None:
         for name, of_video in efforts.items():
             for target in TARGETS:
                 found.setdefault((name, target), []).append(of_video[target])
-        print(f'{truth.labels.name}: {len(truth.points)} frames', flush=True)
-    num_frames = sum(len(truth.points) for truth in truths)
+        print(f'{truth.labels.name}: {len(truth.frames)} frames', flush=True)
+    num_frames = sum(len(truth.frames) for truth in truths)
     print(f'{len(truths)} videos, {num_frames} frames, method {args.method}')
     for (name, target), of_videos in sorted(found.items()):
         labels = sum(effort.labels for effort in of_videos)
@@ -126,11 +132,19 @@ class Truth:
     Args:
         labels: The labels.
         tolerance: Error, in pose sizes, above which a joint is placed.
+        frames: The frames that are worked on; None for all. Nothing is known about the others.
     """
 
-    def __init__(self, labels: VideoLabels, tolerance: float = LOOKS_WRONG) -> None:
-        self.labels, self.tolerance = labels, tolerance
-        tracks = labels.tracks()
+    def __init__(
+        self,
+        labels: VideoLabels,
+        tolerance: float = LOOKS_WRONG,
+        frames: range | None = None,
+    ) -> None:
+        self.frames = frames or range(len(labels.frames))
+        inside = [person for person in labels.persons if person.frame_index in self.frames]
+        self.labels, self.tolerance = labels.with_persons(inside), tolerance
+        tracks = self.labels.tracks()
         shape = len(labels.frames), len(tracks), labels.skeleton.num_keypoints
         self.points = np.zeros((*shape, 2))
         self.known = np.zeros(shape, bool)
@@ -141,9 +155,10 @@ class Truth:
         self.names = labels.skeleton.keypoint_names
         flat = pose_sizes(self.points.reshape(-1, *shape[2:], 2), self.known.reshape(-1, shape[2]))
         self.sizes = flat.reshape(shape[:2])
-        steps = np.linalg.norm(np.diff(self.points, axis=0), axis=-1)
-        both = self.known[1:] & self.known[:-1]
-        self.motion = float((steps / self.sizes[1:, :, None])[both].mean())
+        here = slice(self.frames.start, self.frames.stop)
+        points, known, sizes = self.points[here], self.known[here], self.sizes[here]
+        steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
+        self.motion = float((steps / sizes[1:, :, None])[known[1:] & known[:-1]].mean())
 
     def errors(self, points: np.ndarray) -> np.ndarray:
         """Compute errors [F, P, K] in pose sizes; NaN where there is no truth."""
@@ -174,14 +189,16 @@ def label_guided(
     """Label the poses that the page asks for until the targets are reached."""
     reached: dict[float, Effort] = {}
     with serve(truth, video, propagator, args.pose_networks) as client:
-        middle = len(truth.points) // 2
+        if len(truth.frames) < len(truth.points):
+            client.set_excerpt(truth.frames[0], truth.frames[-1])
+        middle = truth.frames[len(truth.frames) // 2]
         people, clicks = add_people(truth, client, middle, args.drafts is not None)
-        labels, learned, boxes = len(people), 0, 0
+        labels, boxes = len(people), 0
         while True:
             client.settle()
-            if args.learn and labels >= _LEARN_AGAIN * learned and learn_in_page(client):
-                learned = labels
-            errors = truth.errors(shown_points(client, people, len(truth.points)))
+            if args.learn:
+                learn_in_page(client)
+            errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
             effort = Effort(labels, clicks)
             right = note_reached(reached, errors, effort)
             while (guidance := client.get('/guidance'))['measuring']:
@@ -272,14 +289,12 @@ def place_person(
     return {**placed, **truth.joints(frame, index, wrong)}, wrong
 
 
-def learn_in_page(client: ReviewClient) -> bool:
-    """Let the page learn from the current labels if it can, and wait for the new poses."""
-    if client.get('/guidance')['learning']['refused'] is not None:
-        return False
-    client.learn()
-    client.settle()
-    print(client.get('/guidance')['learning']['message'], flush=True)
-    return True
+def learn_in_page(client: ReviewClient) -> None:
+    """Let the page learn if it says that this is worthwhile, and wait for the new poses."""
+    if client.get('/guidance')['learning']['worthwhile']:
+        client.learn()
+        client.settle()
+        print(client.get('/guidance')['learning']['message'], flush=True)
 
 
 def label_uniform(
@@ -288,15 +303,15 @@ def label_uniform(
     """Label every T-th frame, T falling until the targets are reached."""
     reached: dict[float, Effort] = {}
     for interval in INTERVALS:
-        frames = range(0, len(truth.points), interval)
+        frames = truth.frames[::interval]
         with serve(truth, video, propagator) as client:
-            people, _ = add_people(truth, client, 0)
+            people, _ = add_people(truth, client, frames[0])
             for frame in frames[1:]:
                 for index, person in enumerate(people):
                     joints = truth.joints(frame, index, truth.known[frame, index])
                     client.edit('set_joints', person=person, frame=frame, joints=joints)
             client.settle(with_guidance=False)
-            errors = truth.errors(shown_points(client, people, len(truth.points)))
+            errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
         clicks = int(truth.known[list(frames)].sum())
         note_reached(reached, errors, Effort(len(frames) * len(people), clicks))
         if len(reached) == len(TARGETS):
@@ -314,17 +329,29 @@ def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effor
     return right
 
 
-def shown_points(client: ReviewClient, people: Sequence[int], num_frames: int) -> np.ndarray:
-    """Return the poses [F, P, K, 2] that the page shows, infinite where there is none."""
+def shown_points(
+    client: ReviewClient, people: Sequence[int], num_frames: int, frames: range | None = None
+) -> np.ndarray:
+    """Return the poses [F, P, K, 2] that the page shows, infinite where there is none.
+
+    Args:
+        client: The page.
+        people: P of its people.
+        num_frames: Number of frames F of the video.
+        frames: The frames that are asked for; None for all.
+    """
+    frames = frames or range(num_frames)
     shown = []
-    for first in range(0, num_frames, 600):
-        last = min(first + 599, num_frames - 1)
-        frames = client.get('/poses', first=first, last=last)['frames']
+    for first in range(frames.start, frames.stop, MAX_POSES):
+        last = min(first + MAX_POSES, frames.stop) - 1
+        poses = client.get('/poses', first=first, last=last)['frames']
         for frame in range(first, last + 1):
-            by_id = {pose['id']: pose['keypoints'] for pose in frames[str(frame)]}
+            by_id = {pose['id']: pose['keypoints'] for pose in poses[str(frame)]}
             shown.append([by_id[person] for person in people])
-    poses = np.array(shown, dtype=float)
-    return np.where(poses[..., 2:3] > 0, poses[..., :2], np.inf)
+    joints = np.array(shown, dtype=float)
+    points = np.full((num_frames, *joints.shape[1:3], 2), np.inf)
+    points[frames] = np.where(joints[..., 2:3] > 0, joints[..., :2], np.inf)
+    return points
 
 
 main = Command(SimulateReviewOptions, simulate, __doc__, 'simulate_review.py')

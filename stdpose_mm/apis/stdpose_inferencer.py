@@ -33,12 +33,7 @@ from stdpose_mm.detection import (
 )
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.config_files import find_config, find_model
-from stdpose_mm.errors import (
-    InputError,
-    note,
-    require_choice,
-    require_ratio,
-)
+from stdpose_mm.errors import InputError, note, require_choice, require_ratio
 from stdpose_mm.inference.estimate_video import PoseEstimator, estimate_video
 from stdpose_mm.inference.frame_estimate import FrameEstimate
 from stdpose_mm.inference.sparse_estimator import SparseEstimator

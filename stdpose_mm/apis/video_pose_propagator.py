@@ -379,9 +379,7 @@ class VideoPosePropagator:
             del state.tracks[person_id]
 
     def restore_labels(
-        self,
-        state: PropagationState,
-        labels: Mapping[tuple[int, int], PersonLabel | None],
+        self, state: PropagationState, labels: Mapping[tuple[int, int], PersonLabel | None]
     ) -> None:
         """Restore earlier labels, to undo a change.
 
@@ -767,10 +765,7 @@ class VideoPosePropagator:
             video = state.frames.name
             evidence = propagator.files_of(video)
             return CacheFolder(state.folder).open(
-                ('gaps', propagator, state.frames, skeleton, evidence),
-                video,
-                dict,
-                dict,
+                ('gaps', propagator, state.frames, skeleton, evidence), video, dict, dict
             )
         return state.caches.setdefault(propagator, {}).setdefault(skeleton, {})
 

@@ -65,14 +65,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         given_only: Write only given labels, without propagated poses and joints.
     """
 
-    common: ClassVar = (
-        'source',
-        'target',
-        'video',
-        'as_given',
-        'given_only',
-        'fps',
-    )
+    common: ClassVar = ('source', 'target', 'video', 'as_given', 'given_only', 'fps')
 
     input: str = argument('IN', reads_folder=True)
     output: str = argument('OUT', writes=True, is_folder=None)

@@ -67,15 +67,15 @@ def make_example(options: DemoOptions) -> None:
         with atomic_folder(folder) as temporary:
             write_views(views, temporary, VIEW_INTERVAL, LABELLED_VIEWS)
         label_folder, calibration = folder / 'labels', folder / 'calibration.toml'
-        given = [str(folder), str(label_folder), '--calibration', str(calibration)]
+        inputs = [str(folder), str(label_folder), '--calibration', str(calibration)]
         out = ['--out', str(folder / 'dense')]
         print(
             f'{folder}: the same two generated people from {options.cameras} cameras\n'
             f'{label_folder}: their joints in every {VIEW_INTERVAL}th frame of {LABELLED_VIEWS}\n\n'
             'Propagate the labels to all frames of all cameras:\n'
-            f'  {shlex.join(["stdpose", "propagate", *given, *out])}\n'
+            f'  {shlex.join(["stdpose", "propagate", *inputs, *out])}\n'
             'Look at two cameras at once in the browser, and correct the poses:\n'
-            f'  {shlex.join(["stdpose", "review", *given])}'
+            f'  {shlex.join(["stdpose", "review", *inputs])}'
         )
         return
     clip = generate_clip(SEED, ClipSettings(frames=FRAMES, people=(2, 2)), 'clip')

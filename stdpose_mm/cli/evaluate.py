@@ -96,10 +96,10 @@ def _evaluate_scene(options: EvaluateOptions) -> None:
 
     distances = joint_distances(read_scene(options.truth), read_scene(options.predictions))
     every = np.concatenate([*distances.values()])
-    known = {name: of_joint[np.isfinite(of_joint)] for name, of_joint in distances.items()}
-    known['mean'] = every[np.isfinite(every)]
-    means = {n: float(d.mean()) if len(d) else math.nan for n, d in known.items()}
-    share = 100 * len(known['mean']) / len(every)
+    located = {name: of_joint[np.isfinite(of_joint)] for name, of_joint in distances.items()}
+    located['mean'] = every[np.isfinite(every)]
+    means = {n: float(d.mean()) if len(d) else math.nan for n, d in located.items()}
+    share = 100 * len(located['mean']) / len(every)
     write_json(options.out, without_nan({'MPJPE': means, 'known': {'mean': share}}), indent=2)
     for name, mean in means.items():
         print(f'{name:<20} {mean:10.4g}')

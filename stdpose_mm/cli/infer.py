@@ -445,7 +445,7 @@ def infer_video(job: InferJob, models: InferenceModels) -> VideoResult:
     num_people = len(results.track_ids)
     summary = [
         f'{out}: {counted(labels.num_frames, "frame")}, '
-        f'{counted(num_people, models.skeleton.category)}, {counted(labels.num_persons, "pose")}',
+        f'{counted(num_people, models.skeleton.category)}, {counted(labels.num_persons, "pose")}'
     ]
     if results.unreadable:
         summary.append(
@@ -520,9 +520,7 @@ class _Results:
 
 
 @contextmanager
-def _until_interrupted(
-    estimates: Iterable[FrameEstimate],
-) -> Iterator[Iterator[FrameEstimate]]:
+def _until_interrupted(estimates: Iterable[FrameEstimate]) -> Iterator[Iterator[FrameEstimate]]:
     """Yield the estimates up to the one in progress at the first Ctrl-C.
 
     A second Ctrl-C raises ``KeyboardInterrupt``.

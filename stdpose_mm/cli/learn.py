@@ -55,12 +55,7 @@ class LearnOptions(CacheOptions, LabelOptions):
         device: Device to train on, such as cuda.
     """
 
-    common: ClassVar = (
-        'out',
-        'minutes',
-        'continue_from',
-        'device',
-    )
+    common: ClassVar = ('out', 'minutes', 'continue_from', 'device')
 
     reads_labels = True
 

@@ -31,6 +31,7 @@ from .parser import Need, argument, option, option_names
 if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.detection.detector_files import DetectorFile
+    from stdpose_mm.io.calibration import CameraVideo
     from stdpose_mm.io.labels import FrameOptions
     from stdpose_mm.io.labels.label_reading import LabelReading
     from stdpose_mm.labelling.evidence import PoseNetworkFiles
@@ -41,6 +42,11 @@ _FILE_SUFFIXES = (*LABEL_SUFFIXES, *VIDEO_OUTPUT_SUFFIXES, '.html', '.htm', '.pd
 CVAT_OUTPUT = Need('an OUT in the format cvat', lambda options: options.writes_cvat)
 ONE_VIDEO = Need(
     'one video (a dataset file names those of several)', lambda options: not options.listed.several
+)
+CALIBRATION = Need('--calibration', lambda options: options.calibration is not None)
+SEVERAL_CAMERAS = Need('the videos of several cameras', lambda options: options.listed.several)
+NO_PROOFREADING = Need(
+    'labels without --proofread', lambda options: not getattr(options, 'proofread', False)
 )
 DETECTOR = Need('--detector', lambda options: options.detector is not None)
 DETECTION = Need('--boxes detector', lambda options: options.detects_people)
@@ -96,6 +102,55 @@ class InputOptions:
         """
         for name, path in self.shared_folders.items() if self.listed.several else ():
             require_folder(name, path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraOptions(InputOptions):
+    """Calibrated cameras of several videos of one scene.
+
+    Args:
+        calibration: Calibration (.toml of anipose, Lightning Pose, Caliscope or Pose2Sim) of the
+            cameras of several videos of one scene, whose names hold the cameras' names.
+        offset: Number of frames by which a camera started later than the others; may be repeated.
+    """
+
+    help_title: ClassVar = 'several cameras'
+
+    calibration: Path | None = option(metavar='FILE', needs=(NO_PROOFREADING, SEVERAL_CAMERAS))
+    offset: list[str] = option([], metavar='CAMERA=FRAMES', needs=CALIBRATION)
+
+    @cached_property
+    def cameras(self) -> dict[Path, CameraVideo]:
+        """The camera of each video, with ``--calibration``.
+
+        Raises:
+            InputError: If the calibration cannot be read, or videos and cameras do not fit.
+        """
+        if self.calibration is None or not super().listed.several:
+            return {}
+        from stdpose_mm.io.calibration import pair_videos, read_calibration
+
+        videos = [video.video for video in super().listed.videos]
+        pairs = pair_videos(read_calibration(self.calibration), videos)
+        return dict(zip(videos, pairs, strict=True))
+
+    @property
+    def starts(self) -> dict[str, int]:
+        """How many frames later each camera started, by its name.
+
+        Raises:
+            InputError: If an offset is no whole number, or of no camera.
+        """
+        starts = {pair.camera.name: 0 for pair in self.cameras.values()}
+        for text in self.offset:
+            name, _, frames = text.rpartition('=')
+            if name not in starts or not frames.removeprefix('-').isdecimal():
+                raise InputError(
+                    f'--offset {text} is not a camera and a whole number of frames, give one such '
+                    f'as {next(iter(starts))}=12'
+                )
+            starts[name] = int(frames)
+        return starts
 
 
 @dataclass(frozen=True, kw_only=True)

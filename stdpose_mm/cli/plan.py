@@ -3,9 +3,11 @@
     stdpose plan clip.mp4
     stdpose plan videos/ --boxes boxes/ --target 0.9
     stdpose plan videos/ --max-labels 200 --out frames.csv
+    stdpose plan session/ --calibration cameras.toml
 
 No labels are needed: frames are chosen by the motion in the pictures or, which is more informative,
-by the boxes of a person tracker. Several videos share one budget. The last line says how many
+by the boxes of a person tracker. Several videos share one budget. Of several calibrated cameras,
+two are to be labelled, in the same frames: the others follow from them. The last line says how many
 labels it takes to reach several shares of right joints. See docs/guide/confidence.md.
 """
 
@@ -15,8 +17,9 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io import write_text
@@ -24,7 +27,7 @@ from stdpose_mm.text import counted, ranges
 
 from .argument_types import fraction, positive
 from .command import Command
-from .options import BoxOptions, refuse_idle
+from .options import BoxOptions, CameraOptions, refuse_idle
 from .parser import argument, option
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ SHARES = (0.9, 0.95, 0.98)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanOptions(BoxOptions):
+class PlanOptions(CameraOptions, BoxOptions):
     """Options of ``stdpose plan``.
 
     Args:
@@ -71,42 +74,86 @@ def plan(options: PlanOptions) -> None:
     listed, box_frames = options.listed, options.box_frames
     options.require_folders()
     refuse_idle(options)
+    scenes = _find_scenes(options)
     videos = [options.files_of(video) for video in listed.videos]
     opened = []
     for files in videos:
         frames, boxes = open_frames(files.video), files.boxes
         opened.append((frames, None if boxes is None else read_tracks(boxes, frames, box_frames)))
-    planned = []
+    measured = []
     bar = tqdm(opened, desc='motion', unit=' videos', leave=False, delay=1, disable=None)
     for frames, tracks in bar:
-        motions = measure_motion(frames, tracks)
-        planned.append(UnlabelledVideo(motions, len(frames), options.method))
-    choice = choose_first_labels(planned, options.target, options.max_labels)
+        measured.append(measure_motion(frames, tracks))
+    planned = []
+    for starts, _ in scenes:
+        # A frame that is labelled in two views is known in all.
+        motions = [m.later(start) for n, start in starts.items() for m in measured[n]]
+        length = max(len(opened[number][0]) + start for number, start in starts.items())
+        planned.append(UnlabelledVideo(motions, length, options.method))
+    views = len(scenes[0].labelled)
+    limit = None if options.max_labels is None else options.max_labels // views
+    choice = choose_first_labels(planned, options.target, limit)
+    chosen: list[list[int]] = [[] for _ in videos]
+    for scene, times in zip(scenes, choice.frames, strict=True):
+        for number in scene.labelled:
+            of_video = (time - scene.starts[number] for time in times)
+            chosen[number] = [frame for frame in of_video if 0 <= frame < len(opened[number][0])]
     if options.out is not None:
         table = io.StringIO()
         rows = csv.writer(table, lineterminator='\n')
         rows.writerow(['video', 'frame'])
-        for video, chosen in zip(videos, choice.frames, strict=True):
-            rows.writerows([video.video, frame] for frame in chosen)
+        for video, frames_of_video in zip(videos, chosen, strict=True):
+            rows.writerows([video.video, frame] for frame in frames_of_video)
         write_text(options.out, table.getvalue())
-    for video, chosen in zip(videos, choice.frames, strict=True):
-        noun = 'frame' if len(chosen) == 1 else 'frames'
-        frames_named = f'{noun} {ranges(chosen)}' if chosen else 'no frame'
+    for video, frames_of_video in zip(videos, chosen, strict=True):
+        noun = 'frame' if len(frames_of_video) == 1 else 'frames'
+        frames_named = f'{noun} {ranges(frames_of_video)}' if frames_of_video else 'no frame'
         print(f'{video.video}: label {frames_named}')
     print(
-        f'{counted(choice.number, "label")}: {choice.expected_right:.1%} of joints are expected to '
-        f'be right with {options.method}'
+        f'{counted(sum(map(len, chosen)), "label")}: {choice.expected_right:.1%} of joints are '
+        f'expected to be right with {options.method}'
     )
-    print('; '.join(_format_ratio(planned, share) for share in SHARES))
+    print('; '.join(_format_ratio(planned, share, views) for share in SHARES))
     if options.out is not None:
         print(f'{options.out}: the frames to label')
 
 
-def _format_ratio(planned: Sequence[UnlabelledVideo], share: float) -> str:
+class _Scene(NamedTuple):
+    """Videos that are planned together: several views of a scene, or a single video.
+
+    Args:
+        starts: Number of each video -> the frame of the first one at which it starts.
+        labelled: The videos to label.
+    """
+
+    starts: dict[int, int]
+    labelled: Sequence[int]
+
+
+def _find_scenes(options: PlanOptions) -> list[_Scene]:
+    """Group the views of a scene, of which the two nearest to a right angle are to be labelled."""
+    if not options.cameras:
+        return [_Scene({number: 0}, [number]) for number in range(len(options.listed.videos))]
+    views = [options.cameras[video.video] for video in options.listed.videos]
+    scenes = []
+    for session in dict.fromkeys(view.session for view in views):
+        starts = {
+            number: options.starts[view.camera.name]
+            for number, view in enumerate(views)
+            if view.session == session
+        }
+        first = min(starts.values())
+        axes = {number: views[number].camera.rotation[2] for number in starts}
+        pair = min(combinations(starts, 2), key=lambda pair: abs(axes[pair[0]] @ axes[pair[1]]))
+        scenes.append(_Scene({n: start - first for n, start in starts.items()}, pair))
+    return scenes
+
+
+def _format_ratio(planned: Sequence[UnlabelledVideo], share: float, views: int) -> str:
     from stdpose_mm.labelling.review import choose_first_labels
 
     choice = choose_first_labels(planned, share)
-    return f'{share:.0%} would take {counted(choice.number, "label")}'
+    return f'{share:.0%} would take {counted(views * choice.number, "label")}'
 
 
 main = Command(PlanOptions, plan, __doc__, 'plan.py')

@@ -20,12 +20,7 @@ from stdpose_mm.text import counted
 from .argument_types import fraction, minutes, whole
 from .jobs import DenseJob, VideoOptions
 from .learn import learn_with_progress
-from .options import (
-    AUTO,
-    CacheOptions,
-    LabelOptions,
-    PropagatorOptions,
-)
+from .options import AUTO, CALIBRATION, CacheOptions, CameraOptions, LabelOptions, PropagatorOptions
 from .parser import Need, argument, option
 from .propagation_advice import format_accuracy, list_advice
 from .videos import CommandModels, VideoResult, side_output
@@ -33,7 +28,6 @@ from .videos import CommandModels, VideoResult, side_output
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.propagation_state import PropagationState
-    from stdpose_mm.io.calibration import CameraVideo
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.labelling.review import LabelAccuracy
     from stdpose_mm.structures import VideoLabels
@@ -44,14 +38,12 @@ FRAMES_IN_REPORT = 12
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 REPORT_SUFFIXES = ('.html', '.htm')
 
-CALIBRATION = Need('--calibration', lambda options: options.calibration is not None)
-_SEVERAL_CAMERAS = Need('the videos of several cameras', lambda options: options.listed.several)
 _ONE_CAMERA = Need('one camera at a time', lambda options: options.calibration is None)
 _FLOW_METHOD = Need('--method auto or flow', lambda options: options.method in ('auto', 'flow'))
 
 
 @dataclass(frozen=True, kw_only=True)
-class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptions):
+class PropagateOptions(CameraOptions, CacheOptions, VideoOptions, LabelOptions, PropagatorOptions):
     """Options of ``stdpose propagate``.
 
     Args:
@@ -79,12 +71,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             --check, --suggest and --report take the result into account.
         keep_every: Use only the labels on every T-th frame of the video, to try propagation on
             fully labelled videos.
-        calibration: Calibration (.toml of anipose, Lightning Pose, Caliscope or Pose2Sim) of the
-            cameras of several videos of one scene, whose names hold the cameras' names. What the
-            views know of a joint together improves and completes all of them; a view may have no
-            labels. The joints in space are written beside OUT.
-        offset: Number of frames by which a camera started later than the others; may be repeated.
-        format_3d: Format of the joints in space.
+        format_3d: Format of the joints in space, which are written beside OUT.
     """
 
     help_title: ClassVar = 'propagation'
@@ -128,24 +115,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     suggest: int = option(0, type=whole, metavar='N')
     measure: int = option(0, type=whole, metavar='N', needs=_ONE_CAMERA)
     keep_every: int | None = option(metavar='T')
-    calibration: Path | None = option(metavar='FILE', needs=_SEVERAL_CAMERAS)
-    offset: list[str] = option([], metavar='CAMERA=FRAMES', needs=CALIBRATION)
     format_3d: str = option('trc', choices=('trc', 'csv', 'nc'), needs=CALIBRATION)
-
-    @cached_property
-    def cameras(self) -> dict[Path, CameraVideo]:
-        """The camera of each video, with ``--calibration``.
-
-        Raises:
-            InputError: If the calibration cannot be read, or videos and cameras do not fit.
-        """
-        if self.calibration is None or not super().listed.several:
-            return {}
-        from stdpose_mm.io.calibration import pair_videos, read_calibration
-
-        videos = [video.video for video in super().listed.videos]
-        pairs = pair_videos(read_calibration(self.calibration), videos)
-        return dict(zip(videos, pairs, strict=True))
 
     @cached_property
     def listed(self) -> VideoInputs:

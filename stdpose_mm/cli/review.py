@@ -37,12 +37,13 @@ from .command import Command
 from .jobs import VideoJob, make_jobs
 from .options import (
     CacheOptions,
+    CameraOptions,
     LabelOptions,
     NetworkOptions,
     PropagatorOptions,
     note_network_downloads,
 )
-from .parser import Need, argument, option
+from .parser import argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
@@ -51,11 +52,12 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = '127.0.0.1'
 JOURNAL_SUFFIX = '.review.jsonl'
-_NO_PROOFREADING = Need('labels without --proofread', lambda options: not options.proofread)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, PropagatorOptions):
+class ReviewCommandOptions(
+    CameraOptions, CacheOptions, LabelOptions, NetworkOptions, PropagatorOptions
+):
     """Options of ``stdpose review``.
 
     Args:
@@ -80,9 +82,6 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
             identity until it is changed, what is doubtful comes first, and the page writes the
             result back in its format (default of --out: LABELS with _proofread in its name).
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
-        calibration: Calibrated cameras (TOML) of several videos of one scene, whose names hold the
-            cameras' names: the page shows two views side by side, and joints that two views have
-            are drafts in the others.
         target: Share of correct joints at which the page says that the result is good enough.
         host: Address of this machine to serve the page on; 0.0.0.0, all addresses, for a container
             whose port is published. Whoever has the token may edit, and nothing is encrypted:
@@ -115,7 +114,6 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, NetworkOptions, Propagato
     drafts: str | None = option(metavar='FILE_OR_FOLDER')
     proofread: bool = option(False)
     as_given: float = option(0.8, type=fraction, metavar='S')
-    calibration: Path | None = option(metavar='FILE', needs=_NO_PROOFREADING)
     target: float = option(0.95, type=fraction, metavar='SHARE')
     host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)
@@ -180,6 +178,7 @@ def review(options: ReviewCommandOptions) -> None:
             recover=options.recover,
             read_only=options.read_only,
             cameras=() if options.calibration is None else read_calibration(options.calibration),
+            starts=options.starts,
             proofread=options.proofread,
             list_more=lambda opened: _list_inputs(replace(options), opened),
             say=lambda sentence: print(sentence, file=sys.stderr),

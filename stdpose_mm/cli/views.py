@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.calibration import require_size
+from stdpose_mm.io.calibration import fit_size
 from stdpose_mm.io.disk.output_guards import Output, guard_outputs
 from stdpose_mm.io.disk.outputs import keep_edited
 from stdpose_mm.text import counted
@@ -29,6 +29,7 @@ from .propagation_jobs import (
 
 if TYPE_CHECKING:
     from stdpose_mm.apis.propagation_state import PropagationState
+    from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import VideoLabels
 
 _SAME_RATE = 0.01
@@ -51,7 +52,7 @@ def propagate_views(options: PropagateOptions) -> None:
         [Output('--format-3d', _scene_file(options, session)) for session in sessions],
         {'--calibration': options.calibration},
     )
-    starts = _read_offsets(options)
+    starts = options.starts
     models = load_models(options, [job for job in jobs if job.files.labels is not None])
     for session, of_session in sessions.items():
         _propagate_session(options, session, of_session, models, starts)
@@ -60,24 +61,6 @@ def propagate_views(options: PropagateOptions) -> None:
 def _scene_file(options: PropagateOptions, session: str) -> Path:
     """Return the file of the joints of a session in space."""
     return Path(options.out, f'{session}_3d.{options.format_3d}')
-
-
-def _read_offsets(options: PropagateOptions) -> dict[str, int]:
-    """Read how many frames later each camera started.
-
-    Raises:
-        InputError: If an offset is no whole number, or of no camera.
-    """
-    starts = {pair.camera.name: 0 for pair in options.cameras.values()}
-    for text in options.offset:
-        name, _, frames = text.rpartition('=')
-        if name not in starts or not frames.removeprefix('-').isdecimal():
-            raise InputError(
-                f'--offset {text} is not a camera and a whole number of frames, give one such as '
-                f'{next(iter(starts))}=12'
-            )
-        starts[name] = int(frames)
-    return starts
 
 
 def _propagate_session(
@@ -91,19 +74,25 @@ def _propagate_session(
     from stdpose_mm.io.labels.tables import write_scene
     from stdpose_mm.labelling.evidence.views import (
         View,
+        check_views,
         combine_views,
         guess_unit,
         labelled_times,
-        match_people,
-        view_warnings,
     )
 
-    filled = _fill_videos(options, session, jobs, models)
+    opened = [job.open_video() for job in jobs]
+    cameras = [
+        fit_size(options.cameras[job.listed.video].camera, job.files.video, frames.size)
+        for job, frames in zip(jobs, opened, strict=True)
+    ]
+    filled = _fill_videos(session, jobs, opened, models)
     scene_file = _scene_file(options, session)
-    cameras = [options.cameras[job.listed.video].camera for job in jobs]
-    pairs = zip(cameras, filled, strict=True)
-    views = [View(camera, video.dense, starts[camera.name]) for camera, video in pairs]
-    for sentence in view_warnings(views, match_people(views)):
+    views = [
+        View(camera, video.dense, starts[camera.name])
+        for camera, video in zip(cameras, filled, strict=True)
+    ]
+    views, sentences = check_views(views)
+    for sentence in sentences:
         print(f'{session}: {sentence}', file=sys.stderr)
 
     def propagate(number: int, labels: VideoLabels) -> VideoLabels:
@@ -146,24 +135,19 @@ def _fill(job: PropagateJob, models: PropagationModels, state: PropagationState)
 
 
 def _fill_videos(
-    options: PropagateOptions,
     session: str,
     jobs: Sequence[PropagateJob],
+    opened: Sequence[FrameSource],
     models: PropagationModels,
 ) -> list[FilledVideo]:
     """Propagate the labels of each view by itself.
 
     Raises:
-        InputError: If a video has another size than its camera, the frame rates or the joints
-            differ, or no view has labels.
+        InputError: If the frame rates or the joints differ, or no view has labels.
     """
     from stdpose_mm.io.labels import list_all_frames
     from stdpose_mm.structures import VideoLabels
 
-    opened = [job.open_video() for job in jobs]
-    for job, frames in zip(jobs, opened, strict=True):
-        camera = options.cameras[job.listed.video].camera
-        require_size(camera, job.files.video, frames.size)
     rates = [frames.fps for frames in opened if frames.fps]
     if rates and max(rates) > (1 + _SAME_RATE) * min(rates):
         raise InputError(

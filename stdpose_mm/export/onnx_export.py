@@ -56,10 +56,7 @@ class OnnxExport:
 
 
 def export_onnx(
-    window_model: WindowModel,
-    folder: str | Path,
-    int8: bool = False,
-    tolerance: float = TOLERANCE,
+    window_model: WindowModel, folder: str | Path, int8: bool = False, tolerance: float = TOLERANCE
 ) -> OnnxExport:
     """Write a model for onnxruntime and compare it with PyTorch.
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,10 @@ else:
 
 NUM_DISTORTIONS = (4, 5, 8, 12, 14)
 """How many distortions a camera may have in OpenCV's model; those of its fisheye model are 4."""
+
+
+_CODED = 16
+"""Coders work on blocks of so many pixels."""
 
 
 def read_calibration(path: PathLike) -> tuple[Camera, ...]:
@@ -101,17 +106,26 @@ def _matrix(table: Record, name: str) -> np.ndarray:
     return np.stack(rows)
 
 
-def require_size(camera: Camera, video: Path, size: tuple[int, int]) -> None:
-    """Refuse a video whose pictures have another size than those of its camera.
+def fit_size(camera: Camera, video: Path, size: tuple[int, int]) -> Camera:
+    """Return a camera with the size (width, height) of the pictures of its video.
+
+    Coders fill pictures up to multiples of 16 pixels at the right and below, and some players cut
+    this off again: the pixels stay where they are.
 
     Raises:
-        InputError: If they have.
+        InputError: If the pictures have a size that this does not explain.
     """
-    if size != camera.size:
-        raise InputError(
-            f'{video} has pictures of {size[0]}x{size[1]} pixels, but the camera {camera.name} was '
-            f'calibrated with {camera.size[0]}x{camera.size[1]}: give it as it was calibrated'
-        )
+    if size == camera.size:
+        return camera
+    given = (
+        f'{video} has pictures of {size[0]}x{size[1]} pixels, but the camera {camera.name} was '
+        f'calibrated with {camera.size[0]}x{camera.size[1]}'
+    )
+    pairs = [sorted(pair) for pair in zip(size, camera.size, strict=True)]
+    if any(more not in (less, -(-less // _CODED) * _CODED) for less, more in pairs):
+        raise InputError(f'{given}: give it as it was calibrated')
+    note(f'{given}: the difference is taken for what a coder adds at the right and below')
+    return replace(camera, size=size)
 
 
 class CameraVideo(NamedTuple):

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -100,95 +100,122 @@ class PublishedFile:
     @property
     def path(self) -> Path:
         """The path at which it is cached once it is fetched."""
-        return download_path(self.file)
+        folder = choose_cache_folder() or user_cache_path('stdpose_mm', appauthor=False)
+        return folder / 'downloads' / PurePosixPath(self.file).with_suffix('.onnx').name
 
     @property
     def download(self) -> tuple[str, Path]:
         """The address of its file, and the path to which the user may copy it instead."""
-        address = _addresses(self.file, self.project)[0]
-        return address, self.path.with_name(PurePosixPath(self.file).name)
+        return self._addresses[0], self.path.with_name(PurePosixPath(self.file).name)
+
+    @property
+    def _addresses(self) -> list[str]:
+        """The addresses of its file on the servers in use."""
+        mirror = os.environ.get(MIRROR_VARIABLE)
+        bases = (mirror,) if mirror else PUBLISHED_AT[self.project]
+        return [f'{base.rstrip("/")}/{self.file}' for base in bases]
 
     def fetch(self) -> Path:
-        """Return its ONNX file, see :func:`fetch`."""
+        """Return its ONNX file; fetch it first, with a note, if it is missing.
+
+        A zip file of the published name that the user has put beside it is unpacked instead. If the
+        SHA-256 is not known, it is stored in a file beside the network when that is first used. It
+        is compared at each use.
+
+        Raises:
+            InputError: If it cannot be fetched or unpacked, is not the published network, or has
+                changed since its first use.
+        """
+        (_, archive), file = self.download, self.path
+        record = file.with_suffix('.sha256')
+        if not file.is_file():
+            record.unlink(missing_ok=True)
+            with atomic_path(file) as temporary:
+                if archive.is_file():
+                    try:
+                        with archive.open('rb') as stream:
+                            self._unpack(stream, temporary)
+                    except ValueError as error:
+                        raise InputError(
+                            f'{archive}, which you put there, {error}, remove it, and it is fetched'
+                        ) from error
+                else:
+                    self._fetch(archive, temporary)
+        with system_errors_of(f'{file} cannot be read'):
+            stat = file.stat()
+            digest = _digest(file, stat.st_size, stat.st_mtime_ns)
+        if self.sha256 is not None:
+            if digest != self.sha256:
+                raise InputError(
+                    f'{file} is not the published {self.name}, its SHA-256 is {digest} and not '
+                    f'{self.sha256}, remove {file}, and it is fetched again'
+                )
+            return file
+        # As `sha256sum --check` reads it.
+        line = f'{digest}  {file.name}\n'
+        if not record.is_file():
+            write_text(record, line)
+        elif record.read_text('utf-8', 'replace') != line:
+            raise InputError(
+                f'{file} is not what it was when {self.name} was first used, its SHA-256 is '
+                f'{digest} and not the one in {record.name}, remove {file}, and it is fetched again'
+            )
+        return file
+
+    def _fetch(self, archive: Path, out: Path) -> None:
+        """Download its file, of which only the network is stored, from the first server that can.
+
+        Args:
+            archive: Path of the file, for messages and its folder.
+            out: Path of the network.
+
+        Raises:
+            InputError: If none can.
+        """
         terms = (
             f'licence of {self.project}: Apache-2.0; training data (with their own terms, * is for '
             f'non-commercial use only): {mark_non_commercial(self.trained_on)}'
         )
-        return fetch(self.file, self.name, terms, self.sha256, self.project)
+        if self.sha256 is None:
+            terms += '; its SHA-256 is not known beforehand, it is compared from its first use on'
+        reasons = []
+        for url in self._addresses:
+
+            def announce(size: str, url: str = url) -> None:
+                note(f'fetching {self.name} ({size}) from {url} to {archive.parent}; {terms}')
+
+            # This file has no name, so that not even a killed run leaves a part of it.
+            with tempfile.TemporaryFile(dir=archive.parent) as stream:
+                try:
+                    download(url, stream, announce)
+                    self._unpack(stream, out)
+                except (HTTPException, OSError, ValueError) as error:
+                    if _is_local(error):
+                        raise
+                    reasons.append(f'{url} ({one_line(error)})')
+                else:
+                    return
+        raise InputError(
+            f'{self.name} cannot be fetched from {" or ".join(reasons)}, try again, download one '
+            f'of them in another way and copy it to {archive}, or set {MIRROR_VARIABLE} to the '
+            'address of a server that has it'
+        )
+
+    def _unpack(self, stream: IO[bytes], out: Path) -> None:
+        """Write the network, and nothing else, from a published file.
+
+        Raises:
+            ValueError: If it is not the published file; the message goes on from its name.
+        """
+        (_unzip if self.file.endswith('.zip') else _copy)(stream, out)
+        if self.sha256 is not None and (digest := file_sha256(out)) != self.sha256:
+            raise ValueError(f'holds another network than the published one, with SHA-256 {digest}')
 
 
 def mark_non_commercial(trained_on: str) -> str:
     """Put a star behind each data set of a list that is for non-commercial use only."""
     names = trained_on.split(', ')
     return ', '.join(name + '*' * name.startswith(NON_COMMERCIAL) for name in names)
-
-
-def download_path(address: str) -> Path:
-    """Return the path of a published network once it is fetched.
-
-    Args:
-        address: Path of its file on the server.
-    """
-    folder = choose_cache_folder() or user_cache_path('stdpose_mm', appauthor=False)
-    return folder / 'downloads' / PurePosixPath(address).with_suffix('.onnx').name
-
-
-def fetch(
-    address: str, name: str, terms: str, sha256: str | None = None, project: str = 'MMPose'
-) -> Path:
-    """Return the ONNX file of a published network; fetch it first, with a note, if it is missing.
-
-    A zip file of the same name that the user has put beside it is unpacked instead. If the SHA-256
-    of the network is not known, it is stored in a file beside it when it is first used. It is
-    compared at each use.
-
-    Args:
-        address: Path of its ONNX file, or of a zip file that holds it, below each of the addresses
-            of the project, or below the one in the environment variable ``STDPOSE_MIRROR``.
-        name: What it is, in messages.
-        terms: Licence and training data, which the note repeats.
-        sha256: SHA-256 of the network; None if it is not known.
-        project: One of ``PUBLISHED_AT``.
-
-    Raises:
-        InputError: If it cannot be fetched or unpacked, is not the published network, or has
-            changed since its first use.
-    """
-    file = download_path(address)
-    archive, record = file.with_name(PurePosixPath(address).name), file.with_suffix('.sha256')
-    if not file.is_file():
-        record.unlink(missing_ok=True)
-        with atomic_path(file) as temporary:
-            if archive.is_file():
-                try:
-                    _unpack(archive, temporary, sha256)
-                except ValueError as error:
-                    raise InputError(
-                        f'{archive}, which you put there, {error}, remove it, and it is fetched'
-                    ) from error
-            else:
-                urls = _addresses(address, project)
-                _fetch_network(urls, name, terms, archive, temporary, sha256)
-    with system_errors_of(f'{file} cannot be read'):
-        stat = file.stat()
-        digest = _digest(file, stat.st_size, stat.st_mtime_ns)
-    if sha256 is not None:
-        if digest != sha256:
-            raise InputError(
-                f'{file} is not the published {name}, its SHA-256 is {digest} and not {sha256}, '
-                f'remove {file}, and it is fetched again'
-            )
-        return file
-    # As `sha256sum --check` reads it.
-    line = f'{digest}  {file.name}\n'
-    if not record.is_file():
-        write_text(record, line)
-    elif record.read_text('utf-8', 'replace') != line:
-        raise InputError(
-            f'{file} is not what it was when {name} was first used, its SHA-256 is {digest} and '
-            f'not the one in {record.name}, remove {file}, and it is fetched again'
-        )
-    return file
 
 
 def note_downloads(downloads: Iterable[tuple[str, Path]]) -> None:
@@ -203,43 +230,6 @@ def note_downloads(downloads: Iterable[tuple[str, Path]]) -> None:
             f'{len(missing)} files are fetched once, unless you put them there: '
             f'{", ".join(missing)}'
         )
-
-
-def _addresses(file: str, project: str) -> list[str]:
-    """Return the addresses of a published file on the servers in use."""
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    bases = (mirror,) if mirror else PUBLISHED_AT[project]
-    return [f'{base.rstrip("/")}/{file}' for base in bases]
-
-
-def _fetch_network(
-    urls: Sequence[str], name: str, terms: str, archive: Path, out: Path, sha256: str | None
-) -> None:
-    """Download a file, of which only the network is stored, from the first server that can."""
-    if sha256 is None:
-        terms += '; its SHA-256 is not known beforehand, it is compared from its first use on'
-    reasons = []
-    for url in urls:
-
-        def announce(size: str, url: str = url) -> None:
-            note(f'fetching {name} ({size}) from {url} to {archive.parent}; {terms}')
-
-        # This file has no name, so that not even a killed run leaves a part of it.
-        with tempfile.TemporaryFile(dir=archive.parent) as stream:
-            try:
-                download(url, stream, announce)
-                (_unpack if archive.suffix == '.zip' else _copy)(stream, out, sha256)
-            except (HTTPException, OSError, ValueError) as error:
-                if _is_local(error):
-                    raise
-                reasons.append(f'{url} ({one_line(error)})')
-            else:
-                return
-    raise InputError(
-        f'{name} cannot be fetched from {" or ".join(reasons)}, try again, download one of them in '
-        f'another way and copy it to {archive}, or set {MIRROR_VARIABLE} to the address of a '
-        'server that has it'
-    )
 
 
 def _is_local(error: Exception) -> bool:
@@ -303,14 +293,14 @@ def file_sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _unpack(source: Path | IO[bytes], out: Path, sha256: str | None) -> None:
+def _unzip(stream: IO[bytes], out: Path) -> None:
     """Unpack the network, and nothing else, from a zip file.
 
     Raises:
-        ValueError: If it is not the published file; the message goes on from its name.
+        ValueError: If it does not hold one; the message goes on from its name.
     """
     try:
-        with zipfile.ZipFile(source) as archive:
+        with zipfile.ZipFile(stream) as archive:
             members = [m for m in archive.infolist() if PurePosixPath(m.filename).name == MEMBER]
             if len(members) != 1 or members[0].file_size > _MAX_BYTES:
                 raise ValueError(f'it holds {len(members)} files of this name, or a too large one')
@@ -322,14 +312,13 @@ def _unpack(source: Path | IO[bytes], out: Path, sha256: str | None) -> None:
     # zipfile and its decompressors raise various errors for damaged or encrypted files.
     except Exception as error:
         raise ValueError(f'is not a zip file with one {MEMBER}: {one_line(error)}') from error
-    _require_digest(out, sha256)
 
 
-def _copy(stream: IO[bytes], out: Path, sha256: str | None) -> None:
+def _copy(stream: IO[bytes], out: Path) -> None:
     """Copy a network that is not packed.
 
     Raises:
-        ValueError: If it is not the published file; the message goes on from its name.
+        ValueError: If it is none; the message goes on from its name.
     """
     stream.seek(0)
     with out.open('wb') as file:
@@ -337,12 +326,6 @@ def _copy(stream: IO[bytes], out: Path, sha256: str | None) -> None:
     stream.seek(0)
     if stream.read(1) != _FIRST_BYTE:
         raise ValueError('is not an ONNX file')
-    _require_digest(out, sha256)
-
-
-def _require_digest(network: Path, sha256: str | None) -> None:
-    if sha256 is not None and (digest := file_sha256(network)) != sha256:
-        raise ValueError(f'holds another network than the published one, with SHA-256 {digest}')
 
 
 @lru_cache(maxsize=16)

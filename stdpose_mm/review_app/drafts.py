@@ -402,9 +402,9 @@ class Drafts:
             estimated = network.find(pictures, np.stack([box for _, box in batch]))
             for (frame, box), points, scores in zip(batch, *estimated, strict=True):
                 # Of a person that it does not see, a network gives no joints.
-                shown = np.where(np.isnan(points[:, 0]), NOT_LABELLED, visible)
+                visibility = np.where(np.isnan(points[:, 0]), NOT_LABELLED, visible)
                 places = np.nan_to_num(points)
-                poses.append(PersonLabel(frame, places, shown, None, scores, box))
+                poses.append(PersonLabel(frame, places, visibility, None, scores, box))
         return poses
 
     def _make(self, source: PoseNetwork | PoseResults, poses: Sequence[PersonLabel]) -> list[Draft]:

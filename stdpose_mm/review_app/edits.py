@@ -714,10 +714,10 @@ class EditHistory:
             change = newest.reversed() if do == 'undo' else newest
             self._apply(change)
             return change
-        state, skeleton, known = self._state, self._state.skeleton, set(self._state.tracks)
+        state, skeleton, ids_before = self._state, self._state.skeleton, set(self._state.tracks)
         people = {step[name] for step in steps for name in PEOPLE if name in step}
         if do == 'skeleton':
-            people |= known
+            people |= ids_before
         before = self._labels_of(people)
         try:
             for step in steps:
@@ -725,7 +725,7 @@ class EditHistory:
         except BaseException:
             self.roll_back(Change(self._compare(before, people), (skeleton, state.skeleton)))
             raise
-        created = state.tracks.keys() - known
+        created = state.tracks.keys() - ids_before
         labels = self._compare(before, people | created)
         return Change(labels, (skeleton, state.skeleton), next(iter(created), None))
 

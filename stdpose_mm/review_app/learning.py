@@ -32,6 +32,7 @@ from stdpose_mm.labelling.evidence.learned_network import (
     require_enough,
     training_steps,
 )
+from stdpose_mm.text import duration
 
 from .messages import Learning, sentence_of
 from .video_review import VideoReview
@@ -155,6 +156,7 @@ class ProjectLearner:
         self._thread: Thread | None = None
         self._closed = False
         self._stopping, self._done = False, 0.0
+        self._left: str | None = None
         self._right: float | None = None
         self._answer: LearningAnswer | None = None
         self._answered_at: dict[VideoReview, int] = {}
@@ -188,6 +190,7 @@ class ProjectLearner:
             'running': self._job is not None,
             'stopping': self._stopping,
             'done': round(self._done, 3),
+            'left': self._left,
             'right': self._right,
             'message': None if answer is None else answer.sentence,
             'unread': self._answered_at.get(review) == review.revision,
@@ -221,6 +224,7 @@ class ProjectLearner:
                 Path(folder.name),
             )
             self._stopping, self._done, self._right, self._answer = False, 0.0, None, None
+            self._left = None
             self._answered_at = {}
             arguments = self._job, folder
             self._thread = Thread(target=self._learn, args=arguments, name='learning', daemon=True)
@@ -292,10 +296,15 @@ class ProjectLearner:
             process.start()
             self._process = process
         published = time.monotonic()
+        begun: tuple[float, float] | None = None
         with receiver:
             try:
                 while not isinstance(message := receiver.recv(), LearningAnswer):
                     self._done, self._right = message
+                    begun = begun or (time.monotonic(), self._done)
+                    if self._done > begun[1]:
+                        pace = (time.monotonic() - begun[0]) / (self._done - begun[1])
+                        self._left = duration(pace * (1 - self._done))
                     if time.monotonic() - published > _SECONDS_BETWEEN_EVENTS:
                         published = time.monotonic()
                         self._publish()

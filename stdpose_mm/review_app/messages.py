@@ -170,10 +170,14 @@ class SkeletonData(TypedDict):
 
 
 class SceneVideo(TypedDict):
-    """A video of the same scene, by its number in the project, and the name of its camera."""
+    """A video of the same scene, by its number in the project, and the name of its camera.
+
+    Its frames have numbers that are higher by ``later`` than those of the same time in this one.
+    """
 
     id: int
     name: str
+    later: int
 
 
 class SceneLines(TypedDict):
@@ -309,10 +313,10 @@ class Measured(TypedDict):
 class Learning(TypedDict):
     """State of learning from the labels.
 
-    ``refused`` says why it cannot begin, ``worthwhile`` whether there are many new labels,
-    ``right`` is the share of hidden joints that the network finds, ``message`` is the sentence on
-    the last result, ``unread`` whether there was no edit since, and ``labels`` is the number of
-    labels that the network in use has learned from.
+    ``refused`` says why it cannot begin, ``worthwhile`` whether there are many new labels, ``left``
+    how long the training still takes at its pace, ``right`` is the share of hidden joints that the
+    network finds, ``message`` is the sentence on the last result, ``unread`` whether there was no
+    edit since, and ``labels`` is the number of labels that the network in use has learned from.
     """
 
     refused: str | None
@@ -320,6 +324,7 @@ class Learning(TypedDict):
     running: bool
     stopping: bool
     done: float
+    left: str | None
     right: float | None
     message: str | None
     unread: bool

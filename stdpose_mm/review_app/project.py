@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, missing_packages
-from stdpose_mm.io.calibration import pair_videos, require_size
+from stdpose_mm.io.calibration import fit_size, pair_videos
 from stdpose_mm.io.disk.outputs import learned_network
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels.label_reading import LabelReading
@@ -80,6 +80,7 @@ class ReviewOptions:
             learns from the labels.
         drafts: Where drafts of poses come from.
         cameras: The calibrated cameras of the videos, by the names of which they are found.
+        starts: How many frames later cameras started, by their names.
         proofread: Whether the label files are results, whose poses are corrected and written back.
     """
 
@@ -96,6 +97,7 @@ class ReviewOptions:
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
     drafts: DraftSources = field(default_factory=DraftSources)
     cameras: Sequence[Camera] = ()
+    starts: Mapping[str, int] = field(default_factory=dict)
     proofread: bool = False
 
 
@@ -113,7 +115,7 @@ def open_review(
     """
     frames = open_frames(inputs.files.video)
     if scene is not None:
-        require_size(scene.cameras[number], inputs.files.video, frames.size)
+        scene.cameras[number] = fit_size(scene.cameras[number], inputs.files.video, frames.size)
     decided_by = {
         'video': fingerprint(frames),
         # A missing file counts as changed; the error then says how to continue without it.
@@ -205,8 +207,8 @@ def _starting_labels(
     if initial is not None and initial.persons:
         options.say(f'{journal.path}: using the labels with which its edits began')
     elif initial is not None and options.skeleton is not None:
-        begun, given = initial.skeleton, options.skeleton
-        if begun.keypoint_names != given.keypoint_names:
+        begun, requested = initial.skeleton, options.skeleton
+        if begun.keypoint_names != requested.keypoint_names:
             raise InputError(
                 f'{journal.path} holds edits that began with other joints than --skeleton, leave '
                 '--skeleton out to continue with these edits, or give another file with --project '
@@ -373,9 +375,11 @@ class ReviewProject:
         views = pair_videos(self.options.cameras, [of_video.files.video for of_video in inputs])
         for session in {view.session for view in views}:
             cameras = {n: view.camera for n, view in enumerate(views) if view.session == session}
-            known = [self._scenes[n] for n in cameras if n in self._scenes]
-            scene = known[0] if known else Scene({})
+            scenes = [self._scenes[n] for n in cameras if n in self._scenes]
+            scene = scenes[0] if scenes else Scene({})
             scene.cameras.update(cameras)
+            starts = self.options.starts
+            scene.starts.update({n: starts.get(c.name, 0) for n, c in cameras.items()})
             self._scenes.update(dict.fromkeys(cameras, scene))
 
     def _open_review(self, number: int) -> VideoReview:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from threading import Lock
 
 import numpy as np
 
-from stdpose_mm.evaluation.functional import label_sizes
-from stdpose_mm.labelling.evidence.views import View, fuse_views, match_people
+from stdpose_mm.labelling.evidence.views import View, find_exchanged, fuse_views, match_people
 from stdpose_mm.labelling.review.suspicious_labels import LabelWarning, NamedPlace
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -20,17 +18,13 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
-from stdpose_mm.structures.camera import Camera, triangulate
+from stdpose_mm.structures.camera import Camera
 
 from .drafts import Draft
 from .messages import SHOWN_DECIMALS, SceneLines, SceneVideo
 
 _NEAREST, _FURTHEST, _LINE_POINTS = 0.02, 50.0, 100
 """Depths between which the ray of a pixel is drawn, in distances of the two cameras."""
-
-_EXCHANGED_FROM, _EXCHANGED_GAIN = 0.05, 0.4
-"""Distance of two views in pose sizes from which sides may be exchanged, and the largest share of
-it that is left once they are exchanged back."""
 
 _MAX_NAMED = 5
 
@@ -58,23 +52,31 @@ class Scene:
 
     Args:
         cameras: Number of each video in the project -> its camera; more may be added.
+        starts: Number of each video -> the time of its first frame, in frames; 0 by default.
     """
 
-    def __init__(self, cameras: dict[int, Camera]) -> None:
+    def __init__(self, cameras: dict[int, Camera], starts: dict[int, int] | None = None) -> None:
         self.cameras = cameras
+        self.starts = starts or dict.fromkeys(cameras, 0)
         self._lock = Lock()
         self._labels: dict[int, tuple[Skeleton, list[PersonLabel]]] = {}
+        self._lengths: dict[int, int] = {}
         self._findings: _Findings | None = _Findings()
 
     def others(self, number: int) -> list[SceneVideo]:
         """List the other videos for the page."""
-        return [{'id': n, 'name': c.name} for n, c in self.cameras.items() if n != number]
+        return [
+            {'id': n, 'name': camera.name, 'later': self.starts[number] - self.starts[n]}
+            for n, camera in self.cameras.items()
+            if n != number
+        ]
 
     def publish(
         self,
         number: int,
         skeleton: Skeleton | None,
         tracks: Mapping[int, Mapping[int, PersonLabel]],
+        num_frames: int,
     ) -> None:
         """Replace the labels of a video."""
         persons = [
@@ -82,6 +84,7 @@ class Scene:
         ]
         with self._lock:
             self._findings = None
+            self._lengths[number] = num_frames
             if skeleton is None or number not in self.cameras:
                 self._labels.pop(number, None)
             else:
@@ -103,6 +106,7 @@ class Scene:
             pixel: Where the joint is; None if it has no place.
         """
         frame, person, joint = place
+        frame += self.starts[number] - self.starts[other]
         people = self._find().people
         match = next((ids[other] for ids in people if ids[number] == person), None)
         with self._lock:
@@ -153,18 +157,21 @@ class Scene:
             return self._findings
 
     def _compare(self) -> _Findings:
-        """Compare the labels of all videos with the same joints, in the frames that have any."""
+        """Compare the labels of all videos with the same joints, at the times that have any."""
         findings = _Findings()
         skeletons = [skeleton for skeleton, _ in self._labels.values()]
-        frames = sorted({p.frame_index for _, labels in self._labels.values() for p in labels})
-        if len({skeleton.keypoint_names for skeleton in skeletons}) > 1 or not frames:
+        times = sorted(
+            {p.frame_index + self.starts[n] for n, (_, ps) in self._labels.items() for p in ps}
+        )
+        if len({skeleton.keypoint_names for skeleton in skeletons}) > 1 or not times:
             return findings
-        rows = {frame: row for row, frame in enumerate(frames)}
-        listed = tuple(map(VideoFrame, range(len(frames))))
+        rows = {time: row for row, time in enumerate(times)}
+        listed = tuple(map(VideoFrame, range(len(times))))
         numbers, views = [*self.cameras], []
         for number, camera in self.cameras.items():
             _, labels = self._labels.get(number, (None, []))
-            persons = tuple(replace(p, frame_index=rows[p.frame_index]) for p in labels)
+            start = self.starts[number]
+            persons = tuple(replace(p, frame_index=rows[p.frame_index + start]) for p in labels)
             views.append(View(camera, VideoLabels(camera.name, skeletons[0], listed, persons)))
         people = match_people(views)
         findings.people.extend(dict(zip(numbers, ids, strict=True)) for ids in people)
@@ -179,66 +186,21 @@ class Scene:
                 label = None if person is None else tracks.get(person, {}).get(row)
                 if label is not None:
                     located = located & label.propagated
-                if located.any():
-                    of_frame = findings.drafts.setdefault(number, {}).setdefault(frames[row], [])
-                    at = frames[row], column
-                    of_frame.append(_make_draft(pixels[row, column], located, *at, person))
-        exchanged = _find_exchanged(views, people)
+                frame = times[row] - self.starts[number]
+                if located.any() and 0 <= frame < self._lengths.get(number, 0):
+                    of_frame = findings.drafts.setdefault(number, {}).setdefault(frame, [])
+                    draft = _make_draft(pixels[row, column], located, frame, column, person)
+                    of_frame.append(draft)
+        exchanged = find_exchanged(views, people)
         for index, row, column in np.argwhere(exchanged).tolist():
             labelled = exchanged[:, row, column]
             others = [
                 view.camera.name for n, view in enumerate(views) if labelled[n] and n != index
             ]
-            place = frames[row], people[column][index], others
-            findings.exchanged.setdefault(numbers[index], []).append(place)
+            number = numbers[index]
+            place = times[row] - self.starts[number], people[column][index], others
+            findings.exchanged.setdefault(number, []).append(place)
         return findings
-
-
-def _find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> np.ndarray:
-    """Find labels that agree much better with every other view once their sides are exchanged.
-
-    Returns:
-        [V, T, N] bool, for V views, T frames and N people.
-    """
-    skeleton = views[0].labels.skeleton
-    flip = np.array(skeleton.flip_indices)
-    shape = len(views), len(views[0].labels.frames), len(people)
-    pixels, sizes = np.full((*shape, len(flip), 2), np.nan), np.full(shape, np.nan)
-    for index, view in enumerate(views):
-        column_of = {of_person[index]: column for column, of_person in enumerate(people)}
-        for label in view.labels.persons:
-            at = index, label.frame_index, column_of[label.track_id]
-            pixels[at] = np.where(label.given[:, None], label.keypoints, np.nan)
-            sizes[at] = label_sizes([label])[0]
-    sided = flip != np.arange(len(flip))
-    exchanged, compared = np.zeros(shape, int), np.zeros(shape, int)
-    for pair in map(list, combinations(range(len(views)), 2)):
-        both = np.isfinite(sizes[pair]).all(axis=0)
-        if both.any() and sided.any():
-            cameras, places = [views[index].camera for index in pair], pixels[pair][:, both]
-            turned = np.stack([places[0][:, flip], places[1]])
-            before, after = (
-                _distances_apart(cameras, at[:, :, sided], sizes[pair][:, both])
-                for at in (places, turned)
-            )
-            is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
-            for index in pair:
-                compared[index][both] += 1
-                exchanged[index][both] += is_better
-    return (compared > 0) & (exchanged == compared)
-
-
-def _distances_apart(
-    cameras: Sequence[Camera], pixels: np.ndarray, sizes: np.ndarray
-) -> np.ndarray:
-    """Compute how far two views [2, M, K, 2] of poses are from being one, in pose sizes: [M]."""
-    flat = pixels.reshape(2, -1, 2)
-    points = triangulate(cameras, flat)
-    projected = np.stack([camera.project(points) for camera in cameras])
-    distances = np.linalg.norm(projected - flat, axis=2).reshape(pixels.shape[:3])
-    # What two views do not both have is no difference; a point behind a camera is a large one.
-    distances = np.where(np.isnan(pixels).any(axis=(0, 3)), 0.0, np.nan_to_num(distances, nan=1e6))
-    return (distances / sizes[..., None]).mean(axis=(0, 2))
 
 
 def _make_draft(

@@ -149,7 +149,8 @@ class VideoReview:
 
     def _publish(self) -> None:
         """Tell the other views of the scene which labels there are."""
-        self.scene.publish(self.number, self.state.skeleton, self.state.tracks)
+        num_frames = len(self.state.frames)
+        self.scene.publish(self.number, self.state.skeleton, self.state.tracks, num_frames)
 
     @property
     def revision(self) -> int:

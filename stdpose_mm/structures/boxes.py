@@ -184,9 +184,7 @@ class TrackBoxes:
     """
 
     def __init__(
-        self,
-        anchors: Mapping[int, np.ndarray],
-        detections: Mapping[int, FrameBoxes] | None = None,
+        self, anchors: Mapping[int, np.ndarray], detections: Mapping[int, FrameBoxes] | None = None
     ) -> None:
         if not anchors:
             raise ValueError('a track needs a frame with a known box, got none')

@@ -8,7 +8,7 @@ at integers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -47,6 +47,12 @@ class Camera:
     def pose(self) -> np.ndarray:
         """[3, 4] map from homogeneous world coordinates to the camera's axes."""
         return np.column_stack([self.rotation, self.translation])
+
+    def turned(self, turn: np.ndarray) -> Camera:
+        """Turn the camera about its centre by a rotation vector [3] in its own axes, radians."""
+        rotation = cv2.Rodrigues(np.asarray(turn, np.float64))[0]
+        turned = rotation @ self.rotation, rotation @ self.translation
+        return replace(self, rotation=turned[0], translation=turned[1])
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project points [N, 3] in the world to pixels [N, 2].

@@ -15,10 +15,8 @@ from stdpose_mm.cli import infer
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.labelling.evidence.learned_network import pose_box
-from stdpose_mm.labelling.learning import network_trainer
-from stdpose_mm.labelling.learning.learner import LabelledVideo, learn_network
 from stdpose_mm.structures import expand
-from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
+from support.coloured_dots import dots_video, pose_at
 from support.input_files import write_boxes
 from support.refusals import refusal
 from support.without_torch import run_without_torch
@@ -35,17 +33,6 @@ def box_at(frame: int) -> np.ndarray:
     return larger + np.array([2, -3, 0, 0])
 
 
-@pytest.fixture(scope='module')
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that has learned from frames of a longer video."""
-    out = tmp_path_factory.mktemp('learned') / 'network.onnx'
-    labels = {frame: dots_label(frame) for frame in range(0, 64, 4)}
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
-        learn_network([LabelledVideo(dots_video(64), {0: labels})], SKELETON, out, 10, steps=48)
-    return out
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     write_video(tmp_path / 'clip.mp4', list(dots_video(NUM_FRAMES)), fps=25)
@@ -59,8 +46,8 @@ def boxes(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(run_main: Run, network: Path, clip: Path) -> Run:
-    return partial(run_main, infer.main, clip, '--checkpoint', network)
+def run(run_main: Run, learned_dots: Path, clip: Path) -> Run:
+    return partial(run_main, infer.main, clip, '--checkpoint', learned_dots)
 
 
 def require_poses(path: Path, track_id: int, most: float = 4) -> None:
@@ -87,14 +74,14 @@ def test_it_finds_the_subject_in_boxes_of_a_file(run, boxes, tmp_path):
     assert len(open_frames(video)) == NUM_FRAMES
 
 
-def test_it_needs_neither_pytorch_nor_openmmlab(network, tmp_path):
+def test_it_needs_neither_pytorch_nor_openmmlab(learned_dots, tmp_path):
     pictures = tmp_path / 'pictures'
     pictures.mkdir()
     for frame, picture in enumerate(dots_video(NUM_FRAMES)):
         cv2.imwrite(str(pictures / f'{frame:06d}.png'), picture)
     (pictures / '000007.png').write_bytes(b'broken')
     out = tmp_path / 'poses.json'
-    arguments = [pictures, '--checkpoint', network, '--out', out, '--boxes', 'whole-picture']
+    arguments = [pictures, '--checkpoint', learned_dots, '--out', out, '--boxes', 'whole-picture']
     arguments += ['--pose-every', '2', '--smooth', 'one-euro', '--save-video', tmp_path / 'o.mp4']
     done = run_without_torch('infer', *arguments)
     assert 'frame 7 cannot be read, so its poses can only be interpolated' in done.stderr

@@ -174,8 +174,6 @@ IDLE = 'would have no effect: give a .pth file as --checkpoint, or for'
         ('--pose-onnx NETWORK --pose-onnx NETWORK', ONE),
         ('--pose-config c.py', 'give one checkpoint for each config'),
         ('--pose-onnx NETWORK --config c.py', IDLE),
-        ('--pose-onnx NETWORK --precision bfloat16', IDLE),
-        ('--pose-onnx NETWORK --crops window', IDLE),
         ('--pose-onnx NETWORK --device cuda', '--device would have no effect'),
         ('--pose body26-s --device cuda', '--device would have no effect'),
         ('--pose humen', 'there is no humen '),

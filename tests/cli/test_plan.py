@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 
 from stdpose_mm.cli import plan
+from stdpose_mm.io.calibration import write_calibration
 from support.refusals import refusal
+from support.view_scene import CAMERAS
 
 
 @pytest.fixture
@@ -77,6 +80,42 @@ def test_the_frames_are_also_a_table(run, tmp_path):
     ]
     assert printed.splitlines()[:2] == lines
     assert printed.endswith(f'{out}: the frames to label\n')
+
+
+def test_two_of_several_cameras_are_to_be_labelled(run, tmp_path):
+    # The second and the fourth look at the scene at right angles.
+    cameras = [CAMERAS[2].turned([0, np.radians(angle), 0]) for angle in (0, 20, 50, 110)]
+    cameras = [replace(c, name=name) for c, name in zip(cameras, 'abcd', strict=True)]
+    write_calibration(cameras, tmp_path / 'cameras.toml')
+    for name in 'abcd':
+        write_video(tmp_path / 'day' / name, 30)
+        moves = range(20) if name == 'a' else [0] * 20
+        write_boxes(tmp_path / 'boxes' / f'{name}.txt', [0.0] * 10 + [2.0 * n for n in moves])
+    given = (tmp_path / 'day', '--boxes', tmp_path / 'boxes', '--target', 1, '--max-labels', 8)
+    options = ('--calibration', tmp_path / 'cameras.toml', '--offset', 'd=5')
+    code, printed, errors = run(*given, *options)
+    assert (code, errors) == (0, [])
+    frames = [
+        [int(frame) for frame in re.findall(r'\d+', line.partition(': ')[2])]
+        for line in printed.splitlines()[:4]
+    ]
+    # What moves in a view that is not to be labelled decides, too.
+    assert min(map(len, frames[1:4:2])) > 1
+    assert np.mean(np.array(frames[1]) >= 10) > 0.5
+    assert [frame - 5 for frame in frames[1] if frame >= 5] == frames[3]
+    assert frames[0] == frames[2] == []
+    assert printed.splitlines()[4].startswith(f'{len(frames[1] + frames[3])} labels: ')
+
+
+def test_cameras_are_checked_before_the_first_video_is_measured(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        'stdpose_mm.labelling.review.measure_motion', lambda *_: pytest.fail('measured')
+    )
+    write_calibration(CAMERAS[:2], tmp_path / 'cameras.toml')
+    videos = [write_video(tmp_path / 'day' / name, 4) for name in 'ab']
+    given = (*videos, '--calibration', tmp_path / 'cameras.toml')
+    assert '--offset c=1 is not a camera' in refusal(run, *given, '--offset', 'c=1')
+    assert 'would have no effect' in refusal(run, *videos, '--offset', 'a=1')
 
 
 def test_a_single_frame(run, tmp_path):

@@ -234,11 +234,7 @@ def another_joint(fields):
         (None, '--boxes boxes.json', 'boxes.json does not exist'),
         (None, '--boxes detector --detector d.onnx', 'd.onnx does not exist'),
         (None, '--detector d.py', '--detector would have no effect: give --boxes detector'),
-        (
-            None,
-            '--boxes-frame-of b.csv',
-            '--boxes-frame-of would have no effect: give --boxes F',
-        ),
+        (None, '--boxes-frame-of b.csv', '--boxes-frame-of would have no effect: give --boxes F'),
         (None, '--dry-run', '--dry-run would have no effect: give several videos, or leave it'),
         (None, '--keep-every 0', 'must be at least 1, got 0'),
         (None, '--batch-size 0', 'argument --batch-size: expected a whole number'),

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +13,7 @@ import pytest
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from support.paths import ROOT
+from support import warm_commands
 
 pytestmark = pytest.mark.slow
 
@@ -37,51 +33,30 @@ STORED_AT = {
 
 
 class Runner:
-    """Starts runs in processes of their own, see ``killed_runs``."""
+    """Runs ``tools/propagate.py`` in processes of their own, see ``killed_runs``."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._asked = folder / 'asked.txt'
-        environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / 'tests' / 'support' / 'killed_runs.py')],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
-        assert self._answer() == 'ready'
-
-    def start(self, arguments: list[str], moment: str = '') -> int:
-        """The id of a process that runs the command."""
-        self._asked.unlink(missing_ok=True)
-        job = {'arguments': arguments, 'moment': moment, 'asked': str(self._asked)}
-        assert self.process.stdin is not None
-        print(json.dumps(job), file=self.process.stdin, flush=True)
-        return int(self._answer())
-
-    def end(self) -> int:
-        """The exit code of the process, the negative signal if it was killed."""
-        return int(self._answer())
 
     def run(self, arguments: list[str], moment: str = '') -> int:
-        self.start(arguments, moment)
-        return self.end()
+        """Run the command; gives its exit code, the negative signal if it was killed."""
+        self._asked.unlink(missing_ok=True)
+        first = f'from support import killed_runs; killed_runs.arrange{moment, str(self._asked)}'
+        command = warm_commands.start(
+            'tools/propagate.py', *arguments, cwd=self._folder, first=first
+        )
+        return command.wait().returncode
 
     @property
     def asked(self) -> int:
         """How many gaps the last run had to fill."""
         return int(self._asked.read_text()) if self._asked.exists() else 0
 
-    def _answer(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
 
 @pytest.fixture(scope='module')
-def runner(tmp_path_factory) -> Iterator[Runner]:
-    runner = Runner(tmp_path_factory.mktemp('runner'))
-    yield runner
-    runner.process.communicate(timeout=60)
+def runner(tmp_path_factory) -> Runner:
+    return Runner(tmp_path_factory.mktemp('runner'))
 
 
 @pytest.fixture(scope='module')

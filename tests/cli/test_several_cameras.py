@@ -16,7 +16,7 @@ from stdpose_mm.io.calibration import write_calibration
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import write_video
 from support.refusals import refusal
-from support.view_scene import CAMERAS, NUM_FRAMES, body_at, labels_in, turned
+from support.view_scene import CAMERAS, NUM_FRAMES, body_at, labels_in
 
 
 @pytest.fixture
@@ -108,10 +108,10 @@ def test_a_camera_that_starts_late(run, session):
 
 
 def test_a_wrong_calibration_is_told(run, session):
-    off = [turned(CAMERAS[0], 2, 0, 0), *CAMERAS[1:3]]
+    off = [CAMERAS[0].turned(np.radians([2, 0, 0])), *CAMERAS[1:3]]
     write_calibration(off, session.parent / 'cameras.toml')
     _, _, errors = run()
-    assert any('session: the calibration of one of the cameras a, b' in line for line in errors)
+    assert any('session: the calibration of one of the cameras a and b' in line for line in errors)
 
 
 def test_sessions_of_the_same_names_get_folders(run_main, session):
@@ -171,6 +171,16 @@ def test_pictures_of_another_size(run, session):
         'has pictures of 800x600 pixels, but the camera a was calibrated with 1600x1200'
         in refusal(run)
     )
+
+
+def test_what_a_coder_adds_to_pictures(run, session):
+    padded = [replace(view, size=(800, 608)) for view in CAMERAS[:3]]
+    write_calibration(padded, session.parent / 'cameras.toml')
+    code, _, errors = run()
+    assert code == 0
+    assert sum('800x608: the difference is taken for what a coder adds' in e for e in errors) == 3
+    labels = read_labels(session.parent / 'out' / 'c.json')
+    assert np.abs(labels.persons[0].keypoints - CAMERAS[2].project(body_at(0))).max() < 0.5
 
 
 def test_videos_of_another_rate(run, session):

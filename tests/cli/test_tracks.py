@@ -8,9 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from stdpose_mm.cli import propagate, queries, review
+from stdpose_mm.cli import propagate, queries
 from stdpose_mm.labelling.evidence.point_tracks import TrackQueries
-from support.input_files import link_for_each
 from support.refusals import refusal
 
 pytestmark = pytest.mark.slow
@@ -91,33 +90,6 @@ def test_changed_tracks_are_not_taken_from_the_cache(
         found.append(poses(out))
     assert found[0] != found[1]
     assert found[0] == found[2]
-
-
-def test_several_videos_have_a_folder(run, movie, label_file, tmp_path, tracks):
-    folders = link_for_each(tmp_path, 'ab', videos=movie, labels=label_file, results=tracks)
-    videos, labels, results = folders
-    alone, out = tmp_path / 'alone.json', tmp_path / 'out'
-    assert run(movie, label_file, '--out', alone, '--track-results', tracks)[0] == 0
-    code, _, said = run(videos, labels, '--out', out, '--track-results', results)
-    assert code == 0, said
-    assert poses(out / 'a.json') == poses(out / 'b.json') == poses(alone)
-    line = refusal(run, videos, labels, '--out', out, '--track-results', tracks)
-    assert f'--track-results {tracks} is not a folder, but there are several videos' in line
-
-
-@pytest.mark.parametrize('command', ['propagate', 'review'])
-def test_tracks_of_another_video_are_refused_before_work_begins(
-    run, run_main, movie, label_file, tmp_path, tracks, command
-):
-    with np.load(tracks) as file:
-        np.savez(tracks, **{**file, 'size': np.array([640, 480])})
-    start = run if command == 'propagate' else partial(run_main, review.main)
-    code, printed, said = start(
-        movie, label_file, '--out', tmp_path / 'dense.json', '--track-results', tracks
-    )
-    assert (code, len(said)) == (2, 1)
-    assert 'are of 9 frames of (640, 480) pixels, but clip has 9 of (96, 80)' in said[0]
-    assert 'labels on frames' not in printed
 
 
 def test_labels_without_joints_have_no_queries(run_main, movie, label_file, label_fields, tmp_path):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.constants import WHOLE_PICTURE
@@ -175,7 +175,6 @@ def test_few_frames_wait_however_long_the_video(every, is_readable, most):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 25),
     st.integers(1, 6),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -50,7 +50,6 @@ BOXES = st.lists(
 )
 
 
-@settings(max_examples=200)
 @given(BOXES, st.sampled_from([0, 0.2, 0.5, NMS_IOU, 1]))
 def test_overlaps_are_suppressed_as_by_torchvision(rows, max_iou):
     table = np.array(rows, np.float64).reshape(-1, 5)

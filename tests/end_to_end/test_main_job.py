@@ -1,18 +1,12 @@
-"""The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
+"""The whole job by the commands a user types: generate, train, test, propagate, evaluate.
 
-Every command is a process of its own, and the one that propagates is started anew, as those that
-train are in ``test_parallel_training.py``; the tests look at what they leave behind.
+Every command is a process of its own; the tests look at what they leave behind.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,31 +25,13 @@ pytestmark = pytest.mark.slow
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 NUM_FRAMES, INTERVAL = 15, 7
 GIVEN_FRAMES = (0, 7, 14)
-MAX_ITERS, VAL_INTERVAL, CHECKPOINT_INTERVAL = 8, 4, 2
+MAX_ITERS, VAL_INTERVAL = 8, 4
 WIDTH, HEIGHT = 128, 96
 HELD_OUT = (
     'dataloader.dataset.ann_file=annotations/train',
     *(f'{part}.held_out_share=0.1' for part in ('dataloader.dataset', 'evaluator')),
     *(f'{part}.held_out=only' for part in ('dataloader.dataset', 'evaluator')),
 )
-
-
-def environment() -> dict[str, str]:
-    """One thread, no GPU: runs that are compared compute in the same order."""
-    return {
-        **os.environ,
-        'PYTHONPATH': str(ROOT),
-        **warm_commands.ONE_THREAD,
-        'CUDA_VISIBLE_DEVICES': '',
-    }
-
-
-def run_anew(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command that must succeed in a new process."""
-    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 def options(data: Path, *more: str) -> list[str]:
@@ -67,18 +43,12 @@ def options(data: Path, *more: str) -> list[str]:
         f'val_evaluator.ann_file={labels / "train"}',
         f'test_evaluator.ann_file={labels / "val"}',
         'train_dataloader.batch_size=2',
-        # Something to draw in every step, which resuming must repeat.
-        'model.backbone.drop_path_rate=0.3',
         f'train_cfg.max_iters={MAX_ITERS}',
         f'train_cfg.val_interval={VAL_INTERVAL}',
-        f'default_hooks.checkpoint.interval={CHECKPOINT_INTERVAL}',
+        f'default_hooks.checkpoint.interval={VAL_INTERVAL}',
         'default_hooks.logger.interval=1',
         *more,
     ]
-
-
-def training(work_dir: Path, data: Path, *arguments: str, more: Sequence[str] = ()) -> list[object]:
-    return [CONFIG, '--work-dir', work_dir, '--seed', 3, *arguments, *options(data, *more)]
 
 
 def scalars(work_dir: Path) -> list[dict[str, Any]]:
@@ -105,29 +75,10 @@ def validations(work_dir: Path) -> dict[int, dict[str, float]]:
     }
 
 
-@dataclass(frozen=True)
-class Job:
-    """Where the commands left their results."""
-
-    data: Path
-    training: Path
-    metrics: Path
-    labels: Path
-    dense: Path
-    overlay: Path
-    scores: Path
-    printed: str
-
-    @property
-    def truth(self) -> Path:
-        """The full labels of the held-out video."""
-        return self.data / 'annotations' / 'val' / self.labels.name
-
-
 @pytest.fixture(scope='module')
-def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The commands one after the other, on three training videos, the last of them held out, and
-    a test video.
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the commands leave their results, one after the other, on three training videos, the
+    last of them held out, and a test video.
     """
     folder = tmp_path_factory.mktemp('job')
     data = folder / 'data'
@@ -137,7 +88,11 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         *('--width', WIDTH, '--height', HEIGHT, '--people', 2, 2),
         cwd=folder,
     )
-    warm_commands.run('tools/train.py', *training(folder / 'training', data), cwd=folder)
+    warm_commands.run(
+        'tools/train.py',
+        *(CONFIG, '--work-dir', folder / 'training', '--seed', 3, *options(data)),
+        cwd=folder,
+    )
     checkpoint = folder / 'training' / f'iter_{MAX_ITERS}.pth'
     warm_commands.run(
         'tools/test.py',
@@ -146,14 +101,11 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         cwd=folder,
     )
     (truth,) = (data / 'annotations' / 'val').iterdir()
-    labels = folder / 'labels' / truth.name
-    keep_given_frames(truth, labels)
     dense = folder / 'predictions' / truth.name
-    propagated = run_anew(
+    warm_commands.run(
         'tools/propagate.py',
-        *(data / 'images' / 'val' / truth.stem, labels, '--out', dense),
+        *(data / 'images' / 'val' / truth.stem, truth, '--keep-every', INTERVAL, '--out', dense),
         *('--method', 'stdpose', '--config', CONFIG, '--checkpoint', checkpoint),
-        *('--save-video', folder / 'overlay.mp4'),
         cwd=folder,
     )
     warm_commands.run(
@@ -161,49 +113,22 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         *(truth.parent, dense.parent, '--out', folder / 'scores.json'),
         cwd=folder,
     )
-    return Job(
-        data=data,
-        training=folder / 'training',
-        metrics=folder / 'metrics.json',
-        labels=labels,
-        dense=dense,
-        overlay=folder / 'overlay.mp4',
-        scores=folder / 'scores.json',
-        printed=propagated.stdout,
-    )
-
-
-def keep_given_frames(truth: Path, labels: Path) -> None:
-    """Write a label file that holds the people of every 7th frame only."""
-    content = json.loads(truth.read_text())
-    given = {image['id'] for image in content['images'] if image['frame_index'] in GIVEN_FRAMES}
-    content['annotations'] = [a for a in content['annotations'] if a['image_id'] in given]
-    labels.parent.mkdir()
-    labels.write_text(json.dumps(content))
-
-
-def people(file: Path) -> dict[tuple[int, int], dict[str, Any]]:
-    """(frame, track) -> annotation of a PoseTrack18 file; each pair must occur once."""
-    content = json.loads(file.read_text())
-    frame_of = {image['id']: image['frame_index'] for image in content['images']}
-    found = {(frame_of[a['image_id']], a['track_id']): a for a in content['annotations']}
-    assert len(found) == len(content['annotations'])
-    return found
+    return folder
 
 
 # Training
 
 
 def test_losses_fall(job):
-    total = [values[0] for values in losses(job.training).values()]
+    total = [values[0] for values in losses(job / 'training').values()]
     # Of one and the same model the mean of some windows may be lower by chance.
     assert max(total[-3:]) < min(total[:3])
 
 
 def test_the_best_checkpoint_is_that_of_the_best_validation(job):
-    ap = {step: metrics['posetrack/AP'] for step, metrics in validations(job.training).items()}
+    ap = {step: metrics['posetrack/AP'] for step, metrics in validations(job / 'training').items()}
     assert list(ap) == [VAL_INTERVAL, MAX_ITERS]
-    (best,) = job.training.glob('best_posetrack_AP_iter_*.pth')
+    (best,) = (job / 'training').glob('best_posetrack_AP_iter_*.pth')
     assert int(best.stem.rpartition('_')[2]) == max(ap, key=ap.__getitem__)
 
 
@@ -211,50 +136,23 @@ def test_the_best_checkpoint_is_that_of_the_best_validation(job):
 
 
 def test_testing_a_checkpoint_repeats_its_validation(job, tmp_path):
-    held_out = [f'test_evaluator.ann_file={job.data}/annotations/train']
+    held_out = [f'test_evaluator.ann_file={job}/data/annotations/train']
     held_out += [f'test_{setting}' for setting in HELD_OUT]
     warm_commands.run(
         'tools/test.py',
-        *(CONFIG, job.training / f'iter_{MAX_ITERS}.pth', '--work-dir', tmp_path / 'test'),
-        *('--out', tmp_path / 'metrics.json', *options(job.data, *held_out)),
+        *(CONFIG, job / 'training' / f'iter_{MAX_ITERS}.pth', '--work-dir', tmp_path / 'test'),
+        *('--out', tmp_path / 'metrics.json', *options(job / 'data', *held_out)),
         cwd=tmp_path,
     )
     metrics = json.loads((tmp_path / 'metrics.json').read_text())
-    expected = validations(job.training)[MAX_ITERS]
+    expected = validations(job / 'training')[MAX_ITERS]
     assert metrics == pytest.approx(expected, abs=1e-4)
-
-
-def test_every_person_is_in_every_frame(job):
-    tracks = {track for _, track in people(job.truth)}
-    assert len(tracks) == 2
-    expected = {(frame, track) for frame in range(NUM_FRAMES) for track in tracks}
-    assert set(people(job.dense)) == expected
-
-
-def test_given_labels_come_back_unchanged(job):
-    dense = people(job.dense)
-    for place, label in people(job.labels).items():
-        assert dense[place]['keypoints'] == label['keypoints']
-        assert dense[place]['bbox'] == label['bbox']
-
-
-def test_propagated_poses_are_whole(job):
-    for person in people(job.dense).values():
-        if person['source'] == 'given':
-            continue
-        keypoints = np.array(person['keypoints']).reshape(-1, 3)
-        labelled = keypoints[:, 2] > 0
-        # PoseTrack labels no ears.
-        assert labelled.sum() == 15
-        assert np.isfinite(keypoints).all()
-        scores = np.array(person['scores'])[labelled]
-        assert ((scores >= 0) & (scores <= 1)).all()
 
 
 def test_the_evaluation_agrees_with_the_test(job):
     """Propagating a video and testing on it are the same task: same windows, boxes and crops."""
-    scores = json.loads(job.scores.read_text())
-    metrics = json.loads(job.metrics.read_text())
+    scores = json.loads((job / 'scores.json').read_text())
+    metrics = json.loads((job / 'metrics.json').read_text())
     for name in ('AP', 'precision', 'recall', 'MOTA'):
         # Label files are rounded to 0.01 px.
         assert scores[name]['mean'] == pytest.approx(metrics[f'posetrack/{name}_all'], abs=0.5)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +15,6 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, VideoLabels
 from support import warm_commands
-from support.paths import ROOT
-from support.ports import held_port
 
 pytestmark = pytest.mark.slow
 
@@ -79,14 +74,17 @@ VideoRecord.finish = hold
 """Let no process finish its second video."""
 
 
-def start(data: Path, out: Path, first: str = '') -> warm_commands.WarmCommand:
+def start(
+    data: Path, out: Path, launcher: str = 'pytorch', first: str = ''
+) -> warm_commands.WarmCommand:
     """Two processes that share the videos."""
     return warm_commands.start(
         'tools/propagate.py',
-        *(*arguments(data, out), '--launcher', 'pytorch'),
+        *(*arguments(data, out), '--launcher', launcher),
         cwd=data,
         processes=2,
         first=first,
+        launcher=launcher,
     )
 
 
@@ -97,7 +95,7 @@ def contents(out: Path) -> dict[str, bytes]:
 def test_killed_in_the_middle_and_resumed(data, alone, tmp_path):
     out = tmp_path / 'out'
     records = out / '.stdpose'
-    first = start(data, out, HOLD)
+    first = start(data, out, first=HOLD)
     while len(finished := done(records)) < 2:
         assert first.is_running
         time.sleep(0.01)
@@ -121,34 +119,13 @@ def test_killed_in_the_middle_and_resumed(data, alone, tmp_path):
 
 def test_processes_of_slurm_share_the_videos_too(data, alone, tmp_path):
     out = tmp_path / 'out'
-    with held_port() as port:
-        variables = {
-            'SLURM_NTASKS': '2',
-            'SLURM_NODELIST': 'localhost',
-            'MASTER_ADDR': '127.0.0.1',
-            'MASTER_PORT': str(port),
-        }
-        processes = [
-            subprocess.Popen(
-                [sys.executable, 'tools/propagate.py', *arguments(data, out), '--launcher=slurm'],
-                cwd=ROOT,
-                env={
-                    **os.environ,
-                    **variables,
-                    **dict.fromkeys(('SLURM_PROCID', 'SLURM_LOCALID'), str(rank)),
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(2)
-        ]
-        printed = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
+    finished = start(data, out, 'slurm').wait()
+    assert finished.returncode == 0, finished.stderr
     # PyTorch may also warn of its sockets, in brackets.
-    assert [len(re.findall(r'^\[\d/4\] ', text, re.MULTILINE)) for _, text in printed] == [4, 4]
-    assert printed[0][0].endswith('8 videos: 8 done, 0 done before, 0 failed\n')
-    assert '8 videos' not in printed[1][0]
+    lines = re.findall(r'^\[(\d)/4\] ', finished.stderr, re.MULTILINE)
+    assert sorted(lines) == [*'11223344']
+    assert finished.stdout.count('8 videos: ') == 1
+    assert finished.stdout.endswith('8 videos: 8 done, 0 done before, 0 failed\n')
     assert contents(out) == alone
 
 

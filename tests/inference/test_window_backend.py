@@ -11,10 +11,7 @@ from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels, fill_batches
 from stdpose_mm.inference.window_model import WindowModel
-from stdpose_mm.models.layers.mkldnn_layers import (
-    MkldnnLinear,
-    MkldnnPatchEmbedding,
-)
+from stdpose_mm.models.layers.mkldnn_layers import MkldnnLinear, MkldnnPatchEmbedding
 from stdpose_mm.structures import Skeleton
 from support.heatmaps import assert_same_maps
 from support.paths import ROOT

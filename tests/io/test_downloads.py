@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io import downloads
-from stdpose_mm.io.downloads import MIRROR_VARIABLE, download_path, fetch
+from stdpose_mm.io.downloads import MIRROR_VARIABLE, PublishedFile
 from support.bare_onnx import published_zip
 from support.file_server import serve
 from support.paths import ROOT
@@ -30,7 +31,12 @@ NETWORK = b'the bytes of a network'
 WHOLE = published_zip(NETWORK)
 DIGEST = hashlib.sha256(NETWORK).hexdigest()
 ADDRESS = 'folder/net.zip'
-TERMS = 'licence: any'
+NET = PublishedFile(('net',), ADDRESS, (192, 256), 'COCO, Halpe')
+PINNED = replace(NET, sha256=DIGEST)
+TERMS = (
+    'licence of MMPose: Apache-2.0; training data (with their own terms, * is for non-commercial '
+    'use only): COCO, Halpe*'
+)
 
 
 @pytest.fixture
@@ -58,30 +64,29 @@ def mirror(monkeypatch: pytest.MonkeyPatch):
 
 def left() -> list[str]:
     """Names of all files in the folder of downloads."""
-    return sorted(path.name for path in download_path(ADDRESS).parent.glob('**/*'))
+    return sorted(path.name for path in NET.path.parent.glob('**/*'))
 
 
 def test_a_network_is_fetched_once_and_then_needs_no_server(served, mirror):
     size = len((served / ADDRESS).read_bytes())
     with mirror(served) as (address, requests):
         with pytest.warns(InputWarning) as caught:
-            file = fetch(ADDRESS, 'net', TERMS)
+            file = NET.fetch()
         assert requests == ['GET']
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        assert fetch(ADDRESS, 'net', TERMS) == file
+        assert NET.fetch() == file
     assert file.read_bytes() == NETWORK
     assert [str(each.message) for each in caught] == [
         f'fetching net ({size / 1e6:.1f} MB) from {address}/{ADDRESS} to {file.parent}; {TERMS}; '
         'its SHA-256 is not known beforehand, it is compared from its first use on'
     ]
-    digest = hashlib.sha256(NETWORK).hexdigest()
-    assert file.with_suffix('.sha256').read_text() == f'{digest}  net.onnx\n'
+    assert file.with_suffix('.sha256').read_text() == f'{DIGEST}  net.onnx\n'
     assert left() == ['net.onnx', 'net.sha256']
 
 
 def test_it_lies_in_the_cache_folder(cache_folder):
-    assert download_path(ADDRESS) == cache_folder / 'downloads' / 'net.onnx'
+    assert NET.path == cache_folder / 'downloads' / 'net.onnx'
 
 
 @pytest.fixture
@@ -139,14 +144,14 @@ def test_the_next_address_is_tried(
         monkeypatch.setattr(downloads, '_ANSWER_TIMEOUT', 1.5)
     folder = served if wrong is None else wrong(tmp_path)
     (first, _), (second, requests) = publishers({'folder': folder, **options}, {'folder': served})
-    assert fetch(ADDRESS, 'net', TERMS, DIGEST).read_bytes() == NETWORK
+    assert PINNED.fetch().read_bytes() == NETWORK
     assert requests == ['GET']
     # A network with a known digest needs no record of its first use.
     assert left() == ['net.onnx']
-    download_path(ADDRESS).unlink()
+    NET.path.unlink()
     (served / ADDRESS).unlink() if wrong else (served / ADDRESS).write_bytes(WHOLE[:-30])
     with pytest.raises(InputError) as caught:
-        fetch(ADDRESS, 'net', TERMS, DIGEST)
+        PINNED.fetch()
     assert f'net cannot be fetched from {first}/{ADDRESS} (' in str(caught.value)
     assert reason in str(caught.value)
     assert f' or {second}/{ADDRESS} (' in str(caught.value)
@@ -159,10 +164,10 @@ def test_an_onnx_file_that_is_not_packed_is_told_from_a_page(served, publishers)
     file, network = served / 'folder/net.onnx', b'\x08 the bytes of a network'
     file.write_bytes(b'<html>please log in</html>')
     with pytest.raises(InputError, match='is not an ONNX file'):
-        fetch('folder/net.onnx', 'net', TERMS)
+        replace(NET, file='folder/net.onnx').fetch()
     assert left() == []
     file.write_bytes(network)
-    assert fetch('folder/net.onnx', 'net', TERMS).read_bytes() == network
+    assert replace(NET, file='folder/net.onnx').fetch().read_bytes() == network
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
@@ -173,7 +178,7 @@ def test_with_a_full_disk_no_other_server_is_asked(served, publishers, monkeypat
     (_, first), (_, second) = publishers({'folder': served}, {'folder': served})
     monkeypatch.setattr(downloads.shutil, 'copyfileobj', copy)
     with pytest.raises((InputError, OSError), match='No space left'):
-        fetch(ADDRESS, 'net', TERMS)
+        NET.fetch()
     assert (first, second) == (['GET'], [])
     assert left() == []
 
@@ -182,7 +187,7 @@ def test_a_mirror_is_used_alone(served, publishers, monkeypatch):
     (mirror, _), (_, requests) = publishers({'folder': served / 'x'}, {'folder': served})
     monkeypatch.setenv(MIRROR_VARIABLE, mirror)
     with pytest.raises(InputError, match='HTTP Error 404'):
-        fetch(ADDRESS, 'net', TERMS, DIGEST)
+        PINNED.fetch()
     assert requests == []
 
 
@@ -192,7 +197,7 @@ def test_a_download_that_is_cut_off_is_resumed(served, publishers):
     content = published_zip(random.Random(0).randbytes(2000))
     (served / ADDRESS).write_bytes(content)
     with pytest.raises(InputError, match=f'of {len(content)} bytes were received'):
-        fetch(ADDRESS, 'net', TERMS)
+        NET.fetch()
     # It was asked for the rest five times, of which 70 % came each time.
     starts = [int(text[6:-1]) for text in requests if text.startswith('bytes=')]
     rest = len(content)
@@ -206,29 +211,29 @@ def test_a_resumed_download_is_whole(served, publishers, monkeypatch):
     publishers({'folder': served, 'sent': 0.6, 'resumes': True})
     monkeypatch.setattr(downloads, '_MOST_RESUMPTIONS', 20)
     with pytest.warns(InputWarning) as caught:
-        assert fetch(ADDRESS, 'net', TERMS, DIGEST).read_bytes() == NETWORK
+        assert PINNED.fetch().read_bytes() == NETWORK
     assert len(caught) == 1
 
 
 def test_a_cached_file_that_is_not_the_published_one_is_refused(served, publishers):
     publishers({'folder': served})
-    file = download_path(ADDRESS)
+    file = NET.path
     file.parent.mkdir(parents=True)
     file.write_bytes(b'other bytes')
     with pytest.raises(InputError, match=rf'net.onnx is not the published net, .* not {DIGEST}'):
-        fetch(ADDRESS, 'net', TERMS, DIGEST)
+        PINNED.fetch()
     assert file.read_bytes() == b'other bytes'
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 def test_a_network_that_has_changed_is_refused_until_it_is_removed(served, mirror):
     with mirror(served):
-        file = fetch(ADDRESS, 'net', TERMS)
+        file = NET.fetch()
         file.write_bytes(b'other bytes of a network')
         with pytest.raises(InputError, match=r'is not what it was when net was first used.*remove'):
-            fetch(ADDRESS, 'net', TERMS)
+            NET.fetch()
         file.unlink()
-        assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+        assert NET.fetch().read_bytes() == NETWORK
 
 
 @pytest.mark.parametrize(
@@ -253,11 +258,8 @@ def test_what_is_not_the_whole_file_leaves_nothing(served, mirror, content, sent
     (served / ADDRESS).unlink()
     if content is not None:
         (served / ADDRESS).write_bytes(content)
-    with (
-        mirror(served, sent) as (address, _),
-        pytest.raises(InputError, match=reason) as caught,
-    ):
-        fetch(ADDRESS, 'net', TERMS)
+    with mirror(served, sent) as (address, _), pytest.raises(InputError, match=reason) as caught:
+        NET.fetch()
     assert f'{address}/{ADDRESS}' in str(caught.value)
     assert MIRROR_VARIABLE in str(caught.value)
     assert '\n' not in str(caught.value)
@@ -271,7 +273,7 @@ def test_a_damaged_member_leaves_nothing(served, mirror):
     content[place] ^= 255
     (served / ADDRESS).write_bytes(content)
     with mirror(served), pytest.warns(InputWarning), pytest.raises(InputError, match='not a zip'):
-        fetch(ADDRESS, 'net', TERMS)
+        NET.fetch()
     assert left() == []
 
 
@@ -279,23 +281,23 @@ def test_without_a_network_the_sentence_says_what_to_do(served, mirror):
     with mirror(served) as (address, _):
         pass
     with pytest.raises(InputError, match='refused') as caught:
-        fetch(ADDRESS, 'net', TERMS)
-    archive = download_path(ADDRESS).with_name('net.zip')
+        NET.fetch()
+    archive = NET.path.with_name('net.zip')
     assert str(caught.value).startswith(f'net cannot be fetched from {address}/{ADDRESS} (')
     assert f'in another way and copy it to {archive}, or set STDPOSE_MIRROR' in str(caught.value)
     assert left() == []
     # The user does so.
     archive.write_bytes(WHOLE)
-    assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+    assert NET.fetch().read_bytes() == NETWORK
     assert left() == ['net.onnx', 'net.sha256', 'net.zip']
 
 
 def test_a_wrong_file_that_the_user_put_there_stays_and_is_named():
-    archive = download_path(ADDRESS).with_name('net.zip')
+    archive = NET.path.with_name('net.zip')
     archive.parent.mkdir(parents=True)
     archive.write_bytes(b'no zip')
     with pytest.raises(InputError, match=r'net\.zip, which you put there, is not a zip file'):
-        fetch(ADDRESS, 'net', TERMS)
+        NET.fetch()
     assert left() == ['net.zip']
 
 
@@ -303,14 +305,14 @@ def test_a_wrong_file_that_the_user_put_there_stays_and_is_named():
 def test_a_mirror_that_is_no_address_is_one_sentence(monkeypatch, value):
     monkeypatch.setenv(MIRROR_VARIABLE, value)
     with pytest.raises(InputError, match=r'net cannot be fetched from .*'):
-        fetch(ADDRESS, 'net', TERMS)
+        NET.fetch()
     assert left() == []
 
 
 def test_a_mirror_may_be_a_folder(served, monkeypatch):
     monkeypatch.setenv(MIRROR_VARIABLE, served.as_uri())
     with pytest.warns(InputWarning, match='fetching net'):
-        assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+        assert NET.fetch().read_bytes() == NETWORK
 
 
 @posix
@@ -327,7 +329,7 @@ def test_a_proxy_of_the_environment_is_used(served, monkeypatch):
         # Python reads the environment at the first request of a process.
         monkeypatch.setattr('urllib.request._opener', None)
         with pytest.warns(InputWarning, match=r'from http://nowhere\.invalid/folder/net\.zip'):
-            assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+            assert NET.fetch().read_bytes() == NETWORK
     assert requests == ['GET']
 
 
@@ -335,8 +337,8 @@ WAITING = """
 import signal, sys
 # Whoever runs the tests in the background may have made them deaf to it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from stdpose_mm.io.downloads import fetch
-fetch('folder/net.zip', 'net', 'licence: any')
+from stdpose_mm.io.downloads import PublishedFile
+PublishedFile(('net',), 'folder/net.zip', (1, 1), 'any').fetch()
 """
 
 SLOW_SERVER = """
@@ -375,4 +377,4 @@ def test_an_interrupted_download_is_not_taken_as_whole(served, mirror, number):
     assert [name for name in left() if not name.startswith('.')] == []
     assert left() == [] or number == signal.SIGKILL
     with mirror(served), pytest.warns(InputWarning):
-        assert fetch(ADDRESS, 'net', TERMS).read_bytes() == NETWORK
+        assert NET.fetch().read_bytes() == NETWORK

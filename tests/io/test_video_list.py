@@ -9,10 +9,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels.label_files import files_of_none, find_file_of
-from stdpose_mm.io.video_list import (
-    InputVideo,
-    read_inputs,
-)
+from stdpose_mm.io.video_list import InputVideo, read_inputs
 
 
 def make(folder: Path, *names: str) -> Path:

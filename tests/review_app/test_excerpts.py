@@ -192,8 +192,7 @@ def test_writing_can_be_stopped_and_leaves_no_file(
 
 
 def test_long_gaps_wait_for_all_others(
-    slow: tuple[Page, SlowPropagator],
-    monkeypatch: pytest.MonkeyPatch,
+    slow: tuple[Page, SlowPropagator], monkeypatch: pytest.MonkeyPatch
 ):
     """Of the gaps beside the edit of frame 34, one has 13 frames and the other one four."""
     monkeypatch.setattr(shown_poses, 'LONG_GAP', 12)

@@ -33,9 +33,7 @@ def test_scores_of_a_method_of_ones_own_mean_what_its_class_says(
     assert {**found, 'learning': expected['learning']} == expected
 
 
-def test_what_hidden_labels_show_is_told_and_changes_what_is_expected(
-    open_page: Callable,
-):
+def test_what_hidden_labels_show_is_told_and_changes_what_is_expected(open_page: Callable):
     """Person 1 stands where it was labelled, but not in frame 20: hidden, it is wrong there."""
     labels = labels_of(label(0, 1), label(20, 1, 30.0), label(39, 1))
     page = open_page(labels)
@@ -76,9 +74,7 @@ def test_a_label_that_is_corrected_or_taken_back_is_measured_anew(open_page: Cal
     page.wait_for_measurement(0)
 
 
-def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(
-    open_page: Callable,
-):
+def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(open_page: Callable):
     skeleton = Skeleton((*SKELETON.keypoint_names, 'tail'))
     pose, frames = np.vstack([POSE, (12.0, 26.0)]), tuple(map(VideoFrame, (0, 20, 39)))
     people = [(0, 1, 0), (20, 1, 0), (39, 1, 0), (0, 2, 80), (39, 2, 80)]

@@ -19,7 +19,6 @@ import httpx
 import numpy as np
 import pytest
 from hypothesis import given as drawn
-from hypothesis import settings
 
 from stdpose_mm.errors import InputError, explain_error
 from stdpose_mm.io.labels import read_labels, write_labels
@@ -328,8 +327,7 @@ def estimates() -> VideoLabels:
 
 
 @pytest.mark.parametrize(
-    ('before', 'now'),
-    [({'as_given': 0.5}, {'as_given': 0.7}), ({'reading': RESCALED}, {})],
+    ('before', 'now'), [({'as_given': 0.5}, {'as_given': 0.7}), ({'reading': RESCALED}, {})]
 )
 def test_labels_that_are_read_differently_are_refused(
     open_page: Callable, tmp_path: Path, before: dict, now: dict
@@ -484,7 +482,6 @@ def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path
 
 @pytest.mark.slow
 @drawn(labels=videos())
-@settings(max_examples=30, deadline=None)
 def test_kept_labels_are_those_that_were_given(labels: VideoLabels):
     labels = replace(labels, name='a clip.json')
     with TemporaryDirectory() as folder:
@@ -529,10 +526,7 @@ def served(*given: str | Path) -> Iterator[tuple[ReviewServer, httpx.Client]]:
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_loses_nothing_that_it_answered(
-    open_page: Callable,
-    video: Path,
-    tmp_path: Path,
-    two_people: VideoLabels,
+    open_page: Callable, video: Path, tmp_path: Path, two_people: VideoLabels
 ):
     write_labels(two_people, tmp_path / 'labels.json')
     with served(video, tmp_path / 'labels.json') as (server, client):

@@ -68,10 +68,7 @@ def quick_processes() -> BaseContext:
 
 @pytest.fixture
 def fake(
-    tmp_path: Path,
-    network: Path,
-    quick_processes: BaseContext,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, network: Path, quick_processes: BaseContext, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeLearning]:
     folder = tmp_path / 'fake'
     folder.mkdir()
@@ -142,6 +139,7 @@ def test_a_network_that_helps_is_used_and_kept_beside_the_output(
         'running': False,
         'stopping': False,
         'done': 0.0,
+        'left': None,
         'right': None,
         'message': None,
         'unread': False,
@@ -151,6 +149,8 @@ def test_a_network_that_helps_is_used_and_kept_beside_the_output(
     assert page.learn().json()['running']
     state = page.wait_for(lambda state: state['right'] is not None)
     assert (state['done'], state['right']) == (0.5, 0.75)
+    # The second quarter follows the first one at once.
+    assert state['left'].endswith(' s')
     fake.go_on()
     state = page.wait_until_learned()
     assert (state['message'], state['failed'], state['labels']) == ('learned; it is used', False, 8)

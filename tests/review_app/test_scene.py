@@ -37,13 +37,16 @@ def seen(view: int, frame: int = 0, shift: float = 0.0, person: int = 1) -> Pers
     return PersonLabel(frame, points, np.full(3, 2), person)
 
 
-def scene_of(*labels: list[PersonLabel]) -> Scene:
-    scene = Scene(dict(enumerate(CAMERAS)))
+NUM_FRAMES = 10
+
+
+def scene_of(*labels: list[PersonLabel], starts: tuple[int, ...] = (0, 0, 0)) -> Scene:
+    scene = Scene(dict(enumerate(CAMERAS)), dict(enumerate(starts)))
     for number, of_view in enumerate(labels):
         tracks: dict[int, dict[int, PersonLabel]] = {}
         for label in of_view:
             tracks.setdefault(label.track_id, {})[label.frame_index] = label
-        scene.publish(number, SKELETON, tracks)
+        scene.publish(number, SKELETON, tracks, NUM_FRAMES)
     return scene
 
 
@@ -92,6 +95,17 @@ def test_only_missing_joints_are_drafted_for_a_person_who_has_others():
 )
 def test_nothing_is_drafted_from(labels):
     assert drafts_of(scene_of(*labels), 2) == []
+
+
+def test_cameras_that_start_late_are_compared_at_the_same_time():
+    labels = [seen(0, frame=6), seen(0, frame=2)], [seen(1, frame=4), seen(1, frame=0)], []
+    scene = scene_of(*labels, starts=(0, 2, 5))
+    assert drafts_of(scene, 2, frame=1) == [(None, [0, 1, 2])]
+    # The other time is before its first frame.
+    assert [*scene.drafts(2)] == [1]
+    assert [view['later'] for view in scene.others(1)] == [2, -3]
+    assert scene.lines(0, 1, (6, 1, 0), (30.0, 20.0))['back']
+    assert not scene.lines(0, 1, (4, 1, 0), (30.0, 20.0))['back']
 
 
 def test_people_are_paired_by_where_they_are():
@@ -199,13 +213,22 @@ def test_a_draft_of_two_views_can_be_given_to_another_person(page):
 
 def test_views_and_lines_are_described_for_the_page(page):
     label_two_views(page)
-    others = [{'id': 0, 'name': 'clip'}, {'id': 2, 'name': 'clip2'}]
+    others = [{'id': 0, 'name': 'clip', 'later': 0}, {'id': 2, 'name': 'clip2', 'later': 0}]
     assert page.get(video=1)['views'] == others
     place = {'frame': 0, 'person': 1, 'joint': 0}
     lines = page.get('/lines', video=1, other=0, **place, x=30, y=20)
     assert lines['person'] == 1
     assert len(lines['line']) > 10
     assert len(lines['back']) > 10
+
+
+def test_the_page_knows_how_much_later_a_camera_started(start):
+    page = Page(access_to(start(num_videos=2, cameras=CAMERAS[:2], starts={'clip1': 3})))
+    answer = page.client.get('/api/videos/1')
+    while answer.status_code == 503:
+        time.sleep(0.01)
+        answer = page.client.get('/api/videos/1')
+    assert answer.json()['views'] == [{'id': 0, 'name': 'clip', 'later': 3}]
 
 
 def test_lines_of_nothing_are_refused(page):

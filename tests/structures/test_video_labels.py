@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.structures import (
@@ -56,7 +56,6 @@ SIDES = [
 PARTS = ['hand', 'knie', 'genou', 'mano', 'joelho 2', 'occhio', 'hind paw 10', 'rib']
 
 
-@settings(max_examples=60)
 @given(
     sides=st.sampled_from(SIDES) | st.just(('l', 'r')),
     parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=3, unique=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -132,7 +132,6 @@ def test_person_window_avoids_frames_that_do_not_exist():
 ranges = st.lists(st.integers(0, 200), min_size=1, max_size=60, unique=True).map(sorted)
 
 
-@settings(max_examples=200, deadline=None)
 @given(ranges, st.integers(1, 20), st.data())
 def test_no_frame_is_far_from_a_given_one(frames, interval, data):
     offset = data.draw(st.integers(0, interval - 1))
@@ -148,7 +147,6 @@ def test_no_frame_is_far_from_a_given_one(frames, interval, data):
         assert all(f - left < interval for f in skipped)
 
 
-@settings(max_examples=200, deadline=None)
 @given(ranges, st.data())
 def test_window_properties(given_indices, data):
     first, last = 0, 200

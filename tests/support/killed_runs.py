@@ -1,15 +1,9 @@
-"""A process that runs ``tools/propagate.py`` in children of its own, which may be killed.
-
-It has imported everything, but starts no thread, so that its children start at once. A line on
-stdin is a job; the answers are the child's process id, and how it ended.
-"""
+"""A propagation method that counts gaps, and processes that are killed while they propagate."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import stdpose_mm.apis  # noqa: F401  # what the children would import
-from stdpose_mm.cli import propagate
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io import labels
 from stdpose_mm.io.cache_folder import ResultCache
@@ -64,8 +56,9 @@ def kill_at_half(suffix: str) -> None:
     os.replace = half
 
 
-def arrange(moment: str) -> None:
-    """Let this process be killed at ``moment``."""
+def arrange(moment: str, asked: str) -> None:
+    """Let this process be killed at ``moment``, and write the number of gaps to a file."""
+    Slow.asked = Path(asked)
     set_item, count = ResultCache.__setitem__, [0]
 
     def counting(self: ResultCache, key: str, poses: Any) -> None:
@@ -90,22 +83,3 @@ def arrange(moment: str) -> None:
                 kill_me()
 
         os.replace = replace_then_kill
-
-
-def main() -> None:
-    print('ready', flush=True)
-    for line in sys.stdin:
-        job = json.loads(line)
-        process = os.fork()
-        if process == 0:
-            # The parent reads answers from stdout: no output of the job may mix with them.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            Slow.asked = Path(job['asked'])
-            arrange(job['moment'])
-            os._exit(propagate.main(job['arguments']))
-        print(process, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
-
-
-if __name__ == '__main__':
-    main()

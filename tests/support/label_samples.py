@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.structures import PersonLabel, PolygonRegion, Skeleton, VideoFrame, VideoLabels
@@ -150,4 +150,4 @@ def _with_a_placed_joint(labels: VideoLabels) -> VideoLabels:
 def _for_drawn(
     labels: st.SearchStrategy[VideoLabels], test: Callable[..., None]
 ) -> Callable[..., None]:
-    return pytest.mark.slow(settings(max_examples=20)(given(labels=labels)(test)))
+    return pytest.mark.slow(given(labels=labels)(test))

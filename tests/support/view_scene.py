@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import cv2
 import numpy as np
 
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -41,12 +38,6 @@ CAMERAS = [
     camera('c', -4, 1, 1),
     camera('d', 2, -4, 1.8),
 ]
-
-
-def turned(view: Camera, *degrees: float) -> Camera:
-    """Return a camera whose calibration is wrong by a turn about its axes."""
-    turn = cv2.Rodrigues(np.radians(degrees))[0]
-    return replace(view, rotation=turn @ view.rotation, translation=turn @ view.translation)
 
 
 def body_at(frame: int, person: int = 0) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 A server imports them once and starts no thread; each command is a child of it that it has forked.
 Like a new process it has its own memory, folder and output, and may be killed. Several processes
-that work together find each other as those that torchrun has started do.
+that work together find each other as those that a launcher has started do.
 """
 
 from __future__ import annotations
@@ -60,6 +60,17 @@ LIBRARIES = (
 
 ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
 """Environment of commands that compute in the same order, however many threads the tests have."""
+
+VARIABLES = {
+    'pytorch': {'RANK': '{rank}', 'LOCAL_RANK': '{rank}', 'WORLD_SIZE': '{processes}'},
+    'slurm': {
+        'SLURM_PROCID': '{rank}',
+        'SLURM_LOCALID': '{rank}',
+        'SLURM_NTASKS': '{processes}',
+        'SLURM_NODELIST': 'localhost',
+    },
+}
+"""Launcher -> what it tells each of the processes that it starts, by environment variable."""
 
 LIGHT = ('support.refused_processes', 'stdpose_mm.cli.propagate')
 """Modules that commands import to read their command lines, none of which computes."""
@@ -178,7 +189,12 @@ _LIGHT_SERVER = _Server(LIGHT)
 
 
 def start(
-    script: str, *arguments: object, cwd: Path, processes: int = 1, first: str = ''
+    script: str,
+    *arguments: object,
+    cwd: Path,
+    processes: int = 1,
+    first: str = '',
+    launcher: str = 'pytorch',
 ) -> WarmCommand:
     """Start a script of the repository; one at a time, the last one is killed if it is running.
 
@@ -186,12 +202,13 @@ def start(
         script: Its path in the repository.
         arguments: Its command line.
         cwd: Folder it runs in; modules there can be imported.
-        processes: Number of processes that run it together, as torchrun would start them.
+        processes: Number of processes that run it together.
         first: Code that each process runs before the script, say to hold it somewhere.
+        launcher: What would start several processes, one of ``VARIABLES``.
     """
     words = list(map(str, arguments))
     job = {'script': script, 'arguments': words, 'processes': processes, 'first': first}
-    return _SERVER.start(job, cwd)
+    return _SERVER.start({**job, 'launcher': launcher}, cwd)
 
 
 def run(
@@ -299,7 +316,7 @@ def _become(job: Mapping[str, Any]) -> None:
         os.dup2(file, number)
         os.close(file)
     if job['processes'] > 1:
-        _become_one_of(job['processes'])
+        _become_one_of(job['processes'], VARIABLES[job['launcher']])
     if 'code' in job:
         sys.argv = ['-c', *job['arguments']]
         exec(compile(job['code'], '-c', 'exec'), {'__name__': '__main__'})
@@ -316,20 +333,16 @@ def _become(job: Mapping[str, Any]) -> None:
         raise
 
 
-def _become_one_of(processes: int) -> None:
+def _become_one_of(processes: int, variables: Mapping[str, str]) -> None:
     """Fork processes that work together; wait for them and exit with their worst status."""
     with held_port() as port:
         children = []
         for rank in range(processes):
             child = os.fork()
             if child == 0:
-                os.environ.update(
-                    RANK=str(rank),
-                    LOCAL_RANK=str(rank),
-                    WORLD_SIZE=str(processes),
-                    MASTER_ADDR='127.0.0.1',
-                    MASTER_PORT=str(port),
-                )
+                for name, text in variables.items():
+                    os.environ[name] = text.format(rank=rank, processes=processes)
+                os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
                 return
             children.append(child)
         failed = [os.waitpid(child, 0)[1] != 0 for child in children]

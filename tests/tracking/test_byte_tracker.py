@@ -113,7 +113,7 @@ def follow(tracker: PersonTracker, frames: list[FrameBoxes]) -> list[list[list[f
 
 
 @pytest.mark.parametrize('detect_interval', [1, 3, 5])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_people_are_who_they_are_with_mmdetection(detect_interval, seed):
     ours, theirs = PersonTracker(detect_interval), PersonTracker(detect_interval)

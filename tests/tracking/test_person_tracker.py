@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
@@ -107,7 +107,6 @@ def test_memory_does_not_grow_with_the_video():
     assert len(tracker._tracker.tracks) < 10
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(0, 20), min_size=1, max_size=5, unique=True),
     st.lists(st.permutations(range(5)), min_size=2, max_size=4),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import savgol_filter
 
@@ -55,7 +55,6 @@ def test_noise_becomes_less(smoother):
     assert np.abs(np.diff(smoothed, n=2, axis=0)).mean() < 0.5 * jitter
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from([(5, 2), (7, 2), (9, 3), (3, 1), (5, 0)]),
     st.integers(9, 30),
@@ -67,7 +66,6 @@ def test_savitzky_golay_is_scipys(shape, length, seed):
     np.testing.assert_allclose(smoothed, savgol_filter(points, *shape, axis=0), atol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.integers(1, 20), st.floats(-5, 5), st.floats(-0.5, 0.5))
 def test_savitzky_golay_keeps_curves_of_its_order(length, speed, acceleration):
     t = np.arange(length)[:, None, None]

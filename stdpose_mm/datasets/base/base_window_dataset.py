@@ -25,11 +25,7 @@ from stdpose_mm.io.labels import (
     read_posetrack,
     read_selected_videos,
 )
-from stdpose_mm.io.labels.detections import (
-    Detections,
-    read_detections,
-    require_distinct_ids,
-)
+from stdpose_mm.io.labels.detections import Detections, read_detections, require_distinct_ids
 from stdpose_mm.registration import register
 from stdpose_mm.structures import (
     NO_PEOPLE,

@@ -1,11 +1,7 @@
 """Evaluation of plain label structures, without torch, MMPose or another evaluator."""
 
 from .average_precision import ApAccumulator
-from .calibration import (
-    CORRECT_WITHIN,
-    ScoreCalibrator,
-    pool_probabilities,
-)
+from .calibration import CORRECT_WITHIN, ScoreCalibrator, pool_probabilities
 from .keypoint_accuracy import (
     JointErrors,
     format_accuracy,

@@ -162,10 +162,7 @@ def format_table(rows: dict[str, np.ndarray], title: str = '') -> str:
 
 
 def _add_video(
-    gt: PaddedPoses,
-    pred: PaddedPoses,
-    accumulator: ApAccumulator,
-    tracking: MotAccumulator | None,
+    gt: PaddedPoses, pred: PaddedPoses, accumulator: ApAccumulator, tracking: MotAccumulator | None
 ) -> None:
     if tracking is not None:
         tracking.start_video(gt, pred)

@@ -37,9 +37,10 @@ def joint_distances(truth: ScenePoses, predicted: ScenePoses) -> dict[str, np.nd
         for poses in (truth, predicted)
     )
     apart = np.linalg.norm(first[:, :, None] - second[:, None], axis=-1)
-    known = np.isfinite(apart)
-    total = np.where(known, apart, 0).sum(axis=(0, 3)) / np.maximum(known.sum(axis=(0, 3)), 1)
-    cost = np.where(known.any(axis=(0, 3)), total, 1e9)
+    has_both = np.isfinite(apart)
+    total = np.where(has_both, apart, 0).sum(axis=(0, 3))
+    total /= np.maximum(has_both.sum(axis=(0, 3)), 1)
+    cost = np.where(has_both.any(axis=(0, 3)), total, 1e9)
     pairs = dict(zip(*linear_sum_assignment(cost), strict=True))
     distances = np.full(first.shape[:-1], np.nan)
     for person, other in pairs.items():

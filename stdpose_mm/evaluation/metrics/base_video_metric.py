@@ -19,13 +19,7 @@ from stdpose_mm.io.labels import (
     read_posetrack,
     read_selected_videos,
 )
-from stdpose_mm.structures import (
-    NOT_LABELLED,
-    VISIBLE,
-    PersonLabel,
-    VideoLabels,
-    given_frames,
-)
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels, given_frames
 from stdpose_mm.structures.propagated_labels import require_given
 from stdpose_mm.tracking import assign_track_ids
 

@@ -16,13 +16,7 @@ from stdpose_mm.constants import FOLDER_FORMATS, LABEL_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError, note, require_choice, require_packages
 from stdpose_mm.text import either
 
-from .atomic import (
-    PathLike,
-    atomic_path,
-    copy_access,
-    finished_name,
-    remove,
-)
+from .atomic import PathLike, atomic_path, copy_access, finished_name, remove
 from .file_names import file_stem, has_suffix, require_suffix
 
 DEFAULT_FORMAT = next(iter(WRITE_FORMATS))

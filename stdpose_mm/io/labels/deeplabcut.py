@@ -33,14 +33,7 @@ from stdpose_mm.io import PathLike, write_text
 from stdpose_mm.io.disk.file_names import is_picture, video_name
 from stdpose_mm.io.disk.outputs import project_file
 from stdpose_mm.io.limits import MAX_COORDINATE, MAX_FRAME_INDEX
-from stdpose_mm.structures import (
-    NOT_LABELLED,
-    OCCLUDED,
-    TRACK_NAME,
-    VISIBLE,
-    Skeleton,
-    VideoLabels,
-)
+from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, TRACK_NAME, VISIBLE, Skeleton, VideoLabels
 from stdpose_mm.text import listed
 
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows

@@ -10,11 +10,7 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.disk.atomic import PathLike
-from stdpose_mm.io.disk.file_names import (
-    PICTURE_SUFFIXES,
-    is_picture,
-    video_name,
-)
+from stdpose_mm.io.disk.file_names import PICTURE_SUFFIXES, is_picture, video_name
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
 

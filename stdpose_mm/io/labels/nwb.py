@@ -244,11 +244,7 @@ def _times(series: Any, length: int) -> tuple[np.ndarray, float | None]:
 
 
 def _read_video(
-    path: PathLike,
-    name: str,
-    files: Sequence[str],
-    skeleton: Skeleton,
-    poses: Sequence[_Poses],
+    path: PathLike, name: str, files: Sequence[str], skeleton: Skeleton, poses: Sequence[_Poses]
 ) -> VideoLabels:
     rates = {p.rate for p in poses if p.scores is not None}
     rate = rates.pop() if len(rates) == 1 else None

@@ -190,10 +190,7 @@ def key_of(item: Any) -> Hashable:
 
 
 def without_repeated(
-    path: PathLike,
-    what: str,
-    groups: Iterable[Sequence[T]],
-    key: Callable[[T], Hashable] = key_of,
+    path: PathLike, what: str, groups: Iterable[Sequence[T]], key: Callable[[T], Hashable] = key_of
 ) -> list[list[T]]:
     """Leave out the items of each group that repeat another one, with a note that counts them.
 

@@ -44,13 +44,7 @@ from .labelled_pictures import (
     picture_sizes,
     videos_of_pictures,
 )
-from .poses import (
-    Person,
-    estimated_person,
-    is_placeholder,
-    without_placeholders,
-    without_repeated,
-)
+from .poses import Person, estimated_person, is_placeholder, without_placeholders, without_repeated
 
 CONFIG = 'data.yaml'
 CONFIG_NAMES = (CONFIG, 'data.yml', 'dataset.yaml')

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.special import gammainc, gammaincinv
+from scipy.optimize import least_squares, linear_sum_assignment
+from scipy.special import gammainc, gammaincinv, huber
 
 from stdpose_mm.evaluation.functional import label_sizes
 from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN
@@ -50,10 +50,24 @@ _OTHER_PERSON = 0.25
 """Distance in pose sizes from which people in two views are not the same."""
 
 _SHIFT = 0.01
-"""Least shift of all labels of a view, in pose sizes, that a wrong calibration is told from."""
+"""Least shift of the picture of a camera, in pose sizes, that a wrong calibration is told from."""
+
+_TURN_DEVIATION = np.radians(0.5)
+"""Deviation of the turn of a camera whose calibration is wrong."""
+
+_CERTAIN_GAIN, _CERTAIN_SHARE = 30.0, 0.4
+"""Least reduction of squared errors from which a calibration is wrong: in means of these, and as a
+share of all. In real views, turns that are none gain up to a share of 0.23 on a network's poses."""
+
+_JOINTS_COMPARED = 1000
+"""Joints from which the turns of cameras are found."""
 
 _CONTRADICTION = 5.0
 """Distance in deviations from which a given joint contradicts other views."""
+
+_EXCHANGED_FROM, _EXCHANGED_GAIN = 0.05, 0.4
+"""Distance of two views in pose sizes from which sides may be exchanged, and the largest share of
+it that is left once they are exchanged back."""
 
 _SURE = 0.9
 """Least score of a joint that a view borrows from the others as if it were given."""
@@ -396,10 +410,6 @@ def _calibration_variances(pinholes: _Pinholes, estimates: _Estimates) -> np.nda
     pixels = np.where(given[..., None], pixels, np.nan)
     labels = np.square(estimates.deviations.reshape(num_views, -1)[:, several])
     variances = np.full(num_views, usual)
-    _, wrong = _find_shift(pinholes, pixels, np.sqrt(usual) / LABEL_DEVIATION)
-    if wrong is not None:
-        # The others decide where its joints are.
-        variances[wrong] = usual / LABEL_DEVIATION**2
     for _ in range(_REFINEMENTS if given.shape[1] >= _LEAST_GIVEN else 0):
         points, _ = _locate_precisely(pinholes, pixels, labels + variances[:, None])
         squares = np.square(pinholes.project(points)[0] - pixels).sum(axis=2)
@@ -545,21 +555,63 @@ def _distance_apart(
     """
     start = max(estimates.times.start for estimates, _ in (person, other))
     stop = min(estimates.times.stop for estimates, _ in (person, other))
-    times = np.unique(np.linspace(start, stop - 1, _TIMES_COMPARED).round().astype(int))
-    pixels, sizes = [], []
-    for estimates, column in (person, other):
-        rows = times - estimates.times.start
-        pixels.append(estimates.pixels[0, rows, column])
-        sizes.append(estimates.sizes[0, rows, column])
-    seen = np.isfinite(pixels[0] + pixels[1]).all(axis=2)
-    if stop <= start or not seen.any():
+    if stop <= start:
         return np.nan
-    at = np.stack(pixels)[:, seen]
-    projected = _Pinholes(cameras).project(triangulate(cameras, at))[0]
-    apart = np.linalg.norm(projected - at, axis=2)
-    size = np.stack([np.broadcast_to(s[:, None], seen.shape)[seen] for s in sizes])
-    # A point behind a camera is nobody.
-    return float(np.median(np.nan_to_num(apart / size, nan=np.inf).max(axis=0)))
+    times = np.unique(np.linspace(start, stop - 1, _TIMES_COMPARED).round().astype(int))
+    rows = [(times - estimates.times.start, column) for estimates, column in (person, other)]
+    pair = [estimates for estimates, _ in (person, other)]
+    pixels = np.stack([e.pixels[0][at] for e, at in zip(pair, rows, strict=True)])
+    sizes = np.stack([e.sizes[0][at] for e, at in zip(pair, rows, strict=True)])
+    apart = (_distances_apart(cameras, pixels) / sizes[..., None]).max(axis=0)
+    return float(np.median(apart[~np.isnan(apart)])) if not np.isnan(apart).all() else np.nan
+
+
+def _distances_apart(cameras: Sequence[Camera], pixels: np.ndarray) -> np.ndarray:
+    """Compute how far joints in two views are from the points that fit both best.
+
+    Args:
+        cameras: The two cameras, without distortions.
+        pixels: [2, ..., 2] of each joint.
+
+    Returns:
+        [2, ...] pixels; NaN where a view does not see the joint, infinite behind a camera.
+    """
+    flat = pixels.reshape(2, -1, 2)
+    projected = _Pinholes(cameras).project(triangulate(cameras, flat))[0].reshape(pixels.shape)
+    distances = np.linalg.norm(projected - pixels, axis=-1)
+    seen = np.isfinite(pixels).all(axis=(0, -1))
+    return np.where(seen, np.nan_to_num(distances, nan=np.inf), np.nan)
+
+
+def find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> np.ndarray:
+    """Find labels that agree much better with every other view once their sides are exchanged.
+
+    Returns:
+        [V, T, N] bool: in V views at T times, of N people. With two views, both are found.
+    """
+    flip = np.array(views[0].labels.skeleton.flip_indices)
+    sided = flip != np.arange(len(flip))
+    pinholes = _Pinholes([view.camera for view in views])
+    estimates = _Estimates.collect(views, pinholes, people).only_given()
+    given = estimates.given.any(axis=-1)
+    exchanged, compared = np.zeros(given.shape, int), np.zeros(given.shape, int)
+
+    def distance_of(cameras: Sequence[Camera], places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        distances = np.nan_to_num(_distances_apart(cameras, places[:, :, sided]), posinf=1e6)
+        return (distances / sizes[..., None]).mean(axis=(0, 2))
+
+    for pair in map(list, combinations(range(len(views)), 2)):
+        both = given[pair].all(axis=0)
+        if both.any() and sided.any():
+            cameras = [pinholes.cameras[number] for number in pair]
+            places, sizes = estimates.pixels[pair][:, both], estimates.sizes[pair][:, both]
+            before = distance_of(cameras, places, sizes)
+            after = distance_of(cameras, np.stack([places[0][:, flip], places[1]]), sizes)
+            is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
+            for number in pair:
+                compared[number][both] += 1
+                exchanged[number][both] += is_better
+    return (compared > 0) & (exchanged == compared)
 
 
 def combine_views(
@@ -625,31 +677,38 @@ def borrow_labels(views: Sequence[View], number: int, fused: VideoLabels) -> Vid
     return fused.with_persons(persons)
 
 
-def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> list[str]:
-    """Report a calibration, and given joints, that contradict what is given in other views.
+def check_views(views: Sequence[View]) -> tuple[list[View], list[str]]:
+    """Find a wrong calibration, and given joints that contradict what is given in other views.
 
-    Args:
-        views: The views.
-        people: See :func:`match_people`.
+    Returns:
+        The views, with a camera turned so that it fits the labels if its calibration is wrong, and
+        sentences for the user.
     """
-    cameras = [view.camera for view in views]
-    pinholes = _Pinholes(cameras)
+    views, people = list(views), match_people(views)
+    pinholes = _Pinholes([view.camera for view in views])
     estimates = _Estimates.collect(views, pinholes, people).only_given()
-    several = np.isfinite(estimates.pixels[..., 0]).sum(axis=0) > 1
-    if not several.any():
-        return []
+    flat = estimates.pixels.reshape(len(views), -1, 2)
+    if not (np.isfinite(flat[..., 0]).sum(axis=0) > 1).any():
+        return views, []
     warnings = []
-    size = float(np.nanmedian(estimates.sizes))
-    shift, wrong = _find_shift(pinholes, estimates.pixels[:, several], size)
-    if shift:
-        used = np.isfinite(estimates.sizes).any(axis=(1, 2))
-        names = [c.name for c, is_used in zip(cameras, used, strict=True) if is_used]
-        which = f'one of the cameras {", ".join(names)}'
-        which = which if wrong is None else f'the camera {cameras[wrong].name}'
+    turns = _find_turns(pinholes.cameras, flat, float(np.nanmedian(estimates.sizes)))
+    degrees = np.degrees(np.linalg.norm(turns, axis=1))
+    if degrees.any():
+        names = [v.camera.name for v, angle in zip(views, degrees, strict=True) if angle]
+        angles = ' and '.join(f'{angle:.1f}' for angle in degrees[degrees > 0])
+        of, they_are = f'the camera {names[0]}', 'it is'
+        if len(names) > 1:
+            of, they_are = f'one of the cameras {" and ".join(names)}', 'both are'
         warnings.append(
-            f'the calibration of {which} seems to be wrong: labels of different views are all '
-            f'{shift:.1f} pixels off in one direction, {shift / size:.1%} of the size of a pose'
+            f'the calibration of {of} seems to be wrong: the labels fit if {they_are} turned by '
+            f'{angles} degrees, as {they_are} here'
         )
+        views = [
+            replace(view, camera=view.camera.turned(turn))
+            for view, turn in zip(views, turns, strict=True)
+        ]
+        pinholes, people = _Pinholes([view.camera for view in views]), match_people(views)
+        estimates = _Estimates.collect(views, pinholes, people).only_given()
     calibration = _calibration_variances(pinholes, estimates)
     skeleton = views[0].labels.skeleton
     estimates, exchanged = _exchange_sides(pinholes, estimates, calibration, skeleton)
@@ -657,7 +716,7 @@ def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]])
     def name(number: int, row: int, column: int) -> str:
         frame = estimates.times[row] - views[number].start
         who = f'{skeleton.category} {people[column][number]}'
-        return f'{who} in frame {frame} of {cameras[number].name}'
+        return f'{who} in frame {frame} of {views[number].camera.name}'
 
     if exchanged.any():
         names = [name(*at) for at in np.argwhere(exchanged).tolist()]
@@ -682,44 +741,63 @@ def view_warnings(views: Sequence[View], people: Sequence[Sequence[int | None]])
         warnings.append(
             f'joints are not where other views have them{doubt}: {listed(joints, _MAX_NAMED)}'
         )
-    return warnings
+    return views, warnings
 
 
-def _find_shift(pinholes: _Pinholes, pixels: np.ndarray, size: float) -> tuple[float, int | None]:
-    """Find out whether joints [V, M, 2] in some view are all off in one direction.
+def _find_turns(cameras: Sequence[Camera], pixels: np.ndarray, size: float) -> np.ndarray:
+    """Find the turns of cameras that make given joints fit, where a calibration is wrong.
 
-    Labels err in all directions, a wrong calibration in one.
+    With three views or more, one camera is turned. With two it cannot be known which one is wrong:
+    each takes a part, so that what they say in other views is half as wrong.
+
+    Args:
+        cameras: V cameras without distortions.
+        pixels: [V, M, 2] joints; NaN where not given.
+        size: Size of poses in pixels.
 
     Returns:
-        The median of this error in pixels, 0 if it is small relative to poses of ``size`` pixels;
-        and the view whose camera is wrong, None if that is not certain.
+        [V, 3] rotation vectors in radians; 0 where it is not certain that something is wrong.
     """
+    none = np.zeros((len(cameras), 3))
+    pixels = pixels[:, np.isfinite(pixels[..., 0]).sum(axis=0) > 1]
+    if pixels.shape[1] < _LEAST_GIVEN:
+        return none
+    rows = np.linspace(0, pixels.shape[1] - 1, _JOINTS_COMPARED).round().astype(int)
+    pixels = pixels[:, np.unique(rows)]
 
-    def shift_of(number: int, others: Sequence[int]) -> float:
-        """Compute the length of the median error in a view of points that others locate."""
-        at = np.where(np.isin(np.arange(len(pixels)), others)[:, None, None], pixels, np.nan)
-        points = triangulate(pinholes.cameras, at)
-        errors = (pinholes.project(points)[0] - pixels)[number]
-        errors = errors[np.isfinite(errors[:, 0])]
-        return (
-            float(np.linalg.norm(np.median(errors, axis=0))) if len(errors) >= _LEAST_GIVEN else 0
-        )
+    def expand(values: np.ndarray, turned: Sequence[int]) -> np.ndarray:
+        turns = none.copy()
+        turns[turned] = values.reshape(-1, 3)
+        return turns
 
-    def largest_shift(among: Sequence[int]) -> float:
-        if len(among) == 2:
-            # Each of both takes half of the error.
-            return 2 * max(shift_of(number, among) for number in among)
-        return max(shift_of(number, [n for n in among if n != number]) for number in among)
+    def errors_of(values: np.ndarray, turned: Sequence[int], deviation: float) -> np.ndarray:
+        """Compute errors in deviations, in the pictures and of the calibration."""
+        turns = expand(values, turned)
+        pinholes = _Pinholes([c.turned(turn) for c, turn in zip(cameras, turns, strict=True)])
+        points = triangulate(pinholes.cameras, pixels)
+        errors = (pinholes.project(points)[0] - pixels) / deviation
+        return np.append(np.nan_to_num(errors), values / _TURN_DEVIATION)
 
-    used = np.flatnonzero(np.isfinite(pixels[..., 0]).any(axis=1)).tolist()
-    shift = largest_shift(used) if len(used) > 1 else 0.0
-    if shift < _SHIFT * size:
-        return 0.0, None
-    if len(used) == 2:
-        return shift, None
-    without = [largest_shift([n for n in used if n != number]) for number in used]
-    best = int(np.argmin(without))
-    return shift, used[best] if without[best] < shift / 2 else None
+    views = np.isfinite(pixels[..., 0])
+    used = np.flatnonzero(views.any(axis=1)).tolist()
+    # A point takes three of the numbers that its pixels have.
+    freedom = (2 * views.sum(axis=0) - 3).sum()
+    fits = []
+    for turned in [used] if len(used) == 2 else [[view] for view in used]:
+        turn, deviation = np.zeros(3 * len(turned)), LABEL_DEVIATION * size
+        for _ in range(2):
+            # Where labels differ by more than usual, a turn is less certain.
+            fit = least_squares(
+                errors_of, turn, loss='huber', f_scale=_OUTLIER, args=(turned, deviation)
+            )
+            turn, usual = fit.x, deviation
+            deviation *= max(1.0, np.sqrt(2 * fit.cost / freedom))
+        before = huber(_OUTLIER, errors_of(0 * turn, turned, usual)).sum()
+        fits.append((before - fit.cost, before, expand(turn, turned)))
+    gain, before, turns = max(fits, key=lambda fit: fit[0] / fit[1])
+    shifts = np.linalg.norm(turns, axis=1) * [camera.matrix[0, 0] for camera in cameras]
+    is_certain = gain > max(_CERTAIN_GAIN * (before - gain) / freedom, _CERTAIN_SHARE * before)
+    return turns if is_certain and shifts.max() > _SHIFT * size else none
 
 
 def guess_unit(views: Sequence[View]) -> str:

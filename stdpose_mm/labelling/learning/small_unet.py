@@ -78,21 +78,19 @@ class SmallUNet(nn.Module):
             skipped.append(values)
         skipped.pop()
         prior = torch.nan_to_num(prior, nan=_FAR)
-        direct = torch.zeros(())
-        for trust, level in zip(self.trust, _GUIDED, strict=True):
-            cells, stride = (skipped[level].shape[2], skipped[level].shape[3]), STRIDE * 2**level
-            maps = torch.stack([gaussians(prior, cells, stride, spread) for spread in _SPREADS], 1)
-            guide = self.guide[str(level)](maps.flatten(1, 2))
+        rows: list[Tensor] = []
+        columns: list[Tensor] = []
+        for level in _GUIDED:
+            height, width = skipped[level].shape[2], skipped[level].shape[3]
+            sides = [_profiles(prior, (height, width), STRIDE * 2**level, s) for s in _SPREADS]
+            guide = self.guide[str(level)](torch.cat([_product(*pair) for pair in sides], 1))
             skipped[level] = torch.cat([skipped[level], guide], dim=1)
-            direct = direct + F.interpolate(
-                (maps * trust[:, None, None, None]).sum(1),
-                scale_factor=float(2**level),
-                mode='bilinear',
-                align_corners=False,
-            )
+            # An interpolated product is the product of the interpolated sides.
+            rows += [_enlarge(of_rows, 2**level, 'linear') for of_rows, _ in sides]
+            columns += [_enlarge(of_columns, 2**level, 'linear') for _, of_columns in sides]
         for block in self.up:
-            values = F.interpolate(values, scale_factor=2.0, mode='bilinear', align_corners=False)
-            values = block(torch.cat([values, skipped.pop()], dim=1))
+            values = block(torch.cat([_enlarge(values, 2, 'bilinear'), skipped.pop()], dim=1))
+        direct = (torch.stack(rows, -1) * self.trust.flatten()) @ torch.stack(columns, -2)
         return self.head(values) + direct.type_as(values)
 
 
@@ -108,14 +106,34 @@ def gaussians(points: Tensor, cells: tuple[int, int], stride: int, spread: float
     Returns:
         [N, K, h, w].
     """
-    height, width = cells
-    x, y = (
-        torch.arange(side, device=points.device) * stride + (stride - 1) / 2
-        for side in (width, height)
+    return _product(*_profiles(points, cells, stride, spread))
+
+
+def _profiles(
+    points: Tensor, cells: tuple[int, int], stride: int, spread: float
+) -> tuple[Tensor, Tensor]:
+    """Compute the Gaussians' values [N, K, h] of the rows, and [N, K, w] of the columns."""
+    places = (
+        torch.arange(side, device=points.device) * stride + (stride - 1) / 2 for side in cells
     )
-    columns = torch.exp(-((x - points[..., :1]) ** 2) / (2 * spread**2))
-    rows = torch.exp(-((y - points[..., 1:]) ** 2) / (2 * spread**2))
+    rows, columns = (
+        torch.exp(-((place - points[..., axis]) ** 2) / (2 * spread**2))
+        for place, axis in zip(places, (slice(1, 2), slice(0, 1)), strict=True)
+    )
+    return rows, columns
+
+
+def _product(rows: Tensor, columns: Tensor) -> Tensor:
     return rows[..., :, None] * columns[..., None, :]
+
+
+def _enlarge(values: Tensor, factor: int, mode: str) -> Tensor:
+    larger = F.interpolate(values, scale_factor=float(factor), mode=mode, align_corners=False)
+    if larger.requires_grad:
+        # The gradient of a concatenation is a slice, from which PyTorch computes the next one on a
+        # CPU in ten times the time.
+        larger.register_hook(lambda grad: grad.contiguous(memory_format=torch.channels_last))
+    return larger
 
 
 def _block(channels: int, out_channels: int, stride: int = 1, size: int = 3) -> nn.Sequential:

@@ -9,7 +9,7 @@ the frames that leave the fewest wrong joints.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -50,6 +50,11 @@ class TrackMotion:
     frames: range
     paths: np.ndarray
     has_boxes: bool
+
+    def later(self, number: int) -> TrackMotion:
+        """Return the motion in a video that starts a number of frames later."""
+        span = range(self.frames.start + number, self.frames.stop + number)
+        return replace(self, frames=span)
 
 
 class _ErrorModel(NamedTuple):

@@ -31,10 +31,7 @@ class TemporalKeypointsSynthesis(BaseModule):
     """
 
     def __init__(
-        self,
-        num_joints: int,
-        num_frames: int = NUM_FRAMES,
-        use_prior: bool = False,
+        self, num_joints: int, num_frames: int = NUM_FRAMES, use_prior: bool = False
     ) -> None:
         super().__init__()
         self.num_frames = num_frames

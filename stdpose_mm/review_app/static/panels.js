@@ -307,7 +307,7 @@ export function showNext(store, next) {
 /** @param {Store} store */
 export function showLearning(store) {
   const { learning } = store.state;
-  const { running, stopping, done = 0, right, refused, message, labels } = learning ?? {};
+  const { running, stopping, done = 0, left, right, refused, message, labels } = learning ?? {};
   const button = byId('learn-button');
   button.replaceChildren(
     ...(running ? [stopping ? 'Stopping…' : 'Stop learning'] : ['Learn', wide(' from labels')]),
@@ -322,9 +322,9 @@ export function showLearning(store) {
   byId('learn-progress').value = done;
   const accuracy = typeof right === 'number' ? `, finds ${percent(right)}` : '';
   // At the end, hidden labels are filled in without and with the network, which takes a while.
-  const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
+  const share = done < 1 ? `${Math.floor(100 * done)} %${left ? `, ${left} left` : ''}` : 'comparing';
   byId('learn-found').textContent = running ? `${share}${accuracy}` : '';
-  byId('learn-found').title = 'Progress, and the share of joints of hidden labels that the network finds';
+  byId('learn-found').title = 'Progress, the time that is left at this pace, and the share of joints of hidden labels that the network finds';
 }
 
 /** @param {Store} store */

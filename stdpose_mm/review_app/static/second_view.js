@@ -112,11 +112,14 @@ async function show(id) {
   follow();
 }
 
+/** @param {number} id of another camera's video @returns {number} its frame at the time that is shown */
+const frameIn = (id) => state.shown + (state.video?.views.find((/** @type {any} */ camera) => camera.id === id)?.later ?? 0);
+
 /** Show the frame, and what was chosen. */
 function follow() {
   const { video, poses } = second.state;
   if (!video || state.shown < 0) return;
-  const frame = Math.min(state.shown, video.frames - 1);
+  const frame = Math.max(0, Math.min(frameIn(video.id), video.frames - 1));
   second.update({ frame, ...Object.fromEntries(SHARED.map((key) => [key, state[key]])) });
   if (video.skeleton) poses.need(frame, 1);
   beside.redraw();
@@ -131,11 +134,11 @@ export function showNextCamera() {
 
 /** Open the camera beside the picture, which takes its place, with the same joint in hand. */
 export async function exchangeViews() {
-  const { video, shown, joint } = state;
+  const { video, joint } = state;
   if (wanted === null || wanted === undefined) return;
-  const [other, person] = [wanted, lines?.person ?? null];
+  const [other, person, frame] = [wanted, lines?.person ?? null, frameIn(wanted)];
   wanted = video.id;
-  await openVideo(other, Math.max(0, shown));
+  await openVideo(other, Math.max(0, frame));
   if (person !== null && state.persons.includes(person)) store.update({ person, joint });
 }
 

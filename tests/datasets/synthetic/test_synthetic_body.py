@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.datasets.synthetic.body import (
@@ -66,7 +66,6 @@ def inner_angle(body: PosedBody, first: str, joint: str, last: str) -> np.ndarra
     return np.degrees(np.arccos(np.clip(cosine / np.linalg.norm(lower, axis=-1), -1, 1)))
 
 
-@settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_bones_keep_their_length_while_moving(seed):
     rng = np.random.default_rng(seed)
@@ -78,7 +77,6 @@ def test_bones_keep_their_length_while_moving(seed):
         np.testing.assert_allclose(length, length[0], rtol=1e-9, err_msg=f'{first}-{second}')
 
 
-@settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_elbows_and_knees_stay_within_anatomic_limits(seed):
     rng = np.random.default_rng(seed)
@@ -93,7 +91,6 @@ def test_elbows_and_knees_stay_within_anatomic_limits(seed):
         assert knee.max() <= 140 + 1e-6
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-20, 20), min_size=len(ANGLES), max_size=len(ANGLES)))
 def test_limited_angles_lie_in_their_range(values):
     degrees = np.degrees(limit_angles(np.array(values)))

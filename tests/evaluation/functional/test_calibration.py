@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -25,7 +25,6 @@ def test_calibration_of_scores_that_separate_right_from_wrong_stays_finite():
     assert 0.6 < high < 1
 
 
-@settings(deadline=None, max_examples=25)
 @given(
     scores=st.lists(st.floats(0, 1), min_size=4, max_size=30),
     flips=st.lists(st.booleans(), min_size=30, max_size=30),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -207,7 +207,6 @@ def test_nobody_labelled_gives_unknown_figures():
     assert all(np.isnan(value) for value in accuracy.means().values())
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from((0.5, 2.0, 4.0)))
 def test_relative_figures_do_not_change_with_the_size_of_the_picture(seed, factor):
     rng = np.random.default_rng(seed)

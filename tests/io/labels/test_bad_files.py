@@ -316,20 +316,12 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
         r'Labelbox export \(NDJSON, JSON lines\)',
     ),
     ('a.csv', 'track,frame_idx,instance.score,head.x\n', "SLEAP's analysis CSV, .* project .*slp"),
-    (
-        'a.kva',
-        '<?xml version="1.0"?>\n<KinoveaVideoAnalysis/>',
-        'is a Kinovea analysis of single',
-    ),
+    ('a.kva', '<?xml version="1.0"?>\n<KinoveaVideoAnalysis/>', 'is a Kinovea analysis of single'),
     ('a.npy', b'\x93NUMPY\1\0', 'is not a known label format, expected one of the formats'),
     ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'saved with semicolons or tabs instead of'),
     ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'tidy-csv., which can only be written'),
     ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file'),
-    (
-        'a.csv',
-        'frame,joint,x,y\n0,nose,3,4\n',
-        'label format, expected one of the formats',
-    ),
+    ('a.csv', 'frame,joint,x,y\n0,nose,3,4\n', 'label format, expected one of the formats'),
     ('a.txt', 'hello', 'label format, expected one of the formats'),
 ]
 """Name and content of a file of another kind, and words of the sentence."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError, InputWarning
@@ -335,7 +335,6 @@ def mixed(draw: Callable[..., Any]) -> VideoLabels:
 
 @pytest.mark.slow
 @given(labels=mixed(), has_attributes=st.booleans(), data=st.data())
-@settings(max_examples=25)
 def test_what_is_given_is_what_was_given_and_what_was_corrected(
     tmp_path: Path, labels: VideoLabels, has_attributes: bool, data: st.DataObject
 ):
@@ -367,7 +366,6 @@ def test_what_is_given_is_what_was_given_and_what_was_corrected(
     steps=st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=FRAMES),
     tolerance=st.floats(0.1, 20),
 )
-@settings(max_examples=25)
 def test_lines_are_within_the_tolerance_in_every_frame(
     tmp_path: Path, steps: list[tuple[float, float]], tolerance: float
 ):

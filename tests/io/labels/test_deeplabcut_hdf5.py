@@ -208,13 +208,7 @@ def rename_header(file: Any) -> None:
         (rename_header, 'ValueError'),
         (lambda file: file['df_with_missing/axis1_label2'].__setitem__(0, 99), 'IndexError'),
     ],
-    ids=[
-        'two tables',
-        'no table',
-        'no index',
-        'another header',
-        'a code without a text',
-    ],
+    ids=['two tables', 'no table', 'no index', 'another header', 'a code without a text'],
 )
 def test_other_files_are_refused_in_a_sentence(tmp_path: Path, change: Any, words: str):
     path = tmp_path / 'a.h5'

@@ -5,12 +5,7 @@ import pytest
 import yaml
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import (
-    read_all_labels,
-    read_labels,
-    sniff_format,
-    write_labels,
-)
+from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions
 
@@ -292,12 +287,7 @@ def test_an_individual_of_another_format_called_single(
 )
 @pytest.mark.filterwarnings('ignore:.*Unnamed. 4_level_2$:stdpose_mm.errors.InputWarning')
 def test_predictions_are_estimates(
-    tmp_path: Path,
-    name: str,
-    table: str,
-    video_name: str,
-    frames: list[int],
-    scores: list[float],
+    tmp_path: Path, name: str, table: str, video_name: str, frames: list[int], scores: list[float]
 ):
     path = tmp_path / f'{name}.csv'
     path.write_text(table)

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -261,7 +261,6 @@ CLOCKS = {
 
 class TestClocks:
     @pytest.mark.parametrize('form', CLOCKS.values(), ids=CLOCKS)
-    @settings(max_examples=40)
     @given(
         times=st.lists(st.integers(0, 36_000_000), min_size=1, max_size=4, unique=True),
         around=st.sampled_from([('', ''), ('clip ', ''), ('DJI_0067-', '-crop'), ('frame', '_a')]),
@@ -391,7 +390,6 @@ class LateFrames(ArrayFrames):
     fps, start = 25.0, Fraction(0)
 
 
-@settings(max_examples=25)
 @given(
     late=st.integers(0, 400).map(lambda number: Fraction(number, 200)),
     frames=st.sets(st.integers(0, 59), min_size=1, max_size=4).map(sorted),
@@ -553,8 +551,7 @@ class TestPictures:
         return write
 
     @pytest.mark.parametrize(
-        ('first', 'numbers'),
-        [(0, (6, 9, 14)), (3, (6, 9, 14)), (1, (1, 6)), (0, (15, 19))],
+        ('first', 'numbers'), [(0, (6, 9, 14)), (3, (6, 9, 14)), (1, (1, 6)), (0, (15, 19))]
     )
     def test_they_tell_where_numbers_start(
         self, clip: FrameSource, save: SavePictures, first: int, numbers: tuple[int, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Iterator
@@ -54,9 +53,10 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def damaged(document: Any) -> Iterator[Any]:
     """The document with an odd value at every place, without the place, and with it twice."""
+    text = json.dumps(document)
     for number in range(len([*places(document)])):
         for odd in [*ODD, 'left out', 'twice']:
-            changed = copy.deepcopy(document)
+            changed = json.loads(text)
             container, key = [*places(changed)][number]
             if odd == 'left out':
                 del container[key]

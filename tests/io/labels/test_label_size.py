@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -63,7 +63,6 @@ class TestRescaling:
         assert (result.frames[0].width, result.frames[0].height) == SIZE
 
     # Labels may be 1e6 pixels away, and must stay within 1e7.
-    @settings(max_examples=20)
     @given(
         videos(),
         st.tuples(*[st.integers(1, 8000)] * 4).filter(

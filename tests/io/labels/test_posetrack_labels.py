@@ -109,12 +109,7 @@ def test_frame_indices(tmp_path: Path, images: list[dict], indices: list[int]):
 
 @pytest.mark.parametrize(
     ('fields', 'first_number'),
-    [
-        ({}, None),
-        ({'is_labeled': True}, 0),
-        ({'nframes': 30}, 0),
-        ({'frame_id': 10342000001}, 0),
-    ],
+    [({}, None), ({'is_labeled': True}, 0), ({'nframes': 30}, 0), ({'frame_id': 10342000001}, 0)],
 )
 def test_posetracks_own_pictures_are_counted_from_zero(
     tmp_path: Path, fields: dict[str, Any], first_number: int | None

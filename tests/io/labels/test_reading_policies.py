@@ -189,7 +189,6 @@ def test_one_pose_a_frame_without_identities_is_one_subject(tmp_path: Path, form
     assert assign_track_ids(labels).track_ids == (0,)
 
 
-@settings(max_examples=30)
 @given(
     frames=st.lists(st.tuples(st.integers(0, 9), st.sampled_from(['left', 'right'])), min_size=1)
 )
@@ -406,7 +405,6 @@ def test_fractions_of_the_picture_are_refused(
 # -- which joint -------------------------------------------------------------------------------
 
 
-@settings(max_examples=50)
 @given(
     names=st.lists(
         st.sampled_from(['head', 'left hand', 'tail_1', 'tail_2']), min_size=1, unique=True
@@ -800,11 +798,7 @@ def test_unused_categories_do_not_count(tmp_path: Path):
 
 @pytest.mark.parametrize(
     'change',
-    [
-        {'iscrowd': 1},
-        {'keypoints': [0] * 9, 'bbox': [0, 0, 0, 0]},
-        {'keypoints': None, 'bbox': []},
-    ],
+    [{'iscrowd': 1}, {'keypoints': [0] * 9, 'bbox': [0, 0, 0, 0]}, {'keypoints': None, 'bbox': []}],
 )
 def test_a_category_of_crowds_or_empty_objects_does_not_count(
     tmp_path: Path, change: dict[str, Any]
@@ -860,7 +854,6 @@ def found_frames(path: Path, format: str) -> list[int]:
 
 
 @pytest.mark.parametrize('format', ['coco', 'posetrack18'])
-@settings(max_examples=25)
 @given(
     frames=some_frames,
     unit=st.sampled_from([*STATED]),
@@ -1113,7 +1106,6 @@ def test_codes_of_a_url_are_no_part_of_a_number(
     assert [p.frame_index for p in match_frames(read, None).persons] == [0, 9]
 
 
-@settings(max_examples=40)
 @given(before=words, after=endings, digits=st.integers(1, 4), is_coded=st.booleans())
 def test_frames_are_named_with_the_codes_of_the_others(
     before: str, after: str, digits: int, is_coded: bool

@@ -7,12 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.io.labels import (
-    read_all_labels,
-    read_labels,
-    read_posetrack18,
-    write_labels,
-)
+from stdpose_mm.io.labels import read_all_labels, read_labels, read_posetrack18, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import VideoLabels
 from support.paths import SHARED_DATA

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS
@@ -282,7 +282,6 @@ fractions = st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(0, 2))
     people=st.lists(st.tuples(*[fractions] * 3), min_size=1, max_size=3, unique=True),
     size=st.tuples(st.integers(1, 4000), st.integers(1, 4000)),
 )
-@settings(max_examples=20)
 def test_yolo_fractions_come_in_at_their_pixels(tmp_path: Path, people: list, size: tuple) -> None:
     lines = [
         '0 0.5 0.5 1 1 ' + ' '.join(f'{x!r} {y!r} {v}' for x, y, v in points) for points in people

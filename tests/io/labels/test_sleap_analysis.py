@@ -54,11 +54,7 @@ def test_poses_tracks_and_scores_are_read_as_estimates(tmp_path: Path):
     assert labels.skeleton.keypoint_names == ('snout', 'tail')
     assert [
         (p.frame_index, p.track_id, p.extra['track_name'], p.source) for p in labels.persons
-    ] == [
-        (0, 0, 'left', 'propagated'),
-        (0, 1, 'right', 'propagated'),
-        (2, 0, 'left', 'propagated'),
-    ]
+    ] == [(0, 0, 'left', 'propagated'), (0, 1, 'right', 'propagated'), (2, 0, 'left', 'propagated')]
     first, second, third = labels.persons
     assert first.keypoints.tolist() == [[1, 2], [3, 4]]
     assert first.scores.tolist() == [0.5, 1]

@@ -11,12 +11,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import (
-    read_all_labels,
-    read_labels,
-    sniff_format,
-    write_labels,
-)
+from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from stdpose_mm.tracking import assign_track_ids
 from support.foreign_labels import write_picture
@@ -544,8 +539,7 @@ def test_of_a_corrected_prediction_the_moved_joints_are_given(
 
 
 @pytest.mark.parametrize(
-    ('confidence', 'scores'),
-    [((0.01, np.nan, 0.5), [0.01, 1, 0]), ((np.nan, np.nan, 0.5), None)],
+    ('confidence', 'scores'), [((0.01, np.nan, 0.5), [0.01, 1, 0]), ((np.nan, np.nan, 0.5), None)]
 )
 def test_of_a_prediction_only_joints_without_a_score_are_certain(
     tmp_path: Path, confidence: Sequence[float], scores: list[float] | None

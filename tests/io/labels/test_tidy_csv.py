@@ -29,10 +29,7 @@ def test_a_name_that_a_spreadsheet_would_run_gets_an_apostrophe(tmp_path: Path, 
 
 
 def test_a_joint_a_row(tmp_path: Path):
-    persons = (
-        person(2, 7, scores=[0.5, 0, 0.25], source='propagated'),
-        person(0, None),
-    )
+    persons = (person(2, 7, scores=[0.5, 0, 0.25], source='propagated'), person(0, None))
     write_labels(sample(persons=persons), tmp_path / 'a.csv', 'tidy-csv', lambda i: i / 25)
 
     assert (tmp_path / 'a.csv').read_text() == (

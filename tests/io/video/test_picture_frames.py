@@ -24,8 +24,7 @@ def save(path: Path, value: int, shape: tuple[int, ...] = (20, 30, 3)) -> Path:
 
 
 @pytest.mark.parametrize(
-    'names',
-    [('f1.png', 'f9.png', 'f10.png', 'f100.png'), ('IMG_1.png', 'img_2.PNG', 'IMG_3.png')],
+    'names', [('f1.png', 'f9.png', 'f10.png', 'f100.png'), ('IMG_1.png', 'img_2.PNG', 'IMG_3.png')]
 )
 def test_pictures_are_taken_in_natural_order_whatever_their_case(
     tmp_path: Path, names: tuple[str, ...]
@@ -192,7 +191,6 @@ SERIES = [
 """Forms of the names of pictures; those of the second line are of several cameras or kinds."""
 
 
-@settings(max_examples=25)
 @given(
     forms=st.lists(st.sampled_from(SERIES), min_size=1, max_size=2, unique=True),
     numbers=st.sets(st.integers(0, 120), min_size=2, max_size=5),
@@ -201,12 +199,7 @@ SERIES = [
     unread=st.lists(st.sampled_from(UNREAD_PICTURES), max_size=4),
 )
 def test_a_folder_is_one_series(
-    tmp_path: Path,
-    forms: list[str],
-    numbers: set[int],
-    digits: int,
-    suffix: str,
-    unread: list[str],
+    tmp_path: Path, forms: list[str], numbers: set[int], digits: int, suffix: str, unread: list[str]
 ):
     """The pictures are in the order of their numbers, and those that are left out are counted."""
     folder = tmp_path / str(len([*tmp_path.iterdir()]))
@@ -272,7 +265,6 @@ def test_a_folder_of_pictures_that_cannot_be_read_is_refused(tmp_path: Path):
         open_frames(tmp_path)
 
 
-@settings(max_examples=25)
 @given(largest=st.integers(1, 65535), suffix=st.sampled_from(['.png', '.tif']))
 def test_pictures_of_fewer_than_sixteen_bits_are_told(tmp_path: Path, largest: int, suffix: str):
     """Twelve bits in sixteen fill at most a sixteenth of the range."""

@@ -10,16 +10,16 @@ import pytest
 from stdpose_mm.labelling.evidence.views import (
     View,
     borrow_labels,
+    check_views,
     deviations_of,
     fuse_views,
     guess_unit,
     match_people,
     scores_of,
-    view_warnings,
 )
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from stdpose_mm.structures.camera import Camera
-from support.view_scene import CAMERAS, NUM_FRAMES, SKELETON, body_at, labels_in, turned
+from support.view_scene import CAMERAS, NUM_FRAMES, SKELETON, body_at, labels_in
 
 
 def fuse(views):
@@ -177,19 +177,53 @@ def test_a_view_borrows_no_joint_that_is_not_sure():
 
 def test_nothing_contradicts_right_labels():
     views = [View(c, labels_in(c)) for c in CAMERAS]
-    assert view_warnings(views, match_people(views)) == []
+    assert check_views(views) == (views, [])
 
 
 @pytest.mark.parametrize(
     ('num_labelled', 'named'),
-    [(2, 'one of the cameras a, b'), (3, 'the camera b'), (4, 'the camera b')],
+    [(2, 'one of the cameras a and b'), (3, 'the camera b'), (4, 'the camera b')],
 )
 def test_a_wrong_calibration_is_told_from_labels(num_labelled, named):
     labels = [labels_in(c, people=(0,) if n < num_labelled else ()) for n, c in enumerate(CAMERAS)]
-    given = [turned(c, 1, 1, 0) if c.name == 'b' else c for c in CAMERAS]
+    given = [c.turned(np.radians([1, 1, 0])) if c.name == 'b' else c for c in CAMERAS]
     views = [View(c, of_view) for c, of_view in zip(given, labels, strict=True)]
-    (warning, *_) = view_warnings(views, match_people(views))
+    _, (warning, *_) = check_views(views)
     assert warning.startswith(f'the calibration of {named} seems to be wrong')
+
+
+def test_a_camera_with_a_wrong_calibration_is_turned_to_fit_the_labels():
+    labels = [labels_in(c, people=(0,) if n < 3 else ()) for n, c in enumerate(CAMERAS)]
+    given = [c.turned(np.radians([0, 1, 0])) if c.name == 'b' else c for c in CAMERAS]
+    wrong = [View(c, of_view) for c, of_view in zip(given, labels, strict=True)]
+    corrected, _ = check_views(wrong)
+    before, after = (error_in(CAMERAS[3], fuse(views)[0][3], 0) for views in (wrong, corrected))
+    assert before > 8
+    assert after < 2
+
+
+def test_two_cameras_share_the_turn_that_makes_their_labels_fit():
+    labels = [labels_in(c) for c in CAMERAS[:2]]
+    given = [CAMERAS[0], CAMERAS[1].turned(np.radians([1, 0, 0]))]
+    wrong = [View(c, of_view) for c, of_view in zip(given, labels, strict=True)]
+    corrected, _ = check_views(wrong)
+    before, after = (fuse(views)[1].errors.max() for views in (wrong, corrected))
+    assert before > 3
+    assert after < 0.5
+    assert all(view.camera is not c for view, c in zip(corrected, given, strict=True))
+
+
+def test_labels_that_differ_by_chance_are_no_wrong_calibration():
+    rng = np.random.default_rng(0)
+    views = []
+    for view in CAMERAS[:3]:
+        labels = labels_in(view)
+        persons = [
+            replace(p, keypoints=p.keypoints + rng.normal(0, 6, p.keypoints.shape))
+            for p in labels.persons
+        ]
+        views.append(View(view, labels.with_persons(persons)))
+    assert [view.camera for view in check_views(views)[0]] == CAMERAS[:3]
 
 
 def test_contradicting_labels_are_told_with_their_distance():
@@ -198,7 +232,7 @@ def test_contradicting_labels_are_told_with_their_distance():
     moved = replace(first, keypoints=first.keypoints + np.eye(7)[:, :1] * [[40, 0]])
     labels = views[1].labels.with_persons([moved, *views[1].labels.persons[1:]])
     views[1] = replace(views[1], labels=labels)
-    (warning,) = view_warnings(views, match_people(views))
+    _, (warning,) = check_views(views)
     what, joint = warning.split(': ')
     assert what == 'joints are not where other views have them'
     assert joint == 'head of person 0 in frame 0 of b (40 pixels)'
@@ -209,7 +243,7 @@ def test_exchanged_sides_of_a_label_are_told():
     first, *others = views[2].labels.persons
     labels = views[2].labels.with_persons([first.reordered(SKELETON.flip_indices), *others])
     views[2] = replace(views[2], labels=labels)
-    (warning,) = view_warnings(views, match_people(views))
+    _, (warning,) = check_views(views)
     assert warning.startswith('left and right of person 0 in frame 0 of c seem to be exchanged')
 
 

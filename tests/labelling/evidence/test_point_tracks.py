@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError, InputWarning
@@ -163,7 +163,6 @@ def test_as_many_queries_as_frames_are_told_apart_by_their_places(tmp_path):
     np.testing.assert_array_equal(found.visible, visible)
 
 
-@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     scale=st.tuples(st.floats(1.2, 8), st.floats(1.2, 8)),

@@ -46,9 +46,9 @@ def small_batches() -> Iterator[None]:
 
 
 @pytest.fixture(scope='module')
-def learned(tmp_path_factory: pytest.TempPathFactory) -> LearnedNetwork:
-    out = tmp_path_factory.mktemp('learned') / 'network.onnx'
-    return learn_network([video_of()], SKELETON, out, minutes=10, steps=48)
+def learned(learned_dots: Path) -> LearnedNetwork:
+    """What :func:`video_of` teaches."""
+    return LearnedNetwork(learned_dots)
 
 
 def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -89,7 +89,6 @@ def gaps_at(track: Track, second: bool) -> list[set[str]]:
 
 
 @given(change=changes())
-@settings(max_examples=60, deadline=None)
 def test_gaps_of_other_frames_do_not_change(change) -> None:
     for second in (False, True):
         before, after = (gaps_at(track, second) for track in change)
@@ -118,7 +117,6 @@ def test_gaps_of_joints_that_did_not_change_reach_further() -> None:
 
 
 @given(change=changes())
-@settings(max_examples=50, deadline=None)
 def test_no_other_frame_changes(change) -> None:
     earlier, later = change
     for method in ('linear', 'spline'):
@@ -173,7 +171,6 @@ def test_frames_beyond_the_last_label_are_affected_to_the_end() -> None:
 
 
 @given(change=changes(), start=st.integers(0, NUM_FRAMES - 1), length=st.integers(1, NUM_FRAMES))
-@settings(max_examples=30, deadline=None)
 def test_a_part_of_the_frames_is_that_part_of_all(change, start: int, length: int) -> None:
     track = change[0]
     expected = all_poses(track, 'linear')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.io.video import ArrayFrames
@@ -141,7 +141,6 @@ def changes(draw):
 
 
 @given(change=changes())
-@settings(max_examples=50, deadline=None)
 def test_all_poses_of_others_that_change_are_found(change):
     earlier, later = change
     before, after = poses_of(earlier), poses_of(later)

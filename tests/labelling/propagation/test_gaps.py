@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.labelling.propagation.gaps import NEVER, find_gaps, find_presence_intervals
@@ -51,7 +51,6 @@ def gaps_between(labels):
     return find_gaps(0, labels, dict.fromkeys(range(NUM_FRAMES), np.zeros(4)), range(NUM_FRAMES))
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, NUM_FRAMES - 1), SOURCES, min_size=1))
 def test_the_fingerprints_of_gaps_are_different(sources):
     labels = {frame: partial(frame, found) for frame, found in sources.items()}
@@ -59,7 +58,6 @@ def test_the_fingerprints_of_gaps_are_different(sources):
     assert len({*keys}) == len(keys)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, NUM_FRAMES - 1), SOURCES, min_size=1))
 def test_the_nearest_labels_of_every_frame_are_those_that_a_search_finds(sources):
     labels = {frame: partial(frame, found) for frame, found in sources.items()}

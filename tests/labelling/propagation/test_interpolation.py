@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
@@ -97,7 +97,6 @@ def test_a_curve_of_a_joint_missing_in_one_label_passes_its_own_labels(propagate
         assert poses[frame].keypoints[2, 0] == pytest.approx(expected(frame))
 
 
-@settings(max_examples=20, deadline=None)
 @given(
     frames=st.lists(st.integers(0, 40), min_size=2, max_size=8, unique=True).map(sorted),
     seed=st.integers(0, 10**6),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.constants import WRITE_FORMATS
@@ -242,7 +242,6 @@ def labelled_joints(draw):
     return num_frames, persons
 
 
-@settings(max_examples=40, deadline=None)
 @given(labelled_joints(), st.sampled_from(['linear', 'spline']), st.data())
 def test_given_joints_come_out_unchanged_and_no_others_are_given(
     video, blank, tmp_path_factory, labels, method, data

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -67,7 +67,6 @@ def same_bits(first, second):
 
 
 @pytest.mark.slow
-@settings(max_examples=50, deadline=None)
 @given(
     sparse=sparse_videos(),
     life_span=st.sampled_from(['video', 'labels']),

@@ -5,7 +5,7 @@ import pytest
 
 from stdpose_mm.io.labels import read_labels, write_coco
 from stdpose_mm.review_app import background
-from support.review_browser import FRAMES, GIVEN, poses_of_clip, serve
+from support.review_browser import FRAMES, GIVEN, STARTS, place_of, poses_of_clip, serve
 from support.video_files import numbered_picture
 
 pytestmark = pytest.mark.slow
@@ -16,8 +16,8 @@ def try_again_soon():
 
 
 @pytest.fixture
-def export(page, server, downloads, tmp_path):
-    """Export the clip in the opened dialog; return the name of the file, and the file."""
+def export_opened(page, downloads, tmp_path):
+    """Export the opened video in the dialog; return the name of the file, and the file."""
 
     def choose(format):
         before = set(downloads.iterdir())
@@ -33,10 +33,30 @@ def export(page, server, downloads, tmp_path):
         )[0]
         return path.name, path.rename(tmp_path / path.name)
 
+    return choose
+
+
+def open_dialog(page):
     page.click('#more-button')
     page.click('#export-button')
     page.wait(lambda: not page.is_hidden('#export'), 'the dialog is open')
-    return choose
+
+
+@pytest.fixture
+def export(page, server, export_opened):
+    open_dialog(page)
+    return export_opened
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of pictures, which have no frame rate, and labels of two people at its ends."""
+    folder = tmp_path / 'clip'
+    folder.mkdir()
+    for frame in range(FRAMES):
+        cv2.imwrite(str(folder / f'{frame:03d}.png'), numbered_picture(frame))
+    write_coco(poses_of_clip('clip', (0, FRAMES - 1)), tmp_path / 'labels.json')
+    return folder
 
 
 def test_given_labels_alone_are_exported_under_the_name_of_the_format(page, export):
@@ -65,15 +85,30 @@ def test_a_folder_of_labels_is_exported_as_a_zip_file(page, export):
     assert path.read_bytes()[:2] == b'PK'
 
 
-def test_poses_are_computed_once_a_video_is_readable_again(page, tmp_path):
-    folder = tmp_path / 'clip'
-    folder.mkdir()
-    for frame in range(FRAMES):
-        cv2.imwrite(str(folder / f'{frame:03d}.png'), numbered_picture(frame))
-    write_coco(poses_of_clip('clip', (0, FRAMES - 1)), tmp_path / 'labels.json')
-    with serve(folder, tmp_path / 'labels.json', method='flow', prepare=try_again_soon) as server:
+def test_identities_come_back_from_label_studio(export):
+    labels = read_labels(export('label-studio')[1])
+    necks = {person.track_id: person.keypoints[1] for person in labels[FRAMES - 1]}
+    assert necks.keys() == STARTS.keys()
+    for person, neck in necks.items():
+        assert neck == pytest.approx(place_of(person, FRAMES - 1, 'neck'), abs=0.1)
+
+
+def test_pictures_of_a_folder_get_the_times_of_the_rate_that_is_typed(
+    page, pictures, export_opened, tmp_path
+):
+    with serve(pictures, tmp_path / 'labels.json') as server:
         page.open(server)
-        picture = folder / '007.png'
+        open_dialog(page)
+        page.run('document.getElementById("export-rate").value = "50"')
+        _, path = export_opened('trc')
+    assert [line.split('\t')[1] for line in path.read_text().splitlines()[-2:]] == ['0.78', '0.8']
+
+
+def test_poses_are_computed_once_a_video_is_readable_again(page, pictures, tmp_path):
+    labels = tmp_path / 'labels.json'
+    with serve(pictures, labels, method='flow', prepare=try_again_soon) as server:
+        page.open(server)
+        picture = pictures / '007.png'
         picture.rename(tmp_path / 'away.png')
         page.go_to(20)
         page.press('1', 'a')

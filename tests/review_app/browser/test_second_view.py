@@ -30,8 +30,8 @@ def camera(name: str, degrees: float) -> Camera:
 CAMERAS = [camera(name, degrees) for name, degrees in (('cam1', -40), ('cam2', 0), ('cam3', 50))]
 
 
-@pytest.fixture(scope='module')
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewServer]:
+@pytest.fixture(scope='module', params=[()])
+def scene(tmp_path_factory: pytest.TempPathFactory, request) -> Iterator[ReviewServer]:
     """A server of three videos without labels, of one joint that does not move."""
     folder = tmp_path_factory.mktemp('scene')
     video, labels = make_clip(folder / 'videos', 'cam1.mp4')
@@ -40,7 +40,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewServer]:
         shutil.copy(video, video.with_stem(name))
     write_calibration(CAMERAS, folder / 'cameras.toml')
     given = ('--calibration', folder / 'cameras.toml', '--skeleton', folder / 'skeleton.json')
-    with serve(video.parent, *given) as server:
+    with serve(video.parent, *given, *request.param) as server:
         yield server
 
 
@@ -128,4 +128,15 @@ def test_two_views_place_a_joint_in_the_third(page, scene):
     assert pose['keypoints'][0][:2] == pytest.approx(head_in(2), abs=2 / page.scale)
     page.press('V')
     page.wait(lambda: page.is_hidden('#second'), 'no camera is beside the picture')
+    assert page.complaints() == []
+
+
+@pytest.mark.parametrize('scene', [('--offset', 'cam2=2')], indirect=True)
+def test_a_camera_that_started_late_shows_the_same_time(page, scene):
+    page.open(scene, frame=FRAME)
+    page.wait(lambda: beside(page) == 'cam2', 'the second camera is beside the first')
+    page.press('C')
+    page.video = 1
+    page.wait(lambda: '#video=1&' in page.browser.current_url, 'the views are exchanged')
+    page.wait_for_frame(FRAME - 2)
     assert page.complaints() == []

@@ -245,8 +245,8 @@ def _follow_chunk(
     for step, sweep, starting in sweeps:
         is_against = one_way and step < 0
         move = move_points_back if is_against else move_points
-        known = fields if is_against else None
-        with closing(_flow_of_sweep(estimator, pictures, step, sweep, starting, known)) as flows:
+        stored = fields if is_against else None
+        with closing(_flow_of_sweep(estimator, pictures, step, sweep, starting, stored)) as flows:
             for frame, paths, field in flows:
                 view = paths[0].view
                 points = np.stack([path.positions[frame - path.frames[0]] for path in paths])
