@@ -7,7 +7,7 @@ page asks for a label: it looks at the pose, places each joint that is off by mo
 pose's size, and accepts the others, until the page says that the poses are good enough, for
 ``--minutes`` at most; with ``--every``, all that time. Another process keeps one core busy
 meanwhile, unless ``--idle``. Each second the page is asked for its verdict. A verdict is outdated
-by the first edit that it does not include; its age is the time since then. The annotator waits
+by the first label that it does not include; its age is the time since then. The annotator waits
 from a label until the page names the next one.
 """
 
@@ -68,7 +68,8 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
         client.set_excerpt(truth.frames[0], truth.frames[-1])
         people, joints = add_people(truth, client, len(truth.frames) // 2)
         begun = time.monotonic()
-        edits = {client.revision: begun}
+        # When each number of labels was reached.
+        edits = {len(people): begun}
         oldest, first, waited = 0.0, None, 0.0
         chosen: tuple[int, int, np.ndarray] | None = None
         wanted_since, due = begun, begun
@@ -77,7 +78,7 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
             guidance = client.get('/guidance')
             answers.append(time.monotonic() - now)
             now = time.monotonic()
-            newer = [when for revision, when in edits.items() if revision > guidance['advised']]
+            newer = [when for number, when in edits.items() if number > guidance['labels_judged']]
             age, right = now - min(newer, default=now), guidance['right']
             if right is not None:
                 first = first or now
@@ -99,8 +100,9 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
                     client.edit('set_joints', person=person, frame=frame, joints=placed)
                 client.edit('accept', person=person, frame=frame)
                 joints += int(wrong.sum())
-                edits[client.revision] = wanted_since = time.monotonic()
-                chosen, labels_made = None, len(people) + len(edits) - 1
+                labels_made = len(people) + len(edits)
+                edits[labels_made] = wanted_since = time.monotonic()
+                chosen = None
                 is_tenth = labels_made % 10 == 0
                 truly = f', true {_true_share(truth, client, people):.1%}' if is_tenth else ''
                 advised = 'is' if guidance['learning']['worthwhile'] else 'is not'
