@@ -24,7 +24,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from importlib import import_module
@@ -465,15 +465,22 @@ def write_labels_of_truth(folder: Path) -> None:
     write_described_network(folder / 'dot.onnx')
 
 
+def try_commands(
+    commands: Sequence[str], faults: Sequence[str], points: int
+) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """Yield each command with the results of :meth:`FaultTable.try_command` in a new folder."""
+    for command in commands:
+        with tempfile.TemporaryDirectory() as folder:
+            yield command, FaultTable(Path(folder)).try_command(COMMANDS[command], faults, points)
+            os.chdir('/')
+
+
 def print_table(commands: Sequence[str], points: int) -> int:
     """Print the table; return the number of runs that were wrong."""
     faults = [*SIGNALS, NO_ROOM]
     print(f'| command | {" | ".join(faults)} |\n|---|{"---|" * len(faults)}')
     wrong: list[str] = []
-    for command in commands:
-        with tempfile.TemporaryDirectory() as folder:
-            results = FaultTable(Path(folder)).try_command(COMMANDS[command], faults, points)
-            os.chdir('/')
+    for command, results in try_commands(commands, faults, points):
         cells = [f'{sum(not p for p in of)} of {len(of)}' if of else '-' for of in results.values()]
         print(f'| {command} | {" | ".join(cells)} |', flush=True)
         wrong += [f'{command}, {f}: {p}' for f, of in results.items() for p in of if p]
@@ -483,9 +490,7 @@ def print_table(commands: Sequence[str], points: int) -> int:
 
 if __name__ == '__main__':
     if sys.argv[1:2] == ['--json']:
-        job = json.loads(sys.argv[2])
-        table = FaultTable(Path(job['folder']))
-        print(json.dumps(table.try_command(COMMANDS[job['command']], job['faults'], job['points'])))
+        print(json.dumps(dict(try_commands(**json.loads(sys.argv[2])))))
     else:
         given = sys.argv[2:] or [*COMMANDS]
         sys.exit(print_table(given, int(sys.argv[1]) if sys.argv[1:] else 12) > 0)
