@@ -3,7 +3,8 @@
 # 147 training clips (51 minutes of one core) and tests it on the 74 held-out clips. Run it in the root of the repository, in its
 # environment, with the clips (videos/, annotations/) in data/jhmdb_clips. `baselines` as its argument makes the comparison
 # with the baselines at 128x96 in place of it (75 minutes). `fuser` trains a fuser beside STDPoses of three folds of the
-# training clips and tests it with the STDPose of all of them, which is trained before (75 minutes more). `convergence` trains
+# training clips and tests it with the STDPose of all of them, which is trained before (75 minutes more). `people` makes the
+# STDPose of real people that comes with the package, and its fuser (40 minutes of one core with AMX), and tests them. `convergence` trains
 # the networks and parts of the study of this name to the end (eight hours of one core); `gpu` trains its four networks with two
 # seeds at 256x192, all at once, on a GPU and 16 cores (`gpu 3000` for 3000 steps in place of 1500).
 set -euo pipefail
@@ -69,6 +70,25 @@ for name, chosen in lists.items():
 END
 }
 
+# Writes every fourth clip of data/generated to data/annotated, with labels as a person clicks them.
+annotate_generated() {
+  mkdir -p data/annotated
+  python - <<'END'
+from pathlib import Path
+
+import numpy as np
+
+from research.training.fuser_training import as_annotated
+from stdpose_mm.io.labels import write_posetrack18
+from stdpose_mm.labelling.comparison.labelled_videos import read_videos
+
+for number, path in enumerate(sorted(Path('data/generated/annotations/val').glob('*.json'))[1::4]):
+    (labels,) = read_videos(path)
+    rng = np.random.default_rng(number)
+    write_posetrack18(as_annotated(labels, rng), Path('data/annotated') / path.name)
+END
+}
+
 models=()
 folds=()
 device=cpu
@@ -98,6 +118,41 @@ elif [ "${1:-}" = fuser ]; then
     --trained-on 147_clips
   models=(--evidence "auto+STDPose+fuser=$folder/onnx=stdpose:$folder/fuser/fuser.onnx")
   methods=(flow auto)
+elif [ "${1:-}" = people ]; then
+  people=auto/stdpose_tiny_propagation_people_movenet
+  make_folds 2
+  python tools/dataset_converters/make_synthetic_posetrack.py data/generated --train-videos 0 --val-videos 150 --frames 18 \
+    --footage mixed --seed 6000
+  python -m research.tools.merge_labels data/people/annotations data/jhmdb_clips/annotations data/generated/annotations/val
+  # Clips of JHMDB, and every second of the generated ones; the fuser sees some of the others.
+  list_people() {
+    { sed 's|.*/||' "$@"; (cd data/generated/annotations/val && ls) | awk 'NR % 2 == 1'; } | sed 's|^|annotations/|'
+  }
+  list_people data/jhmdb_split/fold0_train.txt >data/people/fold0_train.txt
+  list_people data/jhmdb_split/fit.txt >data/people/people.txt
+  list_people data/jhmdb_split/fit.txt data/jhmdb_split/choose.txt >data/people/all.txt
+  sed 's|.*/|annotations/|' data/jhmdb_split/choose.txt >data/people/choose.txt
+  # Each goes on from the one before, whose clips it also sees.
+  train fold0 $people 1200 0 train_dataloader.dataset.ann_file=data/people/fold0_train.txt
+  train people $people 1000 1 load_from="$folder/fold0-0/iter_1200.pth" optim_wrapper.optimizer.lr=1e-3
+  train all $people 700 2 load_from="$folder/people-1/iter_1000.pth" optim_wrapper.optimizer.lr=7e-4 \
+    train_dataloader.dataset.ann_file=data/people/all.txt
+  for run in 'fold0-0/iter_1200:58' 'people-1/iter_1000:117' 'all-2/iter_700:147'; do
+    checkpoint=${run%:*}
+    python -m research.tools.export_stdpose $configs/$people.py "$folder/$checkpoint.pth" "$folder/${checkpoint%%-*}_onnx" \
+      --trained-on "${run#*:} JHMDB clips and 75 generated clips"
+  done
+  annotate_generated
+  { sed 's|^|../jhmdb_split/|' data/jhmdb_split/fold0.txt; (cd data/annotated && ls | sed 's|^|../annotated/|'); } >data/people/fuser.txt
+  python -m research.tools.finetune_fuser --work-dir "$folder/fuser" --image-root data/generated --video-root data/jhmdb_clips \
+    --labels data/people/fuser.txt data/jhmdb_split/choose.txt --stdpose-folder "$folder/people_onnx" data/people/people.txt \
+    --stdpose-folder "$folder/fold0_onnx" data/people/fold0_train.txt --iters 700 --workers 1
+  { head -n 5 data/people/people.txt; tail -n 1 data/people/people.txt; } >data/people/calibration.txt
+  python -m research.tools.quantise_auto data/people/calibration.txt --image-root data/generated --video-root data/jhmdb_clips \
+    --stdpose "$folder/all_onnx" --out "$folder/int8"
+  package=stdpose_mm/labelling/propagation/auto/weights
+  models=(--evidence "made=$package=stdpose,$folder/int8=stdpose:$folder/fuser/fuser.onnx")
+  methods=(auto)
 elif [ "${1:-}" = convergence ] || [ "${1:-}" = gpu ]; then
   make_folds 1
   study=$configs/studies/convergence_jhmdb.py seeds=(0) iters=6000 options=()

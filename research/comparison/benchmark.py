@@ -40,8 +40,8 @@ MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE
 
 EVIDENCE_FORM = 'NAME=[POSE[,POSE...]][:FUSER]'
 """Row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network, PATH=results of
-estimated poses, FOLDER=stdpose or FILE=matcher to replace the package's networks, or
-``NO_STDPOSE`` to leave out the STDPose."""
+estimated poses, FOLDER=stdpose (several: the best one in each gap) or FILE=matcher to replace the
+package's networks, or ``NO_STDPOSE`` to leave out the STDPoses."""
 
 NO_STDPOSE = 'no-stdpose'
 
@@ -63,8 +63,8 @@ class BenchmarkEntry:
         checkpoints: Weights, one for each seed; none without a model.
         fuser: Weights of the fuser of 'auto'; by default, the package's.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
-        use_stdpose: Whether 'auto' uses the STDPose that comes with the package.
-        stdpose: Folder of an STDPose that replaces it.
+        use_stdpose: Whether 'auto' uses the STDPoses that come with the package.
+        stdposes: Folders of STDPoses that replace the package's.
         matcher: File of the joint matcher of 'auto'; by default, the package's.
 
     Raises:
@@ -78,7 +78,7 @@ class BenchmarkEntry:
     fuser: str | None = None
     pose_networks: tuple[PoseNetworkFiles, ...] = ()
     use_stdpose: bool = True
-    stdpose: str | None = None
+    stdposes: tuple[str, ...] = ()
     matcher: str | None = None
 
     def __post_init__(self) -> None:
@@ -145,9 +145,13 @@ class BenchmarkEntry:
             use_stdpose=self.use_stdpose,
         )
         if isinstance(propagator, AutoPropagator):
-            if self.stdpose is not None:
-                backend = OnnxWindowBackend.from_stdpose(Path(self.stdpose))
-                propagator.windows = WindowHeatmapEstimator(backend, is_of_people=True)
+            if self.stdposes:
+                propagator.windows = tuple(
+                    WindowHeatmapEstimator(
+                        OnnxWindowBackend.from_stdpose(Path(folder)), is_of_people=True
+                    )
+                    for folder in self.stdposes
+                )
             if self.matcher is not None:
                 propagator.matcher = TrainedMatcher(Path(self.matcher))
         if isinstance(propagator, (FlowPropagator, AutoPropagator)):
@@ -158,12 +162,12 @@ class BenchmarkEntry:
 
 def _parse_evidence(text: str) -> dict[str, Any]:
     """Read ``[POSE[,POSE...]]``, see ``EVIDENCE_FORM``, as arguments of an entry."""
-    found: dict[str, Any] = {'pose_networks': ()}
+    found: dict[str, Any] = {'pose_networks': (), 'stdposes': ()}
     for part in filter(None, text.split(',')):
         if part == NO_STDPOSE:
             found['use_stdpose'] = False
         elif part.endswith(OWN_STDPOSE):
-            found['stdpose'] = part.removesuffix(OWN_STDPOSE)
+            found['stdposes'] += (part.removesuffix(OWN_STDPOSE),)
         elif part.endswith(OWN_MATCHER):
             found['matcher'] = part.removesuffix(OWN_MATCHER)
         else:

@@ -81,7 +81,7 @@ def quantise_auto(
     seeing = _RememberingMatcher(matcher or SHIPPED_MATCHER)
     fusing: Any = _RememberingSTDPose.from_stdpose(stdpose)
     fusing.crops, fusing.windows = [], []
-    propagator = AutoPropagator(stdpose=fusing, matcher=seeing)
+    propagator = AutoPropagator(stdposes=(fusing,), matcher=seeing)
     for frames, labels in videos:
         for interval in INTERVALS:
             propagate_subsampled(frames, labels, interval, propagator)

@@ -17,7 +17,7 @@ from stdpose_mm.labelling.propagation.auto.joint_matching import (
     SHIPPED_MATCHER,
     TrainedMatcher,
 )
-from stdpose_mm.labelling.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import SHIPPED_STDPOSES
 from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from support.comparison_videos import write_slow_and_fast
 from support.paths import ROOT
@@ -94,13 +94,13 @@ def test_a_model_may_have_networks_beside_it(tmp_path, monkeypatch):
 
 def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):
     for name in (FRAMES_FILE, WINDOWS_FILE):
-        shutil.copy(SHIPPED_STDPOSE / name, tmp_path)
+        shutil.copy(SHIPPED_STDPOSES[0] / name, tmp_path)
     matcher = tmp_path / 'other.onnx'
     shutil.copy(SHIPPED_MATCHER, matcher)
     entry = BenchmarkEntry.parse_evidence(
         f'own={tmp_path}=stdpose,{matcher}=matcher,poses=results:{SHIPPED_WEIGHTS}'
     )
-    assert (entry.stdpose, entry.matcher) == (str(tmp_path), str(matcher))
+    assert (entry.stdposes, entry.matcher) == ((str(tmp_path),), str(matcher))
     assert entry.pose_networks == (PoseNetworkFiles('poses', kind='results'),)
     assert (entry.fuser, entry.use_stdpose) == (str(SHIPPED_WEIGHTS), True)
     row = BenchmarkEntry.parse_evidence(f'own={tmp_path}=stdpose,{matcher}=matcher')

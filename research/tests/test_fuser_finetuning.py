@@ -41,7 +41,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 from stdpose_mm.labelling.evidence import PoseNetworkFiles
 from stdpose_mm.labelling.propagation.auto.fusion_features import SCALARS
-from stdpose_mm.labelling.propagation.auto.network_heatmaps import shipped_stdpose
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import shipped_stdposes
 from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.structures import POSETRACK_SKELETON
 from support.pose_network_files import JOINTS, dot_picture, write_described_network
@@ -125,7 +125,7 @@ def test_the_stdpose_of_the_package_is_evidence_for_people(tmp_path):
     source = GapSource(Roots(tmp_path / 'images', None), stdposes=(ExportedSTDPose(),))
     extract_training_gaps(videos, tmp_path / 'evidence' / 'all', source, workers=1, seed=0)
     shown = has_heatmaps(tmp_path, 'people', 'window')
-    np.testing.assert_array_equal(shown, shipped_stdpose().trained_joints)
+    np.testing.assert_array_equal(shown, shipped_stdposes()[0].trained_joints)
     assert not has_heatmaps(tmp_path, 'things', 'window').any()
     assert not has_heatmaps(tmp_path, 'people', 'network').any()
 

@@ -24,7 +24,10 @@ from stdpose_mm.labelling.propagation.auto.joint_matching import (
     SHIPPED_MATCHER,
     TrainedMatcher,
 )
-from stdpose_mm.labelling.propagation.auto.network_heatmaps import SHIPPED_STDPOSE, shipped_stdpose
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    SHIPPED_STDPOSES,
+    shipped_stdposes,
+)
 from stdpose_mm.onnx_session import start_session
 from support.tiny_models import moving_pictures, window_model
 
@@ -40,7 +43,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     init_default_scope('mmpose')
     export_matcher(JointMatcher(), folder / MATCHER_FILE)
-    export_stdpose(window_model(shipped_stdpose().skeleton), folder, 'nothing')
+    export_stdpose(window_model(shipped_stdposes()[0].skeleton), folder, 'nothing')
     return folder
 
 
@@ -178,5 +181,6 @@ def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_pat
 
 
 def test_the_networks_of_the_package_are_in_8_bits():
-    for path in (SHIPPED_MATCHER, SHIPPED_STDPOSE / WINDOWS_FILE):
+    windows = [folder / WINDOWS_FILE for folder in SHIPPED_STDPOSES]
+    for path in (SHIPPED_MATCHER, *windows):
         assert kinds(path)['QuantizeLinear'] > 0

@@ -16,7 +16,7 @@ from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE, 
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_backend import WindowLabels
 from stdpose_mm.inference.window_model import WindowModel
-from stdpose_mm.labelling.propagation.auto.network_heatmaps import shipped_stdpose
+from stdpose_mm.labelling.propagation.auto.network_heatmaps import shipped_stdposes
 from stdpose_mm.structures import Skeleton
 from support.paths import ROOT
 from support.tiny_models import CODEC, moving_pictures, semantic_motion, window_model
@@ -71,7 +71,7 @@ def test_the_files_compute_what_the_model_does(model, exported, crops):
 
 @pytest.mark.parametrize('field', WindowLabels._fields)
 def test_the_shipped_network_reads_every_field_of_the_labels(field):
-    network = shipped_stdpose()
+    network = shipped_stdposes()[0]
     shape = network.skeleton.num_keypoints, *network.record['heatmap_size'][::-1]
     given, other = labels_of(0, shape), labels_of(1, shape)
     width, height = network.record['input_size']
@@ -123,5 +123,5 @@ def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
     assert (code, errors) == (0, [])
     assert f'are in {folder}' in printed
     assert sorted(path.name for path in folder.iterdir()) == [FRAMES_FILE, WINDOWS_FILE]
-    written, shipped = OnnxWindowBackend.from_stdpose(folder).record, shipped_stdpose().record
+    written, shipped = OnnxWindowBackend.from_stdpose(folder).record, shipped_stdposes()[0].record
     assert written == {**shipped, 'trained_on': 'nothing'}

@@ -62,11 +62,12 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, Training
         config: Config of a model of this package whose heatmaps are evidence for auto; this and the
             next option may be repeated, and each video then gets the heatmaps of one of the models.
         checkpoint: Weights of --config.
-        stdpose: Besides --config, use the package's STDPose, or --stdpose-folder, for every second
+        stdpose: Besides --config, use the package's STDPoses, or --stdpose-folder, for every second
             video (default: without --config, or with --stdpose-folder).
-        stdpose_folder: STDPose that replaces the package's: a folder that export_stdpose.py wrote,
-            and the labels of its training videos if any of them are in --labels; may be repeated,
-            and each video then gets the heatmaps of the first one that has not seen it.
+        stdpose_folder: STDPose that replaces the package's of real people: a folder that
+            export_stdpose.py wrote, and the labels of its training videos if any of them are in
+            --labels; may be repeated, and each video is then shown with the first one that has not
+            seen it.
         generated: The videos are generated clips, exactly labelled and unlike the footage that the
             fuser is for: labels are moved as if a person had set them, heatmaps get the errors that
             they have on unknown footage, and scores are less certain.

@@ -182,6 +182,8 @@ class Proofreader:
         return None
 
     def _chosen(self) -> dict[str, Any] | None:
+        if self._page.is_hidden('#joint-hint'):
+            return None
         frame, hint = self._page.shown, self._page.text('#joint-hint')
         drawn = self._poses(frame, frame)['drafts'].get(str(frame), [])
         return next((d for d in drawn if f' {d["person"]}: {d["reason"]}' in hint), None)
@@ -235,7 +237,8 @@ class Proofreader:
             if is_dragged:
                 self._edit('z', Keys.CONTROL)
             page.press(*str(person))
-            page.click(f'[data-key="joint {self._joints[joint]}"]')
+            button = f'[data-key="joint {self._joints[joint]}"]'
+            page.run('document.querySelector(arguments[0]).click()', button)
             page.press('j')
             self._show_places(place)
             before = self._revision

@@ -26,7 +26,7 @@ from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.labelling.evidence import load_pose_network
 from stdpose_mm.labelling.propagation.auto.joint_matching import TrainedMatcher
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
-    SHIPPED_STDPOSE,
+    SHIPPED_STDPOSES,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
@@ -264,7 +264,9 @@ class FuserFinetuner:
 def _require_people(folder: Path, skeletons: Sequence[Skeleton]) -> None:
     """Require that an STDPose can be used and, if the user chose it, fits some of the labels."""
     estimator = WindowHeatmapEstimator(OnnxWindowBackend.from_stdpose(folder), is_of_people=True)
-    if folder != SHIPPED_STDPOSE and all(estimator.shared_joints(s) is None for s in skeletons):
+    if folder not in SHIPPED_STDPOSES and all(
+        estimator.shared_joints(s) is None for s in skeletons
+    ):
         raise InputError(
             f'the STDPose in {folder} is for labels of people that share seven joints with it, a '
             f'wrist or an ankle among them, the labels use {", ".join(skeletons[0].keypoint_names)}'

@@ -23,7 +23,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.labelling.propagation import Gap, given_labels
 from stdpose_mm.labelling.propagation.auto.candidates import find_candidates
-from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS, sample_heatmaps
+from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.labelling.propagation.auto.fusion_features import (
     LONGEST_GAP,
     NETWORK_HEATMAPS,
@@ -40,7 +40,10 @@ from stdpose_mm.labelling.propagation.auto.joint_matching import (
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     NetworkChunk,
     NetworkHeatmapEstimator,
+    WindowChunk,
     WindowHeatmapEstimator,
+    best_heatmaps,
+    with_shared_joints,
 )
 from stdpose_mm.labelling.propagation.auto.trained_fuser import fuser_inputs, log_joint_speed
 from stdpose_mm.labelling.propagation.flow.flow_tracks import (
@@ -48,9 +51,8 @@ from stdpose_mm.labelling.propagation.flow.flow_tracks import (
     follow_joints,
     labelled_ends,
 )
-from stdpose_mm.labelling.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.labelling.propagation.track_plans import TrackPlanner
-from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
+from stdpose_mm.structures import VideoLabels, given_frames, pose_extent
 from stdpose_mm.tracking.optical_flow import FlowEstimator
 
 from .in_memory_training import train_in_memory
@@ -100,7 +102,7 @@ def collect_training_gaps(
     intervals: Sequence[int],
     estimator: FlowEstimator,
     rng: np.random.Generator,
-    heatmap_estimator: WindowHeatmapEstimator | None = None,
+    window_networks: Sequence[WindowHeatmapEstimator] = (),
     pose_networks: Sequence[NetworkHeatmapEstimator] = (),
     matcher: TrainedMatcher | None = None,
 ) -> Iterator[TrainingGap]:
@@ -112,8 +114,8 @@ def collect_training_gaps(
         intervals: Values of T; for each, the labels of every T-th frame from a random one are kept.
         estimator: Computes the flow.
         rng: Chooses the first frame kept.
-        heatmap_estimator: Heatmaps, as further evidence, of a pose network that sees the labels and
-            was not trained on this video.
+        window_networks: Pose networks that see the labels and were not trained on this video. In a
+            gap the heatmaps of the one that finds the labels best are further evidence.
         pose_networks: Heatmaps, as further evidence, of pose networks of other projects that share
             joints with the labels.
         matcher: Finds labelled joints in other frames; by default, the package's matcher.
@@ -121,8 +123,8 @@ def collect_training_gaps(
     matcher = matcher or shipped_matcher()
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
-    shared = [(network, network.shared_joints(truth.skeleton)) for network in pose_networks]
-    networks = [(network, joints) for network, joints in shared if joints is not None]
+    windows = with_shared_joints(window_networks, truth.skeleton)
+    networks = with_shared_joints(pose_networks, truth.skeleton)
     # All intervals use the same flow.
     flow = RememberedFlow(estimator)
     for interval in intervals:
@@ -136,39 +138,24 @@ def collect_training_gaps(
             for gap in plan.gaps
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
-        window_maps = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
         for gap, tracks in follow_joints(frames, gaps, flow, one_way=True):
-            heatmaps = [window_maps[gap]] if gap in window_maps else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             search = JointSearch(candidates, matcher)
-            chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
+            of_windows = [WindowChunk(*window, gap, gap.frames, candidates) for window in windows]
+            of_frames = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
+            chunks: tuple[WindowChunk | NetworkChunk, ...] = (*of_windows, *of_frames)
             for frame in tracks.frames:
                 search.add(frame, frames[frame])
                 for chunk in chunks:
                     chunk.add(frame, frames[frame])
-            around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
-            around += [seen for chunk in chunks if (seen := chunk.around())]
+            around = best_heatmaps(of_windows)
+            around += [seen for chunk in of_frames if (seen := chunk.around())]
             evidence = extract_fusion_features(
                 gap, tracks, candidates, search.matches(), frames.size, around
             )
             training_gap = _training_gap(gap, tracks, evidence, true_poses)
             if training_gap.weights.any():
                 yield training_gap
-
-
-def _window_heatmaps(
-    frames: FrameSource,
-    gaps: Sequence[Gap],
-    skeleton: Skeleton,
-    estimator: WindowHeatmapEstimator | None,
-) -> dict[Gap, GapHeatmaps]:
-    """Estimate heatmaps of gaps with a network that sees windows; none without shared joints."""
-    mapping = None if estimator is None else estimator.shared_joints(skeleton)
-    if estimator is None or mapping is None:
-        return {}
-    chunks = [(gap, gap.frames) for gap in gaps]
-    heatmaps = estimator.estimator.heatmaps(frames, chunks, mapping)
-    return {gaps[n]: maps.for_labels(mapping) for n, maps in heatmaps}
 
 
 def _training_gap(

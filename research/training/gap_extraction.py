@@ -29,7 +29,7 @@ from stdpose_mm.labelling.propagation import given_labels
 from stdpose_mm.labelling.propagation.auto.auto_propagator import auto_flow
 from stdpose_mm.labelling.propagation.auto.joint_matching import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
-    SHIPPED_STDPOSE,
+    SHIPPED_STDPOSES,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
@@ -64,20 +64,29 @@ class TrainedPoseNetwork(NamedTuple):
 
 
 class ExportedSTDPose(NamedTuple):
-    """Folder of an STDPose that runs without PyTorch, by default the package's own.
+    """Folder of an STDPose that runs without PyTorch, by default the package's own of real people.
+
+    The package's STDPose of generated people is used beside it, as in ``auto``.
 
     Args:
         folder: Folder that ``research/tools/export_stdpose.py`` wrote.
         seen: Names of the videos that it was trained on.
     """
 
-    folder: Path = SHIPPED_STDPOSE
+    folder: Path = SHIPPED_STDPOSES[1]
     seen: frozenset[str] = frozenset()
 
     @property
-    def files(self) -> tuple[Path, Path]:
-        """Return its files."""
-        return self.folder / FRAMES_FILE, self.folder / WINDOWS_FILE
+    def folders(self) -> tuple[Path, Path]:
+        """Return the folder of the package's STDPose of generated people, and this one."""
+        return SHIPPED_STDPOSES[0], self.folder
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of both."""
+        return tuple(
+            folder / name for folder in self.folders for name in (FRAMES_FILE, WINDOWS_FILE)
+        )
 
 
 class GapSource(NamedTuple):
@@ -162,7 +171,7 @@ def extract_training_gaps(
         if file.name.rsplit('.', 2)[0] in outdated:
             file.unlink()
     with ExitStack() as stack:
-        for loader in (_window_estimator, _network_estimators, _load_matcher):
+        for loader in (_window_estimators, _network_estimators, _load_matcher):
             # The same file may hold other weights in the next call.
             stack.callback(loader.cache_clear)
         run: Callable[..., Iterable[None]] = map
@@ -228,7 +237,7 @@ def _extract_video(job: _Job) -> None:
         intervals,
         auto_flow(),
         rng,
-        _window_estimator(job.model, source.device),
+        _window_estimators(job.model, source.device),
         _network_estimators(source.networks, source.device),
         _load_matcher(source.matcher),
     )
@@ -236,18 +245,20 @@ def _extract_video(job: _Job) -> None:
 
 
 @lru_cache(maxsize=1)
-def _window_estimator(
+def _window_estimators(
     model: TrainedPoseNetwork | ExportedSTDPose | None, device: str
-) -> WindowHeatmapEstimator | None:
-    """Load the network that sees the labels; a process loads it again only if it changes."""
+) -> tuple[WindowHeatmapEstimator, ...]:
+    """Load the networks that see the labels; a process loads them again only if they change."""
     if model is None:
-        return None
+        return ()
     if isinstance(model, ExportedSTDPose):
-        backend = OnnxWindowBackend.from_stdpose(model.folder)
-        return WindowHeatmapEstimator(backend, is_of_people=True)
+        return tuple(
+            WindowHeatmapEstimator(OnnxWindowBackend.from_stdpose(folder), is_of_people=True)
+            for folder in model.folders
+        )
     window_model = WindowModel.from_config(model.config, model.checkpoint, device)
     window_model.optimize_for_cpu()
-    return WindowHeatmapEstimator(TorchWindowBackend(window_model))
+    return (WindowHeatmapEstimator(TorchWindowBackend(window_model)),)
 
 
 @lru_cache(maxsize=1)

@@ -64,8 +64,8 @@ def test_wheel_holds_the_data_of_the_package(wheel):
         'review_app/static',
         'labelling/templates',
     ):
-        for path in (ROOT / 'stdpose_mm' / folder).glob('*'):
-            assert path.relative_to(ROOT).as_posix() in names
+        for path in (ROOT / 'stdpose_mm' / folder).rglob('*'):
+            assert path.is_dir() or path.relative_to(ROOT).as_posix() in names
 
 
 def test_wheel_is_smaller_than_25_megabytes(wheel):

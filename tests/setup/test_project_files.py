@@ -116,7 +116,8 @@ def test_issue_forms_have_what_is_needed(form):
 def test_the_model_card_names_every_network():
     folder = ROOT / 'stdpose_mm/labelling/propagation/auto/weights'
     card = (folder / 'README.md').read_text('utf-8')
-    assert {*re.findall(r'`(\w+\.onnx)`', card)} == {file.name for file in folder.glob('*.onnx')}
+    files = {file.relative_to(folder).as_posix() for file in folder.rglob('*.onnx')}
+    assert {*re.findall(r'`([\w/]+\.onnx)`', card)} == files
     for name, heading in re.findall(r'`(?:docs/)?(\w+\.md)`, "([^"]+)"', card):
         notebook = (ROOT / 'research' / 'docs' / name).read_text('utf-8')
         assert re.search(rf'^#+ {re.escape(heading)}$', notebook, re.MULTILINE), (name, heading)

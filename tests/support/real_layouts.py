@@ -111,6 +111,11 @@ def _write_jhmdb(source: Path, data: Path) -> None:
         listed = {'train': 'fit', 'val': 'choose'}[split]
         for part in (split, listed):
             write_label_list(data / 'jhmdb_split' / f'{part}.txt', [str(file)])
+        people = data / 'people' / file.name
+        write_labels(labels, people, 'posetrack18')
+        people.write_text(json.dumps({**json.loads(people.read_text()), 'info': fields['info']}))
+        listed = {'train': 'people', 'val': 'choose'}[split]
+        write_label_list(data / 'people' / f'{listed}.txt', [str(people)])
 
 
 def _without_ears(labels: VideoLabels) -> VideoLabels:

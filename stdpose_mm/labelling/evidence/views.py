@@ -584,34 +584,34 @@ def _distances_apart(cameras: Sequence[Camera], pixels: np.ndarray) -> np.ndarra
 
 
 def find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> np.ndarray:
-    """Find labels that agree much better with every other view once their sides are exchanged.
+    """Find labels that agree much better with other views once their sides are exchanged.
 
     Returns:
-        [V, T, N] bool: in V views at T times, of N people. With two views, both are found.
+        [V, T, N] bool: in V views at T times, of N people. If two views label a person, both are
+        found; cameras opposite each other cannot tell.
     """
-    flip = np.array(views[0].labels.skeleton.flip_indices)
+    skeleton = views[0].labels.skeleton
+    flip = np.array(skeleton.flip_indices)
     sided = flip != np.arange(len(flip))
     pinholes = _Pinholes([view.camera for view in views])
     estimates = _Estimates.collect(views, pinholes, people).only_given()
+    calibration = _calibration_variances(pinholes, estimates)
+    _, exchanged = _exchange_sides(pinholes, estimates, calibration, skeleton)
     given = estimates.given.any(axis=-1)
-    exchanged, compared = np.zeros(given.shape, int), np.zeros(given.shape, int)
-
-    def distance_of(cameras: Sequence[Camera], places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        distances = np.nan_to_num(_distances_apart(cameras, places[:, :, sided]), posinf=1e6)
-        return (distances / sizes[..., None]).mean(axis=(0, 2))
-
     for pair in map(list, combinations(range(len(views)), 2)):
-        both = given[pair].all(axis=0)
+        both = given[pair].all(axis=0) & (given.sum(axis=0) == 2)
         if both.any() and sided.any():
             cameras = [pinholes.cameras[number] for number in pair]
             places, sizes = estimates.pixels[pair][:, both], estimates.sizes[pair][:, both]
-            before = distance_of(cameras, places, sizes)
-            after = distance_of(cameras, np.stack([places[0][:, flip], places[1]]), sizes)
+            before, after = (
+                np.nan_to_num(_distances_apart(cameras, at[:, :, sided]), posinf=1e6)
+                for at in (places, np.stack([places[0][:, flip], places[1]]))
+            )
+            before, after = ((d / sizes[..., None]).mean(axis=(0, 2)) for d in (before, after))
             is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
             for number in pair:
-                compared[number][both] += 1
-                exchanged[number][both] += is_better
-    return (compared > 0) & (exchanged == compared)
+                exchanged[number][both] = is_better
+    return exchanged
 
 
 def combine_views(
@@ -711,7 +711,7 @@ def check_views(views: Sequence[View]) -> tuple[list[View], list[str]]:
         estimates = _Estimates.collect(views, pinholes, people).only_given()
     calibration = _calibration_variances(pinholes, estimates)
     skeleton = views[0].labels.skeleton
-    estimates, exchanged = _exchange_sides(pinholes, estimates, calibration, skeleton)
+    exchanged = find_exchanged(views, people)
 
     def name(number: int, row: int, column: int) -> str:
         frame = estimates.times[row] - views[number].start
@@ -724,7 +724,7 @@ def check_views(views: Sequence[View]) -> tuple[list[View], list[str]]:
             f'left and right of {listed(names, _MAX_NAMED)} seem to be exchanged, judging by the '
             'other views'
         )
-    flat = estimates.pixels.reshape(len(views), -1, 2)
+    flat = np.where(exchanged[..., None, None], np.nan, estimates.pixels).reshape(flat.shape)
     variances = np.square(estimates.deviations.reshape(len(views), -1)) + calibration[:, None]
     points, _ = _locate_precisely(pinholes, flat, variances)
     projected = pinholes.project(points)[0]

@@ -72,7 +72,7 @@ class NetworkTrainer:
     """
 
     def __init__(self, network: SmallUNet, sampler: CropSampler, hidden: HiddenPoses) -> None:
-        self.network = network.train()
+        self.network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self._device = next(network.parameters()).device
         self.hidden = hidden
         self._sampler = sampler

@@ -58,8 +58,6 @@ class SmallUNet(nn.Module):
             below = channels
         self.trust = nn.Parameter(torch.ones(len(_GUIDED), len(_SPREADS)))
         self.head = nn.Conv2d(below, num_joints, 1)
-        # A step of training on a CPU then takes two thirds of the time.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, crops: Tensor, prior: Tensor) -> Tensor:
         """Compute the logits of the joints' places.

@@ -302,6 +302,15 @@ class GapHeatmapEstimator:
             )
         return results
 
+    def evaluate_labels(self, chunk: CroppedChunk) -> GapHeatmaps:
+        """Estimate the maps of the labelled frames of a chunk, every frame alone."""
+        backend = self.backend
+        frames = [frame for frame in chunk.crops if frame not in chunk.keys]
+        features = backend.encode(np.stack([chunk.pictures[frame, frame] for frame in frames]))
+        maps = backend.frame_heatmaps(features)
+        to_heatmap = np.stack([backend.codec.to_heatmap(chunk.crops[frame]) for frame in frames])
+        return GapHeatmaps(frames, maps, None, to_heatmap, np.ones(maps.shape[:2], dtype=bool))
+
     def _final_heatmaps(
         self,
         chunks: Sequence[CroppedChunk],

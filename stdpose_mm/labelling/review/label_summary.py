@@ -22,9 +22,11 @@ def describe_poses(labels: VideoLabels) -> str:
     poses = counted(count['given'], 'given pose')
     if count['propagated']:
         poses = f'{count["given"]} given and {counted(count["propagated"], "propagated pose")}'
+    # Poses without identities are of an unknown number of people.
+    people = counted(len(labels.track_ids), labels.skeleton.category) + ', '
     return (
         f'{counted(len(labels.frames), "frame")}, '
-        f'{counted(len(labels.track_ids), labels.skeleton.category)}, {poses}'
+        f'{people if labels.track_ids or not labels.persons else ""}{poses}'
         + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
     )
 

@@ -12,6 +12,7 @@ from stdpose_mm.labelling.evidence.views import (
     borrow_labels,
     check_views,
     deviations_of,
+    find_exchanged,
     fuse_views,
     guess_unit,
     match_people,
@@ -239,12 +240,15 @@ def test_contradicting_labels_are_told_with_their_distance():
 
 
 def test_exchanged_sides_of_a_label_are_told():
+    # The first and the third camera stand opposite each other, where a mirrored person fits, too.
     views = [View(c, labels_in(c)) for c in CAMERAS[:3]]
     first, *others = views[2].labels.persons
     labels = views[2].labels.with_persons([first.reordered(SKELETON.flip_indices), *others])
     views[2] = replace(views[2], labels=labels)
     _, (warning,) = check_views(views)
     assert warning.startswith('left and right of person 0 in frame 0 of c seem to be exchanged')
+    exchanged = find_exchanged(views, match_people(views))
+    assert np.argwhere(exchanged).tolist() == [[2, 0, 0]]
 
 
 def test_scores_and_deviations():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.labelling.review import describe_labels, label_warnings
-from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.labelling.review import describe_labels, describe_poses, label_warnings
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 NAMES = ('head', 'left_hand', 'right_hand')
 HERE = [[10, 10], [20, 20], [30, 30]]
@@ -156,3 +156,18 @@ def test_ten_are_listed_and_the_others_counted(number, last):
     lines = describe(*labels, category='mouse')
     assert lines[0].startswith(f'labels of {number} mice ')
     assert lines[-2] == last
+
+
+@pytest.mark.parametrize(
+    ('ids', 'text'),
+    [
+        ((0, 4), '2 frames, 2 people, 2 given poses'),
+        ((4, 4), '2 frames, 1 person, 2 given poses'),
+        ((None, None), '2 frames, 2 given poses'),
+        ((), '2 frames, 0 people, 0 given poses'),
+    ],
+)
+def test_people_are_counted_by_their_identities(ids, text):
+    labels = [give(frame, track_id) for frame, track_id in enumerate(ids)]
+    frames = (VideoFrame(0), VideoFrame(1))
+    assert describe_poses(VideoLabels('clip', Skeleton(NAMES, ()), frames, tuple(labels))) == text

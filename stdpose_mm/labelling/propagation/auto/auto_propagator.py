@@ -21,7 +21,7 @@ from stdpose_mm.labelling.propagation.flow.flow_tracks import (
     follow_joints,
     labelled_ends,
 )
-from stdpose_mm.labelling.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
+from stdpose_mm.labelling.propagation.gap_heatmaps import read_chunks, split_gap
 from stdpose_mm.labelling.propagation.gaps import split_into_chunks
 from stdpose_mm.labelling.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
@@ -29,14 +29,17 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.tracking.optical_flow import DISFlow, FlowEstimator
 
 from .candidates import Candidates, find_candidates
-from .evidence_maps import HeatmapsAround, sample_heatmaps
+from .evidence_maps import HeatmapsAround
 from .fusion_features import extract_fusion_features
 from .joint_matching import JointSearch, TrainedMatcher, shipped_matcher
 from .network_heatmaps import (
     NetworkChunk,
     NetworkHeatmapEstimator,
+    WindowChunk,
     WindowHeatmapEstimator,
-    shipped_stdpose,
+    best_heatmaps,
+    shipped_stdposes,
+    with_shared_joints,
 )
 from .trained_fuser import TrainedFuser, shipped_fuser
 
@@ -49,8 +52,8 @@ _BATCH_CROPS = 512
 over 64 frames, or 40 people over 10 frames."""
 
 _SMALL_MISS = 0.15
-"""Pose sizes. Where flow misses no joint of the other label by more, the package's STDPose changes
-nothing for the better on real clips, and takes a third of the time of 'auto'. Chosen on training
+"""Pose sizes. Where flow misses no joint of the other label by more, the package's STDPoses change
+nothing for the better on real clips, and take a third of the time of 'auto'. Chosen on training
 clips, see research/docs/auto_parts.md."""
 
 
@@ -72,20 +75,21 @@ class AutoPropagator(BasePropagator):
     A joint that is labelled at neither end of a gap is interpolated between its nearest labels.
 
     Args:
-        window_model: A pose network that replaces the STDPose that comes with the package. Its
+        window_model: A pose network that replaces the STDPoses that come with the package. Its
             heatmaps are evidence for the joints whose names it shares with the labels.
         weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`. By default the one
-            that comes with the package: it was trained on generated clips only, and its scores are
-            calibrated on real clips.
+            that comes with the package: it was trained on generated clips and some real ones, and
+            its scores are calibrated on real clips.
         estimator: Optical flow, :func:`auto_flow` by default.
         batch_size: Number of crops that a pose network sees at once.
         pose_networks: Pose networks of other projects, or the poses that they found. Their heatmaps
             are evidence, too, for the joints that mean the same places as those of the labels. They
             are left out where somebody else covers much of a person.
-        use_stdpose: Whether the heatmaps of the STDPose that comes with the package are evidence
-            for labels of people; it was trained on generated clips of people. It is not used
-            beside a ``window_model``, nor where optical flow arrives at the labels.
-        stdpose: Another STDPose that replaces the package's.
+        use_stdpose: Whether the heatmaps of the STDPoses that come with the package are evidence
+            for labels of people: in each gap those of the one that finds the labelled joints best.
+            They are not used beside a ``window_model``, nor where optical flow arrives at the
+            labels.
+        stdposes: Other STDPoses that replace the package's.
         matcher: Finds labelled joints in other frames; by default the package's matcher.
 
     Raises:
@@ -106,18 +110,21 @@ class AutoPropagator(BasePropagator):
         batch_size: int = 8,
         pose_networks: Sequence[HeatmapSource] = (),
         use_stdpose: bool = True,
-        stdpose: WindowBackend | None = None,
+        stdposes: Sequence[WindowBackend] = (),
         matcher: TrainedMatcher | None = None,
     ) -> None:
-        self.windows: WindowHeatmapEstimator | None = None
+        self.windows: tuple[WindowHeatmapEstimator, ...] = ()
         if window_model is not None:
             # PyTorch takes seconds to import, and 'auto' works without it.
             from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 
-            self.windows = WindowHeatmapEstimator(TorchWindowBackend(window_model, batch_size))
+            self.windows = (WindowHeatmapEstimator(TorchWindowBackend(window_model, batch_size)),)
             self.skeleton = window_model.skeleton
         elif use_stdpose:
-            self.windows = WindowHeatmapEstimator(stdpose or shipped_stdpose(), is_of_people=True)
+            self.windows = tuple(
+                WindowHeatmapEstimator(backend, is_of_people=True)
+                for backend in stdposes or shipped_stdposes()
+            )
         follow = [network.follows_labels for network in pose_networks]
         self.reads_other_people, self.reads_second_labels = not all(follow), any(follow)
         self.estimators = tuple(
@@ -134,12 +141,11 @@ class AutoPropagator(BasePropagator):
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[GapPoses]:
         """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
-        mapping = self.shared_joints(skeleton)
-        mappings = [(estimator, estimator.shared_joints(skeleton)) for estimator in self.estimators]
-        networks = [(estimator, shared) for estimator, shared in mappings if shared is not None]
-        chunks = chain.from_iterable(self._read(frames, gaps, mapping, networks))
-        fill = partial(self._fill, mapping, frames.size)
-        is_parallel = self.windows is None or self.windows.backend.single_threaded
+        windows = with_shared_joints(self.windows, skeleton)
+        networks = with_shared_joints(self.estimators, skeleton)
+        chunks = chain.from_iterable(self._read(frames, gaps, windows, networks))
+        fill = partial(self._fill, frames.size)
+        is_parallel = all(network.backend.single_threaded for network in self.windows)
         # Any other network uses all threads itself.
         with closing(thread_map(fill, chunks, None if is_parallel else 1)) as filled:
             yield from filled
@@ -175,33 +181,32 @@ class AutoPropagator(BasePropagator):
         """Name the evidence that is used for labels of these joints, in a few words."""
         evidence = 'straight lines, optical flow and learned appearance'
         networks = []
-        mapping = self.shared_joints(skeleton)
-        if self.windows is not None and not self.windows.is_of_people:
-            networks.append(('', mapping))
-        elif mapping is not None:
-            networks.append((" of the package's STDPose", mapping))
-        networks += [
-            (f' of {estimator.network.name}', estimator.shared_joints(skeleton))
-            for estimator in self.estimators
-        ]
+        shared = {
+            joint
+            for _, joints in with_shared_joints(self.windows, skeleton)
+            for joint in joints.shared.tolist()
+        }
+        if any(not network.is_of_people for network in self.windows):
+            networks.append(('', len(shared)))
+        elif shared:
+            networks.append((" of the package's STDPose", len(shared)))
+        for estimator in self.estimators:
+            mapping = estimator.shared_joints(skeleton)
+            number = 0 if mapping is None else len(mapping.shared)
+            networks.append((f' of {estimator.network.name}', number))
         if not networks:
             return f'{evidence}, without a pose network'
         maps = ' and '.join(
-            f'heatmaps{name} for {0 if shared is None else len(shared.shared)} of '
-            f'{skeleton.num_keypoints} joints'
-            for name, shared in networks
+            f'heatmaps{name} for {number} of {skeleton.num_keypoints} joints'
+            for name, number in networks
         )
         return f'{evidence}, and {maps}'
-
-    def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
-        """Find the joints that STDPose, or the model, shares with labels, if any."""
-        return None if self.windows is None else self.windows.shared_joints(skeleton)
 
     def _read(
         self,
         frames: FrameSource,
         gaps: Sequence[Gap],
-        mapping: JointMapping | None,
+        windows: Sequence[tuple[WindowHeatmapEstimator, JointMapping]],
         networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
     ) -> Iterator[list[_FusionChunk]]:
         """Track the joints and crop the pictures; yield chunks as soon as they are complete."""
@@ -214,7 +219,7 @@ class AutoPropagator(BasePropagator):
             evident = [part for part in parts if np.any(labelled_ends(part[0]))]
             for batch in fill_batches(evident, lambda part: len(part[1]) + 2, _BATCH_CROPS):
                 opened = [
-                    self._open(frames, *part, tracks[part[0]], mapping, networks) for part in batch
+                    self._open(frames, *part, tracks[part[0]], windows, networks) for part in batch
                 ]
                 wanted = [evidence.candidates.times.tolist() for evidence in opened]
                 for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
@@ -228,32 +233,29 @@ class AutoPropagator(BasePropagator):
         gap: Gap,
         keys: range,
         tracks: FlowTracks,
-        mapping: JointMapping | None,
+        windows: Sequence[tuple[WindowHeatmapEstimator, JointMapping]],
         networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
     ) -> _Evidence:
         """Prepare a chunk for its pictures: the frames to fill and the ends of the gap."""
         candidates = find_candidates(gap, tracks, np.array(sorted({gap.first, *keys, gap.last})))
-        cropped = None
-        if self.windows is not None and mapping is not None:
-            is_needed = not self.windows.is_of_people or tracks.largest_miss(gap) > _SMALL_MISS
-            cropped = self.windows.estimator.open(gap, keys, mapping) if is_needed else None
+        flow_arrives = tracks.largest_miss(gap) <= _SMALL_MISS
+        seeing_windows = [
+            WindowChunk(*window, gap, keys, candidates)
+            for window in windows
+            if not (flow_arrives and window[0].is_of_people)
+        ]
         chunks = [NetworkChunk(*network, frames, gap, candidates) for network in networks]
         search = JointSearch(candidates, self.matcher)
-        return _Evidence(tracks, candidates, search, cropped, chunks)
+        return _Evidence(tracks, candidates, search, seeing_windows, chunks)
 
-    def _fill(
-        self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _FusionChunk
-    ) -> GapPoses:
+    def _fill(self, picture_size: tuple[int, int], chunk: _FusionChunk) -> GapPoses:
         """Fill a chunk whose pictures have all been read."""
         gap, keys, evidence = chunk
         keypoints = interpolate_joints(gap, keys)
         scores = decayed_score(gap.distance_to_label(keys))
         if evidence is not None:
-            candidates, heatmaps = evidence.candidates, evidence.heatmaps
-            matches = evidence.search.matches()
-            if self.windows is not None and mapping is not None and evidence.cropped is not None:
-                (maps,) = self.windows.estimator.evaluate([evidence.cropped])
-                heatmaps = [*heatmaps, sample_heatmaps(maps.for_labels(mapping), candidates)]
+            candidates, matches = evidence.candidates, evidence.search.matches()
+            heatmaps = [*evidence.heatmaps, *best_heatmaps(evidence.windows)]
             features = extract_fusion_features(
                 gap, evidence.tracks, candidates, matches, picture_size, heatmaps
             )
@@ -271,25 +273,24 @@ class _Evidence:
         tracks: Flow tracks of the gap.
         candidates: Candidates in the frames to fill and at the ends of the gap.
         search: Search for the labelled joints in these frames.
-        cropped: Crops for the network that sees windows, if it is used.
-        networks: The same frames for networks that see single frames.
+        windows: These frames for the networks that see windows, if they are used.
+        networks: The same for networks that see single frames.
         heatmaps: Heatmaps of these networks where they are of use.
     """
 
     tracks: FlowTracks
     candidates: Candidates
     search: JointSearch
-    cropped: CroppedChunk | None
+    windows: Sequence[WindowChunk]
     networks: Sequence[NetworkChunk]
     heatmaps: list[HeatmapsAround] = field(default_factory=list)
 
     def add(self, frame: int, picture: np.ndarray) -> None:
         """Crop the picture of a frame for everything that looks at it."""
         self.search.add(frame, picture)
-        if self.cropped is not None and frame in self.cropped.crops:
-            self.cropped.add(frame, picture)
-        for network in self.networks:
-            network.add(frame, picture)
+        chunks: tuple[WindowChunk | NetworkChunk, ...] = (*self.windows, *self.networks)
+        for chunk in chunks:
+            chunk.add(frame, picture)
 
     def gather_heatmaps(self) -> None:
         """Gather the heatmaps of networks that see single frames, after the last picture."""

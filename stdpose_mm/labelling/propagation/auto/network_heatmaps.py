@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -26,13 +26,22 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 
 from .candidates import CANDIDATES, Candidates
-from .evidence_maps import HeatmapSampler, HeatmapsAround
+from .evidence_maps import HeatmapSampler, HeatmapsAround, sample_heatmaps
 
-SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
-"""Folder with the two files of the STDPose that comes with the package."""
+SHIPPED_STDPOSES = (
+    Path(__file__).parent / 'weights',
+    Path(__file__).parent / 'weights' / 'real_people',
+)
+"""Folders with the two files of each STDPose that comes with the package: one was trained on
+generated people, the other also on real ones."""
 
 _LEAST_SHARED = 7
 """Number of joints that labels of people must share; the upper body has seven."""
+
+_LEAST_LEAD = 0.05
+"""Least lead in agreement with the labels at which another network than the first is used. On real
+people, the STDPose that knows them leads by more; generated people both find about equally well,
+and the windows of the first one are better. Chosen on training clips and generated ones."""
 
 _LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 """Joints of people. Labels of animals with paws, such as AP-10K's, do not have them."""
@@ -149,9 +158,71 @@ class WindowHeatmapEstimator:
 
 
 @lru_cache(maxsize=1)
-def shipped_stdpose() -> OnnxWindowBackend:
-    """Load the STDPose that comes with the package, once."""
-    return OnnxWindowBackend.from_stdpose(SHIPPED_STDPOSE)
+def shipped_stdposes() -> tuple[OnnxWindowBackend, ...]:
+    """Load the STDPoses that come with the package, once."""
+    return tuple(map(OnnxWindowBackend.from_stdpose, SHIPPED_STDPOSES))
+
+
+class WindowChunk:
+    """Frames of a gap, and its labels, as a network that sees windows sees them.
+
+    Args:
+        estimator: The network.
+        mapping: The joints of the gap's labels among those of the network.
+        gap: The gap.
+        keys: The frames to estimate.
+        candidates: Candidates in these frames and at the labels.
+    """
+
+    def __init__(
+        self,
+        estimator: WindowHeatmapEstimator,
+        mapping: JointMapping,
+        gap: Gap,
+        keys: range,
+        candidates: Candidates,
+    ) -> None:
+        self._estimator, self._mapping = estimator.estimator, mapping
+        self._candidates = candidates
+        self._cropped = self._estimator.open(gap, keys, mapping)
+
+    def add(self, frame: int, picture: np.ndarray) -> None:
+        """Crop the picture of a frame."""
+        if frame in self._cropped.crops:
+            self._cropped.add(frame, picture)
+
+    def agreement(self) -> float:
+        """Measure how well the network finds the labelled joints in the labelled frames alone.
+
+        The pictures of the labelled frames must have been added.
+
+        Returns:
+            See :class:`~.evidence_maps.HeatmapsAround`; 0 if no labelled joint has a map.
+        """
+        maps = self._estimator.evaluate_labels(self._cropped).for_labels(self._mapping)
+        return float(np.nan_to_num(sample_heatmaps(maps, self._candidates).agreement))
+
+    def around(self) -> HeatmapsAround:
+        """Estimate the heatmaps around the candidates; the pictures must have been added."""
+        (maps,) = self._estimator.evaluate([self._cropped])
+        return sample_heatmaps(maps.for_labels(self._mapping), self._candidates)
+
+
+def best_heatmaps(chunks: Sequence[WindowChunk]) -> list[HeatmapsAround]:
+    """Estimate the heatmaps of the network that finds the labelled joints best.
+
+    Args:
+        chunks: The same frames as each network sees them. The first network is used unless another
+            one is clearly better.
+
+    Returns:
+        The heatmaps of one network; none without networks.
+    """
+    if len(chunks) > 1:
+        agreements = [chunk.agreement() for chunk in chunks]
+        agreements[0] += _LEAST_LEAD
+        chunks = [chunks[int(np.argmax(agreements))]]
+    return [chunk.around() for chunk in chunks]
 
 
 class NetworkHeatmapEstimator:
@@ -184,6 +255,17 @@ class NetworkHeatmapEstimator:
             f'{self.network.name} is not used: it knows none of the labelled joints '
             f'({_listed(skeleton)}), only {_listed(self.network.skeleton)}'
         )
+
+
+Network = TypeVar('Network', WindowHeatmapEstimator, NetworkHeatmapEstimator)
+
+
+def with_shared_joints(
+    networks: Iterable[Network], skeleton: Skeleton
+) -> list[tuple[Network, JointMapping]]:
+    """Return the networks that share joints with labels, and these joints."""
+    mappings = [(network, network.shared_joints(skeleton)) for network in networks]
+    return [(network, mapping) for network, mapping in mappings if mapping is not None]
 
 
 class NetworkChunk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     NetworkChunk,
     NetworkHeatmapEstimator,
     NetworkUse,
+    best_heatmaps,
 )
 from stdpose_mm.labelling.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.structures import Skeleton
@@ -222,3 +224,31 @@ def test_one_chunk_that_could_be_compared_is_enough():
         for chunk in ('crowded', *order):
             use.note('clip', 'gap', chunk)
         assert use.describe('peaks', 'right?') == 'peaks: used in 1 of 1 gap'
+
+
+class ChunkOfAgreement(NamedTuple):
+    """What a network with this agreement with the labels sees; its heatmaps are its name."""
+
+    name: str
+    value: float
+
+    def agreement(self):
+        return self.value
+
+    def around(self):
+        return self.name
+
+
+@pytest.mark.parametrize(
+    ('first', 'second', 'best'),
+    [(0.8, 0.9, ['real']), (0.8, 0.82, ['generated']), (0.9, 0.8, ['generated'])],
+    ids=['the second is clearly better', 'both are alike', 'the first is better'],
+)
+def test_another_network_than_the_first_is_used_where_it_is_clearly_better(first, second, best):
+    chunks = [ChunkOfAgreement('generated', first), ChunkOfAgreement('real', second)]
+    assert best_heatmaps(chunks) == best
+
+
+def test_a_single_network_is_used_whatever_it_finds():
+    assert best_heatmaps([ChunkOfAgreement('own', 0.0)]) == ['own']
+    assert best_heatmaps([]) == []

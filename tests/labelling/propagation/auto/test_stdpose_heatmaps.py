@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.labelling.evidence import PersonCrop, PoseHeatmaps, PoseNetwork
 from stdpose_mm.labelling.propagation import find_gaps, propagate_labels
 from stdpose_mm.labelling.propagation.auto import AutoPropagator
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
+    SHIPPED_STDPOSES,
     WindowHeatmapEstimator,
-    shipped_stdpose,
+    shipped_stdposes,
 )
 from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, VideoFrame, VideoLabels
@@ -31,7 +34,7 @@ def model():
 
 
 def test_pictures_are_read_once_for_all_people(label):
-    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
+    estimator = WindowHeatmapEstimator(shipped_stdposes()[0], is_of_people=True)
     gaps = []
     for track_id in range(3):
         labels = {
@@ -52,25 +55,29 @@ def test_pictures_are_read_once_for_all_people(label):
 @pytest.mark.parametrize(
     ('joints', 'is_person'), [('coco', True), ('mpii', True), ('ap10k', False), ('hand', False)]
 )
-def test_it_serves_people_and_nobody_else(joints, is_person):
-    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
-    mapping = estimator.shared_joints(Skeleton(JOINT_SETS[joints]))
-    assert (mapping is not None) == is_person
+def test_they_serve_people_and_nobody_else(joints, is_person):
+    for backend in shipped_stdposes():
+        estimator = WindowHeatmapEstimator(backend, is_of_people=True)
+        mapping = estimator.shared_joints(Skeleton(JOINT_SETS[joints]))
+        assert (mapping is not None) == is_person
 
 
 def test_the_legs_of_a_mouse_are_not_taken_for_a_person():
     legs = Skeleton(
         tuple(f'{side}_{joint}' for side in ('left', 'right') for joint in ('hip', 'knee', 'ankle'))
     )
-    assert WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True).shared_joints(legs) is None
+    for backend in shipped_stdposes():
+        estimator = WindowHeatmapEstimator(backend, is_of_people=True)
+        assert estimator.shared_joints(legs) is None
 
 
 def test_joints_that_it_was_not_trained_on_are_not_shared():
-    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
-    mapping = estimator.shared_joints(POSETRACK_SKELETON)
-    assert mapping is not None
     untrained = {NAMES.index('left_ear'), NAMES.index('right_ear')}
-    assert set(mapping.shared) == set(range(len(NAMES))) - untrained
+    for backend in shipped_stdposes():
+        estimator = WindowHeatmapEstimator(backend, is_of_people=True)
+        mapping = estimator.shared_joints(POSETRACK_SKELETON)
+        assert mapping is not None
+        assert set(mapping.shared) == set(range(len(NAMES))) - untrained
 
 
 @pytest.fixture
@@ -90,6 +97,32 @@ def test_auto_and_a_fuser_of_ones_own_use_it_unless_it_is_left_out(sparse):
     by_default = poses(sparse)
     assert np.abs(by_default - poses(sparse, use_stdpose=False)).max() > 1e-2
     np.testing.assert_array_equal(poses(sparse, weights=SHIPPED_WEIGHTS), by_default)
+
+
+class BlindBackend(OnnxWindowBackend):
+    """A network that sees nothing."""
+
+    def frame_heatmaps(self, features):
+        return np.zeros_like(super().frame_heatmaps(features))
+
+    def fuse(self, features, rows, labels=None):
+        return np.zeros_like(super().fuse(features, rows, labels))
+
+
+@pytest.mark.parametrize('sighted', [0, 1], ids=['generated people', 'real people'])
+def test_the_network_that_finds_the_labels_is_used(sparse, sighted):
+    backends = [*shipped_stdposes()]
+    alone = poses(sparse, stdposes=backends[sighted : sighted + 1])
+    assert np.abs(alone - poses(sparse, use_stdpose=False)).max() > 1e-2
+    blind = 1 - sighted
+    backends[blind] = BlindBackend.from_stdpose(SHIPPED_STDPOSES[blind])
+    np.testing.assert_array_equal(poses(sparse, stdposes=backends), alone)
+
+
+def test_results_of_other_networks_are_not_taken_from_the_cache():
+    first, second = shipped_stdposes()
+    pairs = ([first], [second], [first, second])
+    assert len({fingerprint(AutoPropagator(stdposes=backends)) for backends in pairs}) == 3
 
 
 def test_a_model_of_ones_own_takes_its_place(sparse, model):
