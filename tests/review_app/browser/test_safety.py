@@ -169,8 +169,7 @@ def hold_edits(page):
         'const sent = window.fetch;'
         'const now = new Promise((wake) => { window.sendNow = wake; });'
         'window.fetch = async (url, options) => {'
-        '  const isEdit = String(url).includes("/edits");'
-        '  if (isEdit && JSON.parse(options.body).page !== "another") await now;'
+        '  if (String(url).includes("/edits")) await now;'
         '  return sent(url, options); }'
     )
 
