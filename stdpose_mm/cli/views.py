@@ -43,11 +43,11 @@ def list_sessions(options: PropagateOptions) -> list[SessionJob]:
     Raises:
         InputError: If two videos have the same output, or an offset is of no camera.
     """
-    views: dict[str, list[PropagateJob]] = {}
-    for job in make_jobs(options, PropagateJob, 'rename one'):
-        views.setdefault(options.cameras[job.listed.video].session, []).append(job)
-    starts = options.starts
-    return [SessionJob(session, of_session, starts) for session, of_session in views.items()]
+    jobs, starts = make_jobs(options, PropagateJob, 'rename one'), options.starts
+    return [
+        SessionJob(name, [jobs[number] for number in numbers], starts)
+        for name, numbers in options.sessions.items()
+    ]
 
 
 @dataclass(frozen=True)
