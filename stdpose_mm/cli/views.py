@@ -45,7 +45,7 @@ def list_sessions(options: PropagateOptions) -> list[SessionJob]:
     """
     jobs, starts = make_jobs(options, PropagateJob, 'rename one'), options.starts
     return [
-        SessionJob(name, [jobs[number] for number in numbers], starts)
+        SessionJob(options, name, [jobs[number] for number in numbers], starts)
         for name, numbers in options.sessions.items()
     ]
 
@@ -55,19 +55,16 @@ class SessionJob:
     """The propagation of labels through the videos of a session, which help each other.
 
     Args:
+        options: The options of the command.
         name: The name of the session.
         views: Its videos.
         starts: How many frames later each camera started, by its name.
     """
 
+    options: PropagateOptions
     name: str
     views: Sequence[PropagateJob]
     starts: Mapping[str, int]
-
-    @property
-    def options(self) -> PropagateOptions:
-        """The options of the command."""
-        return self.views[0].options
 
     @property
     def out(self) -> str:
