@@ -212,11 +212,10 @@ def test_labels_of_another_subject_do_not_hide_the_network(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_that_was_given_stays_beside_one_that_is_learned(tmp_path, monkeypatch):
-    first = VideoPosePropagator(use_stdpose=False)
-    given = tmp_path / 'given.onnx'
-    first.learn(opened(first), given, 10, steps=1)
-    files = [PoseNetworkFiles.parse(str(given))]
+def test_a_network_that_was_given_stays_beside_one_that_is_learned(
+    learned_dots, tmp_path, monkeypatch
+):
+    files = [PoseNetworkFiles.parse(str(learned_dots))]
     propagator = VideoPosePropagator(use_stdpose=False, pose_networks=files)
     assert propagator.learned_network is None
     monkeypatch.setattr(LearningOutcome, 'helped', True)
@@ -225,7 +224,7 @@ def test_a_network_that_was_given_stays_beside_one_that_is_learned(tmp_path, mon
     assert isinstance(used, LearnedPropagator)
     assert used.network.name == 'n.onnx'
     assert isinstance(used.base, LearnedPropagator)
-    assert used.base.network.name == 'given.onnx'
+    assert used.base.network.name == learned_dots.name
 
 
 @pytest.mark.slow
