@@ -27,7 +27,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 settings.register_profile(
     'busy',
     deadline=None,
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile('busy')
