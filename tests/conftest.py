@@ -201,6 +201,14 @@ def small_batches() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def straight_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 'auto' draw straight lines, which takes no time."""
+    from support.straight_auto import use_straight_auto
+
+    use_straight_auto(monkeypatch.setattr)
+
+
 @pytest.fixture(scope='session')
 def learned_dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The network of :func:`support.coloured_dots.learn_dots`, learned once for all workers."""

@@ -16,7 +16,7 @@ from stdpose_mm.apis.learning import LearningOutcome
 from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
-from stdpose_mm.labelling.learning import learner, network_trainer
+from stdpose_mm.labelling.learning import learner
 from stdpose_mm.labelling.propagation import load_propagator
 from support.coloured_dots import dots_labels, dots_video, write_losslessly
 
@@ -38,8 +38,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
+def short_training(
+    small_batches: None, straight_auto: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(learner, 'MAX_STEPS', 4)
     monkeypatch.setattr(learner, 'training_steps', lambda num_poses: 4)
 
