@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import numpy as np
@@ -268,6 +268,16 @@ def set_scheme(browser: Any, scheme: str) -> None:
     browser.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
 
 
+class Server(Protocol):
+    """Where the page is: its printed address, and this without the token."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def origin(self) -> str: ...
+
+
 class Page:
     """Operate the page as a user does."""
 
@@ -282,7 +292,7 @@ class Page:
         resize(self.browser, 1280, 720)
         set_scheme(self.browser, '')
 
-    def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
+    def open(self, server: Server, frame: int = 0, video: int = 0) -> None:
         """Open the printed address, then the video at a frame."""
         self.video = video
         if not self.browser.current_url.startswith(server.origin):
