@@ -461,7 +461,7 @@ def label_views(scene: MultiViewClip, args: SimulateViewsOptions, way: str) -> C
             browser = start_browser(folder)
             stack.callback(browser.quit)
             page = Page(browser)
-            page.open(first)
+            page.open(first, settles=False)
             hand = BrowserHand(clients, page, way == 'drafts')
         return Annotator(truths, hand, args, way).label()
 

@@ -320,9 +320,7 @@ class Page:
         resize(self.browser, 1280, 720)
         set_scheme(self.browser, '')
 
-    def open(
-        self, server: Server, frame: int = 0, video: int = 0, *, settles: bool = True
-    ) -> None:
+    def open(self, server: Server, frame: int = 0, video: int = 0, *, settles: bool = True) -> None:
         """Open the printed address, then the video at a frame, whose poses may not be computed."""
         self.server, self.video = server, video
         if not self.browser.current_url.startswith(server.origin):
