@@ -1,4 +1,4 @@
-"""Eight videos by two processes: killed in the middle, resumed, as by one process."""
+"""Four videos by two processes: killed in the middle, resumed, as by one process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support import warm_commands
 
 pytestmark = pytest.mark.slow
 
-NUM_VIDEOS = 8
+NUM_VIDEOS = 4
 
 
 @pytest.fixture(scope='module')
@@ -111,7 +111,7 @@ def test_killed_in_the_middle_and_resumed(data, alone, tmp_path):
     assert second.returncode == 0, second.stderr
     assert printed.count('video ') == 1
     assert printed.splitlines()[-1] == (
-        f'8 videos: {8 - len(finished)} done, {len(finished)} done before, 0 failed'
+        f'4 videos: {4 - len(finished)} done, {len(finished)} done before, 0 failed'
     )
     assert contents(out) == alone
     assert {name: (out / name).stat().st_mtime_ns for name in finished} == times
@@ -122,10 +122,10 @@ def test_processes_of_slurm_share_the_videos_too(data, alone, tmp_path):
     finished = start(data, out, 'slurm').wait()
     assert finished.returncode == 0, finished.stderr
     # PyTorch may also warn of its sockets, in brackets.
-    lines = re.findall(r'^\[(\d)/4\] ', finished.stderr, re.MULTILINE)
-    assert sorted(lines) == [*'11223344']
-    assert finished.stdout.count('8 videos: ') == 1
-    assert finished.stdout.endswith('8 videos: 8 done, 0 done before, 0 failed\n')
+    lines = re.findall(r'^\[(\d)/2\] ', finished.stderr, re.MULTILINE)
+    assert sorted(lines) == [*'1122']
+    assert finished.stdout.count('4 videos: ') == 1
+    assert finished.stdout.endswith('4 videos: 4 done, 0 done before, 0 failed\n')
     assert contents(out) == alone
 
 

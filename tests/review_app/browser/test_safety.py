@@ -150,6 +150,19 @@ def new_tab(page):
         page.browser.switch_to.window(first)
 
 
+def test_an_old_page_goes_on_once_the_address_of_the_next_start_is_opened(page, tmp_path, port):
+    clip = make_clip(tmp_path)
+    with serve(*clip, port=port) as first:
+        page.open(first)
+        drag_without_server(page, first)
+    with serve(*clip, port=port) as second, new_tab(page) as go_back:
+        page.open(second)
+        go_back()
+        page.wait(lambda: 'kept' not in page.text('#states'), 'the edit is sent')
+        page.wait_until_settled(1)
+        assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
+
+
 def hold_edits(page):
     """Hold the edits that this page makes, until ``sendNow()`` is called."""
     page.run(
@@ -174,7 +187,6 @@ def test_edits_to_other_joints_of_two_tabs_are_joined_also_after_a_stop(page, tm
             page.pointer((x, y), (x - 2, y), (x - 4, y))
         go_back()
         page.run('sendNow()')
-        page.wait(lambda: 'kept' not in page.text('#states'), 'the edit is sent')
         page.wait_until_settled(2)
         assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
         right = page.poses()[0][1]['keypoints'][3][0]
