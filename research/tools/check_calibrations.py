@@ -1,6 +1,6 @@
 """Count false alarms and misses of what is said about a calibration, with labels that have noise.
 
-    python -m research.tools.check_calibrations --seeds 200 206
+    python -m research.tools.check_calibrations --seeds 300 306
 
 Generated scenes of two people, four cameras, pictures of 320x240. The first cameras have labels in
 every 15th of 61 frames, with normal errors of some pixels in each coordinate; between them the
@@ -50,7 +50,7 @@ class CheckCalibrationsOptions:
         mistakes: What is wrong.
     """
 
-    seeds: list[int] = option((200, 206), type=whole, nargs=2, metavar=('FIRST', 'END'))
+    seeds: list[int] = option((300, 306), type=whole, nargs=2, metavar=('FIRST', 'END'))
     noise: list[float] = option((2.0, 4.0), nargs='+', type=float)
     labelled: list[int] = option((2, 4), nargs='+', type=positive)
     mistakes: list[str] = option(MISTAKES, nargs='+', choices=MISTAKES)

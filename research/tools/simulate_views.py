@@ -238,9 +238,11 @@ class BrowserHand(RequestHand):
             )
             self.press('C')
         elif view != self.view:
-            key = Keys.PAGE_DOWN if view > self.view else Keys.PAGE_UP
-            self.press(*[key] * abs(view - self.view))
-        self.wait(lambda: self.read('(s) => s.video?.id ?? -1') == view, 'the view is opened')
+            step = 1 if view > self.view else -1
+            for number in range(self.view + step, view + step, step):
+                self.press(Keys.PAGE_DOWN if step > 0 else Keys.PAGE_UP)
+                self.wait_for_video(number)
+        self.wait_for_video(view)
         self.view = self.page.video = view
         if frame is not None and self.read('(s) => s.frame') != frame:
             self.press('f', *str(frame), Keys.ENTER)
@@ -249,6 +251,10 @@ class BrowserHand(RequestHand):
             self.page.wait_for_frame(frame)
             self.frame = frame
         self.settle()
+
+    def wait_for_video(self, number: int) -> None:
+        """Wait until a view is opened."""
+        self.wait(lambda: self.read('(s) => s.video?.id ?? -1') == number, 'the view is opened')
 
     def suggested(self) -> tuple[int, int] | None:
         self.client.settle(pause=PAUSE)
@@ -271,17 +277,21 @@ class BrowserHand(RequestHand):
     def settle(self) -> None:
         self.wait(lambda: self.read('(s) => s.waiting') == 0, 'edits are sent')
         super().settle()
-        poses = self.client.get('/poses', first=self.frame, last=self.frame)
+        shown = """(s, k, d) => [
+            (s.poses?.at(s.shown) ?? []).map((p) => [p.id, p.keypoints.map(([x, y]) => [x, y])]),
+            d.open.map((draft) => [draft.id, draft.keypoints.map(([x, y]) => [x, y])]),
+        ]"""
         frame = str(self.frame)
-        expected = [
-            [[p['id'], p['keypoints'], p['sources']] for p in poses['frames'].get(frame, [])],
-            [[d['id'], d['keypoints']] for d in poses['drafts'].get(frame, [])],
-        ]
-        shown = (
-            '(s, k, d) => [(s.poses?.at(s.shown) ?? []).map((p) => [p.id, p.keypoints, p.sources]),'
-            ' d.open.map((draft) => [draft.id, draft.keypoints])]'
-        )
-        self.wait(lambda: self.read(shown) == expected, 'the poses are shown')
+
+        def is_shown() -> bool:
+            poses = self.client.get('/poses', first=self.frame, last=self.frame)
+            both = poses['frames'].get(frame, []), poses['drafts'].get(frame, [])
+            return self.read(shown) == [
+                [[pose['id'], [point[:2] for point in pose['keypoints']]] for pose in of_kind]
+                for of_kind in both
+            ]
+
+        self.wait(is_shown, 'the poses are shown')
 
     def add(self, joints: Sequence[tuple[str, np.ndarray | None]]) -> int:
         before = self.read('(s) => s.persons')

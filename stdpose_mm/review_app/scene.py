@@ -8,7 +8,13 @@ from threading import Lock
 
 import numpy as np
 
-from stdpose_mm.labelling.evidence.views import View, find_exchanged, fuse_views, match_people
+from stdpose_mm.labelling.evidence.views import (
+    View,
+    correct_cameras,
+    find_exchanged,
+    fuse_views,
+    match_people,
+)
 from stdpose_mm.labelling.review.suspicious_labels import LabelWarning, NamedPlace
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -34,12 +40,16 @@ class _Findings:
     """What the labels of all videos say.
 
     Args:
+        cameras: The camera of each video, turned if the labels say that its calibration is wrong.
+        wrong: What is wrong with the calibration, for the user.
         people: The track id of each person in every video.
         drafts: Drafts of each video by frame.
         exchanged: Labels of each video with exchanged sides: their frame and person, and the names
             of cameras that may be those that are wrong.
     """
 
+    cameras: dict[int, Camera]
+    wrong: str | None = None
     people: list[dict[int, int | None]] = field(default_factory=list)
     drafts: dict[int, dict[int, list[Draft]]] = field(default_factory=dict)
     exchanged: dict[int, list[tuple[int, int, list[str]]]] = field(default_factory=dict)
@@ -61,7 +71,7 @@ class Scene:
         self._lock = Lock()
         self._labels: dict[int, tuple[Skeleton, list[PersonLabel]]] = {}
         self._lengths: dict[int, int] = {}
-        self._findings: _Findings | None = _Findings()
+        self._findings: _Findings | None = _Findings(cameras)
 
     def others(self, number: int) -> list[SceneVideo]:
         """List the other videos for the page."""
@@ -107,8 +117,9 @@ class Scene:
         """
         frame, person, joint = place
         frame += self.starts[number] - self.starts[other]
-        people = self._find().people
-        match = next((ids[other] for ids in people if ids[number] == person), None)
+        findings = self._find()
+        cameras = findings.cameras[number], findings.cameras[other]
+        match = next((ids[other] for ids in findings.people if ids[number] == person), None)
         with self._lock:
             _, labels = self._labels.get(other, (None, []))
         given = [
@@ -118,27 +129,21 @@ class Scene:
         ]
         return {
             'person': match,
-            'line': [] if pixel is None else self._line(number, other, np.array(pixel)),
-            'back': self._line(other, number, given[0]) if given else [],
+            'line': [] if pixel is None else _line(*cameras, np.array(pixel)),
+            'back': _line(*reversed(cameras), given[0]) if given else [],
         }
-
-    def _line(self, number: int, other: int, pixel: np.ndarray) -> list[list[float]]:
-        camera, second = self.cameras[number], self.cameras[other]
-        direction = np.append(camera.undistort(pixel[None])[0], 1.0) @ camera.rotation
-        apart = np.linalg.norm(camera.centre - second.centre)
-        depths = apart * np.geomspace(_NEAREST, _FURTHEST, _LINE_POINTS)
-        pixels = second.project(camera.centre + depths[:, None] * direction)
-        return pixels[np.isfinite(pixels).all(axis=1)].round(SHOWN_DECIMALS).tolist()
 
     def drafts(self, number: int) -> dict[int, list[Draft]]:
         """Return the joints of a video that two other videos have, by frame, as drafts."""
         return self._find().drafts.get(number, {})
 
     def warnings(self, number: int) -> list[LabelWarning]:
-        """Report labels of a video that fit those of all others better with exchanged sides."""
-        exchanged = self._find().exchanged.get(number, [])[:_MAX_NAMED]
+        """Report a wrong calibration, and labels of a video that fit others better exchanged."""
+        findings = self._find()
+        warnings = [LabelWarning(findings.wrong, [])] if findings.wrong else []
+        exchanged = findings.exchanged.get(number, [])[:_MAX_NAMED]
         if not exchanged:
-            return []
+            return warnings
         skeleton, _ = self._labels[number]
         texts, places = [], []
         for frame, person, others in exchanged:
@@ -146,9 +151,8 @@ class Scene:
             texts.append(f'{place.words}{f", or there in {others[0]}" if others else ""}')
             places.append(place)
         listed = ', '.join(texts)
-        return [
-            LabelWarning(f'left and right are exchanged, by the other cameras: {listed}', places)
-        ]
+        sentence = f'left and right are exchanged, by the other cameras: {listed}'
+        return [*warnings, LabelWarning(sentence, places)]
 
     def _find(self) -> _Findings:
         with self._lock:
@@ -158,13 +162,12 @@ class Scene:
 
     def _compare(self) -> _Findings:
         """Compare the labels of all videos with the same joints, at the times that have any."""
-        findings = _Findings()
         skeletons = [skeleton for skeleton, _ in self._labels.values()]
         times = sorted(
             {p.frame_index + self.starts[n] for n, (_, ps) in self._labels.items() for p in ps}
         )
         if len({skeleton.keypoint_names for skeleton in skeletons}) > 1 or not times:
-            return findings
+            return _Findings(self.cameras)
         rows = {time: row for row, time in enumerate(times)}
         listed = tuple(map(VideoFrame, range(len(times))))
         numbers, views = [*self.cameras], []
@@ -173,8 +176,11 @@ class Scene:
             start = self.starts[number]
             persons = tuple(replace(p, frame_index=rows[p.frame_index + start]) for p in labels)
             views.append(View(camera, VideoLabels(camera.name, skeletons[0], listed, persons)))
+        views, wrong = correct_cameras(views)
+        cameras = {number: view.camera for number, view in zip(numbers, views, strict=True)}
         people = match_people(views)
-        findings.people.extend(dict(zip(numbers, ids, strict=True)) for ids in people)
+        of_number = [dict(zip(numbers, ids, strict=True)) for ids in people]
+        findings = _Findings(cameras, wrong, of_number)
         _, scene = fuse_views(views, people)
         for index, view in enumerate(views):
             tracks, camera, number = view.labels.tracks(), view.camera, numbers[index]
@@ -201,6 +207,15 @@ class Scene:
             place = times[row] - self.starts[number], people[column][index], others
             findings.exchanged.setdefault(number, []).append(place)
         return findings
+
+
+def _line(camera: Camera, other: Camera, pixel: np.ndarray) -> list[list[float]]:
+    """Return where what is at a pixel of a camera can be in the picture of another one."""
+    direction = np.append(camera.undistort(pixel[None])[0], 1.0) @ camera.rotation
+    apart = np.linalg.norm(camera.centre - other.centre)
+    depths = apart * np.geomspace(_NEAREST, _FURTHEST, _LINE_POINTS)
+    pixels = other.project(camera.centre + depths[:, None] * direction)
+    return pixels[np.isfinite(pixels).all(axis=1)].round(SHOWN_DECIMALS).tolist()
 
 
 def _make_draft(

@@ -58,6 +58,15 @@ def drafts_of(scene: Scene, view: int, frame: int = 0) -> list[tuple[int | None,
     ]
 
 
+def distance_from(line: list[list[float]], point: np.ndarray) -> float:
+    """Compute the distance of a point from a line of several straight parts."""
+    start, end = np.array(line)[:-1], np.array(line)[1:]
+    along = end - start
+    share = ((point - start) * along).sum(axis=1) / (along**2).sum(axis=1)
+    nearest = start + share.clip(0, 1)[:, None] * along
+    return float(np.linalg.norm(nearest - point, axis=1).min())
+
+
 def only(label: PersonLabel, *joints: int) -> PersonLabel:
     """Leave the other joints of a label to propagation."""
     is_given = np.isin(range(3), joints)
@@ -121,12 +130,7 @@ def test_lines_run_through_the_joint_in_the_other_view():
     scene = scene_of([seen(0)], [seen(1)], [])
     lines = scene.lines(0, 1, (0, 1, 2), tuple(seen(0).keypoints[2]))
     for line, view in ((lines['line'], 1), (lines['back'], 0)):
-        start, end = np.array(line)[:-1], np.array(line)[1:]
-        joint = seen(view).keypoints[2]
-        along = end - start
-        share = ((joint - start) * along).sum(axis=1) / (along**2).sum(axis=1)
-        nearest = start + share.clip(0, 1)[:, None] * along
-        assert np.linalg.norm(nearest - joint, axis=1).min() < 0.05
+        assert distance_from(line, seen(view).keypoints[2]) < 0.05
 
 
 def test_exchanged_sides_are_named_in_their_view_or_in_both_of_two():
@@ -142,6 +146,23 @@ def test_exchanged_sides_are_named_in_their_view_or_in_both_of_two():
 
 def test_right_sides_are_not_doubted():
     assert scene_of([seen(0)], [seen(1)], [seen(2)]).warnings(0) == []
+
+
+def test_a_wrong_calibration_is_said_and_the_page_uses_the_corrected_one():
+    # The person moves, or few places in the picture would decide.
+    labels = [
+        [seen(view, frame, shift=0.1 * frame) for frame in range(0, 10, 2)] for view in range(3)
+    ]
+    wrong = {**dict(enumerate(CAMERAS)), 1: CAMERAS[1].turned(np.radians([2.0, 0, 0]))}
+    scene = Scene(wrong)
+    for number, of_view in enumerate(labels):
+        tracks = {1: {label.frame_index: label for label in of_view}}
+        scene.publish(number, SKELETON, tracks, NUM_FRAMES)
+    for view in range(3):
+        (warning,) = scene.warnings(view)
+        assert str(warning).startswith('the calibration of the camera clip1 seems to be wrong')
+    lines = scene.lines(0, 1, (0, 1, 2), tuple(seen(0).keypoints[2]))
+    assert distance_from(lines['line'], seen(1).keypoints[2]) < 0.2
 
 
 # The page.

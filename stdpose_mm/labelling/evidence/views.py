@@ -58,13 +58,13 @@ _TURN_DEVIATION = np.radians(0.5)
 _TURN_STEP = 1e-4
 """Turn in radians by which derivatives are taken."""
 
-_CERTAIN = 6.0
+_CERTAIN = 12.0
 """Least length of a turn, in deviations and squared, from which a calibration is wrong."""
 
 _JOINTS_COMPARED = 400
 """Joints from which the turns of cameras are found."""
 
-_APART, _LEFT = 0.015, 0.8
+_APART, _LEFT = 0.005, 0.8
 """Distance of views in pose sizes from which videos may be exchanged or late, and the largest share
 of it that is left once this is put right."""
 
@@ -813,6 +813,10 @@ def _find_exchanged_or_late(views: Sequence[View], turned: Sequence[View]) -> st
                 'the labels: exchange their names'
             ] = left(changed)
     for number in labelled:
+        estimates = single[number].estimates
+        if not (np.isfinite(estimates.deviations) & ~estimates.given).any():
+            # Labels alone are too far apart in time.
+            continue
         others = listed([names[n] for n in labelled if n != number], _MAX_NAMED)
         for late in range(-_MOST_LATE, _MOST_LATE + 1):
             # Of two cameras it cannot be known which one is wrong.
