@@ -183,14 +183,12 @@ class Conditions:
         image_root: Folder to which file names of pictures are relative.
         video_root: Folder to which the video files named in the labels are relative.
         device: Device of the models.
-        use_truth_boxes: See :func:`~stdpose_mm.labelling.comparison.compare_propagators`.
         out_dir: Folder of the predictions; ``None`` for none.
     """
 
     image_root: Path | None = None
     video_root: Path | None = None
     device: str = 'cpu'
-    use_truth_boxes: bool = False
     out_dir: Path | None = None
 
     def open(self, labels: VideoLabels, pictures_needed: bool) -> FrameSource:
@@ -214,7 +212,6 @@ def benchmark_propagators(
     conditions: Conditions,
     num_bootstrap: int = 1000,
     reference: str | None = None,
-    fast: float | None = None,
     progress: Callable[[Clips, int], Clips] = lambda clips, _: clips,
 ) -> list[SeedComparison]:
     """Compare propagators at several intervals.
@@ -230,8 +227,6 @@ def benchmark_propagators(
         conditions: Conditions of all runs.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
         reference: Name of the entry with which the others are compared.
-        fast: Motion in pose sizes per frame above which a video is fast; with it, the metrics are
-            broken down, see :func:`~.seed_comparison.summarize`.
         progress: Wraps the iteration over the results, given their number, for example
             ``lambda results, total: tqdm(results, total=total)``.
 
@@ -275,7 +270,6 @@ def benchmark_propagators(
             },
             num_bootstrap,
             reference,
-            fast,
         )
         for interval in intervals
     ]
@@ -297,9 +291,7 @@ def _measure_clips(
                 errors = {}
                 for interval in intervals:
                     hidden = hide_labels(labels, interval)
-                    dense = propagate_hidden(
-                        frames, hidden.labels, interval, propagator, conditions.use_truth_boxes
-                    )
+                    dense = propagate_hidden(frames, hidden.labels, interval, propagator)
                     if conditions.out_dir is not None:
                         folder = conditions.out_dir / f'{name}_T{interval}'
                         path = folder / f'{file_name(labels.name)}.json'

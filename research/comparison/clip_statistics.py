@@ -78,12 +78,10 @@ class Grouping:
     groups: Callable[[HiddenVideo], np.ndarray]
 
 
-CLIP_MOTION = 'motion of the clip'
-JOINT_SPEED = 'speed of the joint'
-OCCLUSION = 'occlusion'
-DISTANCES = 'frames to the nearest label'
-
 GIVEN_OR_NOT = Grouping('frames', ('unlabelled', 'given'), lambda video: 1 - video.hidden)
+
+FAST_MOTION = 0.02
+"""Motion in pose sizes per frame above which a video counts as fast."""
 
 SPEED_LIMITS = (0.01, 0.02, 0.05, 0.1)
 """Upper limits of the bins of joint speed, in pose sizes per frame."""
@@ -92,15 +90,11 @@ FARTHEST = 7
 """Largest distance to the nearest label, in frames, that is a group of its own."""
 
 
-def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
-    """Group the joints whose labels are hidden by what may make them hard.
-
-    Args:
-        fast: Motion in pose sizes per frame above which a video is fast.
-    """
+def difficulty_groupings() -> tuple[Grouping, ...]:
+    """Group the joints whose labels are hidden by what may make them hard."""
 
     def clip_motion(video: HiddenVideo) -> np.ndarray:
-        return np.full(len(video.hidden), 0 if video.motion > fast else 1)
+        return np.full(len(video.hidden), 0 if video.motion > FAST_MOTION else 1)
 
     def joint_speed(video: HiddenVideo) -> np.ndarray:
         bins = np.digitize(video.speed, SPEED_LIMITS)
@@ -122,10 +116,10 @@ def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
     ]
     distances = [*map(str, range(1, FARTHEST + 1)), f'{FARTHEST + 1} or more', 'no label']
     divisions = {
-        CLIP_MOTION: ((f'fast (> {fast:g})', 'slow'), clip_motion),
-        JOINT_SPEED: (tuple(speeds), joint_speed),
-        OCCLUSION: (('visible', 'occluded'), occlusion),
-        DISTANCES: (tuple(distances), position),
+        'motion of the clip': ((f'fast (> {FAST_MOTION:g})', 'slow'), clip_motion),
+        'speed of the joint': (tuple(speeds), joint_speed),
+        'occlusion': (('visible', 'occluded'), occlusion),
+        'frames to the nearest label': (tuple(distances), position),
     }
     return tuple(
         Grouping(title, names, _of_hidden(divide, len(names)))

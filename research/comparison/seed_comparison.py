@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from stdpose_mm.labelling.comparison.compare_propagators import (
     FrameGroup,
     bootstrap_draws,
     has_head_boxes,
-    metric_fields,
 )
 
 from .clip_errors import ClipErrors, HiddenVideo
@@ -28,9 +26,6 @@ from .clip_statistics import (
     compare_totals,
     difficulty_groupings,
 )
-
-FAST_MOTION = 0.02
-"""Motion in pose sizes per frame above which a video counts as fast."""
 
 Breakdown = dict[str, dict[str, SeedSummary]]
 """Group of joints -> method -> metrics."""
@@ -57,59 +52,12 @@ class SeedComparison(Comparison):
         """Return the metrics of every method on a group of frames."""
         return self.unlabelled if frames == 'unlabelled' else self.all_frames
 
-    def to_dict(self) -> dict[str, Any]:
-        """Make JSON fields; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
-        groups = {'unlabelled_frames': self.unlabelled, 'all_frames': self.all_frames}
-        return {
-            **super().to_dict(),
-            'reference': self.reference,
-            'seeds': {
-                group: {method: row.num_seeds for method, row in rows.items()}
-                for group, rows in groups.items()
-            },
-            'spread': {
-                group: {method: metric_fields(row.spread) for method, row in rows.items()}
-                for group, rows in groups.items()
-            },
-            'differences': {
-                group: {method: _differences(row) for method, row in rows.items()}
-                for group, rows in groups.items()
-            },
-            'breakdowns': {
-                title: {
-                    group: {
-                        'values': {m: metric_fields(row.values) for m, row in rows.items()},
-                        'intervals': {m: metric_fields(row.intervals) for m, row in rows.items()},
-                        'differences': {m: _differences(row) for m, row in rows.items()},
-                        'joints': max((row.num_joints for row in rows.values()), default=0),
-                    }
-                    for group, rows in breakdown.items()
-                }
-                for title, breakdown in self.breakdowns.items()
-            },
-            'reliability': {
-                method: [seed.to_dict() for seed in seeds]
-                for method, seeds in self.reliability.items()
-            },
-        }
-
-
-def _differences(row: SeedSummary) -> dict[str, Any]:
-    values = metric_fields({name: one.value for name, one in row.differences.items()})
-    intervals = metric_fields(
-        {name: one.interval for name, one in row.differences.items() if one.interval}
-    )
-    return {
-        name: {'value': value, 'interval': intervals.get(name)} for name, value in values.items()
-    }
-
 
 def summarize(
     videos: Sequence[HiddenVideo],
     clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
     num_bootstrap: int = 1000,
     reference: str | None = None,
-    fast: float | None = None,
 ) -> SeedComparison:
     """Summarise the errors of several methods.
 
@@ -118,8 +66,6 @@ def summarize(
         clips: Method -> seed -> errors in every video.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
         reference: Method with which the others are compared.
-        fast: Motion in pose sizes per frame above which a video is fast; with it, the metrics are
-            broken down by motion, speed, occlusion and distance to the nearest label.
     """
     draws = None
     if num_bootstrap and len(videos) > 1:
@@ -136,7 +82,7 @@ def summarize(
     unlabelled = {method: [t.of_group(0) for t in seeds] for method, seeds in totals.items()}
     all_frames = {method: [t.of_all() for t in seeds] for method, seeds in totals.items()}
     breakdowns: dict[str, Breakdown] = {}
-    for grouping in () if fast is None else difficulty_groupings(fast):
+    for grouping in difficulty_groupings():
         totals = _totals_of(videos, clips, grouping)
         breakdowns[grouping.title] = {
             name: compare_totals(

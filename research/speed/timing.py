@@ -16,7 +16,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
 from io import StringIO
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -66,10 +65,6 @@ class Turns:
     wall: np.ndarray
     cpu: np.ndarray
 
-    def least(self) -> list[Seconds]:
-        """Return the shortest time of each function."""
-        return [Seconds(*times) for times in zip(self.wall.min(0), self.cpu.min(0), strict=True)]
-
     def median(self) -> list[Seconds]:
         """Return the median of the times of each function."""
         medians = np.median(self.wall, axis=0), np.median(self.cpu, axis=0)
@@ -117,11 +112,6 @@ def take_turns(
             cpus[-1].append(cpu_clock() - cpu)
             after_each()
         yield Turns(np.array(walls), np.array(cpus))
-
-
-def least_seconds(repeats: int, *works: Callable[[], object]) -> list[Seconds]:
-    """Return the shortest times of functions in a number of turns."""
-    return next(islice(take_turns(works), repeats - 1, None)).least()
 
 
 def peak_memory(

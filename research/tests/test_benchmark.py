@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from research.comparison import benchmark as benchmark_module
 from research.comparison.benchmark import BenchmarkEntry, Conditions, benchmark_propagators
-from research.comparison.comparison_report import comparison_report
+from research.comparison.comparison_report import comparison_csv, comparison_report
 from research.comparison.motion import joint_speeds, mean_motion
 from research.comparison.seed_comparison import SeedComparison
 from stdpose_mm.io.video import FrameSource
@@ -76,7 +78,7 @@ def compare(
 ) -> list[SeedComparison]:
     conditions = Conditions(out_dir=kwargs.pop('out_dir', None))
     intervals = kwargs.pop('intervals', [3])
-    settings = {'reference': 'good', 'fast': 0.02, **kwargs}
+    settings = {'reference': 'good', **kwargs}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BenchmarkEntry, 'build', lambda *given: runs.build(*given))
         patch.setattr(benchmark_module, 'method_reads_pictures', lambda _: False)
@@ -190,17 +192,23 @@ def test_ap_of_seeds(tmp_path, entries):
 
 
 def test_the_report(comparison):
-    report = comparison_report([comparison], ['Remark.'], breakdowns=True)
+    report = comparison_report([comparison], ['Remark.'])
     lines = report.splitlines()
     assert '| T | method | PCK@0.05 | PCK@0.1 | PCK@0.2 | error % |' in lines
     row = next(line for line in lines if line.startswith('| 3 | seeded | -55.6'))
     assert row.split(' | ')[-1] == '+7.56 [+4.00, +12.00] |'
-    assert '| 3 | *joints* | 8 | 10 |' in lines
-    assert '| 3 | good | 8.00 | 2.00 |' in lines
-    assert '| 3 | seeded | 20.00 (+12.00 [+12.00, +12.00]) | 6.00 (+4.00 [+4.00, +4.00]) |' in lines
     assert '| 3 | good | 10.0 | - | 0.010 |' in lines
     assert lines[-1].endswith('Remark.')
-    assert 'by occlusion' not in comparison_report([comparison])
+
+
+def test_the_csv_has_a_row_for_each_group_of_a_breakdown(comparison):
+    rows = [*csv.DictReader(io.StringIO(comparison_csv([comparison])))]
+    fast = [row for row in rows if row['group'] == 'fast (> 0.02)']
+    names = 'method', 'joints', 'error %', 'error % difference', 'error % difference high'
+    assert [[row[name] for name in names] for row in fast] == [
+        ['good', '8', '8.0000', '', ''],
+        ['seeded', '8', '20.0000', '12.0000', '12.0000'],
+    ]
 
 
 def test_motion_is_displacement_per_frame_in_pose_sizes():
