@@ -36,7 +36,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import MatcherOption, TrainingResources, paired_models, require_every_video
+from research.arguments import TrainingResources, paired_models, require_every_video
 from research.training.fuser_finetuning import FuserFinetuner
 from research.training.gap_extraction import ExportedSTDPose, GapSource, Roots, TrainedPoseNetwork
 from stdpose_mm.cli.argument_types import positive
@@ -51,7 +51,7 @@ from stdpose_mm.text import counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, TrainingResources):
+class FinetuneFuserOptions(RootOptions, EvidenceOptions, TrainingResources):
     """Options of ``finetune_fuser.py``.
 
     Args:
@@ -59,6 +59,8 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, Training
         labels: Two sets of densely labelled videos without a common source.
         fuser: Fuser to start from (default: the one that comes with the package).
         fresh: Start from random weights.
+        matcher: Joint matcher for gathering the evidence, a file that train_matcher.py wrote
+            (default: the one that comes with the package).
         config: Config of a model of this package whose heatmaps are evidence for auto; this and the
             next option may be repeated, and each video then gets the heatmaps of one of the models.
         checkpoint: Weights of --config.
@@ -82,6 +84,7 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, Training
     )
     fuser: Path | None = option(metavar='FILE')
     fresh: bool = option(False)
+    matcher: Path | None = option(metavar='FILE')
     config: list[str] = option([], metavar='CONFIG')
     checkpoint: list[str] = option([], metavar='FILE')
     stdpose: bool | None = option(action=argparse.BooleanOptionalAction)
