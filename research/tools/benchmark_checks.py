@@ -8,16 +8,14 @@ any joint of it is doubted, for any reason but scores; a right pose that is doub
 alarm, unless a joint is missing there that nearly all others have. "worst" is the share of the
 errors among as many poses with the largest doubts as there are errors. Then, in each track or pair
 of tracks, sides and people are exchanged for 1 to 30 frames in a row, in poses with noise of 1 % of
-their size; people also in the last frames of both. At last, ByteTrack tracks the boxes of the
-people, of which a fifth may be missing.
+their size; people also in the last frames of both.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +26,12 @@ from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.evaluation.functional import label_sizes
 from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 from stdpose_mm.labelling.review import check_poses, mend_people, mend_sides
-from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels, person_box
-from stdpose_mm.tracking.person_tracker import PersonTracker
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 SHARE, MIN_JOINTS, DISTANCE = 0.05, 6, 0.1
 """Share of the poses with an error; joints of such a pose; distance that makes a joint wrong."""
 
 MAX_STRETCH, FRAMES_PER_STRETCH, NOISE = 30, 75, 0.01
-
-MISSING, PERSON = (0.0, 0.2), 'person'
-"""Shares of boxes that a tracker does not get; the field of a tracked label for its person."""
 
 Poses = dict[tuple[int, int], PersonLabel]
 
@@ -289,45 +283,6 @@ def count_stretches(
     return counts
 
 
-def count_tracked(labels: VideoLabels, missing: float, rng: np.random.Generator) -> np.ndarray:
-    """Track the boxes of people with ByteTrack, and mend who is exchanged.
-
-    Args:
-        labels: The right labels.
-        missing: Share of the boxes that the tracker does not get.
-        rng: Random numbers.
-
-    Returns:
-        [2, 2] before and after: changes of the person within a track, and poses of another person
-        than most of the track; all poses are those that were tracked.
-    """
-    tracker, persons = PersonTracker(), list[PersonLabel]()
-    for frame in sorted({label.frame_index for label in labels.persons}):
-        people = [p for p in labels[frame] if p.has_joint and rng.random() >= missing]
-        # Scores tell the people apart, whose boxes come back in their order.
-        scores = 0.9 + 0.01 * np.arange(len(people)) / max(len(people), 1)
-        boxes = np.reshape([person_box(person) for person in people], (-1, 4))
-        tracked = tracker.update(frame, FrameBoxes(boxes, scores))
-        for person, track_id in zip(
-            np.searchsorted(scores, tracked.scores), tracked.track_ids, strict=True
-        ):
-            label = people[person].with_source('propagated')
-            extra = {**label.extra, PERSON: label.track_id}
-            persons.append(replace(label, track_id=int(track_id), extra=extra))
-    tracks = labels.with_persons(persons)
-    return np.array([count_identities(tracks), count_identities(mend_people(tracks)[0])])
-
-
-def count_identities(labels: VideoLabels) -> tuple[int, int]:
-    """Count changes of the person within a track, and poses of another person than most of it."""
-    changes = wrong = 0
-    for track in labels.tracks().values():
-        people = [label.extra[PERSON] for _, label in sorted(track.items())]
-        changes += sum(first != second for first, second in pairwise(people))
-        wrong += len(people) - Counter(people).most_common(1)[0][1]
-    return changes, wrong
-
-
 def benchmark(options: BenchmarkChecksOptions) -> None:
     """Put errors into labels and print the tables in Markdown."""
     videos = []
@@ -356,12 +311,6 @@ def benchmark(options: BenchmarkChecksOptions) -> None:
         put, found, false, before, after, number = np.sum(counts, axis=0)
         if put:
             print(f'| {what} | {put} | {found} | {false} in {number} | {before} | {after} |')
-    print('\n| boxes missing | changes of the person | after | poses of others | after |')
-    print('|---|---:|---:|---:|---:|')
-    for missing in MISSING if options.every == 1 else ():
-        rng = np.random.default_rng(options.seed)
-        before, after = np.sum([count_tracked(v, missing, rng) for v in videos], axis=0)
-        print(f'| {missing:.0%} | {before[0]} | {after[0]} | {before[1]} | {after[1]} |')
 
 
 main = Command(BenchmarkChecksOptions, benchmark, __doc__, 'benchmark_checks.py')

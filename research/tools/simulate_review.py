@@ -4,14 +4,12 @@
 
 LABELS is a folder of label files, a label file, or a text file with one path a line; everybody is
 labelled in all frames. A simulated annotator uses only the requests of the page, and starts with
-an unlabelled video. "guided": the middle frame is labelled, and then each pose that the page asks
-for, as long as the PCK@0.1 over all frames is below the target; in these poses, joints with an
-error above 0.05 of the pose's size are placed, and the others are accepted. With ``--learn`` the
-page learns from the labels whenever it says that this is worthwhile, and the annotator waits for
-it. "uniform": every T-th frame is labelled with all its joints, for the
-largest T that reaches the target. Joint-clicks are joints that were placed; a whole pose of K
-joints costs K. With ``--frames`` only an excerpt of the video is worked on, as with Shift+E in the
-page.
+an unlabelled video. The middle frame is labelled, and then each pose that the page asks for, as
+long as the PCK@0.1 over all frames is below the target; in these poses, joints with an error above
+0.05 of the pose's size are placed, and the others are accepted. With ``--learn`` the page learns
+from the labels whenever it says that this is worthwhile, and the annotator waits for it.
+Joint-clicks are joints that were placed; a whole pose of K joints costs K. With ``--frames`` only
+an excerpt of the video is worked on, as with Shift+E in the page.
 """
 
 from __future__ import annotations
@@ -40,7 +38,6 @@ from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewPro
 from stdpose_mm.review_app.video_review import MAX_POSES
 from stdpose_mm.structures import VideoLabels
 
-INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
 TARGETS = (0.95, 0.98)
 CLIP_LENGTH = 84
 
@@ -64,7 +61,7 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
 
     Args:
         limit: Number of videos, of which the fastest are taken (by motion in pose sizes).
-        learn: Let the page learn from the labels, and leave out "uniform".
+        learn: Let the page learn from the labels.
         video: The video, if the label file names none.
         frames: First and last frame that the annotator works on; by default all of the video.
     """
@@ -76,14 +73,14 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
 
 
 def simulate(args: SimulateReviewOptions) -> None:
-    """Simulate both annotators on every video, and print the efforts."""
+    """Simulate the annotator on every video, and print the efforts."""
     args.validate()
     videos = read_videos(args.labels)
     excerpt = None if args.frames is None else range(args.frames[0], args.frames[1] + 1)
     truths = [Truth(labels, excerpt) for labels in videos]
     truths.sort(key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
-    found: dict[tuple[str, float], list[Effort]] = {}
+    efforts = []
     for truth in truths:
         video = args.video
         if video is None:
@@ -93,20 +90,15 @@ def simulate(args: SimulateReviewOptions) -> None:
             video = video.parent
         # A propagator keeps the network that it has learned from a video.
         propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
-        efforts = {'guided': label_guided(truth, video, propagator, args.learn)}
-        if not args.learn:
-            efforts['uniform'] = label_uniform(truth, video, propagator)
-        for name, of_video in efforts.items():
-            for target in TARGETS:
-                found.setdefault((name, target), []).append(of_video[target])
+        efforts.append(label_guided(truth, video, propagator, args.learn))
         print(f'{truth.labels.name}: {len(truth.frames)} frames', flush=True)
     num_frames = sum(len(truth.frames) for truth in truths)
     print(f'{len(truths)} videos, {num_frames} frames, method {args.method}')
-    for (name, target), of_videos in sorted(found.items()):
-        labels = sum(effort.labels for effort in of_videos)
-        clicks = sum(effort.clicks for effort in of_videos)
+    for target in TARGETS:
+        labels = sum(of_video[target].labels for of_video in efforts)
+        clicks = sum(of_video[target].clicks for of_video in efforts)
         print(
-            f'{name}, PCK@0.1 of {target:.0%}: {labels} labels, {clicks} joint-clicks, '
+            f'PCK@0.1 of {target:.0%}: {labels} labels, {clicks} joint-clicks, '
             f'{clicks * CLIP_LENGTH / num_frames:.0f} joint-clicks per {CLIP_LENGTH} frames'
         )
 
@@ -221,28 +213,6 @@ def learn_in_page(client: ReviewClient) -> None:
         client.learn()
         client.settle()
         print(client.get('/guidance')['learning']['message'], flush=True)
-
-
-def label_uniform(
-    truth: Truth, video: Path, propagator: VideoPosePropagator
-) -> dict[float, Effort]:
-    """Label every T-th frame, T falling until the targets are reached."""
-    reached: dict[float, Effort] = {}
-    for interval in INTERVALS:
-        frames = truth.frames[::interval]
-        with serve(truth, video, propagator) as client:
-            people, _ = add_people(truth, client, frames[0])
-            for frame in frames[1:]:
-                for index, person in enumerate(people):
-                    joints = truth.joints(frame, index, truth.known[frame, index])
-                    client.edit('set_joints', person=person, frame=frame, joints=joints)
-            client.settle(with_guidance=False)
-            errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
-        clicks = int(truth.known[list(frames)].sum())
-        note_reached(reached, errors, Effort(len(frames) * len(people), clicks))
-        if len(reached) == len(TARGETS):
-            break
-    return reached
 
 
 def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effort) -> float:
