@@ -16,8 +16,7 @@ from stdpose_mm.labelling.comparison.compare_propagators import (
     title_of,
 )
 
-from .clip_statistics import Difference, SeedSummary
-from .seed_comparison import SeedComparison
+from .seed_comparison import Difference, SeedComparison, SeedSummary
 
 FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
 
@@ -50,26 +49,21 @@ def comparison_report(comparisons: Sequence[SeedComparison], notes: Sequence[str
 
 
 def comparison_csv(comparisons: Sequence[SeedComparison]) -> str:
-    """Write all figures of the tables as CSV, a row for every T, group of joints and method.
+    """Write all figures of the tables as CSV, a row for every T, group of frames and method.
 
-    ``by`` and ``group`` are empty outside the breakdowns. ``low`` and ``high`` are the ends of the
-    95 % bootstrap interval, ``std`` is over the seeds; cells that do not apply are empty.
+    ``low`` and ``high`` are the ends of the 95 % bootstrap interval, ``std`` is over the seeds;
+    cells that do not apply are empty.
 
     Args:
         comparisons: Comparisons of the same methods and videos, one for each T.
     """
     rows: list[dict[str, str | int]] = []
     for comparison in comparisons:
-        groups = [(frames, '', '', comparison.summaries(frames)) for frames in FRAME_GROUPS] + [
-            ('unlabelled', title, group, figures)
-            for title, breakdown in comparison.breakdowns.items()
-            for group, figures in breakdown.items()
-        ]
-        for frames, title, group, figures in groups:
-            for method, row in figures.items():
-                key = {'T': comparison.interval, 'frames': frames, 'by': title, 'group': group}
+        for frames in FRAME_GROUPS:
+            for method, row in comparison.summaries(frames).items():
+                key = {'T': comparison.interval, 'frames': frames}
                 cells = _csv_cells(row)
-                if frames == 'unlabelled' and not title:
+                if frames == 'unlabelled':
                     scores = _score_measures(comparison.reliability.get(method, ()))
                     cells |= {name: float(np.mean(v)) for name, v in scores.items() if v}
                 numbers = {n: f'{v:.4f}' for n, v in cells.items() if not math.isnan(v)}

@@ -8,9 +8,8 @@ r"""Hide most labels of videos, propagate the others, and compare methods by the
 
 LABELS is a folder of label files, a label file, or a text file with one path a line; all frames are
 labelled. The labels of every T-th frame are given; the others are hidden and used only to measure
-errors. ``--out-dir`` gets the tables (``table.md``), all measurements (``table.csv``), also by
-motion of the clip, speed of the joint, occlusion and distance to the nearest label, and the poses
-of every method as PoseTrack18 files in ``<method>_T<interval>/``, which
+errors. ``--out-dir`` gets the tables (``table.md``), all measurements (``table.csv``), and the
+poses of every method as PoseTrack18 files in ``<method>_T<interval>/``, which
 ``tools/evaluate_posetrack.py`` can read.
 """
 
@@ -18,8 +17,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
 
 from research.comparison.benchmark import BenchmarkEntry, Conditions, benchmark_propagators
 from research.comparison.comparison_report import comparison_csv, comparison_report
@@ -103,7 +100,6 @@ def benchmark(options: BenchmarkOptions) -> None:
         Conditions(options.image_root, options.video_root, options.device, options.out_dir),
         options.bootstrap,
         options.reference or ('flow' if 'flow' in names else None),
-        lambda results, total: tqdm(results, total=total, unit=' videos', delay=1, disable=None),
     )
     notes = [
         f'Videos with a motion of more than {options.min_motion:g} pose sizes per frame.'
