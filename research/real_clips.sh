@@ -120,6 +120,7 @@ elif [ "${1:-}" = fuser ]; then
   methods=(flow auto)
 elif [ "${1:-}" = people ]; then
   people=auto/stdpose_tiny_propagation_people_movenet
+  package=stdpose_mm/labelling/propagation/auto/weights
   make_folds 2
   python tools/dataset_converters/make_synthetic_posetrack.py data/generated --train-videos 0 --val-videos 150 --frames 18 \
     --footage mixed --seed 6000
@@ -146,11 +147,10 @@ elif [ "${1:-}" = people ]; then
   { sed 's|^|../jhmdb_split/|' data/jhmdb_split/fold0.txt; (cd data/annotated && ls | sed 's|^|../annotated/|'); } >data/people/fuser.txt
   python -m research.tools.finetune_fuser --work-dir "$folder/fuser" --image-root data/generated --video-root data/jhmdb_clips \
     --labels data/people/fuser.txt data/jhmdb_split/choose.txt --stdpose-folder "$folder/people_onnx" data/people/people.txt \
-    --stdpose-folder "$folder/fold0_onnx" data/people/fold0_train.txt --iters 700 --workers 1
+    --stdpose-folder "$folder/fold0_onnx" data/people/fold0_train.txt --iters 700 --workers 1 --fuser "$package/gap_fuser.onnx"
   { head -n 5 data/people/people.txt; tail -n 1 data/people/people.txt; } >data/people/calibration.txt
   python -m research.tools.quantise_auto data/people/calibration.txt --image-root data/generated --video-root data/jhmdb_clips \
     --stdpose "$folder/all_onnx" --out "$folder/int8"
-  package=stdpose_mm/labelling/propagation/auto/weights
   models=(--evidence "made=$package=stdpose,$folder/int8=stdpose:$folder/fuser/fuser.onnx")
   methods=(auto)
 elif [ "${1:-}" = convergence ] || [ "${1:-}" = gpu ]; then

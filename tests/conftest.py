@@ -191,6 +191,16 @@ def model_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_model_files(tmp_path_factory.mktemp('model'))
 
 
+@pytest.fixture(scope='module')
+def small_batches() -> Iterator[None]:
+    """Let networks learn from batches of eight poses, which takes half as long."""
+    from stdpose_mm.labelling.learning import network_trainer
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
+        yield
+
+
 @pytest.fixture(scope='session')
 def learned_dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The network of :func:`support.coloured_dots.learn_dots`, learned once for all workers."""

@@ -18,7 +18,7 @@ from stdpose_mm.labelling.propagation.auto.joint_matching import (
     TrainedMatcher,
 )
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import SHIPPED_STDPOSES
-from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_FUSER
 from support.comparison_videos import write_slow_and_fast
 from support.paths import ROOT
 
@@ -99,11 +99,11 @@ def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):
     matcher = tmp_path / 'other.onnx'
     shutil.copy(SHIPPED_MATCHER, matcher)
     entry = BenchmarkEntry.parse_evidence(
-        f'own={tmp_path}=stdpose,{matcher}=matcher,poses=results:{SHIPPED_WEIGHTS}'
+        f'own={tmp_path}=stdpose,{matcher}=matcher,poses=results:{SHIPPED_FUSER}'
     )
     assert (entry.stdposes, entry.matcher) == ((str(tmp_path),), str(matcher))
     assert entry.pose_networks == (PoseNetworkFiles('poses', kind='results'),)
-    assert (entry.fuser, entry.use_stdpose) == (str(SHIPPED_WEIGHTS), True)
+    assert (entry.fuser, entry.use_stdpose) == (str(SHIPPED_FUSER), True)
     row = BenchmarkEntry.parse_evidence(f'own={tmp_path}=stdpose,{matcher}=matcher')
     crops = np.random.default_rng(0).integers(0, 255, (1, CROP_SIDE, CROP_SIDE, 3), np.uint8)
     described = row.build(0, 'cpu').matcher.describe(crops)

@@ -42,7 +42,7 @@ from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 from stdpose_mm.labelling.evidence import PoseNetworkFiles
 from stdpose_mm.labelling.propagation.auto.fusion_features import SCALARS
 from stdpose_mm.labelling.propagation.auto.network_heatmaps import shipped_stdposes
-from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_FUSER
 from stdpose_mm.structures import POSETRACK_SKELETON
 from support.pose_network_files import JOINTS, dot_picture, write_described_network
 
@@ -163,7 +163,7 @@ def test_a_video_that_every_stdpose_has_seen_has_none_to_be_shown_with():
 
 def test_both_files_hold_the_same_fuser_and_say_what_it_learned_from(finetuned):
     onnx, checkpoint = (CheckpointFuser.load(finetuned / f'fuser.{end}') for end in ('onnx', 'pth'))
-    shipped = CheckpointFuser.load(SHIPPED_WEIGHTS)
+    shipped = CheckpointFuser.load(SHIPPED_FUSER)
     learned = f'{shipped.trained_on}, then 1 labelled video'
     assert onnx.trained_on == checkpoint.trained_on == learned
     assert onnx.calibrator == checkpoint.calibrator != shipped.calibrator
@@ -256,7 +256,7 @@ def test_a_mistake_is_one_sentence_before_anything_is_gathered(
     sidecar = network.with_suffix('.json')
     sidecar.write_text(sidecar.read_text().replace('nose', 'hoof').replace('right_ankle', 'horn'))
     Path('out').mkdir()
-    Path('out/fuser.onnx').write_bytes(SHIPPED_WEIGHTS.read_bytes())
+    Path('out/fuser.onnx').write_bytes(SHIPPED_FUSER.read_bytes())
     arguments = ['--labels', *labels.values(), '--image-root', 'images', '--work-dir', 'out']
     main = import_module('research.tools.finetune_fuser').main
     code, _, lines = run_main(main, *arguments, *options)

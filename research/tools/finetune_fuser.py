@@ -7,15 +7,14 @@
 
 Labels are two sets of videos without a common source (``split_videos.py``), with every frame
 labelled, or most of them: the fuser is trained on the first set; the second set decides how much
-the weights change, and calibrates the scores. Training starts from the fuser that comes with the
-package, or with ``--fresh`` from random weights, and at the end prints the accuracy of both on the
-second set. Pose networks are not
-changed; their options are those of ``stdpose propagate``, and as there, the package's STDPose is
-used for labels of people unless a model is given. A model of this package, ``--config`` and
-``--checkpoint``, must not have been trained on these videos, or the fuser learns to trust it more
-than it deserves on other videos. With several models, each video gets the heatmaps of one of them,
-so that the fuser learns to tell good from bad ones; the package's fuser was trained in this way
-(docs/guide/auto.md).
+the weights change, and calibrates the scores. Training starts from the package's fuser for
+such labels, or with ``--fresh`` from random weights, and at the end prints the accuracy of both on
+the second set. Pose networks are not changed; their options are those of ``stdpose propagate``, and
+as there, the package's STDPose is used for labels of people unless a model is given. A model of
+this package, ``--config`` and ``--checkpoint``, must not have been trained on these videos, or the
+fuser learns to trust it more than it deserves on other videos. With several models, each video gets
+the heatmaps of one of them, so that the fuser learns to tell good from bad ones; the package's
+fusers were trained in this way (docs/guide/auto.md).
 
 ``--matcher`` and ``--stdpose-folder`` are for a fuser that is used with other networks than the
 package's. With two STDPoses, each trained on one half of the videos, every video gets the heatmaps
@@ -46,7 +45,7 @@ from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError
 from stdpose_mm.labelling.comparison.labelled_videos import read_videos
 from stdpose_mm.labelling.propagation.auto.joint_matching import SHIPPED_MATCHER
-from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import fuser_file
 from stdpose_mm.text import counted
 
 
@@ -57,7 +56,7 @@ class FinetuneFuserOptions(RootOptions, EvidenceOptions, TrainingResources):
     Args:
         work_dir: Folder for all files that are written.
         labels: Two sets of densely labelled videos without a common source.
-        fuser: Fuser to start from (default: the one that comes with the package).
+        fuser: Fuser to start from (default: the package's for labels like those of TRAIN).
         fresh: Start from random weights.
         matcher: Joint matcher for gathering the evidence, a file that train_matcher.py wrote
             (default: the one that comes with the package).
@@ -132,16 +131,16 @@ def train(args: FinetuneFuserOptions) -> None:
         device=args.device,
         matcher=args.matcher or SHIPPED_MATCHER,
     )
+    to_learn, held_out = (read_videos(labels) for labels in args.labels)
     finetuner = FuserFinetuner(
         args.work_dir,
         source,
-        None if args.fresh else args.fuser or SHIPPED_WEIGHTS,
+        None if args.fresh else args.fuser or fuser_file(to_learn[0].skeleton),
         args.iters,
         args.workers,
         args.device,
         args.seed,
     )
-    to_learn, held_out = (read_videos(labels) for labels in args.labels)
     require_every_video(networks, len(to_learn) + len(held_out))
     names = {video.name for video in (*to_learn, *held_out)}
     for stdpose in stdposes:

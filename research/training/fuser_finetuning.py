@@ -30,7 +30,6 @@ from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
-from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
@@ -167,7 +166,7 @@ class FuserFinetuner:
 
     work_dir: Path
     source: GapSource
-    start: Path | None = SHIPPED_WEIGHTS
+    start: Path | None
     iters: int = 2000
     workers: int = 2
     device: str = 'cpu'

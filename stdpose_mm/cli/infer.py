@@ -44,7 +44,7 @@ from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 from .argument_types import positive
 from .command import Command
-from .jobs import DenseJob, VideoOptions
+from .jobs import DenseJob, VideoOptions, make_jobs
 from .options import PoseNetworkOptions, note_network_downloads, refuse_idle
 from .parser import Need, argument, option
 from .videos import CommandModels, VideoResult, run_videos, side_output
@@ -238,7 +238,7 @@ def infer(options: InferOptions) -> None:
     if options.finds_people:
         note(f'people are found by --detector {DEFAULT_DETECTOR}, give another one, or --boxes')
     note_network_downloads(options.pose_networks, options.detector_file)
-    run_videos(options, InferJob, load_models, infer_video)
+    run_videos(options, make_jobs(options, InferJob), load_models, infer_video)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from stdpose_mm.constants import LAUNCHERS, VIDEO_OUTPUT_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError
@@ -39,12 +39,13 @@ _SEVERAL_VIDEOS = Need('several videos', lambda options: options.listed.several)
 _NO_LEARNING = Need(
     '--pose-onnx instead of --learn', lambda options: getattr(options, 'learn', None) is None
 )
-_NO_VIEWS = Need(
-    'videos of one camera', lambda options: getattr(options, 'calibration', None) is None
+_SEVERAL_JOBS = Need(
+    'videos of one camera, or several sessions',
+    lambda options: options.several_jobs or not options.listed.several,
 )
 
 
-_SHARED = (_SEVERAL_VIDEOS, _NO_LEARNING, _NO_VIEWS)
+_SHARED = (_SEVERAL_VIDEOS, _NO_LEARNING, _SEVERAL_JOBS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +76,18 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
     fix_sides: bool = option(False)
     launcher: str = option('none', choices=LAUNCHERS, needs=_SHARED)
     shard: tuple[int, int] | None = option(type=shard, metavar='I/N', needs=_SHARED)
-    dry_run: bool = option(False, needs=(_SEVERAL_VIDEOS, _NO_VIEWS))
+    dry_run: bool = option(False, needs=(_SEVERAL_VIDEOS, _SEVERAL_JOBS))
     quiet: bool = option(False)
+
+    @property
+    def job_noun(self) -> str:
+        """What a job is called in messages."""
+        return 'video'
+
+    @property
+    def several_jobs(self) -> bool:
+        """Whether there is a list of jobs, each with a record that tells whether it is finished."""
+        return self.listed.several
 
     @property
     def writes_cvat(self) -> bool:
@@ -111,6 +122,25 @@ class VideoOptions(CvatTolerance, BoxOptions, NetworkOptions):
 
 
 Options = TypeVar('Options', bound=NetworkOptions)
+
+
+class Job(Protocol):
+    """What a command does at once: the work on one video, or on several that need each other."""
+
+    @property
+    def views(self) -> Sequence[DenseJob[Any]]:
+        """The videos."""
+
+    @property
+    def out(self) -> str:
+        """The output that names the job."""
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """The files that are written, by names that begin with out for what a user may edit."""
+
+    def check(self, fetches: bool = True) -> None:
+        """Refuse what cannot be read or written; see :meth:`VideoJob.check`."""
 
 
 @dataclass(frozen=True)
@@ -204,11 +234,15 @@ class VideoJob(ABC, Generic[Options]):
         guard_outputs(self.file_outputs, inputs, label_folders)
 
 
-Job = TypeVar('Job', bound=VideoJob[Any])
+OneVideo = TypeVar('OneVideo', bound=VideoJob[Any])
 
 
-def make_jobs(options: Options, job_class: type[Job], advice: str) -> list[Job]:
-    """Make the jobs of a command.
+def make_jobs(
+    options: Options,
+    job_class: type[OneVideo],
+    advice: str = 'list them in a dataset file with different names as out',
+) -> list[OneVideo]:
+    """Make the jobs of a command, one for each video.
 
     Args:
         options: The options of the command.
@@ -229,6 +263,11 @@ DenseOptions = TypeVar('DenseOptions', bound=VideoOptions)
 
 class DenseJob(VideoJob[DenseOptions]):
     """The work of a command that writes the poses of all frames of a video."""
+
+    @property
+    def views(self) -> Sequence[DenseJob[DenseOptions]]:
+        """The video alone; see :class:`Job`."""
+        return [self]
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -251,17 +290,12 @@ class DenseJob(VideoJob[DenseOptions]):
         return [*self.label_files, video]
 
     @property
-    def has_record(self) -> bool:
-        """Whether a record tells that the video is finished, so that edited outputs are refused."""
-        return self.is_listed
-
-    @property
     def replaced_outputs(self) -> list[PathLike]:
         """The outputs whose earlier versions are kept if somebody has edited them.
 
-        For a video with a record there are none, since edited outputs are refused.
+        For one of several jobs there are none, since its record refuses edited outputs.
         """
-        outputs = [] if self.has_record else self.file_outputs
+        outputs = [] if self.options.several_jobs else self.file_outputs
         return [output.path for output in outputs if output.path is not None]
 
     @property

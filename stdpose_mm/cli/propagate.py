@@ -13,6 +13,7 @@ labels recomputes only what the corrections affect. See docs/guide/propagation.m
 from __future__ import annotations
 
 from .command import Command
+from .jobs import make_jobs
 from .options import note_network_downloads
 from .propagation_jobs import PropagateJob, PropagateOptions, load_models, propagate_video
 from .videos import run_videos
@@ -27,11 +28,11 @@ def propagate(options: PropagateOptions) -> None:
     options.validate()
     note_network_downloads(options.pose_networks, options.detector_file)
     if options.calibration is None:
-        run_videos(options, PropagateJob, load_models, propagate_video)
+        run_videos(options, make_jobs(options, PropagateJob), load_models, propagate_video)
     else:
-        from .views import propagate_views
+        from .views import list_sessions, propagate_session
 
-        propagate_views(options)
+        run_videos(options, list_sessions(options), load_models, propagate_session)
 
 
 main = Command(

@@ -117,11 +117,24 @@ class PropagateOptions(CameraOptions, CacheOptions, VideoOptions, LabelOptions, 
     keep_every: int | None = option(metavar='T')
     format_3d: str = option('trc', choices=('trc', 'csv', 'nc'), needs=CALIBRATION)
 
+    @property
+    def sessions(self) -> set[str]:
+        """The names of the sessions of several cameras."""
+        return {pair.session for pair in self.cameras.values()}
+
+    @property
+    def job_noun(self) -> str:
+        return 'session' if self.cameras else super().job_noun
+
+    @property
+    def several_jobs(self) -> bool:
+        return len(self.sessions) > 1 if self.cameras else super().several_jobs
+
     @cached_property
     def listed(self) -> VideoInputs:
         """See :attr:`InputOptions.listed`; a view of a scene needs no labels."""
         listed = super().listed
-        if not self.cameras or len({pair.session for pair in self.cameras.values()}) < 2:
+        if len(self.sessions) < 2:
             return replace(listed, needs_labels=listed.needs_labels and not self.cameras)
         # The videos of all sessions have the same names.
         named = []
@@ -166,10 +179,6 @@ class PropagateJob(DenseJob[PropagateOptions]):
     def report(self) -> str | None:
         """The report that is written."""
         return self.outputs.get('report')
-
-    @property
-    def has_record(self) -> bool:
-        return super().has_record and self.options.calibration is None
 
     @property
     def file_outputs(self) -> list[Output]:
@@ -232,7 +241,7 @@ class PropagationModels(CommandModels):
     propagator: VideoPosePropagator
 
 
-def load_models(options: PropagateOptions, jobs: Sequence[PropagateJob]) -> PropagationModels:
+def load_models(options: PropagateOptions, videos: Sequence[PropagateJob]) -> PropagationModels:
     """Load the networks of the command; with ``--learn``, train one on the labels of all videos.
 
     Raises:
@@ -252,10 +261,11 @@ def load_models(options: PropagateOptions, jobs: Sequence[PropagateJob]) -> Prop
     if options.learn is None or not options.listed.several:
         return PropagationModels(propagator=propagator, detector=detector)
     states = []
-    for job in jobs:
+    for job in videos:
         job.check()
-        frames = job.open_video()
-        states.append(job.init_state(propagator, frames, job.open_labels(frames)))
+        if job.files.labels is not None:
+            frames = job.open_video()
+            states.append(job.init_state(propagator, frames, job.open_labels(frames)))
     out = learned_network(options.out, several=True)
     outcome = learn_with_progress(
         propagator, states, out, options.learn, only_if_helpful=True, quiet=options.quiet
@@ -366,6 +376,11 @@ def write_video_outputs(
         )
     suggested = list_advice(calibrated, options.check, options.suggest, accuracy, filled.known)
     advice = [*measured, *suggested]
+    if job.is_listed or options.quiet:
+        # For a single video, the summary names every network.
+        advice = [*filled.warnings, *advice]
+    if options.calibration is not None:
+        advice = [f'{job.files.video.name}: {line}' for line in advice]
     return VideoResult(
         counts,
         summary=[
@@ -376,9 +391,9 @@ def write_video_outputs(
             *(f'{file.path}: the project file of {out}' for file in job.label_files[1:]),
             *job.describe_side_outputs(problems),
             *([] if linked is None else [f'{linked}: the video of the report']),
+            *advice,
         ],
-        # For a single video, the summary names every network.
-        advice=[*filled.warnings, *advice] if job.is_listed or options.quiet else advice,
+        advice=advice,
         problems=[*problems.values()],
     )
 

@@ -1,4 +1,4 @@
-"""Commands on one or several videos: shared work, records of finished videos, the summary."""
+"""Commands on one or several jobs: shared work, records of finished ones, the summary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from stdpose_mm.processes import (
 )
 from stdpose_mm.text import counted
 
-from .jobs import DenseJob, DenseOptions, VideoOptions, make_jobs
+from .jobs import DenseJob, DenseOptions, Job, VideoOptions
 
 if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
@@ -51,17 +51,17 @@ class CommandModels:
     learned: Sequence[Path] = ()
 
 
-Job = TypeVar('Job', bound=DenseJob[Any])
+Work = TypeVar('Work', bound=Job)
 Models = TypeVar('Models', bound=CommandModels)
 
 
 @dataclass(frozen=True)
 class VideoResult:
-    """The result of the work on one video.
+    """The result of a job.
 
     Args:
-        counts: Name -> number, for the summary.
-        summary: Lines on what was written.
+        counts: Name -> number, for the summary of several jobs.
+        summary: Lines on what was written, and the advice.
         advice: Lines of advice that the options request.
         incomplete: A sentence if the run was interrupted and the output holds only the first
             frames.
@@ -95,17 +95,17 @@ def side_output(labels: str, path: str, problems: dict[str, str]) -> Iterator[No
 
 def run_videos(
     options: DenseOptions,
-    job_class: type[Job],
-    load: Callable[[DenseOptions, Sequence[Job]], Models],
-    work: Callable[[Job, Models], VideoResult],
+    jobs: Sequence[Work],
+    load: Callable[[DenseOptions, Sequence[Any]], Models],
+    work: Callable[[Work, Models], VideoResult],
 ) -> None:
-    """Work on one video, or on several as :func:`_run_several` does, and print what was done.
+    """Do one job, or several as :func:`_run_several` does, and print what was done.
 
     Args:
         options: The options of the command.
-        job_class: Class of its jobs.
-        load: Loads networks for the jobs before the first of them, so that errors that affect all
-            videos appear first.
+        jobs: Its jobs.
+        load: Loads networks for the videos of all jobs before the first of them, so that errors
+            that affect all videos appear first.
         work: Does one of the jobs.
 
     Raises:
@@ -113,18 +113,14 @@ def run_videos(
             outputs that are not written, or the work cannot be done.
         KeyboardInterrupt: After Ctrl-C, with a message.
     """
-    if options.listed.several:
-        advice = 'list them in a dataset file with different names as out'
-        jobs = {
-            str(Path(job.out).relative_to(options.out)): job
-            for job in make_jobs(options, job_class, advice)
-        }
-        _run_several(options, jobs, load, work)
+    if options.several_jobs:
+        named = {str(Path(job.out).relative_to(options.out)): job for job in jobs}
+        _run_several(options, named, load, work)
         return
-    (job,) = make_jobs(options, job_class, '')
+    (job,) = jobs
     job.check()
-    result = work(job, load(options, [job]))
-    for line in result.advice if options.quiet else [*result.summary, *result.advice]:
+    result = work(job, load(options, job.views))
+    for line in result.advice if options.quiet else result.summary:
         print(line)
     if result.problems:
         raise InputError('; '.join(result.problems))
@@ -134,17 +130,18 @@ def run_videos(
 
 def _run_several(
     options: DenseOptions,
-    jobs: Mapping[str, Job],
-    load: Callable[[DenseOptions, Sequence[Job]], Models],
-    work: Callable[[Job, Models], VideoResult],
+    jobs: Mapping[str, Work],
+    load: Callable[[DenseOptions, Sequence[Any]], Models],
+    work: Callable[[Work, Models], VideoResult],
 ) -> None:
-    """Work on several videos and print one summary; see :func:`run_videos`.
+    """Do several jobs and print one summary; see :func:`run_videos`.
 
     If a launcher started several processes, or for ``--shard``, each process takes a share of about
-    the same size; the outputs do not depend on the number of processes. A video is skipped if its
-    outputs exist and were made from the same inputs. A video that fails does not stop the others;
-    it is an error after all are done, with a launcher in the first process.
+    the same size; the outputs do not depend on the number of processes. A job is skipped if its
+    outputs exist and were made from the same inputs. A job that fails does not stop the others; it
+    is an error after all are done, with a launcher in the first process.
     """
+    from stdpose_mm.io.fingerprint import fingerprint
     from stdpose_mm.io.video import open_frames
 
     records = {
@@ -152,28 +149,32 @@ def _run_several(
         for name, job in jobs.items()
     }
     if options.dry_run:
-        _list_jobs(jobs, records)
+        _list_jobs(jobs, records, options.job_noun)
         return
     # All processes of a launcher look at the records before the first of them starts to work.
     # Processes of other shards may be at work.
     costs = [
-        1 if options.shard is None and records[name].read() else _size_of(job.listed.video)
+        1 if options.shard is None and records[name].read() else sum(map(_size_of, job.views))
         for name, job in jobs.items()
     ]
     problems: dict[str, Exception] = {}
     fingerprints: dict[str, str] = {}
 
     def run(name: str) -> tuple[FinishedVideo, bool]:
-        """Return the record of a video, and whether it has just been finished."""
+        """Return the record of a job, and whether it has just been finished."""
         started = time.monotonic()
         if name in problems:
             raise problems[name]
         job, record = jobs[name], records[name]
-        fingerprints[name] = job.fingerprint_inputs(open_frames(job.files.video), models.learned)
+        inputs = [
+            view.fingerprint_inputs(open_frames(view.files.video), models.learned)
+            for view in job.views
+        ]
+        fingerprints[name] = fingerprint(inputs)
         if finished := record.read(fingerprints[name], is_current=True):
             return finished, False
         with record.begun() as unsure:
-            with keep_edited(None, *([] if unsure is None else [unsure])):
+            with keep_edited(None, *unsure):
                 result = work(job, models)
             if result.problems:
                 raise InputError('; '.join(result.problems))
@@ -205,7 +206,7 @@ def _run_several(
                 jobs[name].check()
             except (InputError, OSError) as error:
                 problems[name] = error
-        models = load(options, [*jobs.values()])
+        models = load(options, [view for job in jobs.values() for view in job.views])
         if options.listed.note is not None and is_first_process():
             print(options.listed.note, file=sys.stderr)
         try:
@@ -213,44 +214,45 @@ def _run_several(
         except KeyboardInterrupt:
             finished = [n for n, record in records.items() if record.read(fingerprints.get(n))]
             raise KeyboardInterrupt(
-                f'interrupted, {len(finished)} of {len(jobs)} videos are finished; the same '
-                'command continues from here'
+                f'interrupted, {len(finished)} of {len(jobs)} {options.job_noun}s are finished; '
+                'the same command continues from here'
             ) from None
         if is_first_process():
             names = [name for name in order if name in results or name in failed]
             _summarize(options, names, results, failed)
 
 
-def _list_jobs(jobs: Mapping[str, Job], records: Mapping[str, VideoRecord]) -> None:
-    """Print one line for each video: its files, and whether it is to do, done or would fail.
+def _list_jobs(jobs: Mapping[str, Work], records: Mapping[str, VideoRecord], noun: str) -> None:
+    """Print one line for each job: its files, and whether it is to do, done or would fail.
 
     Raises:
-        InputError: If a video would fail.
+        InputError: If a job would fail.
     """
     numbers: Counter[str] = Counter()
     for name, job in jobs.items():
-        files, state, reason = str(job.listed.video), 'would fail', ''
+        files, state, reason = [str(view.listed.video) for view in job.views], 'would fail', ''
         try:
             job.check(fetches=False)
             records[name].refuse_changed_outputs()
-            if labels := job.files.labels:
-                files = f'{files} and {labels}'
+            labels = [view.files.labels for view in job.views]
+            files = [f'{v} and {of}' if of else v for v, of in zip(files, labels, strict=True)]
             state = 'to do' if records[name].read(is_current=True) is None else 'done before'
         except (InputError, OSError) as error:
             reason = f': {explain_error(error)}'
-        print(f'{job.out}: from {files}, {state}{reason}')
+        print(f'{job.out}: from {", ".join(files)}, {state}{reason}')
         numbers[state] += 1
     print(
-        f'{counted(len(jobs), "video")}: {numbers["to do"]} to do, {numbers["done before"]} done '
+        f'{counted(len(jobs), noun)}: {numbers["to do"]} to do, {numbers["done before"]} done '
         'before (and done again if what they were made from has changed), '
         f'{numbers["would fail"]} would fail'
     )
     if numbers['would fail']:
-        raise InputError(f'{numbers["would fail"]} of {len(jobs)} videos would fail, see above')
+        raise InputError(f'{numbers["would fail"]} of {len(jobs)} {noun}s would fail, see above')
 
 
-def _size_of(video: Path) -> int:
+def _size_of(view: DenseJob[Any]) -> int:
     """Return roughly how many bytes the pictures of a video take; 0 if it cannot be read."""
+    video = view.listed.video
     with suppress(OSError):
         return len(os.listdir(video)) * _PICTURE_SIZE if video.is_dir() else video.stat().st_size
     return 0
@@ -258,10 +260,10 @@ def _size_of(video: Path) -> int:
 
 @dataclass(frozen=True)
 class FinishedVideo:
-    """The record of a finished video.
+    """The record of a finished job.
 
     Args:
-        inputs: See :meth:`~stdpose_mm.cli.jobs.VideoJob.fingerprint_inputs`.
+        inputs: Fingerprint, see :meth:`~stdpose_mm.cli.jobs.VideoJob.fingerprint_inputs`.
         outputs: Option -> fingerprint of the file that was written.
         counts: See :class:`VideoResult`.
         advice: See :class:`VideoResult`.
@@ -276,14 +278,14 @@ class FinishedVideo:
 
 
 class VideoRecord:
-    """Record file of one of several videos, so that a finished video is not computed again.
+    """Record file of one of several jobs, so that what is finished is not computed again.
 
     The record names the outputs that this command wrote; no other file is overwritten, nor an
     output that was corrected by hand.
 
     Args:
         path: The record file.
-        outputs: Option -> file that is written.
+        outputs: See :attr:`~stdpose_mm.cli.jobs.Job.outputs`.
     """
 
     def __init__(self, path: Path, outputs: Mapping[str, str]) -> None:
@@ -291,10 +293,10 @@ class VideoRecord:
         self._files = {name: Path(file) for name, file in outputs.items()}
 
     def read(self, inputs: str | None = None, is_current: bool = False) -> FinishedVideo | None:
-        """Return the record of the finished video; None if the video is not finished.
+        """Return the record of the finished job; None if the job is not finished.
 
         Args:
-            inputs: If given, the video counts as finished only if it was made from these.
+            inputs: If given, the job counts as finished only if it was made from these.
             is_current: Whether the outputs must exist, unchanged.
         """
         try:
@@ -309,7 +311,7 @@ class VideoRecord:
         """Refuse outputs that this command did not write, or that were changed since.
 
         Returns:
-            Those of a video during which an earlier run was killed, which may be in any state.
+            Those of a job during which an earlier run was killed, which may be in any state.
 
         Raises:
             InputError: If there are others.
@@ -325,26 +327,26 @@ class VideoRecord:
         return changed
 
     @contextmanager
-    def begun(self) -> Iterator[Path | None]:
+    def begun(self) -> Iterator[list[Path]]:
         """Record that the outputs may be in any state while the block runs.
 
         If the block raises before it has written anything, the old record is restored; else what it
         has written is recorded, so that it may be written again.
 
         Yields:
-            The label file if an earlier run was killed during this video and this run, or an
-            editor, may have written the file since; else None.
+            Label files that an earlier run, which was killed during this job, or an editor may have
+            written since.
 
         Raises:
             InputError: If an output exists that this command did not write, or that was changed
-                since, unless an earlier run was killed during this video.
+                since, unless an earlier run was killed during this job.
         """
         before, written = self._content(), self._written()
         recorded = (before or {}).get('outputs', {})
         changed = self.refuse_changed_outputs()
         write_json(self._path, {'begun': True, 'outputs': recorded})
         try:
-            yield self._files['out'] if 'out' in changed else None
+            yield [self._files[name] for name in changed if name.startswith('out')]
         except BaseException:
             after = self._written()
             new = {n: content for n, content in after.items() if written.get(n) != content}
@@ -358,7 +360,7 @@ class VideoRecord:
             raise
 
     def finish(self, inputs: str, result: VideoResult, seconds: float) -> FinishedVideo:
-        """Record that the video is finished, and return the record."""
+        """Record that the job is finished, and return the record."""
         finished = FinishedVideo(
             inputs, self._written(), dict(result.counts), result.advice, round(seconds, 3)
         )
@@ -386,19 +388,19 @@ def _summarize(
     results: Mapping[str, tuple[FinishedVideo, bool]],
     failed: Mapping[str, str],
 ) -> None:
-    """Print one line for each video, the requested advice, and the totals.
+    """Print one line for each job, the requested advice, and the totals.
 
     Args:
         options: The options of the command.
-        names: Names of the videos.
+        names: Names of the jobs.
         results: Name -> its record, and whether it has just been finished.
         failed: Name -> the reason.
 
     Raises:
-        InputError: If a video has failed.
+        InputError: If a job has failed.
     """
     if not options.quiet:
-        _print_table(names, results, failed)
+        _print_table(options.job_noun, names, results, failed)
         print(f'the files are in {", ".join(options.outputs.values())}')
     for name in names:
         for line in results[name][0].advice if name in results else ():
@@ -406,27 +408,28 @@ def _summarize(
     num_new = sum(is_new for _, is_new in results.values())
     if not options.quiet:
         print(
-            f'{counted(len(names), "video")}: {num_new} done, {len(results) - num_new} done '
-            f'before, {len(failed)} failed'
+            f'{counted(len(names), options.job_noun)}: {num_new} done, '
+            f'{len(results) - num_new} done before, {len(failed)} failed'
         )
     if failed:
         raise InputError(
-            f'{len(failed)} of {len(names)} videos failed, see above; the same command runs only '
-            'these again'
+            f'{len(failed)} of {len(names)} {options.job_noun}s failed, see above; the same '
+            'command runs only these again'
         )
 
 
 def _print_table(
+    noun: str,
     names: Sequence[str],
     results: Mapping[str, tuple[FinishedVideo, bool]],
     failed: Mapping[str, str],
 ) -> None:
-    """Print one line for each video; see :func:`_summarize`."""
+    """Print one line for each job; see :func:`_summarize`."""
     columns = list(next(iter(results.values()))[0].counts) if results else []
     widths = [max(10, len(column)) for column in columns]
-    width = max(map(len, ('video', *names)))
+    width = max(map(len, (noun, *names)))
     heads = [f'{column:>{size}}' for column, size in zip(columns, widths, strict=True)]
-    print('  '.join([f'{"video":<{width}}', *heads, 'seconds']))
+    print('  '.join([f'{noun:<{width}}', *heads, 'seconds']))
     for name in names:
         if name in failed:
             print(f'{name:<{width}}  failed: {failed[name]}')

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,10 @@ from .propagation_jobs import (
     PropagateOptions,
     PropagationModels,
     fill_video,
-    load_models,
     print_label_summary,
     write_video_outputs,
 )
+from .videos import VideoResult
 
 if TYPE_CHECKING:
     from stdpose_mm.apis.propagation_state import PropagationState
@@ -36,41 +37,68 @@ _SAME_RATE = 0.01
 """Largest relative difference of frame rates that count as the same."""
 
 
-def propagate_views(options: PropagateOptions) -> None:
-    """Propagate the labels of each view, then let the views of each session help each other.
+def list_sessions(options: PropagateOptions) -> list[SessionJob]:
+    """List the sessions of the videos.
 
     Raises:
-        InputError: If something that was given cannot be used; no output of a session is written
-            then.
+        InputError: If two videos have the same output, or an offset is of no camera.
     """
-    jobs = make_jobs(options, PropagateJob, 'rename one')
-    sessions: dict[str, list[PropagateJob]] = {}
-    for job in jobs:
-        job.check()
-        sessions.setdefault(options.cameras[job.listed.video].session, []).append(job)
-    guard_outputs(
-        [Output('--format-3d', _scene_file(options, session)) for session in sessions],
-        {'--calibration': options.calibration},
-    )
+    views: dict[str, list[PropagateJob]] = {}
+    for job in make_jobs(options, PropagateJob, 'rename one'):
+        views.setdefault(options.cameras[job.listed.video].session, []).append(job)
     starts = options.starts
-    models = load_models(options, [job for job in jobs if job.files.labels is not None])
-    for session, of_session in sessions.items():
-        _propagate_session(options, session, of_session, models, starts)
+    return [SessionJob(session, of_session, starts) for session, of_session in views.items()]
 
 
-def _scene_file(options: PropagateOptions, session: str) -> Path:
-    """Return the file of the joints of a session in space."""
-    return Path(options.out, f'{session}_3d.{options.format_3d}')
+@dataclass(frozen=True)
+class SessionJob:
+    """The propagation of labels through the videos of a session, which help each other.
+
+    Args:
+        name: The name of the session.
+        views: Its videos.
+        starts: How many frames later each camera started, by its name.
+    """
+
+    name: str
+    views: Sequence[PropagateJob]
+    starts: Mapping[str, int]
+
+    @property
+    def options(self) -> PropagateOptions:
+        """The options of the command."""
+        return self.views[0].options
+
+    @property
+    def out(self) -> str:
+        """The file of the joints in space."""
+        return str(Path(self.options.out, f'{self.name}_3d.{self.options.format_3d}'))
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """See :attr:`~stdpose_mm.cli.jobs.Job.outputs`."""
+        of_views = {
+            f'{name} of {self.options.cameras[view.listed.video].camera.name}': file
+            for view in self.views
+            for name, file in view.outputs.items()
+        }
+        return {'out': self.out, **of_views}
+
+    def check(self, fetches: bool = True) -> None:
+        """See :meth:`~stdpose_mm.cli.jobs.VideoJob.check`."""
+        for view in self.views:
+            view.check(fetches)
+        guard_outputs(
+            [Output('--format-3d', self.out)], {'--calibration': self.options.calibration}
+        )
 
 
-def _propagate_session(
-    options: PropagateOptions,
-    session: str,
-    jobs: Sequence[PropagateJob],
-    models: PropagationModels,
-    starts: Mapping[str, int],
-) -> None:
-    """Propagate the labels of one session and write its outputs."""
+def propagate_session(session: SessionJob, models: PropagationModels) -> VideoResult:
+    """Propagate the labels of each view, let the views help each other, and write the outputs.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output is written then.
+    """
     from stdpose_mm.io.labels.tables import write_scene
     from stdpose_mm.labelling.evidence.views import (
         View,
@@ -80,30 +108,34 @@ def _propagate_session(
         labelled_times,
     )
 
-    opened = [job.open_video() for job in jobs]
+    options = session.options
+    opened = [view.open_video() for view in session.views]
     cameras = [
-        fit_size(options.cameras[job.listed.video].camera, job.files.video, frames.size)
-        for job, frames in zip(jobs, opened, strict=True)
+        fit_size(options.cameras[view.listed.video].camera, view.files.video, frames.size)
+        for view, frames in zip(session.views, opened, strict=True)
     ]
-    filled = _fill_videos(session, jobs, opened, models)
-    scene_file = _scene_file(options, session)
+    filled = _fill_videos(session, opened, models)
     views = [
-        View(camera, video.dense, starts[camera.name])
+        View(camera, video.dense, session.starts[camera.name])
         for camera, video in zip(cameras, filled, strict=True)
     ]
     views, sentences = check_views(views)
     for sentence in sentences:
-        print(f'{session}: {sentence}', file=sys.stderr)
+        print(f'{session.name}: {sentence}', file=sys.stderr)
 
     def propagate(number: int, labels: VideoLabels) -> VideoLabels:
-        job = jobs[number]
-        state = job.init_state(models.propagator, filled[number].frames, labels)
-        return _fill(job, models, state).dense
+        view = session.views[number]
+        state = view.init_state(models.propagator, opened[number], labels)
+        return _fill(view, models, state).dense
 
     fused, scene = combine_views(views, propagate)
-    with keep_edited(options.cache_folder, scene_file):
-        write_scene(scene, scene_file, filled[0].frames.fps or 1, guess_unit(views))
+    with keep_edited(options.cache_folder, *([] if options.several_jobs else [session.out])):
+        write_scene(scene, session.out, opened[0].fps or 1, guess_unit(views))
     times = labelled_times(views)
+    counts: Counter[str] = Counter()
+    summary: list[str] = []
+    advice: list[str] = []
+    problems: list[str] = []
     for video, view, dense in zip(filled, views, fused, strict=True):
         job = video.job
         parts = (job.save_video, job.report)
@@ -112,33 +144,21 @@ def _propagate_session(
             least = 2 if any(p.has_given_joint for p in view.labels.persons) else 1
             known = [time - view.start for time, count in times.items() if count >= least]
             result = write_video_outputs(replace(video, dense=dense, known=known), models, bar)
-        advice = [f'{job.files.video.name}: {line}' for line in result.advice]
-        for line in advice if options.quiet else [*result.summary, *advice]:
-            print(line)
-        if result.problems:
-            raise InputError('; '.join(result.problems))
-    if not options.quiet:
-        print(
-            f'{scene_file}: {counted(len(scene.people), scene.skeleton.category)} in space, '
-            f'{(scene.views > 1).mean():.0%} of the joints seen by two cameras or more'
-        )
-
-
-def _fill(job: PropagateJob, models: PropagationModels, state: PropagationState) -> FilledVideo:
-    """Propagate labels in one view, with probabilities as scores."""
-    from stdpose_mm.labelling.review import calibrate_scores
-
-    num_parts = 1 + (models.detector is not None)
-    with FrameProgress(len(state.frames), num_parts, job.options.quiet) as bar:
-        filled = fill_video(job, models, state, bar)
-    return replace(filled, dense=calibrate_scores(filled.dense, job.options.method))
+        counts.update(result.counts)
+        summary += result.summary
+        advice += result.advice
+        problems += result.problems
+    share = (scene.views > 1).mean() if scene.people else 0
+    summary.append(
+        f'{session.out}: {counted(len(scene.people), scene.skeleton.category)} in space, '
+        f'{share:.0%} of the joints seen by two cameras or more'
+    )
+    in_space = {'people': len(scene.people), '% of joints seen twice': round(100 * share)}
+    return VideoResult({**counts, **in_space}, summary, advice, problems=problems)
 
 
 def _fill_videos(
-    session: str,
-    jobs: Sequence[PropagateJob],
-    opened: Sequence[FrameSource],
-    models: PropagationModels,
+    session: SessionJob, opened: Sequence[FrameSource], models: PropagationModels
 ) -> list[FilledVideo]:
     """Propagate the labels of each view by itself.
 
@@ -151,28 +171,38 @@ def _fill_videos(
     rates = [frames.fps for frames in opened if frames.fps]
     if rates and max(rates) > (1 + _SAME_RATE) * min(rates):
         raise InputError(
-            f'the videos of the session {session} have from {min(rates):.5g} to {max(rates):.5g} '
-            'frames per second, but need the same: convert them'
+            f'the videos of the session {session.name} have from {min(rates):.5g} to '
+            f'{max(rates):.5g} frames per second, but need the same: convert them'
         )
     labels = [
-        None if job.files.labels is None else job.open_labels(frames)
-        for job, frames in zip(jobs, opened, strict=True)
+        None if view.files.labels is None else view.open_labels(frames)
+        for view, frames in zip(session.views, opened, strict=True)
     ]
-    skeletons = {of_view.skeleton.keypoint_names: of_view.skeleton for of_view in labels if of_view}
+    skeletons = {of.skeleton.keypoint_names: of.skeleton for of in labels if of}
     if len(skeletons) != 1:
         fault = 'labels of different joints' if skeletons else 'no labels'
         raise InputError(
-            f'the videos of the session {session} have {fault}, label the same joints in some '
-            'frames of two of them'
+            f'the videos of the session {session.name} have {fault}, label the same joints in '
+            'some frames of two of them'
         )
     (skeleton,) = skeletons.values()
     filled = []
-    for job, frames, of_view in zip(jobs, opened, labels, strict=True):
+    for view, frames, of_view in zip(session.views, opened, labels, strict=True):
         if of_view is None:
             nobody = list_all_frames(VideoLabels(frames.name, skeleton, frames=()), frames)
-            filled.append(FilledVideo(job, frames, None, nobody))
+            filled.append(FilledVideo(view, frames, None, nobody))
             continue
-        state = job.init_state(models.propagator, frames, of_view)
-        print_label_summary(job, state, of_view)
-        filled.append(_fill(job, models, state))
+        state = view.init_state(models.propagator, frames, of_view)
+        print_label_summary(view, state, of_view)
+        filled.append(_fill(view, models, state))
     return filled
+
+
+def _fill(view: PropagateJob, models: PropagationModels, state: PropagationState) -> FilledVideo:
+    """Propagate labels in one view, with probabilities as scores."""
+    from stdpose_mm.labelling.review import calibrate_scores
+
+    num_parts = 1 + (models.detector is not None)
+    with FrameProgress(len(state.frames), num_parts, view.options.quiet) as bar:
+        filled = fill_video(view, models, state, bar)
+    return replace(filled, dense=calibrate_scores(filled.dense, view.options.method))

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from .joint_mapping import JointMapping
 from .skeleton import Skeleton
 
 _TABLES: dict[str, Any] = yaml.load(
@@ -40,3 +41,24 @@ def known_skeleton(joints: str, limbs: str = '', category: str = 'person') -> Sk
 
 POSETRACK_SKELETON = known_skeleton('posetrack')
 """PoseTrack's 17 joints; the ears are never annotated."""
+
+_BODY = known_skeleton('posetrack17')
+"""The joints of people that PoseTrack annotates."""
+
+_LEAST_OF_BODY = 7
+"""Number of these joints that labels of people must have; the upper body has seven."""
+
+_LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
+"""Joints of people. Labels of animals with paws, such as AP-10K's, do not have them."""
+
+
+def is_of_people(skeleton: Skeleton) -> bool:
+    """Tell whether joints are named like those of a person, whatever their category.
+
+    At least seven of PoseTrack's joints must be among them, a wrist or an ankle included; names of
+    other data sets for the same joints count (:meth:`.JointMapping.by_meaning`).
+    """
+    mapping = JointMapping.by_meaning(skeleton, _BODY)
+    if mapping is None or len(mapping.shared) < _LEAST_OF_BODY:
+        return False
+    return any(_BODY.keypoint_names[joint] in _LIMB_ENDS for joint in mapping.in_model)

@@ -23,7 +23,7 @@ two detections, and at most. Otherwise boxes of one person several frames apart 
 
 MATCH_IOU = 0.1
 """Minimum IoU of a sure detection and the predicted box of its track. Boxes of one person several
-frames apart overlap little: docs/guide/tracking_and_smoothing.md has the numbers."""
+frames apart overlap little: research/docs/tracking.md has the numbers."""
 
 LOW_MATCH_IOU = 0.5
 """Minimum IoU of a detection with a low score, for which chance overlaps are more likely."""

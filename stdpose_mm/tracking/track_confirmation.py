@@ -11,7 +11,7 @@ from stdpose_mm.structures import FrameBoxes, box_ioa
 
 MIN_TRACK_FRAMES = 10
 """Minimum number of frames in which a person must be found. Detectors mistake a ball or a chair for
-a person in some frames; docs/guide/tracking_and_smoothing.md has the numbers."""
+a person in some frames; research/docs/tracking.md has the numbers."""
 
 MAX_CONTAINED = 0.9
 """Share of the smaller of two boxes that is inside the other one, above which a new track counts as

@@ -22,6 +22,8 @@ from stdpose_mm.labelling.propagation.learned_propagator import LearnedPropagato
 from stdpose_mm.structures import Skeleton
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
+pytestmark = pytest.mark.usefixtures('small_batches')
+
 NUM_FRAMES = 60
 FRAMES = dots_video(NUM_FRAMES)
 

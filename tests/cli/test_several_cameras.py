@@ -114,7 +114,9 @@ def test_a_wrong_calibration_is_told(run, session):
     assert any('session: the calibration of one of the cameras a and b' in line for line in errors)
 
 
-def test_sessions_of_the_same_names_get_folders(run_main, session):
+@pytest.fixture
+def run_two(run_main, session):
+    """The command on two sessions of the same file names, ``first`` and ``second``."""
     other = session.parent / 'other'
     session.rename(other)
     for place in ('first', 'second'):
@@ -128,15 +130,74 @@ def test_sessions_of_the_same_names_get_folders(run_main, session):
     ]
     dataset = session.parent / 'videos.jsonl'
     dataset.write_text('\n'.join(map(json.dumps, listed)))
-    calibration, out = session.parent / 'cameras.toml', session.parent / 'out'
-    code, _, _ = run_main(
-        propagate.main, dataset, '--calibration', calibration, '--out', out, '--method', 'linear'
+    return partial(
+        run_main,
+        propagate.main,
+        *(dataset, '--calibration', session.parent / 'cameras.toml'),
+        *('--out', session.parent / 'out', '--method', 'linear'),
     )
-    assert code == 0
-    assert sorted(path.relative_to(out).as_posix() for path in out.rglob('*.*')) == sorted(
+
+
+def test_sessions_of_the_same_names_get_folders(run_two, session):
+    assert run_two()[0] == 0
+    out = session.parent / 'out'
+    names = [path.relative_to(out).as_posix() for path in out.rglob('*') if path.is_file()]
+    assert sorted(name for name in names if not name.startswith('.stdpose')) == sorted(
         [f'{place}/{name}.json' for place in ('first', 'second') for name in 'abc']
         + ['first_3d.trc', 'second_3d.trc']
     )
+
+
+def test_the_summary_has_a_row_for_each_session(run_two):
+    _, printed, _ = run_two()
+    rows = [line.split() for line in printed.splitlines() if line.split()[0].endswith('.trc')]
+    # Three views of one person; two of them have a label in every frame.
+    counts = [f'{3 * NUM_FRAMES}', '1', f'{2 * NUM_FRAMES}', f'{NUM_FRAMES}', '100']
+    assert [row[:-1] for row in rows] == [['first_3d.trc', *counts], ['second_3d.trc', *counts]]
+
+
+def test_a_finished_session_is_not_done_again(run_two, session):
+    run_two()
+    out = session.parent / 'out'
+    before = {path: path.stat().st_mtime_ns for path in out.rglob('*.*') if path.is_file()}
+    (out / 'second' / 'b.json').unlink()
+    _, printed, _ = run_two()
+    assert printed.splitlines()[-1] == '2 sessions: 1 done, 1 done before, 0 failed'
+    changed = [path for path, time in before.items() if path.stat().st_mtime_ns != time]
+    assert not [path for path in changed if 'first' in path.relative_to(out).as_posix()]
+    assert out / 'second' / 'b.json' in changed
+
+
+def test_a_session_that_fails_does_not_stop_the_others(run_two, session):
+    (session.parent / 'first' / 'b.mp4').write_bytes(b'no video')
+    code, _, errors = run_two()
+    assert code == 2
+    assert errors[-1].endswith(
+        '1 of 2 sessions failed, see above; the same command runs only these again'
+    )
+    assert (session.parent / 'out' / 'second_3d.trc').exists()
+    assert not (session.parent / 'out' / 'first').exists()
+
+
+def test_an_edited_view_of_a_session_is_not_replaced(run_two, session):
+    run_two()
+    edited = session.parent / 'out' / 'first' / 'c.json'
+    edited.write_text('{"edited": true}')
+    code, _, errors = run_two()
+    assert code == 2
+    assert any(f'{edited} was changed since it was written' in line for line in errors)
+    assert edited.read_text() == '{"edited": true}'
+
+
+def test_a_dry_run_lists_the_sessions(run_two, session):
+    code, printed, _ = run_two('--dry-run')
+    root = session.parent
+    assert code == 0
+    assert printed.splitlines()[0] == (
+        f'{root}/out/first_3d.trc: from {root}/first/a.mp4 and {root}/first/a.json, '
+        f'{root}/first/b.mp4 and {root}/first/b.json, {root}/first/c.mp4, to do'
+    )
+    assert not (root / 'out').exists()
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +16,7 @@ import torch
 from stdpose_mm.cli.test import main as run_test
 from stdpose_mm.cli.train import main as run_train
 from support import warm_commands
-from support.paths import CONFIGS, ROOT
-from support.ports import held_port
+from support.paths import CONFIGS
 from support.tiny_models import CODEC, stdpose_cfg
 from support.tiny_set import HEIGHT, NUM_FRAMES, WIDTH, video_json
 
@@ -184,25 +180,10 @@ def write_config(folder: Path, name: str, batch_size: int) -> Path:
     return path
 
 
-def train_in_two(config: Path, work_dir: Path) -> None:
-    """Train by ``tools/dist_train.sh`` with two processes on the CPU."""
-    environment = {
-        **os.environ,
-        # dist_train.sh calls `python`.
-        'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
-        'PYTHONPATH': str(config.parent),
-        **warm_commands.ONE_THREAD,
-        'CUDA_VISIBLE_DEVICES': '',
-    }
-    with held_port() as port:
-        done = subprocess.run(
-            ['bash', ROOT / 'tools' / 'dist_train.sh', config, '2', '--work-dir', work_dir],
-            cwd=config.parent,
-            env={**environment, 'PORT': str(port)},
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 0, done.stderr
+def train_in_two(folder: Path, *options: object) -> warm_commands.Finished:
+    """Train with two processes on the CPU, as ``tools/dist_train.sh`` starts them."""
+    words = (folder / 'together.py', '--launcher', 'pytorch', '--work-dir', *options)
+    return warm_commands.run('tools/train.py', *words, cwd=folder, processes=2)
 
 
 @pytest.fixture(scope='module')
@@ -216,16 +197,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         assert run_train([str(found.config), '--work-dir', str(found.alone)]) == 0
-    half = write_config(folder, 'together', BATCH_SIZE // 2)
-    train_in_two(half, found.together)
+    write_config(folder, 'together', BATCH_SIZE // 2)
+    train_in_two(folder, found.together)
     return found
 
 
 def test_two_processes_resume_as_if_they_had_not_been_stopped(runs, tmp_path):
-    folder = runs.config.parent
     stopped = runs.together / f'iter_{NUM_ITERS - 2}.pth'
-    options = ('--work-dir', tmp_path, '--resume', stopped, '--launcher', 'pytorch')
-    warm_commands.run('tools/train.py', folder / 'together.py', *options, cwd=folder, processes=2)
+    train_in_two(runs.config.parent, tmp_path, '--resume', stopped)
     assert [name.name for name in sorted(tmp_path.glob('iter_*.pth'))] == [
         f'iter_{step}.pth' for step in (NUM_ITERS - 1, NUM_ITERS)
     ]
@@ -239,12 +218,8 @@ def test_two_processes_resume_as_if_they_had_not_been_stopped(runs, tmp_path):
 
 def test_gradients_have_the_layout_in_which_processes_exchange_them(runs, tmp_path):
     """PyTorch warns of gradients of 1x1 convolutions in bfloat16, which have another."""
-    options = ('--work-dir', tmp_path, '--amp', '--no-validate', '--launcher', 'pytorch')
-    folder = runs.config.parent
-    short = ('--cfg-options', 'train_cfg.max_iters=1')
-    done = warm_commands.run(
-        'tools/train.py', folder / 'together.py', *options, *short, cwd=folder, processes=2
-    )
+    options = ('--amp', '--no-validate', '--cfg-options', 'train_cfg.max_iters=1')
+    done = train_in_two(runs.config.parent, tmp_path, *options)
     assert (tmp_path / 'iter_1.pth').is_file()
     assert 'strides' not in done.stderr
 

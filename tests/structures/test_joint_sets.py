@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from itertools import chain
 
+import pytest
+
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_names import name_distance
-from stdpose_mm.structures.joint_sets import FURTHER_JOINT_SETS, JOINT_SETS, known_skeleton
+from stdpose_mm.structures.joint_sets import (
+    FURTHER_JOINT_SETS,
+    JOINT_SETS,
+    is_of_people,
+    known_skeleton,
+)
 
 
 def test_the_joints_and_limbs_of_coco_are_those_of_its_annotations():
@@ -42,3 +50,31 @@ def test_auxiliary_points_of_blazepose_are_no_joints_of_others():
     auxiliary = JOINT_SETS['blazepose'][33:]
     assert len(auxiliary) == 6
     assert all(name_distance(joint, point) is None for joint in others for point in auxiliary)
+
+
+LEGS = tuple(f'{side}_{joint}' for joint in ('hip', 'knee', 'ankle') for side in ('left', 'right'))
+ARMS = tuple(
+    f'{side}_{joint}' for joint in ('shoulder', 'elbow', 'wrist') for side in ('left', 'right')
+)
+
+
+@pytest.mark.parametrize(
+    ('joints', 'expected'),
+    [
+        (JOINT_SETS['coco'], True),
+        (JOINT_SETS['mpii'], True),
+        (JOINT_SETS['ap10k'], False),
+        (JOINT_SETS['hand'], False),
+        (JOINT_SETS['face'], False),
+        (('nose', *ARMS), True),
+        (ARMS, False),
+        (('nose', *LEGS[:4], *ARMS[:4]), False),
+    ],
+    ids=['coco', 'mpii', 'quadruped', 'hand', 'face', 'upper body', 'six joints', 'no limb ends'],
+)
+def test_seven_joints_of_a_body_with_a_wrist_or_an_ankle_are_a_person(joints, expected):
+    assert is_of_people(Skeleton(joints, category='subject')) == expected
+
+
+def test_the_legs_of_a_mouse_are_not_taken_for_a_person():
+    assert not is_of_people(Skeleton(LEGS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -130,10 +132,20 @@ def _review(
 ) -> None:
     """Become ``stdpose review`` in a process that has its modules."""
     from stdpose_mm.cli.main import main
-    from stdpose_mm.review_app import learning
+    from stdpose_mm.review_app import learning, server
 
     os.environ.clear()
     os.environ.update(environment)
+    send_page = server.ReviewServer._page
+
+    def send_kept_page(self: Any, request: Any) -> Any:
+        # The browser fetches the files of the page once from a server, not for each test.
+        answer = send_page(self, request)
+        if request.path_params:
+            answer.headers['Cache-Control'] = 'max-age=3600, immutable'
+        return answer
+
+    server.ReviewServer._page = send_kept_page  # type: ignore[method-assign]
     if learn is not None:
         learning.learn_in_process = learn
         learning._PROCESSES = _FORKS
@@ -202,6 +214,20 @@ class ReviewServer:
     @property
     def origin(self) -> str:
         return f'http://127.0.0.1:{self.port}'
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Return the answer to a request, without the browser: GET, or POST if it has a body."""
+        connection = HTTPConnection('127.0.0.1', self.port, timeout=_PATIENCE)
+        token = self.address.partition('token=')[2]
+        headers = {
+            'Cookie': f'stdpose_review_{self.port}={token}',
+            'Content-Type': 'application/json',
+            'Origin': self.origin,
+        }
+        data = None if body is None else json.dumps(body)
+        with closing(connection):
+            connection.request('GET' if body is None else 'POST', path, data, headers)
+            return json.load(connection.getresponse())
 
     def kill(self) -> None:
         """End it as ``kill -9`` does."""
@@ -273,6 +299,7 @@ class Page:
 
     def __init__(self, browser: Any) -> None:
         self.browser = browser
+        self.server: ReviewServer
         self.video = 0
 
     def restore(self) -> None:
@@ -282,9 +309,11 @@ class Page:
         resize(self.browser, 1280, 720)
         set_scheme(self.browser, '')
 
-    def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
-        """Open the printed address, then the video at a frame."""
-        self.video = video
+    def open(
+        self, server: ReviewServer, frame: int = 0, video: int = 0, *, settles: bool = True
+    ) -> None:
+        """Open the printed address, then the video at a frame, whose poses may not be computed."""
+        self.server, self.video = server, video
         if not self.browser.current_url.startswith(server.origin):
             # A page still open would log errors that its server is gone.
             self.browser.get('about:blank')
@@ -292,7 +321,8 @@ class Page:
         # The fragment outlives the redirection to the address without the token.
         self.browser.get(f'{server.address}#video={video}&frame={frame}')
         self.wait_for_frame(frame)
-        self.wait_until_settled()
+        if settles:
+            self.wait_until_settled()
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.browser.execute_script(script, *arguments)
@@ -300,10 +330,13 @@ class Page:
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until a condition holds; the error after too long a time names ``what``."""
         end = time.monotonic() + _PATIENCE
+        pause = 0.03
         while time.monotonic() < end:
             if value := condition():
                 return value
-            time.sleep(0.05)
+            # To ask takes the processor from what is waited for.
+            time.sleep(pause)
+            pause = min(1.5 * pause, 0.3)
         said = self.run('return document.body.innerText.slice(0, 500)')
         raise AssertionError(f'waited in vain: {what}; the page says {said!r}')
 
@@ -469,24 +502,13 @@ class Page:
 
     def fetch(self, path: str = '') -> Any:
         """Return what the server answers below the address of the opened video."""
-        return self.browser.execute_async_script(
-            'const done = arguments[1];'
-            'fetch(arguments[0]).then((r) => r.json()).then(done, (e) => done(String(e)))',
-            f'/api/videos/{self.video}{path}',
-        )
+        return self.server.ask(f'/api/videos/{self.video}{path}')
 
     def edit_as_another_page(self, edit: dict[str, Any]) -> None:
         """Send an edit that knows of all edits before, in the name of another page."""
         request = {'id': str(uuid4()), 'page': 'another', 'revision': self.revision(), 'edit': edit}
-        status = self.browser.execute_async_script(
-            'const done = arguments[2];'
-            'const headers = {"Content-Type": "application/json"};'
-            'const body = JSON.stringify(arguments[1]);'
-            'fetch(arguments[0], {method: "POST", headers, body}).then((r) => done(r.status))',
-            f'/api/videos/{self.video}/edits',
-            request,
-        )
-        assert status == 200
+        answer = self.server.ask(f'/api/videos/{self.video}/edits', request)
+        assert 'error' not in answer, answer
 
     def poses(self) -> dict[int, dict[int, dict[str, Any]]]:
         """Return all poses: frame -> person -> the server's answer."""
@@ -500,11 +522,15 @@ class Page:
         return int(self.fetch()['revision'])
 
     def wait_until_settled(self, revision: int = 0) -> None:
-        """Wait until this revision is reached and all its gaps are propagated."""
+        """Wait until this revision is reached, all its gaps are propagated, and the page knows."""
 
         def settled() -> bool:
             state = self.fetch()
-            return state['revision'] >= revision and state['settled'] == state['revision']
+            return (
+                state['revision'] >= revision
+                and state['settled'] == state['revision']
+                and self.text('#status') == 'All poses are up to date'
+            )
 
         self.wait(settled, f'revision {revision} is propagated')
 

@@ -11,7 +11,7 @@ import pytest
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
 from stdpose_mm.labelling.propagation import PROPAGATORS
-from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_FUSER
 from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
 from support.comparison_videos import FAST, SLOW, mouse_video, write_slow_and_fast
@@ -131,8 +131,8 @@ def test_other_networks_are_evidence_for_auto(run, label_file, label_fields, fol
     code, _, errors = run(
         label_file,
         *('--image-root', folder.parent, '--interval', 5, '--methods', 'auto'),
-        *('--evidence', f'dot={tmp_path}/dot.onnx', '--evidence', f'own=:{SHIPPED_WEIGHTS}'),
-        *('--evidence', f'both={tmp_path}/dot.onnx,{tmp_path}/dot.onnx:{SHIPPED_WEIGHTS}'),
+        *('--evidence', f'dot={tmp_path}/dot.onnx', '--evidence', f'own=:{SHIPPED_FUSER}'),
+        *('--evidence', f'both={tmp_path}/dot.onnx,{tmp_path}/dot.onnx:{SHIPPED_FUSER}'),
         *('--out-dir', tmp_path / 'out'),
     )
     assert (code, errors) == (0, [])

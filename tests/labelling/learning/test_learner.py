@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from stdpose_mm.labelling.learning.small_unet import SmallUNet
 from stdpose_mm.structures import PersonLabel, Skeleton, expand
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('small_batches')]
 
 NUM_FRAMES, LABELLED = 64, range(0, 64, 4)
 FRAMES = dots_video(NUM_FRAMES)
@@ -36,13 +35,6 @@ def video_of(keyframes: range = LABELLED, shuffled: bool = False) -> LabelledVid
         for frame in keyframes
     }
     return LabelledVideo(FRAMES, {0: labels})
-
-
-@pytest.fixture(scope='module', autouse=True)
-def small_batches() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
-        yield
 
 
 @pytest.fixture(scope='module')

@@ -367,7 +367,7 @@ def test_a_one_stage_network_drafts_everybody_without_a_detector(page, tmp_path)
     metadata = {'task': 'pose', 'kpt_shape': '[4, 3]', 'kpt_names': f'{{0: {names}}}'}
     (tmp_path / 'net.onnx').write_bytes(one_stage_network(joints=4, metadata=metadata))
     network = ('--pose-onnx', tmp_path / 'net.onnx')
-    with serve(video, '--skeleton', labels, *network, method='auto') as server:
+    with serve(video, '--skeleton', labels, *network, '--no-stdpose', method='auto') as server:
         page.open(server)
         page.wait(lambda: page.fetch('/guidance')['drafts']['source'], 'the network is known')
         page.go_to(5)

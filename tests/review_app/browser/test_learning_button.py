@@ -55,7 +55,8 @@ def learning(page, fake, tmp_path):
     """A server of a clip with labels enough, which is open."""
     learn = partial(fake_learning.learn, fake.plan_file)
     clip = make_clip(tmp_path, given=range(0, FRAMES, 4))
-    with serve(*clip, method='auto', learn=learn) as server:
+    prepare = fake_learning.fill_auto_linearly
+    with serve(*clip, method='auto', learn=learn, prepare=prepare) as server:
         page.open(server)
         page.wait(lambda: not is_disabled(page), 'there are labels enough')
         yield server

@@ -107,11 +107,7 @@ def computing(page, tmp_path, request):
     """A clip of which some poses are never computed, open at a frame between two labels."""
     prepare = partial(never_finish, *getattr(request, 'param', ()))
     with serve(*make_clip(tmp_path), prepare=prepare) as server:
-        page.video = 0
-        page.browser.get('about:blank')
-        page.complaints()
-        page.browser.get(f'{server.address}#video=0&frame=5')
-        page.wait_for_frame(5)
+        page.open(server, 5, settles=False)
         yield page
 
 

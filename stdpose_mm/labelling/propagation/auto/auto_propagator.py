@@ -26,6 +26,7 @@ from stdpose_mm.labelling.propagation.gaps import split_into_chunks
 from stdpose_mm.labelling.propagation.interpolation import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.structures.joint_sets import is_of_people
 from stdpose_mm.tracking.optical_flow import DISFlow, FlowEstimator
 
 from .candidates import Candidates, find_candidates
@@ -41,7 +42,7 @@ from .network_heatmaps import (
     shipped_stdposes,
     with_shared_joints,
 )
-from .trained_fuser import TrainedFuser, shipped_fuser
+from .trained_fuser import TrainedFuser, fuser_file, shipped_fuser
 
 if TYPE_CHECKING:
     from stdpose_mm.inference.window_model import WindowModel
@@ -70,16 +71,17 @@ class AutoPropagator(BasePropagator):
     labelled joints, and the heatmaps of a :class:`~stdpose_mm.models.pose_estimators.STDPose` and
     of other pose networks. A small network that works for any skeleton fuses it. The score of a
     joint is the probability that it lies within a tenth of the pose's size of the truth, calibrated
-    on held-out clips.
+    on held-out clips. For :func:`labels of people <.is_of_people>`, the package has networks that
+    have also learned from real people.
 
     A joint that is labelled at neither end of a gap is interpolated between its nearest labels.
 
     Args:
         window_model: A pose network that replaces the STDPoses that come with the package. Its
             heatmaps are evidence for the joints whose names it shares with the labels.
-        weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`. By default the one
-            that comes with the package: it was trained on generated clips and some real ones, and
-            its scores are calibrated on real clips.
+        weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`. By default one that
+            comes with the package: for labels of people that which was trained beside the STDPoses
+            on generated and real clips of them, for all others that of generated clips alone.
         estimator: Optical flow, :func:`auto_flow` by default.
         batch_size: Number of crops that a pose network sees at once.
         pose_networks: Pose networks of other projects, or the poses that they found. Their heatmaps
@@ -114,6 +116,7 @@ class AutoPropagator(BasePropagator):
         matcher: TrainedMatcher | None = None,
     ) -> None:
         self.windows: tuple[WindowHeatmapEstimator, ...] = ()
+        self.uses_shipped_stdposes = False
         if window_model is not None:
             # PyTorch takes seconds to import, and 'auto' works without it.
             from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
@@ -121,10 +124,8 @@ class AutoPropagator(BasePropagator):
             self.windows = (WindowHeatmapEstimator(TorchWindowBackend(window_model, batch_size)),)
             self.skeleton = window_model.skeleton
         elif use_stdpose:
-            self.windows = tuple(
-                WindowHeatmapEstimator(backend, is_of_people=True)
-                for backend in stdposes or shipped_stdposes()
-            )
+            self.windows = _windows_of_people(stdposes)
+            self.uses_shipped_stdposes = not stdposes
         follow = [network.follows_labels for network in pose_networks]
         self.reads_other_people, self.reads_second_labels = not all(follow), any(follow)
         self.estimators = tuple(
@@ -135,17 +136,17 @@ class AutoPropagator(BasePropagator):
         self.matcher = matcher or shipped_matcher()
         if isinstance(weights, str | Path):
             weights = TrainedFuser.load(weights)
-        self.fuser = weights or shipped_fuser()
+        self.fuser = weights
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[GapPoses]:
         """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
-        windows = with_shared_joints(self.windows, skeleton)
+        windows = self._windows_for(skeleton)
         networks = with_shared_joints(self.estimators, skeleton)
         chunks = chain.from_iterable(self._read(frames, gaps, windows, networks))
-        fill = partial(self._fill, frames.size)
-        is_parallel = all(network.backend.single_threaded for network in self.windows)
+        fill = partial(self._fill, frames.size, self.fuser or shipped_fuser(fuser_file(skeleton)))
+        is_parallel = all(network.backend.single_threaded for network, _ in windows)
         # Any other network uses all threads itself.
         with closing(thread_map(fill, chunks, None if is_parallel else 1)) as filled:
             yield from filled
@@ -179,12 +180,13 @@ class AutoPropagator(BasePropagator):
 
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence that is used for labels of these joints, in a few words."""
-        evidence = 'straight lines, optical flow and learned appearance'
+        fuser = 'your fuser'
+        if self.fuser is None:
+            fuser = f'the fuser for {"people" if is_of_people(skeleton) else "any subject"}'
+        evidence = f'straight lines, optical flow and learned appearance, weighed by {fuser}'
         networks = []
         shared = {
-            joint
-            for _, joints in with_shared_joints(self.windows, skeleton)
-            for joint in joints.shared.tolist()
+            joint for _, joints in self._windows_for(skeleton) for joint in joints.shared.tolist()
         }
         if any(not network.is_of_people for network in self.windows):
             networks.append(('', len(shared)))
@@ -201,6 +203,14 @@ class AutoPropagator(BasePropagator):
             for name, number in networks
         )
         return f'{evidence}, and {maps}'
+
+    def _windows_for(self, skeleton: Skeleton) -> list[tuple[WindowHeatmapEstimator, JointMapping]]:
+        """Return the networks of windows for labels, and the joints that they share with these."""
+        windows = self.windows
+        if self.uses_shipped_stdposes and is_of_people(skeleton):
+            # Half a second, which labels of others do not wait for.
+            windows = _windows_of_people(shipped_stdposes())
+        return with_shared_joints(windows, skeleton)
 
     def _read(
         self,
@@ -248,7 +258,9 @@ class AutoPropagator(BasePropagator):
         search = JointSearch(candidates, self.matcher)
         return _Evidence(tracks, candidates, search, seeing_windows, chunks)
 
-    def _fill(self, picture_size: tuple[int, int], chunk: _FusionChunk) -> GapPoses:
+    def _fill(
+        self, picture_size: tuple[int, int], fuser: TrainedFuser, chunk: _FusionChunk
+    ) -> GapPoses:
         """Fill a chunk whose pictures have all been read."""
         gap, keys, evidence = chunk
         keypoints = interpolate_joints(gap, keys)
@@ -260,7 +272,7 @@ class AutoPropagator(BasePropagator):
                 gap, evidence.tracks, candidates, matches, picture_size, heatmaps
             )
             rows, joints = np.searchsorted(candidates.times, keys), features.known
-            positions, certainty = (values[rows] for values in self.fuser(features))
+            positions, certainty = (values[rows] for values in fuser(features))
             keypoints[:, joints], scores[:, joints] = positions[:, joints], certainty[:, joints]
         return GapPoses.with_visibility_of_labels(gap, keys, keypoints, scores)
 
@@ -309,6 +321,10 @@ class _FusionChunk(NamedTuple):
     gap: Gap
     keys: range
     evidence: _Evidence | None = None
+
+
+def _windows_of_people(backends: Sequence[WindowBackend]) -> tuple[WindowHeatmapEstimator, ...]:
+    return tuple(WindowHeatmapEstimator(backend, is_of_people=True) for backend in backends)
 
 
 def _add_picture(opened: Sequence[_Evidence], number: int, frame: int, picture: np.ndarray) -> None:

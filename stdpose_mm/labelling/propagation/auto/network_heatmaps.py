@@ -23,6 +23,7 @@ from stdpose_mm.labelling.propagation.gap_heatmaps import (
 )
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.structures.joint_sets import is_of_people
 from stdpose_mm.text import counted
 
 from .candidates import CANDIDATES, Candidates
@@ -35,16 +36,10 @@ SHIPPED_STDPOSES = (
 """Folders with the two files of each STDPose that comes with the package: one was trained on
 generated people, the other also on real ones."""
 
-_LEAST_SHARED = 7
-"""Number of joints that labels of people must share; the upper body has seven."""
-
 _LEAST_LEAD = 0.05
 """Least lead in agreement with the labels at which another network than the first is used. On real
 people, the STDPose that knows them leads by more; generated people both find about equally well,
 and the windows of the first one are better. Chosen on training clips and generated ones."""
-
-_LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
-"""Joints of people. Labels of animals with paws, such as AP-10K's, do not have them."""
 
 GapUse = Literal['used', 'not compared', 'misses labels', 'crowded', 'finds nothing']
 """How a network was used in a gap: its heatmaps were evidence; the same, but it has none at the
@@ -125,8 +120,9 @@ class WindowHeatmapEstimator:
 
     Args:
         backend: The network.
-        is_of_people: Whether it serves labels of people, whatever the names of their joints, and no
-            others; otherwise it serves all labels that share names of joints with it.
+        is_of_people: Whether it serves :func:`labels of people <.is_of_people>`, whatever the names
+            of their joints, and no others; otherwise it serves all labels that share names of
+            joints with it.
 
     Attributes:
         estimator: Runs the network over gaps.
@@ -141,20 +137,16 @@ class WindowHeatmapEstimator:
         """Find the trained joints that labels share with the network.
 
         Returns:
-            None if there are none; with ``is_of_people`` also if there are few or no wrist and
-            ankle.
+            None if there are none; with ``is_of_people`` also for labels of others.
         """
         joints, trained = self.backend.skeleton, self.backend.trained_joints
-        names = np.array(joints.keypoint_names)
-        if not self.is_of_people:
-            if set(names[trained]).isdisjoint(skeleton.keypoint_names):
-                return None
-            none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
-            return JointMapping.by_name(skeleton, joints, none_needed, trained)
-        mapping = JointMapping.by_meaning(skeleton, joints, trained)
-        if mapping is None or len(mapping.shared) < _LEAST_SHARED:
+        if self.is_of_people:
+            is_served = is_of_people(skeleton)
+            return JointMapping.by_meaning(skeleton, joints, trained) if is_served else None
+        if set(np.array(joints.keypoint_names)[trained]).isdisjoint(skeleton.keypoint_names):
             return None
-        return None if set(names[mapping.in_model]).isdisjoint(_LIMB_ENDS) else mapping
+        none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+        return JointMapping.by_name(skeleton, joints, none_needed, trained)
 
 
 @lru_cache(maxsize=1)

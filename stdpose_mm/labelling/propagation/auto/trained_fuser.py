@@ -1,4 +1,4 @@
-"""Trained gap fuser with its calibration, and the one that comes with the package."""
+"""Trained gap fuser with its calibration, and those that come with the package."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ from stdpose_mm.evaluation.functional.calibration import (
     pool_probabilities,
 )
 from stdpose_mm.onnx_session import start_session
+from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.joint_sets import is_of_people
 
 from .fusion_features import SCALARS, VECTORS, VELOCITY_FRAMES, FusionFeatures
 
-SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
-"""The fuser that comes with the package, for gaps with and without heatmaps of a network."""
+SHIPPED_FUSER = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
+"""The package's fuser for any subject, for gaps with and without heatmaps of a network. It was
+trained on generated clips."""
+
+PEOPLE_FUSER = Path(__file__).parent / 'weights' / 'real_people' / 'gap_fuser.onnx'
+"""The package's fuser for labels of people. It was trained further beside the STDPose of real
+people, and its scores are calibrated on clips of people."""
 
 ONNX_RECORD = 'stdpose_mm.fuser'
 """Entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
@@ -167,10 +174,15 @@ class OnnxFuser:
         return offsets[0], log_scale[0]
 
 
-@lru_cache(maxsize=1)
-def shipped_fuser() -> TrainedFuser:
-    """Load the fuser that comes with the package, once."""
-    return TrainedFuser.load(SHIPPED_WEIGHTS)
+def fuser_file(skeleton: Skeleton) -> Path:
+    """Return the file of the package's fuser for labels of these joints."""
+    return PEOPLE_FUSER if is_of_people(skeleton) else SHIPPED_FUSER
+
+
+@lru_cache(maxsize=2)
+def shipped_fuser(path: Path) -> TrainedFuser:
+    """Load a fuser that comes with the package, once."""
+    return TrainedFuser.load(path)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from stdpose_mm.labelling.propagation.auto.auto_propagator import auto_flow
 from stdpose_mm.labelling.propagation.auto.fusion_features import NETWORK_HEATMAPS
 from stdpose_mm.labelling.propagation.auto.trained_fuser import (
     ONNX_RECORD,
-    SHIPPED_WEIGHTS,
+    SHIPPED_FUSER,
     TrainedFuser,
     probability_within,
 )
@@ -273,7 +273,7 @@ RECORD = TrainedFuser(PushingNetwork(), ScoreCalibrator(), 'nothing').record()
     ],
 )
 def test_files_of_another_record_are_refused_in_one_sentence(tmp_path, record, words):
-    network = onnx.load(SHIPPED_WEIGHTS)
+    network = onnx.load(SHIPPED_FUSER)
     onnx.helper.set_model_props(network, {ONNX_RECORD: record})
     onnx.save(network, tmp_path / 'fuser.onnx')
     with pytest.raises(InputError, match=words):

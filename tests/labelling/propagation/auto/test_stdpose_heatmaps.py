@@ -18,9 +18,8 @@ from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     WindowHeatmapEstimator,
     shipped_stdposes,
 )
-from stdpose_mm.labelling.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import PEOPLE_FUSER, SHIPPED_FUSER
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.structures.joint_sets import JOINT_SETS
 from support.drifting_person import NAMES, NUM_FRAMES, box_at, pose_at
 from support.frame_sources import CountingFrames
 from support.tiny_models import moving_pictures, window_model
@@ -52,25 +51,6 @@ def test_pictures_are_read_once_for_all_people(label):
         np.testing.assert_array_equal(maps[other].final_heatmaps, maps[0].final_heatmaps)
 
 
-@pytest.mark.parametrize(
-    ('joints', 'is_person'), [('coco', True), ('mpii', True), ('ap10k', False), ('hand', False)]
-)
-def test_they_serve_people_and_nobody_else(joints, is_person):
-    for backend in shipped_stdposes():
-        estimator = WindowHeatmapEstimator(backend, is_of_people=True)
-        mapping = estimator.shared_joints(Skeleton(JOINT_SETS[joints]))
-        assert (mapping is not None) == is_person
-
-
-def test_the_legs_of_a_mouse_are_not_taken_for_a_person():
-    legs = Skeleton(
-        tuple(f'{side}_{joint}' for side in ('left', 'right') for joint in ('hip', 'knee', 'ankle'))
-    )
-    for backend in shipped_stdposes():
-        estimator = WindowHeatmapEstimator(backend, is_of_people=True)
-        assert estimator.shared_joints(legs) is None
-
-
 def test_joints_that_it_was_not_trained_on_are_not_shared():
     untrained = {NAMES.index('left_ear'), NAMES.index('right_ear')}
     for backend in shipped_stdposes():
@@ -96,7 +76,7 @@ def poses(sparse, **options) -> np.ndarray:
 def test_auto_and_a_fuser_of_ones_own_use_it_unless_it_is_left_out(sparse):
     by_default = poses(sparse)
     assert np.abs(by_default - poses(sparse, use_stdpose=False)).max() > 1e-2
-    np.testing.assert_array_equal(poses(sparse, weights=SHIPPED_WEIGHTS), by_default)
+    np.testing.assert_array_equal(poses(sparse, weights=PEOPLE_FUSER), by_default)
 
 
 class BlindBackend(OnnxWindowBackend):
@@ -190,10 +170,38 @@ def test_it_is_used_beside_a_network_of_single_frames(propagate, offset, is_used
     assert np.array_equal(both, alone) == (not is_used)
 
 
-def test_labels_of_an_animal_are_propagated_as_without_it(sparse):
-    animal = Skeleton(tuple(f'L_{name}' for name in ('Paw', 'Tail', *'abcdefghijklmno')))
-    of_animal = replace(sparse, skeleton=animal)
-    np.testing.assert_array_equal(poses(of_animal), poses(of_animal, use_stdpose=False))
-    propagator = AutoPropagator()
-    assert 'without a pose network' in propagator.describe(animal)
-    assert "the package's STDPose for 15 of 17 joints" in propagator.describe(POSETRACK_SKELETON)
+ANIMAL = Skeleton(tuple(f'L_{name}' for name in ('Paw', 'Tail', *'abcdefghijklmno')))
+
+
+def test_labels_of_an_animal_get_the_fuser_of_generated_clips_and_no_stdpose(sparse):
+    of_animal = replace(sparse, skeleton=ANIMAL)
+    expected = poses(of_animal, use_stdpose=False, weights=SHIPPED_FUSER)
+    np.testing.assert_array_equal(poses(of_animal), expected)
+
+
+def test_without_its_stdposes_labels_of_people_have_their_fuser_all_the_same(sparse):
+    expected = poses(sparse, use_stdpose=False, weights=PEOPLE_FUSER)
+    np.testing.assert_array_equal(poses(sparse, use_stdpose=False), expected)
+    assert np.abs(expected - poses(sparse, use_stdpose=False, weights=SHIPPED_FUSER)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ('skeleton', 'options', 'words'),
+    [
+        (ANIMAL, {}, 'weighed by the fuser for any subject, without a pose network'),
+        (POSETRACK_SKELETON, {'use_stdpose': False}, 'the fuser for people, without a pose'),
+        (POSETRACK_SKELETON, {}, "the fuser for people, and heatmaps of the package's STDPose"),
+        (POSETRACK_SKELETON, {}, 'for 15 of 17 joints'),
+        (ANIMAL, {'weights': SHIPPED_FUSER}, 'weighed by your fuser'),
+    ],
+)
+def test_it_is_said_which_networks_are_used(skeleton, options, words):
+    assert words in AutoPropagator(**options).describe(skeleton)
+
+
+def test_labels_of_an_animal_do_not_wait_for_networks_of_people(sparse, monkeypatch):
+    monkeypatch.setattr(
+        'stdpose_mm.labelling.propagation.auto.auto_propagator.shipped_stdposes',
+        lambda: pytest.fail('they were loaded'),
+    )
+    assert len(poses(replace(sparse, skeleton=ANIMAL))) == NUM_FRAMES

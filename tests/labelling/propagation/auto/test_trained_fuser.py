@@ -7,7 +7,6 @@ import pytest
 from scipy.special import expit, logit
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator
-from stdpose_mm.labelling.propagation.auto import AutoPropagator
 from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.labelling.propagation.auto.fusion_features import (
     MAPS,
@@ -18,9 +17,11 @@ from stdpose_mm.labelling.propagation.auto.fusion_features import (
     FusionFeatures,
 )
 from stdpose_mm.labelling.propagation.auto.trained_fuser import (
+    SHIPPED_FUSER,
     TrainedFuser,
     log_joint_speed,
     probability_within,
+    shipped_fuser,
 )
 
 FRAMES, JOINTS = 3, 2
@@ -135,5 +136,5 @@ def test_heatmaps_of_one_kind_or_of_all_are_left_out() -> None:
     assert both.scalars.any()
 
 
-def test_the_shipped_fuser_is_loaded_once() -> None:
-    assert AutoPropagator().fuser is AutoPropagator().fuser
+def test_a_shipped_fuser_is_loaded_once() -> None:
+    assert shipped_fuser(SHIPPED_FUSER) is shipped_fuser(SHIPPED_FUSER)
