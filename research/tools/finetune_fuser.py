@@ -75,9 +75,7 @@ class FinetuneFuserOptions(RootOptions, EvidenceOptions, TrainingResources):
         iters: Training steps.
     """
 
-    work_dir: Path = option(
-        REQUIRED, writes=True, is_folder=True, files=('fuser.pth', 'fuser.onnx')
-    )
+    work_dir: Path = option(REQUIRED, writes=True, is_folder=True, files=('fuser.onnx',))
     labels: list[Path] = option(
         REQUIRED, reads_folder=True, type=Path, nargs=2, metavar=('TRAIN', 'HELD_OUT')
     )
@@ -148,7 +146,7 @@ def train(args: FinetuneFuserOptions) -> None:
         print(f'the STDPose in {stdpose.folder} has seen {known}')
     before, after, share = finetuner.train(to_learn, held_out)
     print(f'share of the trained weights (the rest are the initial ones): {100 * share:.0f} %')
-    print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
+    print(f'fuser.onnx is in {args.work_dir}; on the held-out videos:')
     for name, field in (
         ('PCK@0.1', 'pck'),
         ('mean error, % of the pose', 'error'),
