@@ -49,12 +49,10 @@ class SeedSummary(MetricSummary):
     """Metrics of one method on one group of frames, averaged over its seeds.
 
     Args:
-        num_seeds: Number of seeds.
         spread: Metric -> standard deviation over the seeds; empty for a single seed.
         differences: Metric -> difference to the reference; empty for the reference itself.
     """
 
-    num_seeds: int = 1
     spread: dict[str, float] = field(default_factory=dict)
     differences: dict[str, Difference] = field(default_factory=dict)
 
@@ -152,7 +150,6 @@ def _summarize_frames(
             values={name: float(value.mean()) for name, value in values[method].items()},
             intervals={name: interval_95(drawn) for name, drawn in draws[method].items()},
             num_joints=sum(clip.totals[frames]['PCK@0.1'][1] for clip in seeds[0]),
-            num_seeds=len(seeds),
             spread={
                 name: float(value.std(ddof=1))
                 for name, value in values[method].items()
