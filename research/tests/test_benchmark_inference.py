@@ -74,7 +74,8 @@ def load_pipelines(tool, folder, *options):
 
 
 def test_all_ways_find_a_pose_for_every_person(tool, short, tmp_path):
-    poses = {name: way.run() for name, way in load_pipelines(tool, tmp_path, *short).items()}
+    pipelines = load_pipelines(tool, tmp_path, *short)
+    poses = {name: pipeline.run() for name, pipeline in pipelines.items()}
     assert len(poses.pop('backbone alone')) == 0
     assert {keypoints.shape for keypoints in poses.values()} == {(6, 17, 2)}
     for runtime in ('onnxruntime', 'openvino'):

@@ -201,8 +201,8 @@ def label_guided(
 def add_people(truth: Truth, client: ReviewClient, frame: int) -> tuple[list[int], int]:
     """Label everybody in a frame for the first time; return their ids and the joint-clicks."""
     people = []
-    for person, known in enumerate(truth.known[frame]):
-        joints = truth.joints(frame, person, known)
+    for person, labelled in enumerate(truth.known[frame]):
+        joints = truth.joints(frame, person, labelled)
         people.append(client.edit('add_person', frame=frame, joints=joints)['person'])
     return people, int(truth.known[frame].sum())
 
