@@ -27,7 +27,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 settings.register_profile(
     'busy',
     deadline=None,
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile('busy')
@@ -199,6 +199,14 @@ def small_batches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
         yield
+
+
+@pytest.fixture
+def straight_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 'auto' draw straight lines, which takes no time."""
+    from support.straight_auto import use_straight_auto
+
+    use_straight_auto(monkeypatch.setattr)
 
 
 @pytest.fixture(scope='session')

@@ -29,6 +29,9 @@ class ReviewClient:
         video: Number of the video.
         name: Name of this page among others.
 
+    Attributes:
+        origin: The server, without the token.
+
     Raises:
         InputError: If the server refuses the token.
     """
@@ -36,7 +39,7 @@ class ReviewClient:
     def __init__(self, address: str, video: int = 0, name: str = 'client') -> None:
         self.address = address
         parts = urlsplit(address)
-        self._origin = f'{parts.scheme}://{parts.netloc}'
+        self.origin = f'{parts.scheme}://{parts.netloc}'
         self._connection = HTTPConnection(parts.netloc, timeout=600)
         self._path = f'/api/videos/{video}'
         self._name = name
@@ -47,7 +50,7 @@ class ReviewClient:
         answer.read()
         cookie = answer.getheader('set-cookie')
         if cookie is None:
-            raise InputError(f'{self._origin} refuses the token')
+            raise InputError(f'{self.origin} refuses the token')
         self._cookie = cookie.partition(';')[0]
         self.revision = int(self.get()['revision'])
 
@@ -111,7 +114,7 @@ class ReviewClient:
     def _request(
         self, method: str, path: str, query: dict[str, Any], body: bytes | None = None
     ) -> bytes:
-        headers = {'Cookie': self._cookie, 'Origin': self._origin}
+        headers = {'Cookie': self._cookie, 'Origin': self.origin}
         full = self._path + path + (f'?{urlencode(query)}' if query else '')
         while True:
             try:

@@ -1,26 +1,34 @@
 """Count the joints that are placed by hand in four views, with and without the other views.
 
     python -m research.tools.simulate_views --scenes 2
+    PYTHONPATH=tests python -m research.tools.simulate_views --browser
 
-A simulated annotator uses only the requests of the page, on generated scenes of two people. As
-long as a view has fewer right joints (PCK@0.1) than the target, the pose with the most joints off
-by more than 0.05 of its size is corrected, in the worst view; other joints are accepted as they
-are. With the other views, the same pose is then corrected in the second worst view, and the drafts
-that follow in the others are accepted, but for joints that are off.
+A simulated person labels generated scenes of two people. All views get labels in their middle
+frame. Then, as long as a view has fewer right joints (PCK@0.1) than the target, the person goes to
+the place that the page suggests in the worst view, drags the joints that are off by more than 0.05
+of the pose's size, the worst first, and accepts the others as they are. There are three ways:
+"alone" labels view by view; "times" labels the same pose in the second worst view, too, without a
+calibration; "drafts" also accepts what follows from these two in the other views. By default the
+person sends the page's requests; with ``--browser`` it uses the page itself in Chromium, with
+pointer and keys, which are counted.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from selenium.webdriver.common.keys import Keys
 
 from research.annotation.review_client import ReviewClient, serve_in_thread
-from research.tools.simulate_review import Truth, add_people, shown_points
+from research.tools.simulate_review import Truth, shown_points
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.argument_types import fraction, positive
 from stdpose_mm.cli.command import Command
@@ -31,6 +39,13 @@ from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 
+if TYPE_CHECKING:
+    from support.review_browser import Page
+
+WAYS = ('alone', 'times', 'drafts')
+PAUSE = 0.1
+"""Seconds between two looks at whether poses are computed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateViewsOptions:
@@ -38,30 +53,394 @@ class SimulateViewsOptions:
 
     Args:
         scenes: Number of scenes.
+        first: Seed of the first scene.
         frames: Their length.
         method: How poses are propagated.
         target: Share of right joints in every view.
+        ways: How the views are labelled.
+        worst: Go to the pose with the most wrong joints, not where the page suggests.
+        browser: Use the page in Chromium.
     """
 
-    scenes: int = option(2, type=positive)
-    frames: int = option(61, type=positive)
+    scenes: int = option(1, type=positive)
+    first: int = option(0, type=int)
+    frames: int = option(31, type=positive)
     method: str = option('auto')
     target: float = option(0.95, type=fraction)
+    ways: list[str] = option(WAYS, nargs='+', choices=WAYS)
+    worst: bool = option(False)
+    browser: bool = option(False)
+
+
+class Drag(NamedTuple):
+    """A joint that is put right.
+
+    Args:
+        name: Its name.
+        start: [2] where it is shown; None if it is not.
+        end: [2] where it belongs.
+    """
+
+    name: str
+    start: np.ndarray | None
+    end: np.ndarray
+
+
+class RequestHand:
+    """A person's hand that sends the requests of the page.
+
+    Args:
+        clients: A client of each view.
+
+    Attributes:
+        counts: Joints that were placed, and keys that were pressed.
+    """
+
+    def __init__(self, clients: Sequence[ReviewClient]) -> None:
+        self.clients = clients
+        self.counts: Counter[str] = Counter()
+        self.view = 0
+        self.frame = 0
+        self._draft: dict[str, Any] | None = None
+
+    @property
+    def client(self) -> ReviewClient:
+        """The client of the view."""
+        return self.clients[self.view]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the joints."""
+        return self.client.get()['skeleton']['joints']
+
+    def open(self, view: int, frame: int | None) -> None:
+        """Open a view, at a frame unless it is None, and wait for its poses."""
+        self.view = view
+        if frame is not None:
+            self.frame = frame
+        self.settle()
+
+    def suggested(self) -> tuple[int, int] | None:
+        """Go where the page suggests a label; return the frame and the person."""
+        self.client.settle(pause=PAUSE)
+        place = self.client.get('/guidance')['next']
+        if place is None:
+            return None
+        self.frame = place['frame']
+        return place['frame'], place['person']
+
+    def pose(self, person: int) -> dict[str, Any]:
+        """Return the pose of a person that the page shows."""
+        poses = self.client.get('/poses', first=self.frame, last=self.frame)
+        return next(p for p in poses['frames'][str(self.frame)] if p['id'] == person)
+
+    def drafts(self) -> list[dict[str, Any]]:
+        """Return the drafts that the page shows."""
+        poses = self.client.get('/poses', first=self.frame, last=self.frame)
+        return poses['drafts'].get(str(self.frame), [])
+
+    def add(self, joints: Sequence[tuple[str, np.ndarray | None]]) -> int:
+        """Add a person by its joints in order, None for those that are skipped; return its id."""
+        places = {name: [*xy.tolist(), 2] for name, xy in joints if xy is not None}
+        self.counts['joints'] += len(places)
+        return self.client.edit('add_person', frame=self.frame, joints=places)['person']
+
+    def correct(self, person: int, joints: Sequence[Drag], draft: dict[str, Any] | None) -> None:
+        """Place joints of a pose, and accept the others as they are.
+
+        Args:
+            person: The person.
+            joints: What is dragged, or placed, in this order.
+            draft: The draft of the pose, which is thereby accepted; None if there is none.
+        """
+        self.counts['joints'] += len(joints)
+        places = {joint.name: [*joint.end.tolist(), 2] for joint in joints}
+        if draft is not None:
+            self.counts['keys'] += not places
+            self._take(draft, places)
+        elif places:
+            self.client.edit('set_joints', person=person, frame=self.frame, joints=places)
+        if 'p' in self.pose(person)['sources']:
+            self.counts['keys'] += 1
+            self.client.edit('accept', person=person, frame=self.frame)
+
+    def accept_draft(self, draft: dict[str, Any]) -> int:
+        """Accept a draft as it is; return its person."""
+        self.counts['keys'] += 1
+        return self._take(draft, {})
+
+    def _take(self, draft: dict[str, Any], moved: dict[str, list[float]]) -> int:
+        points = zip(self.names, draft['keypoints'], strict=True)
+        joints = {name: point[:3] for name, point in points if point[2] > 0}
+        fields = {'frame': self.frame, 'joints': {**joints, **moved}, 'draft': draft['id']}
+        if draft['person'] is None:
+            return self.client.edit('add_person', **fields)['person']
+        self.client.edit('set_joints', person=draft['person'], **fields)
+        return draft['person']
+
+    def settle(self) -> None:
+        """Wait until all poses of the view are computed."""
+        self.client.revision = self.client.get()['revision']
+        self.client.settle(with_guidance=False, pause=PAUSE)
+
+    def settle_all(self) -> None:
+        """Wait until all poses of all views are computed."""
+        for client in self.clients:
+            client.settle(with_guidance=False, pause=PAUSE)
+
+
+_STATE = """
+const done = arguments[arguments.length - 1], given = [...arguments].slice(0, -1);
+Promise.all(['state', 'stage'].map((name) => import(`/static/${name}.js`)))
+  .then(([{ state }, { skeletons, drafts }]) => done(FUNCTION(state, skeletons, drafts, ...given)))
+  .catch((error) => done(String(error)));
+"""
+
+
+class BrowserHand(RequestHand):
+    """A person's hand on pointer and keys in Chromium.
+
+    Args:
+        clients: A client of each view, by which the hand waits for poses.
+        page: The page, opened at the first view.
+        has_second: Whether another view is beside the picture.
+    """
+
+    def __init__(self, clients: Sequence[ReviewClient], page: Page, has_second: bool) -> None:
+        super().__init__(clients)
+        self.page = page
+        self.has_second = has_second
+
+    def read(self, function: str, *arguments: object) -> Any:
+        """Read what the page shows with a function of its state, skeletons and drafts."""
+        script = _STATE.replace('FUNCTION', f'({function})')
+        return self.page.browser.execute_async_script(script, *arguments)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, which are counted."""
+        self.counts['keys'] += len(keys)
+        self.page.press(*keys)
+
+    def wait(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait for the page."""
+        self.page.wait(condition, what)
+
+    def open(self, view: int, frame: int | None) -> None:
+        if view != self.view and self.has_second:
+            beside = 'return document.getElementById("second-choice").value'
+            while self.page.run(beside) != str(view):
+                self.press('V')
+            self.wait(
+                lambda: self.page.run(
+                    'return document.getElementById("second-picture").dataset.view'
+                ),
+                'the other view is shown',
+            )
+            self.press('C')
+        elif view != self.view:
+            key = Keys.PAGE_DOWN if view > self.view else Keys.PAGE_UP
+            self.press(*[key] * abs(view - self.view))
+        self.wait(lambda: self.read('(s) => s.video?.id ?? -1') == view, 'the view is opened')
+        self.view = self.page.video = view
+        if frame is not None and self.read('(s) => s.frame') != frame:
+            self.press('f', *str(frame), Keys.ENTER)
+            self.page.run('document.getElementById("picture").focus()')
+        if frame is not None:
+            self.page.wait_for_frame(frame)
+            self.frame = frame
+        self.settle()
+
+    def suggested(self) -> tuple[int, int] | None:
+        self.client.settle(pause=PAUSE)
+        suggestions = self.client.get('/guidance')['suggestions']
+        self.wait(
+            lambda: (
+                self.read('(s) => !s.guidance?.computing && s.guidance?.suggestions') == suggestions
+            ),
+            'the page knows what to label next',
+        )
+        if not suggestions:
+            return None
+        self.press('n')
+        frame, person = self.read('(s) => [s.frame, s.person]')
+        self.page.wait_for_frame(frame)
+        self.frame = frame
+        self.settle()
+        return frame, person
+
+    def settle(self) -> None:
+        self.wait(lambda: self.read('(s) => s.waiting') == 0, 'edits are sent')
+        super().settle()
+        poses = self.client.get('/poses', first=self.frame, last=self.frame)
+        frame = str(self.frame)
+        expected = [
+            [[p['id'], p['keypoints'], p['sources']] for p in poses['frames'].get(frame, [])],
+            [[d['id'], d['keypoints']] for d in poses['drafts'].get(frame, [])],
+        ]
+        shown = (
+            '(s, k, d) => [(s.poses?.at(s.shown) ?? []).map((p) => [p.id, p.keypoints, p.sources]),'
+            ' d.open.map((draft) => [draft.id, draft.keypoints])]'
+        )
+        self.wait(lambda: self.read(shown) == expected, 'the poses are shown')
+
+    def add(self, joints: Sequence[tuple[str, np.ndarray | None]]) -> int:
+        before = self.read('(s) => s.persons')
+        self.press('i')
+        for _, place in joints:
+            if place is None:
+                self.press('n')
+            else:
+                self.click(place)
+        self.wait(lambda: len(self.read('(s) => s.persons')) > len(before), 'somebody is added')
+        (person,) = {*self.read('(s) => s.persons')} - {*before}
+        self.settle()
+        return person
+
+    def click(self, place: np.ndarray) -> None:
+        """Place a joint by a click."""
+        self.counts['joints'] += 1
+        self.page.pointer(tuple(place))
+
+    def choose(self, person: int) -> None:
+        """Choose a person by its number, and no draft: the keys would mean it."""
+        chosen, draft = self.read('(s) => [s.person, s.draft]')
+        if draft is not None:
+            self.press(Keys.ESCAPE)
+        if chosen != person:
+            self.press(str(person))
+
+    def correct(self, person: int, joints: Sequence[Drag], draft: dict[str, Any] | None) -> None:
+        if draft is not None and not (joints and self.is_drafted(draft, joints[0].name)):
+            self.accept_draft(draft)
+            draft = None
+        for joint in joints:
+            if draft is not None:
+                self.choose_draft(draft)
+            else:
+                self.choose(person)
+            self.drag(person, joint, draft)
+            # The first drag of a joint of a draft accepts the others.
+            draft = None
+        self.settle()
+        pose = self.pose(person)
+        if 'p' in pose['sources']:
+            revision = self.client.get()['revision']
+            self.choose(person)
+            self.press('a')
+            self.wait(lambda: self.client.get()['revision'] > revision, 'the pose is accepted')
+            self.settle()
+        points = np.array(self.pose(person)['keypoints'])[:, :2]
+        for joint in joints:
+            placed = points[self.names.index(joint.name)]
+            if np.abs(placed - joint.end).max() > 1:
+                raise AssertionError(f'{joint} of {person} is at {placed}')
+
+    def is_drafted(self, draft: dict[str, Any], joint: str) -> bool:
+        """Tell whether a draft has a joint."""
+        return draft['keypoints'][self.names.index(joint)][2] > 0
+
+    def drag(self, person: int, joint: Drag, draft: dict[str, Any] | None) -> None:
+        """Drag a joint, or place one that is nowhere or under another."""
+        place = None if joint.start is None else self.place_now(person, joint.name, draft)
+        if not all(self.is_inside(xy) for xy in (place, joint.end) if xy is not None):
+            self.press('0')
+        revision = self.client.get()['revision']
+        if place is not None and self.is_in_hand(place, person, joint.name, draft):
+            self.counts['joints'] += 1
+            self.page.pointer(tuple(place), tuple((place + joint.end) / 2), tuple(joint.end))
+        else:
+            if draft is not None:
+                self.accept_draft(draft)
+                self.choose(person)
+                revision = self.client.get()['revision']
+            self.choose_in_list('joints', f'joint {joint.name}')
+            self.press('r')
+            self.click(joint.end)
+            self.press(Keys.ESCAPE)
+            self.counts['joints under others'] += 1
+        self.wait(lambda: self.client.get()['revision'] > revision, f'{joint.name} is placed')
+        self.end_placing()
+
+    def place_now(self, person: int, joint: str, draft: dict[str, Any] | None) -> np.ndarray:
+        """Return where a joint is shown now: poses may have been computed meanwhile."""
+        if draft is not None:
+            return np.array(draft['keypoints'][self.names.index(joint)][:2], float)
+        shown = '(s, k, d, person) => s.poses.of(s.shown, person).keypoints'
+        return np.array(self.read(shown, person)[self.names.index(joint)][:2], float)
+
+    def end_placing(self) -> None:
+        """Leave the joints empty that the page asks for after a draft."""
+        if self.read('(s) => s.placing'):
+            self.press(Keys.ESCAPE)
+
+    def is_inside(self, place: np.ndarray) -> bool:
+        """Tell whether a pixel of the picture is in view."""
+        x, y = self.page.screen_place(*place)
+        left, top, width, height = self.page.box('#picture')
+        return left + 4 < x < left + width - 4 and top + 4 < y < top + height - 4
+
+    def is_in_hand(
+        self, place: np.ndarray, person: int, joint: str, draft: dict[str, Any] | None
+    ) -> bool:
+        """Tell whether the page takes what is at a place of the picture for this joint."""
+        self.page.point_at(*self.page.screen_place(*place))
+        if draft is not None:
+            # The chosen draft is nearer than all else; of its own joints the first of the nearest.
+            points = np.array(draft['keypoints'], float)
+            away = np.linalg.norm(points[:, :2] - place, axis=1)
+            away[points[:, 2] == 0] = np.inf
+            away[self.names.index(joint)] -= 1 / self.page.scale
+            return self.names[int(away.argmin())] == joint
+        hovered = """(s, k) =>
+            k.hovered && [k.hovered.person, s.video.skeleton.joints[k.hovered.joint]]
+        """
+        return self.read(hovered) == [person, joint]
+
+    def choose_in_list(self, box: str, key: str) -> None:
+        """Click a name in one of the lists beside the picture."""
+        self.counts['names clicked'] += 1
+        self.page.click(f'#{box} [data-key="{key}"]')
+        self.page.run('document.getElementById("picture").focus()')
+
+    def choose_draft(self, draft: dict[str, Any]) -> None:
+        """Choose a draft."""
+        if self.read('(s) => s.draft') != draft['id']:
+            self.choose_in_list('drafts', draft['id'])
+
+    def accept_draft(self, draft: dict[str, Any]) -> int:
+        before, revision = self.read('(s) => s.persons'), self.client.get()['revision']
+        self.choose_draft(draft)
+        self.press('a')
+        self.wait(lambda: self.client.get()['revision'] > revision, 'the draft is accepted')
+        if draft['person'] is None:
+            self.wait(lambda: len(self.read('(s) => s.persons')) > len(before), 'one is added')
+        self.end_placing()
+        self.settle()
+        if draft['person'] is not None:
+            return draft['person']
+        (person,) = {*self.read('(s) => s.persons')} - {*before}
+        return person
 
 
 def simulate(args: SimulateViewsOptions) -> None:
-    """Label every scene both ways, and print the joints that were placed."""
-    total = np.zeros(2, int)
-    for seed in range(args.scenes):
+    """Label every scene in each way, and print what was done by hand."""
+    total: dict[str, Counter[str]] = {way: Counter() for way in args.ways}
+    for seed in range(args.first, args.first + args.scenes):
         settings = ClipSettings(frames=args.frames, people=(2, 2))
         scene = generate_views(seed, 4, settings)
-        total += (of_scene := [label_views(scene, args, way) for way in (False, True)])
-        print(f'scene {seed}: {of_scene[0]} joints by hand, {of_scene[1]} with the other views')
-    print(f'in all: {total[0]} joints by hand, {total[1]} with the other views', flush=True)
+        for way in args.ways:
+            total[way] += (counts := label_views(scene, args, way))
+            print(f'scene {seed}, {way}: {_describe(counts)}', flush=True)
+    for way, counts in total.items():
+        print(f'in all, {way}: {_describe(counts)}', flush=True)
 
 
-def label_views(scene: MultiViewClip, args: SimulateViewsOptions, use_others: bool) -> int:
-    """Label all views until the target is reached; return how many joints were placed by hand."""
+def _describe(counts: Counter[str]) -> str:
+    return ', '.join(f'{number} {name}' for name, number in sorted(counts.items()))
+
+
+def label_views(scene: MultiViewClip, args: SimulateViewsOptions, way: str) -> Counter[str]:
+    """Label all views until the target is reached; return what was done by hand."""
     truths = [Truth(clip.labels) for clip in scene.clips]
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -70,79 +449,134 @@ def label_views(scene: MultiViewClip, args: SimulateViewsOptions, use_others: bo
             ReviewInputs(VideoFiles(video, None), video.with_suffix('.jsonl'), folder / video.stem)
             for video in sorted(folder.glob('*.mp4'))
         ]
-        cameras = scene.cameras if use_others else ()
+        cameras = scene.cameras if way == 'drafts' else ()
         options = ReviewOptions(skeleton=truths[0].labels.skeleton, cameras=cameras)
         project = ReviewProject(inputs, VideoPosePropagator(method=args.method), options)
         first = stack.enter_context(serve_in_thread(project))
         clients = [first, *(ReviewClient(first.address, n) for n in range(1, len(truths)))]
-        middle, placed, people = args.frames // 2, 0, []
-        for truth, client in zip(truths, clients, strict=True):
-            drafts = drafts_in(client, middle) if use_others else []
-            if len(drafts) == len(truth.known[middle]):
-                for person, draft in enumerate(sorted(drafts, key=lambda d: d['id'])):
-                    placed += correct(truth, client, (middle, person), None, draft)
-                people.append(client.get()['persons'])
-            else:
-                ids, clicks = add_people(truth, client, middle)
-                people.append(ids)
-                placed += clicks
+        hand = RequestHand(clients)
+        if args.browser:
+            from support.review_browser import Page, start_browser
+
+            browser = start_browser(folder)
+            stack.callback(browser.quit)
+            page = Page(browser)
+            page.open(first, settles=False)
+            hand = BrowserHand(clients, page, way == 'drafts')
+        return Annotator(truths, hand, args, way).label()
+
+
+class Annotator:
+    """The simulated person.
+
+    Args:
+        truths: What is to be seen in each view.
+        hand: Its hand.
+        args: The options.
+        way: How the views are labelled.
+    """
+
+    def __init__(
+        self, truths: Sequence[Truth], hand: RequestHand, args: SimulateViewsOptions, way: str
+    ) -> None:
+        self.truths, self.hand, self.args, self.way = truths, hand, args, way
+        self.people: list[list[int]] = []
+
+    def label(self) -> Counter[str]:
+        """Label all views until the target is reached; return what was done by hand."""
+        hand, args = self.hand, self.args
+        for view in range(len(self.truths)):
+            self._add_people(view, args.frames // 2)
         while True:
-            errors = []
-            for truth, client, ids in zip(truths, clients, people, strict=True):
-                client.settle(with_guidance=False)
-                errors.append(truth.errors(shown_points(client, ids, args.frames)))
+            hand.settle_all()
+            errors = [
+                truth.errors(shown_points(client, ids, args.frames))
+                for truth, client, ids in zip(self.truths, hand.clients, self.people, strict=True)
+            ]
             right = [float((e[~np.isnan(e)] <= CORRECT_WITHIN).mean()) for e in errors]
-            print(f'{placed} joints by hand: {min(right):.1%} right in the worst view', flush=True)
-            order = np.argsort(right)
-            if right[order[0]] >= args.target:
-                return placed
-            wrong = is_wrong(truths[order[0]], errors[order[0]]).sum(axis=2)
-            place = np.unravel_index(wrong.argmax(), wrong.shape)
-            for rank, view in enumerate(order if use_others else order[:1]):
-                truth, client, person = truths[view], clients[view], people[view][place[1]]
-                drafts = [d for d in drafts_in(client, int(place[0])) if d['person'] == person]
-                if rank < 2 or drafts:
-                    shown = drafts[0] if drafts else shown_pose(client, int(place[0]), person)
-                    placed += correct(truth, client, place, person, shown)
+            print(f'{_describe(hand.counts)}: {min(right):.1%} in the worst view', flush=True)
+            first, second, *others = np.argsort(right).tolist()
+            if right[first] >= args.target:
+                return hand.counts
+            frame, index = self._choose(first, errors[first])
+            hand.counts['poses'] += 1
+            self._correct(first, frame, index)
+            if self.way != 'alone':
+                hand.counts['poses'] += 1
+                self._correct(second, frame, index)
+            for view in others if self.way == 'drafts' else []:
+                hand.open(view, frame)
+                if self._draft(view, index) is not None:
+                    hand.counts['drafts'] += 1
+                    self._correct(view, frame, index)
 
+    def _choose(self, view: int, errors: np.ndarray) -> tuple[int, int]:
+        """Go to the place to label next in a view; return its frame and the person's number."""
+        self.hand.open(view, None)
+        place = None if self.args.worst else self.hand.suggested()
+        if place is not None:
+            return place[0], self.people[view].index(place[1])
+        if not self.args.worst:
+            self.hand.counts['nothing suggested'] += 1
+        truth = self.truths[view]
+        wrong = (truth.known & ~(errors <= truth.tolerance)).sum(axis=2)
+        frame, index = np.unravel_index(wrong.argmax(), wrong.shape)
+        self.hand.open(view, int(frame))
+        return int(frame), int(index)
 
-def is_wrong(truth: Truth, errors: np.ndarray) -> np.ndarray:
-    """Tell which joints look wrong; a joint that is not shown does, too."""
-    return truth.known & ~(errors <= truth.tolerance)
+    def _add_people(self, view: int, frame: int) -> None:
+        """Label everybody in a frame for the first time."""
+        truth = self.truths[view]
+        self.hand.open(view, frame)
+        self.people.append([])
+        for index, known in enumerate(truth.known[frame]):
+            draft = self._draft(view, index, frame) if self.way == 'drafts' else None
+            if draft is not None:
+                self.hand.counts['drafts'] += 1
+                self.people[view].append(self.hand.accept_draft(draft))
+                self._correct(view, frame, index)
+                continue
+            points = zip(truth.names, truth.points[frame, index], known, strict=True)
+            joints = [(name, xy if is_known else None) for name, xy, is_known in points]
+            self.people[view].append(self.hand.add(joints))
 
+    def _draft(self, view: int, index: int, frame: int = 0) -> dict[str, Any] | None:
+        """Find the draft of a person; a new person is known by where it is."""
+        drafts = self.hand.drafts()
+        if index < len(self.people[view]):
+            person = self.people[view][index]
+            return next((draft for draft in drafts if draft['person'] == person), None)
+        points = [np.array(draft['keypoints'], float) for draft in drafts]
+        away = [
+            np.linalg.norm(self.truths[view].points[frame] - at[:, :2], axis=2)[:, at[:, 2] > 0]
+            for at in points
+        ]
+        nearest = [distances.mean(axis=1).argmin() for distances in away]
+        return drafts[nearest.index(index)] if index in nearest else None
 
-def drafts_in(client: ReviewClient, frame: int) -> list[dict]:
-    """Return the drafts of a frame."""
-    return client.get('/poses', first=frame, last=frame)['drafts'].get(str(frame), [])
-
-
-def shown_pose(client: ReviewClient, frame: int, person: int) -> dict:
-    """Return the pose of a person that the page shows in a frame."""
-    poses = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
-    return next(pose for pose in poses if pose['id'] == person)
-
-
-def correct(
-    truth: Truth,
-    client: ReviewClient,
-    place: Sequence[int],
-    person: int | None,
-    shown: dict,
-) -> int:
-    """Accept a draft or a pose, but for joints that are off, which are placed; return how many."""
-    frame, index = map(int, place)
-    points = np.array(shown['keypoints'])
-    away = np.linalg.norm(points[:, :2] - truth.points[frame, index], axis=1)
-    is_good = (points[:, 2] > 0) & (away <= truth.tolerance * truth.sizes[frame, index])
-    wrong = truth.known[frame, index] & ~is_good
-    kept = {truth.names[k]: points[k, :3].tolist() for k in np.flatnonzero(is_good)}
-    joints = {**kept, **truth.joints(frame, index, wrong)}
-    fields = {'draft': shown['id']} if isinstance(shown['id'], str) else {}
-    if person is None:
-        client.edit('add_person', frame=frame, joints=joints, **fields)
-    else:
-        client.edit('set_joints', person=person, frame=frame, joints=joints, **fields)
-    return int(wrong.sum())
+    def _correct(self, view: int, frame: int, index: int) -> None:
+        """Put right the joints of a pose that look wrong, the worst first; accept the others."""
+        hand, truth, person = self.hand, self.truths[view], self.people[view][index]
+        hand.open(view, frame)
+        known, size = truth.known[frame, index], truth.sizes[frame, index]
+        shown = np.array(hand.pose(person)['keypoints'], float)
+        draft = self._draft(view, index) if self.way == 'drafts' else None
+        if draft is not None:
+            drafted = np.array(draft['keypoints'], float)
+            shown = np.where(drafted[:, 2:3] > 0, drafted, shown)
+        away = np.linalg.norm(shown[:, :2] - truth.points[frame, index], axis=1) / size
+        is_placed = shown[:, 2] > 0
+        away = np.where(is_placed, away, np.inf)
+        wrong = known & ~(away <= truth.tolerance)
+        joints = [
+            Drag(
+                truth.names[joint],
+                shown[joint, :2] if is_placed[joint] else None,
+                truth.points[frame, index, joint],
+            )
+            for joint in sorted(np.flatnonzero(wrong), key=lambda joint: -away[joint])
+        ]
+        hand.correct(person, joints, draft)
 
 
 main = Command(SimulateViewsOptions, simulate, __doc__, 'simulate_views.py')

@@ -135,6 +135,14 @@ class CameraOptions(InputOptions):
         return dict(zip(videos, pairs, strict=True))
 
     @property
+    def sessions(self) -> dict[str, list[int]]:
+        """The positions of the videos of each session in the list, by its name."""
+        sessions: dict[str, list[int]] = {}
+        for number, pair in enumerate(self.cameras.values()):
+            sessions.setdefault(pair.session, []).append(number)
+        return sessions
+
+    @property
     def starts(self) -> dict[str, int]:
         """How many frames later each camera started, by its name.
 

@@ -134,16 +134,12 @@ def _find_scenes(options: PlanOptions) -> list[_Scene]:
     """Group the views of a scene, of which the two nearest to a right angle are to be labelled."""
     if not options.cameras:
         return [_Scene({number: 0}, [number]) for number in range(len(options.listed.videos))]
-    views = [options.cameras[video.video] for video in options.listed.videos]
+    cameras, start_of = [pair.camera for pair in options.cameras.values()], options.starts
     scenes = []
-    for session in dict.fromkeys(view.session for view in views):
-        starts = {
-            number: options.starts[view.camera.name]
-            for number, view in enumerate(views)
-            if view.session == session
-        }
+    for numbers in options.sessions.values():
+        starts = {number: start_of[cameras[number].name] for number in numbers}
         first = min(starts.values())
-        axes = {number: views[number].camera.rotation[2] for number in starts}
+        axes = {number: cameras[number].rotation[2] for number in numbers}
         pair = min(combinations(starts, 2), key=lambda pair: abs(axes[pair[0]] @ axes[pair[1]]))
         scenes.append(_Scene({n: start - first for n, start in starts.items()}, pair))
     return scenes

@@ -118,11 +118,6 @@ class PropagateOptions(CameraOptions, CacheOptions, VideoOptions, LabelOptions, 
     format_3d: str = option('trc', choices=('trc', 'csv', 'nc'), needs=CALIBRATION)
 
     @property
-    def sessions(self) -> set[str]:
-        """The names of the sessions of several cameras."""
-        return {pair.session for pair in self.cameras.values()}
-
-    @property
     def job_noun(self) -> str:
         return 'session' if self.cameras else super().job_noun
 

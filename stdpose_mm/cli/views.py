@@ -43,11 +43,11 @@ def list_sessions(options: PropagateOptions) -> list[SessionJob]:
     Raises:
         InputError: If two videos have the same output, or an offset is of no camera.
     """
-    views: dict[str, list[PropagateJob]] = {}
-    for job in make_jobs(options, PropagateJob, 'rename one'):
-        views.setdefault(options.cameras[job.listed.video].session, []).append(job)
-    starts = options.starts
-    return [SessionJob(session, of_session, starts) for session, of_session in views.items()]
+    jobs, starts = make_jobs(options, PropagateJob, 'rename one'), options.starts
+    return [
+        SessionJob(options, name, [jobs[number] for number in numbers], starts)
+        for name, numbers in options.sessions.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,16 @@ class SessionJob:
     """The propagation of labels through the videos of a session, which help each other.
 
     Args:
+        options: The options of the command.
         name: The name of the session.
         views: Its videos.
         starts: How many frames later each camera started, by its name.
     """
 
+    options: PropagateOptions
     name: str
     views: Sequence[PropagateJob]
     starts: Mapping[str, int]
-
-    @property
-    def options(self) -> PropagateOptions:
-        """The options of the command."""
-        return self.views[0].options
 
     @property
     def out(self) -> str:

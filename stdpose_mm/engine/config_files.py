@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -70,7 +71,8 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         for option, value in (options or {}).items():
             what = f'--cfg-options {option}={value} does not fit {path}'
             _require_read(cfg, option)
-            cfg.merge_from_dict({option: value})
+            # Merging takes `_delete_` out of what it merges, which may be read again.
+            cfg.merge_from_dict({option: deepcopy(value)})
     except InputError:
         raise
     # A config is a program that the user wrote, so it may fail in any way.

@@ -8,12 +8,13 @@ from .boxes import (
     box_iou,
     clip_box,
     expand,
+    is_outside,
     label_boxes,
     person_box,
     to_corners,
 )
 from .frame_numbering import FrameNumbering
-from .interpolation import fill_between, on_line
+from .interpolation import fill_between, on_line, runs_of
 from .joint_sets import POSETRACK_SKELETON
 from .skeleton import Skeleton
 from .video_labels import (

@@ -86,6 +86,11 @@ def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
     return np.concatenate([low, high - low], axis=-1)
 
 
+def is_outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Tell which points [..., 2] lie outside a picture, which covers -0.5 to ``size`` - 0.5."""
+    return ((points < -0.5) | (points > np.subtract(size, 0.5))).any(axis=-1)
+
+
 def to_corners(box: np.ndarray) -> np.ndarray:
     """Convert ``[x, y, w, h]`` to the ``[x1, y1, x2, y2]`` of MMPose's sample dictionaries."""
     return np.concatenate([box[..., :2], box[..., :2] + box[..., 2:]], axis=-1)

@@ -1,4 +1,4 @@
-"""Where joints and boxes are on the straight lines between labels."""
+"""Where joints and boxes are on the straight lines between labels; runs of frames."""
 
 from __future__ import annotations
 
@@ -32,3 +32,9 @@ def fill_between(
         [F, D] places.
     """
     return np.stack([np.interp(frames, placed, values) for values in places.T], axis=1)
+
+
+def runs_of(states: np.ndarray) -> list[slice]:
+    """Return the runs of True in [T] bool."""
+    edges = np.flatnonzero(np.diff(states, prepend=False, append=False))
+    return [slice(begin, end) for begin, end in edges.reshape(-1, 2).tolist()]

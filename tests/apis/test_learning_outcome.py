@@ -157,6 +157,7 @@ def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('straight_auto')
 def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(tmp_path):
     propagator = VideoPosePropagator(use_stdpose=False)
     state = opened(propagator)
@@ -177,6 +178,7 @@ def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(tm
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('straight_auto')
 def test_a_network_is_judged_by_as_many_labels_of_each_half(tmp_path):
     """Of 40 labels, those in the frames that are spread best belong to one half."""
     frames = dots_video(160)
@@ -190,6 +192,7 @@ def test_a_network_is_judged_by_as_many_labels_of_each_half(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('straight_auto')
 def test_labels_of_another_subject_do_not_hide_the_network(tmp_path):
     """Two subjects, labelled by turns: the labels of each frame teach about both."""
     propagator = VideoPosePropagator(use_stdpose=False)
@@ -212,11 +215,11 @@ def test_labels_of_another_subject_do_not_hide_the_network(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_that_was_given_stays_beside_one_that_is_learned(tmp_path, monkeypatch):
-    first = VideoPosePropagator(use_stdpose=False)
-    given = tmp_path / 'given.onnx'
-    first.learn(opened(first), given, 10, steps=1)
-    files = [PoseNetworkFiles.parse(str(given))]
+@pytest.mark.usefixtures('straight_auto')
+def test_a_network_that_was_given_stays_beside_one_that_is_learned(
+    learned_dots, tmp_path, monkeypatch
+):
+    files = [PoseNetworkFiles.parse(str(learned_dots))]
     propagator = VideoPosePropagator(use_stdpose=False, pose_networks=files)
     assert propagator.learned_network is None
     monkeypatch.setattr(LearningOutcome, 'helped', True)
@@ -225,10 +228,11 @@ def test_a_network_that_was_given_stays_beside_one_that_is_learned(tmp_path, mon
     assert isinstance(used, LearnedPropagator)
     assert used.network.name == 'n.onnx'
     assert isinstance(used.base, LearnedPropagator)
-    assert used.base.network.name == 'given.onnx'
+    assert used.base.network.name == learned_dots.name
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('straight_auto')
 def test_what_was_learned_of_a_single_joint_is_measured_on_hidden_labels(tmp_path):
     propagator = VideoPosePropagator(use_stdpose=False)
     state = propagator.init_state(FRAMES, skeleton=Skeleton(('head',)))

@@ -16,11 +16,11 @@ from stdpose_mm.apis.learning import LearningOutcome
 from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
-from stdpose_mm.labelling.learning import learner, network_trainer
+from stdpose_mm.labelling.learning import learner
 from stdpose_mm.labelling.propagation import load_propagator
 from support.coloured_dots import dots_labels, dots_video, write_losslessly
 
-NUM_FRAMES, LABELLED = 30, range(0, 30, 3)
+NUM_FRAMES, LABELLED = 24, range(0, 24, 3)
 
 
 @pytest.fixture(scope='module')
@@ -38,8 +38,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
+def short_training(
+    small_batches: None, straight_auto: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(learner, 'MAX_STEPS', 4)
     monkeypatch.setattr(learner, 'training_steps', lambda num_poses: 4)
 
@@ -57,12 +58,12 @@ def test_a_network_is_learned_and_used_in_one_command(run_main, project, tmp_pat
     out = tmp_path / 'dense.json'
     code, printed, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
     assert code == 0, errors
-    assert errors[0].startswith('learning from 10 labelled frames')
+    assert errors[0].startswith('learning from 8 labelled frames')
     assert re.search(r'^the training takes [0-9]+ s at this pace$', '\n'.join(errors), re.MULTILINE)
     network = tmp_path / 'dense.learned.onnx'
-    assert f'{network}: learned from 10 labelled poses: in ' in printed
+    assert f'{network}: learned from 8 labelled poses: in ' in printed
     assert 'it is used' in printed
-    assert 'with a network that learned from 10 labels' in printed
+    assert 'with a network that learned from 8 labels' in printed
     assert len(json.loads(out.read_text())['annotations']) == NUM_FRAMES
     # The file does the same in another command.
     again = tmp_path / 'again.json'
@@ -81,7 +82,7 @@ def test_a_network_that_does_not_help_is_not_left_beside_the_output(run_main, pr
     assert [path.name for path in tmp_path.iterdir()] == ['dense.json']
     asked_for = tmp_path / 'network.onnx'
     assert run_main(learn.main, *inputs, '--out', asked_for)[0] == 0
-    assert LearnedNetwork(asked_for).record.num_poses == 10
+    assert LearnedNetwork(asked_for).record.num_poses == 8
 
 
 @pytest.mark.slow
@@ -99,7 +100,7 @@ def test_several_videos_have_one_network(run_main, project, tmp_path, monkeypatc
     inputs = [project / 'videos', project / 'labels']
     code, _, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
     assert code == 0, errors
-    assert LearnedNetwork(out / 'learned.onnx').record.num_poses == 20
+    assert LearnedNetwork(out / 'learned.onnx').record.num_poses == 16
     # The networks of the command are loaded once.
     assert len(loaded) == 1
     assert sorted(path.name for path in out.glob('*.json')) == ['one.json', 'two.json']
@@ -112,7 +113,7 @@ def test_learning_goes_on_from_a_network(run_main, project, tmp_path):
     assert run_main(learn.main, *inputs, '--out', first)[0] == 0
     code, printed, _ = run_main(learn.main, *inputs, '--out', second, '--continue-from', first)
     assert code == 0
-    assert f'{second}: learned from 20 labelled poses' in printed
+    assert f'{second}: learned from 16 labelled poses' in printed
     assert LearnedNetwork(second).record.seen == LearnedNetwork(first).record.seen
 
 

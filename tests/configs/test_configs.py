@@ -106,18 +106,17 @@ def test_is_found():
     assert len(NAMES) > 20
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_name_says_model_size_task_and_data(name):
-    model, size, task, *_ = PATTERN.fullmatch(Path(name).name).groups()
-    cfg = read(name)
-    assert (cfg.model.type == 'SemanticMotionPose') == (model == 'semantic_motion')
-    assert cfg.model.backbone.arch == size
-    assert cfg.test_dataloader.dataset.task == task
+def test_name_says_model_size_task_and_data():
+    for name in NAMES:
+        model, size, task, *_ = PATTERN.fullmatch(Path(name).name).groups()
+        cfg = read(name)
+        assert (cfg.model.type == 'SemanticMotionPose') == (model == 'semantic_motion'), name
+        assert (cfg.model.backbone.arch, cfg.test_dataloader.dataset.task) == (size, task), name
 
 
-@pytest.mark.parametrize('alias', ALIASES)
-def test_short_name_is_the_same_config(alias):
-    assert read(alias).to_dict() == read(ALIASES[alias]).to_dict()
+def test_short_name_is_the_same_config():
+    for alias, name in ALIASES.items():
+        assert read(alias).to_dict() == read(name).to_dict(), alias
 
 
 @cache
@@ -176,52 +175,63 @@ def test_only_weights_of_layers_decay(cfg):
     }
 
 
-def test_schedules_build(cfg):
+def test_schedules_build():
+    init_default_scope('mmpose')
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
-    for scheduler in cfg.param_scheduler:
-        PARAM_SCHEDULERS.build(dict(**scheduler), default_args=dict(optimizer=optimizer))
-        length = cfg.train_cfg.get('max_epochs' if scheduler.by_epoch else 'max_iters')
-        assert length is None or scheduler.end <= length
+    for name in NAMES:
+        cfg = read(name)
+        for scheduler in cfg.param_scheduler:
+            PARAM_SCHEDULERS.build(dict(**scheduler), default_args=dict(optimizer=optimizer))
+            length = cfg.train_cfg.get('max_epochs' if scheduler.by_epoch else 'max_iters')
+            assert length is None or scheduler.end <= length, name
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_learning_rate_is_for_the_batches_of_the_config(name):
+def test_learning_rate_is_for_the_batches_of_the_config():
     """In one process, or in those that docs/reference/configs.md states for the ViTs."""
-    cfg = read(name)
-    processes = 1 if cfg.model.backbone.arch == 'tiny' else 4
-    batch_size = processes * cfg.train_dataloader.batch_size
-    assert cfg.auto_scale_lr.base_batch_size == batch_size
+    for name in NAMES:
+        cfg = read(name)
+        processes = 1 if cfg.model.backbone.arch == 'tiny' else 4
+        batch_size = processes * cfg.train_dataloader.batch_size
+        assert cfg.auto_scale_lr.base_batch_size == batch_size, name
 
 
-def test_the_best_checkpoint_is_not_chosen_on_what_is_reported(cfg):
+def test_the_best_checkpoint_is_not_chosen_on_what_is_reported():
     """It is chosen on videos that are neither trained on nor tested on, if it is chosen at all."""
-    if cfg.default_hooks.checkpoint.get('save_best') is None:
-        return
-    train, val, test = (cfg[f'{name}_dataloader'].dataset for name in ('train', 'val', 'test'))
-    assert val.ann_file != test.ann_file
-    assert not {'held_out_share', 'held_out'} & set(test)
-    assert val.held_out == 'only'
-    assert train.get('held_out', 'exclude') == 'exclude'
-    assert 0 < val.held_out_share == train.held_out_share
+    for name in NAMES:
+        cfg = read(name)
+        if cfg.default_hooks.checkpoint.get('save_best') is None:
+            continue
+        train, val, test = (cfg[f'{part}_dataloader'].dataset for part in ('train', 'val', 'test'))
+        assert val.ann_file != test.ann_file, name
+        assert not {'held_out_share', 'held_out'} & set(test), name
+        assert (val.held_out, train.get('held_out', 'exclude')) == ('only', 'exclude'), name
+        assert 0 < val.held_out_share == train.held_out_share, name
 
 
-def test_metrics_read_the_labels_of_their_datasets(cfg):
-    for name in ('test',) if cfg.val_dataloader is None else ('val', 'test'):
-        dataset, metric = cfg[f'{name}_dataloader'].dataset, cfg[f'{name}_evaluator']
-        assert metric.ann_file == dataset.data_root + dataset.ann_file
-        for key in ('held_out_share', 'held_out'):
-            assert metric.get(key) == dataset.get(key)
+def test_metrics_read_the_labels_of_their_datasets():
+    for name in NAMES:
+        cfg = read(name)
+        for part in ('test',) if cfg.val_dataloader is None else ('val', 'test'):
+            dataset, metric = cfg[f'{part}_dataloader'].dataset, cfg[f'{part}_evaluator']
+            assert metric.ann_file == dataset.data_root + dataset.ann_file, name
+            for key in ('held_out_share', 'held_out'):
+                assert metric.get(key) == dataset.get(key), name
 
 
-def test_windows_are_cropped_in_testing_as_in_training(cfg):
+def test_windows_are_cropped_in_testing_as_in_training():
     # Propagation and inference follow the test set.
-    loaders = (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
-    assert len({loader.dataset.get('crops', 'window') for loader in loaders if loader}) == 1
+    for name in NAMES:
+        cfg = read(name)
+        loaders = (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
+        crops = {loader.dataset.get('crops', 'window') for loader in loaders if loader}
+        assert len(crops) == 1, name
 
 
-@pytest.mark.parametrize('cfg', [name for name in NAMES if name != FINETUNED], indirect=True)
-def test_only_tiny_models_start_from_scratch(cfg):
-    assert (cfg.load_from is None) == (cfg.model.backbone.arch == 'tiny')
+def test_only_tiny_models_start_from_scratch():
+    for name in NAMES:
+        cfg = read(name)
+        is_tiny = cfg.model.backbone.arch == 'tiny'
+        assert (cfg.load_from is None) == (is_tiny and name != FINETUNED), name
 
 
 @pytest.mark.parametrize('cfg', [FINETUNED], indirect=True)
@@ -238,14 +248,14 @@ def decoder_of(cfg: Config) -> ConfigDict:
     return cfg.model.get('frame_head') or cfg.model.head
 
 
-@pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
-def test_pretrained_weights_are_those_of_the_backbone(cfg):
-    listed = Path(mmpose.__file__).parent.joinpath(
-        '.mim/configs/body_2d_keypoint/topdown_heatmap/coco/vitpose_coco.yml'
-    )
-    assert re.search(rf'^  Weights: {re.escape(cfg.load_from)}$', listed.read_text(), re.M)
-    form = '' if decoder_of(cfg).get('upsample') is None else '-simple'
-    assert f'/td-hm_ViTPose-{cfg.model.backbone.arch}{form}_8xb64' in cfg.load_from
+def test_pretrained_weights_are_those_of_the_backbone():
+    folder = Path(mmpose.__file__).parent / '.mim/configs/body_2d_keypoint/topdown_heatmap/coco'
+    listed = (folder / 'vitpose_coco.yml').read_text()
+    for name in PRETRAINED:
+        cfg = read(name)
+        assert re.search(rf'^  Weights: {re.escape(cfg.load_from)}$', listed, re.M), name
+        form = '' if decoder_of(cfg).get('upsample') is None else '-simple'
+        assert f'/td-hm_ViTPose-{cfg.model.backbone.arch}{form}_8xb64' in cfg.load_from, name
 
 
 @pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
@@ -273,10 +283,12 @@ def test_pretrained_weights_fit_at_every_input_size(cfg):
     assert not {f'{started}.{name}' for name in decoder} & {*missing}
 
 
-@pytest.mark.parametrize('cfg', WITH_OWN_JOINTS, indirect=True)
-def test_metainfo_of_its_dataset_has_the_models_joints(cfg):
-    metainfo = parse_pose_metainfo(DATASETS.get(cfg.train_dataloader.dataset.type).METAINFO)
-    assert metainfo['num_keypoints'] == cfg.model.head.out_channels
+def test_metainfo_of_its_dataset_has_the_models_joints():
+    init_default_scope('mmpose')
+    for name in WITH_OWN_JOINTS:
+        cfg = read(name)
+        metainfo = parse_pose_metainfo(DATASETS.get(cfg.train_dataloader.dataset.type).METAINFO)
+        assert metainfo['num_keypoints'] == cfg.model.head.out_channels, name
 
 
 # What the ablations are about
@@ -314,14 +326,14 @@ def test_ablation_has_the_papers_parts_and_no_prior(name):
     assert not (neck.get('tks') or {}).get('use_prior')
 
 
-@pytest.mark.parametrize('name', ABLATIONS)
-def test_ablations_differ_in_the_model_alone(name):
-    (base,) = (base for base in NAMES if name.startswith(f'ablations/{base.removesuffix(".py")}_'))
-    whole, ablated = read(base).to_dict(), read(name).to_dict()
-    changed = {key for key in whole.keys() | ablated if whole.get(key) != ablated.get(key)}
-    # (a) has the true boxes of the other rows, and estimation is tested with detected ones.
-    boxes = {'test_dataloader', 'test_evaluator'} if name.endswith('_a_backbone.py') else set()
-    assert changed <= {'model'} | boxes
+def test_ablations_differ_in_the_model_alone():
+    for name in ABLATIONS:
+        (base,) = (b for b in NAMES if name.startswith(f'ablations/{b.removesuffix(".py")}_'))
+        whole, ablated = read(base).to_dict(), read(name).to_dict()
+        changed = {key for key in whole.keys() | ablated if whole.get(key) != ablated.get(key)}
+        # (a) has the true boxes of the other rows, and estimation is tested with detected ones.
+        boxes = {'test_dataloader', 'test_evaluator'} if name.endswith('_a_backbone.py') else set()
+        assert changed <= {'model'} | boxes, name
 
 
 SEMANTIC_PARTS = {

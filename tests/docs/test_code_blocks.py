@@ -122,7 +122,11 @@ def link_or_copy(source: str, target: str) -> None:
 
 @pytest.fixture
 def sandbox(
-    page: Path, template: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    template: Callable[[int], Path],
+    straight_auto: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.engine import config_files

@@ -87,7 +87,7 @@ def test_poses_of_hidden_frames_get_better_on_held_out_clips(tmp_path):
     config = Config.fromfile(CONFIG)
     write_dataset(tmp_path, 4, 2, ClipSettings(15, 192, 144, (1, 1)), workers=1)
     train = windows(config, tmp_path, 'train', 32)
-    held_out = pseudo_collate(windows(config, tmp_path, 'val', 16))
+    held_out = pseudo_collate(windows(config, tmp_path, 'val', 8))
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.init_weights()
@@ -104,8 +104,8 @@ def test_poses_of_hidden_frames_get_better_on_held_out_clips(tmp_path):
 
     before = masked_pose_loss()
     model.train()
-    # After 20 steps, some seeds are still at 0.9 of the loss, after 30 all at 0.6 to 0.7.
-    for step in range(30):
-        batch = [train[(8 * step + index) % len(train)] for index in range(8)]
+    # After 24 steps, some seeds are still where they began, after 36 all at 0.6 of the loss.
+    for step in range(36):
+        batch = [train[(4 * step + index) % len(train)] for index in range(4)]
         model.train_step(pseudo_collate(copy.deepcopy(batch)), wrapper)
     assert masked_pose_loss() < 0.85 * before

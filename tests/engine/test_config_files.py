@@ -3,11 +3,11 @@ from __future__ import annotations
 import sys
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmpose.registry import MODELS
 
-from stdpose_mm.engine.config_files import config_mistakes
+from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.errors import InputError
 from support import toy_training  # noqa: F401  registers ToyModel
 
@@ -38,3 +38,11 @@ def test_a_backend_whose_package_is_not_installed_says_what_to_install(tmp_path,
         config_mistakes('mine.py'),
     ):
         Runner.from_cfg(cfg)
+
+
+def test_options_that_replace_an_entry_do_so_in_each_config_that_is_read(tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text("model = dict(head=dict(type='A', kernel=3))\n")
+    options = ConfigDict({'model.head': dict(_delete_=True, type='B')})
+    configs = [read_config(config, options) for _ in range(2)]
+    assert [cfg.model.head for cfg in configs] == [dict(type='B')] * 2

@@ -42,8 +42,9 @@ TOLERANCE = 1e-5
 
 def head(source, **changes):
     """A head on one part of the representation alone."""
-    settings = {'in_channels': 32, 'out_channels': 3, 'decoder': PIPELINE[3]['encoder'], **changes}
-    return {'type': 'SingleSourceHead', 'source': source, **settings}
+    settings = {'in_channels': 32, 'out_channels': 3, 'deconv_out_channels': (16, 16, 16)}
+    decoder = PIPELINE[3]['encoder']
+    return {'type': 'SingleSourceHead', 'source': source, 'decoder': decoder, **settings, **changes}
 
 
 VARIANTS = {

@@ -308,7 +308,7 @@ NOBODY_AGAIN = [
 )
 @example(method='linear', session=[window(5), window(0), window(3)])
 @example(method='linear', session=NOBODY_AGAIN)
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_a_session_of_edits_is_that_of_a_plain_model_and_is_undone(
     method: str, session: list[dict[str, Any]]
 ):

@@ -31,7 +31,7 @@ from support import fake_learning
 from support.fake_learning import FakeLearning
 from support.review_page import SKELETON, Page, access_to, label, labels_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('straight_auto')]
 
 LABELLED = range(0, 40, 5)
 
@@ -106,7 +106,7 @@ class LearningPage(Page):
 
 @pytest.fixture
 def open_page(start: Callable[..., ReviewProject]) -> Callable[..., LearningPage]:
-    """Open a page on labels of eight frames, beside the method 'auto'."""
+    """Open a page on labels of eight frames, beside the only method that can learn."""
 
     def open_(labels: VideoLabels | None = None, **options: Any) -> LearningPage:
         options.setdefault('method', 'auto')
@@ -337,13 +337,13 @@ def test_a_full_disk_is_told_and_the_earlier_network_goes_on(
     def refuse(*files: Any) -> None:
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('shutil.copyfile', refuse)
-    page.learn()
-    state = page.wait_until_learned()
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr('shutil.copyfile', refuse)
+        page.learn()
+        state = page.wait_until_learned()
     assert (state['failed'], state['labels']) == (True, 8)
     assert 'No space left on device' in state['message']
     assert page.state() == before
-    monkeypatch.undo()
     again = open_page()
     assert again.state()['frames'] == before['frames']
     assert again.learning['labels'] == 8

@@ -11,7 +11,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.apis import video_pose_propagator
 from stdpose_mm.review_app.learning import LearningAnswer, LearningJob
 
 
@@ -46,12 +45,6 @@ class FakeLearning:
     def job(self) -> dict[str, Any]:
         """What it was given."""
         return json.loads(self._job.read_text())
-
-
-def fill_auto_linearly() -> None:
-    """Let 'auto', the only method beside which a network can learn, draw straight lines."""
-    load = video_pose_propagator.load_propagator
-    video_pose_propagator.load_propagator = lambda *_, **__: load('linear')
 
 
 def learn(plan_file: Path, job: LearningJob, server: Connection) -> None:

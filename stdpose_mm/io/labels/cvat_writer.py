@@ -22,6 +22,7 @@ from stdpose_mm.structures import (
     Source,
     VideoFrame,
     VideoLabels,
+    runs_of,
     unused_track_ids,
 )
 
@@ -178,8 +179,7 @@ def _key_frames(
     # The last position before the joint goes outside; CVAT would interpolate or hold another one.
     required |= there & ~np.append(there[1:], False)
     frame_indices = np.asarray([person.frame_index for person in at_frame])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]))).tolist()
-    for run in map(slice, edges[::2], edges[1::2]):
+    for run in runs_of(there):
         required[run] = few_key_frames(
             frame_indices[run], points[run], required[run], (tolerance or 0.0) - _ROUNDING
         )

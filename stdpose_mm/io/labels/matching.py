@@ -27,6 +27,7 @@ from stdpose_mm.structures import (
     PolygonRegion,
     VideoFrame,
     VideoLabels,
+    is_outside,
 )
 from stdpose_mm.text import listed
 
@@ -559,12 +560,12 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
     points = np.concatenate([np.empty((0, 2)), *people])
     if not len(points) or not all(size):
         return
-    outside = _outside(points, size)
-    fits_doubled = not _outside(points, (2 * size[0], 2 * size[1])).any()
+    outside = is_outside(points, size)
+    fits_doubled = not is_outside(points, (2 * size[0], 2 * size[1])).any()
     limit = SOME_OUTSIDE if fits_doubled else MANY_OUTSIDE
     # A network may place a person outside the picture, but nobody labels one there.
     is_lost = subject != 'estimates' and any(
-        len(person) > 2 and bool(_outside(person, size).all()) for person in people
+        len(person) > 2 and bool(is_outside(person, size).all()) for person in people
     )
     if outside.mean() <= limit and not is_lost:
         return
@@ -574,7 +575,7 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
     if subject == 'labels':
         remedy = 'give --labels-size WxH, the size of the labelled pictures, or their video'
     turned = size[::-1]
-    if _is_turned(turned, size) and not _outside(points, turned).any():
+    if _is_turned(turned, size) and not is_outside(points, turned).any():
         # Rescaling from a larger size would also fit these joints in, but distort the poses.
         inside = f'but all inside turned pictures of {_text(turned)}'
         remedy = f'{inside}: {_turned_remedy(size, subject)}; otherwise {remedy}'
@@ -674,8 +675,3 @@ def _points(person: PersonLabel, subject: FrameSubject) -> np.ndarray:
     if not len(points) and person.bbox is not None and person.has_box and person.is_given:
         return (person.bbox[:2] + person.bbox[2:] / 2)[None]
     return points
-
-
-def _outside(points: np.ndarray, size: Size) -> np.ndarray:
-    """Tell which points [N, 2] lie outside a picture, which covers -0.5 to ``size`` - 0.5."""
-    return ((points < -0.5) | (points > np.subtract(size, 0.5))).any(axis=1)

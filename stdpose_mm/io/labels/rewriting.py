@@ -413,14 +413,19 @@ class LabelRewriter:
         is_own = isinstance(file, _Json) and any('"keypoint_sources"' in t for t in file.texts)
         return None if is_own else file
 
+    @property
+    def _numbers(self) -> NumberedFile:
+        """The numbers of a file that is not written anew."""
+        assert self._file is not None
+        return self._file
+
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Numbers of the poses with all joints, their places [N, K, 4], and joints [N, K, 2]."""
-        assert self._file is not None
-        count, poses = self.labels.skeleton.num_keypoints, self._file.poses
+        count, poses = self.labels.skeleton.num_keypoints, self._numbers.poses
         rows = [row for row, pose in enumerate(poses) if len(pose.joints) == count]
         places = np.reshape([poses[row].joints for row in rows], (-1, count, 4)).astype(int)
-        values = np.append(self._file.values, np.nan)
+        values = np.append(self._numbers.values, np.nan)
         return np.array(rows, int), places, values[places[..., :2]] * self._scale
 
     def _find(self, person: PersonLabel) -> int:
@@ -512,12 +517,11 @@ class LabelRewriter:
             for frame in sorted(frames):
                 people = [t[frame] for t in tracks.values() if frame in t and t[frame].has_joint]
                 changes |= self._changes_of(frame, people)
-            self._file.write(path, changes)
+            self._numbers.write(path, changes)
 
     def _changes_of(self, frame: int, people: Sequence[PersonLabel]) -> dict[int, float]:
         """Return the numbers that change in a frame: place -> number."""
-        assert self._file is not None
-        poses, changes = self._file.poses, dict[int, float]()
+        poses, changes = self._numbers.poses, dict[int, float]()
         self.require_room(frame, people)
         of_frame = [track[frame] for track in self._people.values() if frame in track]
         before = {self._find(person): person for person in of_frame if person.has_joint}
@@ -545,26 +549,24 @@ class LabelRewriter:
     @cached_property
     def _columns(self) -> dict[int, int | None]:
         """The column of each person of a table."""
-        assert self._file is not None
         located = {
             track_id: next(p for p in track.values() if p.has_joint)
             for track_id, track in self._people.items()
             if any(p.has_joint for p in track.values())
         }
-        return {i: self._file.poses[self._find(person)].column for i, person in located.items()}
+        return {i: self._numbers.poses[self._find(person)].column for i, person in located.items()}
 
     def _pose_changes(
         self, places: PosePlaces, before: PersonLabel | None, after: PersonLabel | None
     ) -> dict[int, float]:
         """Return the numbers that change if a pose becomes another one, or none."""
-        assert self._file is not None
         changes: dict[int, float] = {}
         for joint, (x, y, score, flag) in enumerate(places.joints):
             was, now = _joint_of(before, joint), _joint_of(after, joint)
             if now == was:
                 continue
             if now is None:
-                lost = self._file.empty
+                lost = self._numbers.empty
                 changes |= {x: lost, y: lost, score: lost, flag: 0.0}
                 continue
             if was is None or now[:2] != was[:2]:
@@ -587,18 +589,16 @@ class LabelRewriter:
     @cached_property
     def _flags(self) -> dict[int, int]:
         """The file's v of occluded and visible joints: COCO's, or PoseTrack's 0 and 1."""
-        assert self._file is not None
         flags = self._places[1][..., 3]
-        is_coco = (self._file.values[flags[flags >= 0]] == VISIBLE).any()
+        is_coco = (self._numbers.values[flags[flags >= 0]] == VISIBLE).any()
         return {OCCLUDED: OCCLUDED, VISIBLE: VISIBLE} if is_coco else {OCCLUDED: 0, VISIBLE: 1}
 
     def _stated_id(self, track_id: int) -> float:
         """Return what the file calls a person; a new one has its track id."""
-        assert self._file is not None
         for person in self._people.get(track_id, {}).values():
             if person.has_joint:
-                place = self._file.poses[self._find(person)].track
-                return float(self._file.values[place]) if place >= 0 else float(track_id)
+                place = self._numbers.poses[self._find(person)].track
+                return float(self._numbers.values[place]) if place >= 0 else float(track_id)
         return float(track_id)
 
 

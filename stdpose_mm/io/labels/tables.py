@@ -33,7 +33,6 @@ _FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', "'")
 
 COLUMNS = ('frame', 'time', 'person', 'joint', 'x', 'y', 'score', 'source')
 SCENE_COLUMNS = (*COLUMNS[:6], 'z', 'error', 'views')
-SCENE_SUFFIXES = ('.trc', '.csv', '.nc')
 
 _FEW_FRAMES, _MAX_EMPTY = 100_000, 100
 """Above the first number of rows, there may be at most the second number of rows per listed

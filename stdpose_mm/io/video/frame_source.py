@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 from mmap import ACCESS_COPY, ACCESS_DEFAULT, mmap
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 from weakref import finalize
 
 import numpy as np
@@ -19,6 +19,8 @@ from stdpose_mm.errors import InputError
 
 DEFAULT_FPS = 25
 """Frames per second of pictures without a known frame rate."""
+
+_CACHED_BYTES = 64 * 2**20
 
 _SPARE = 2
 """Number of dropped frames whose memory pages are kept for reuse."""
@@ -183,6 +185,46 @@ def _lay_aside(spare: list[mmap], pages: mmap) -> None:
         spare.append(pages)
 
 
+class FileFrames(FrameSource):
+    """The frames of one file, which each process opens for itself.
+
+    Attributes:
+        unpicklable: Names of the attributes that another process does not get.
+    """
+
+    keeps_frames = True
+    unpicklable: ClassVar[tuple[str, ...]]
+    _path: str
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: item for name, item in vars(self).items() if name not in self.unpicklable}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Set what another process does not get to its initial state."""
+        self._cache = FrameCache(_CACHED_BYTES)
+
+    def path_of(self, index: int) -> str:
+        """Return the file, which is the same for all frames."""
+        self._check(index)
+        return self._path
+
+    def shared(self, index: int) -> np.ndarray:
+        """See :meth:`FrameSource.shared`."""
+        self._check(index)
+        return self._cache.get(int(index), self._picture)
+
+    def _read(self, index: int) -> np.ndarray:
+        return self.shared(index).copy()
+
+    @abstractmethod
+    def _picture(self, index: int) -> np.ndarray:
+        """Decode frame ``index``, which is in range."""
+
+
 class FrameView(FrameSource):
     """Frames of another source: all of them, a slice, or any order with repetitions.
 
@@ -246,7 +288,7 @@ class FrameView(FrameSource):
 
 def cache_frames(source: FrameSource) -> FrameView:
     """Cache the latest frames in 64 MiB, so that they are decoded once; do not change them."""
-    return FrameView(source, cache_bytes=2**26)
+    return FrameView(source, cache_bytes=_CACHED_BYTES)
 
 
 def known_times(frames: FrameSource) -> list[Fraction] | None:

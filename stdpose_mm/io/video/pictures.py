@@ -17,14 +17,12 @@ from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.disk.file_names import require_no_stream
 from stdpose_mm.io.limits import MAX_PIXELS
 
-from .frame_source import FrameCache, FrameSource
+from .frame_source import FileFrames, FrameSource
 
 _PAGED = ('TIFF', 'WEBP', 'PNG', 'AVIF')
 
 _DARK = 16
 """Grey value that a picture of 12 bits in 16 does not reach."""
-
-_CACHED_BYTES = 64 * 2**20
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 
@@ -118,14 +116,14 @@ class PictureFrames(FrameSource):
         return picture
 
 
-class PagedFrames(FrameSource):
+class PagedFrames(FileFrames):
     """The pages of a stack of TIFF, or the pictures of an animated WebP, PNG or AVIF, as frames.
 
     Args:
         path: The file; see :func:`count_pages`.
     """
 
-    keeps_frames = True
+    unpicklable = ('_image',)
 
     def __init__(self, path: Path) -> None:
         self.name, self._path = path.stem, str(path)
@@ -144,41 +142,21 @@ class PagedFrames(FrameSource):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {n: item for n, item in vars(self).items() if n not in ('_image', '_cache')}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._forget()
-
     def _forget(self) -> None:
+        super()._forget()
         self._open()
-        self._cache = FrameCache(_CACHED_BYTES)
 
     def _open(self) -> None:
         from PIL import Image
 
         self._image: Any = Image.open(io.BytesIO(Path(self._path).read_bytes()))
 
-    def path_of(self, index: int) -> str:
-        """Return the file, which is the same for all frames."""
-        self._check(index)
-        return self._path
-
     def time_of(self, index: int) -> Fraction | None:
         """Return the time at which an animation shows frame ``index``; None in a stack."""
         self._check(index)
         return [Fraction(0), *self._ends][index] if self._ends[-1] else None
 
-    def shared(self, index: int) -> np.ndarray:
-        """See :meth:`FrameSource.shared`."""
-        self._check(index)
-        return self._cache.get(int(index), self._page)
-
-    def _read(self, index: int) -> np.ndarray:
-        return self.shared(index).copy()
-
-    def _page(self, index: int) -> np.ndarray:
+    def _picture(self, index: int) -> np.ndarray:
         if self._image.format == 'PNG' and index < self._image.tell():
             # Pillow miscounts the chunks of a PNG file when it goes back.
             self._open()

@@ -33,7 +33,7 @@ from .demuxing import (
     warn_if_cut_short,
     warn_of_other_streams,
 )
-from .frame_source import FrameCache, FrameSource, are_ascending
+from .frame_source import FileFrames, are_ascending
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. For AVI and raw streams FFmpeg
@@ -54,8 +54,6 @@ _MAX_LEADING = 64
 
 _MAX_REORDERED = 16
 """Maximum number of frames that a decoder holds back to output them in order."""
-
-_CACHED_BYTES = 64 * 2**20
 
 _sources: weakref.WeakSet[VideoFrames] = weakref.WeakSet()
 _inherited: list[Any] = []
@@ -96,7 +94,7 @@ class FrameIndex:
     edits: Sequence[EditListEntry] = ()
 
 
-class VideoFrames(FrameSource):
+class VideoFrames(FileFrames):
     """The frames of a video file.
 
     Opening reads the whole file once without decoding it. If the container has no presentation
@@ -115,7 +113,7 @@ class VideoFrames(FrameSource):
         InputError: If it is not a video, or holds fewer frames than its header lists.
     """
 
-    keeps_frames = True
+    unpicklable = ('_container', '_stream', '_decoded', '_reformatter')
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -179,31 +177,18 @@ class VideoFrames(FrameSource):
     def __len__(self) -> int:
         return len(self._shown)
 
-    def path_of(self, index: int) -> str:
-        """Return the video file, which is the same for all frames."""
-        self._check(index)
-        return self._path
-
     def time_of(self, index: int) -> Fraction | None:
         """Return the time of frame ``index`` in seconds; None if it is only FFmpeg's guess."""
         self._check(index)
         return None if self._time_base is None else self._shown[index][0] * self._time_base
 
-    def __getstate__(self) -> dict[str, Any]:
-        unpicklable = ('_container', '_stream', '_decoded', '_reformatter', '_cache')
-        return {name: item for name, item in vars(self).items() if name not in unpicklable}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._forget()
-
     def _forget(self) -> None:
+        super()._forget()
         self._container: Any = None
         self._stream: Any = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
         # A new one for each frame would take three times as long.
         self._reformatter = VideoReformatter()
-        self._cache = FrameCache(_CACHED_BYTES)
         self._next: int | None = 0
         self._wanted_time = 0
         self._key = 0
@@ -321,14 +306,6 @@ class VideoFrames(FrameSource):
                 if i and frame.key_frame and times[i] >= 0:
                     keys.append(i)
         return FrameIndex(times, keys, checksums, damaged)
-
-    def shared(self, index: int) -> np.ndarray:
-        """See :meth:`FrameSource.shared`."""
-        self._check(index)
-        return self._cache.get(int(index), self._picture)
-
-    def _read(self, index: int) -> np.ndarray:
-        return self.shared(index).copy()
 
     def _picture(self, index: int) -> np.ndarray:
         picture = _upright(self._decoded_frame(index), self._reformatter)

@@ -171,9 +171,10 @@ class LearnedNetwork(DescribedNetwork):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of a subject in each of N pictures.
 
-        The network runs on the boxes, then on the boxes of the poses that it has found there: a box
+        The network runs on the boxes, then twice on the boxes of the poses that it has found: a box
         that is far off shows little of the subject. The second look has no prior, so that a wrong
-        one does not mislead both. The more probable pose is taken.
+        one does not mislead both; that of the third is the more probable pose of the first two,
+        which tells a leg from its neighbour. The most probable pose is taken.
 
         Args:
             pictures: BGR uint8 [H, W, 3].
@@ -185,13 +186,14 @@ class LearnedNetwork(DescribedNetwork):
             [N, K, 2] pixels of the pictures, and [N, K] the probability that the joint is right.
         """
         places, probability = self._look(pictures, boxes, members, prior)
-        seen = pose_box(places, np.ones(places.shape[:2], bool))
-        again, probability_again = self._look(pictures, seen, members, np.full_like(prior, np.nan))
-        better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
-        return (
-            np.where(better[..., None], again, places),
-            np.where(better, probability_again, probability),
-        )
+        for is_guided in (False, True):
+            seen = pose_box(places, np.ones(places.shape[:2], bool))
+            guide = places if is_guided else np.full_like(prior, np.nan)
+            again, probability_again = self._look(pictures, seen, members, guide)
+            better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
+            places = np.where(better[..., None], again, places)
+            probability = np.where(better, probability_again, probability)
+        return places, probability
 
     def find(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.optimize import least_squares, linear_sum_assignment
+from scipy.optimize import linear_sum_assignment
 from scipy.special import gammainc, gammaincinv, huber
 
 from stdpose_mm.evaluation.functional import label_sizes
@@ -30,7 +30,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.structures.boxes import person_box
 from stdpose_mm.structures.camera import Camera, triangulate
 from stdpose_mm.structures.scene_poses import ScenePoses
-from stdpose_mm.text import listed
+from stdpose_mm.text import counted, listed
 
 LABEL_DEVIATION = 0.01
 """Deviation of a given joint in pose sizes, by which two people who label it differ."""
@@ -55,12 +55,21 @@ _SHIFT = 0.01
 _TURN_DEVIATION = np.radians(0.5)
 """Deviation of the turn of a camera whose calibration is wrong."""
 
-_CERTAIN_GAIN, _CERTAIN_SHARE = 30.0, 0.4
-"""Least reduction of squared errors from which a calibration is wrong: in means of these, and as a
-share of all. In real views, turns that are none gain up to a share of 0.23 on a network's poses."""
+_TURN_STEP = 1e-4
+"""Turn in radians by which derivatives are taken."""
 
-_JOINTS_COMPARED = 1000
+_CERTAIN = 6.0
+"""Least length of a turn, in deviations and squared, from which a calibration is wrong."""
+
+_JOINTS_COMPARED = 400
 """Joints from which the turns of cameras are found."""
+
+_APART, _LEFT = 0.015, 0.8
+"""Distance of views in pose sizes from which videos may be exchanged or late, and the largest share
+of it that is left once this is put right."""
+
+_MOST_LATE = 15
+"""Largest number of frames by which a camera is found to be late."""
 
 _CONTRADICTION = 5.0
 """Distance in deviations from which a given joint contradicts other views."""
@@ -79,6 +88,9 @@ _METRES_APART = 50
 
 _TIMES_COMPARED = 200
 """Times at which people in two views are compared."""
+
+_TIMES_TRIED = 30
+"""Times at which they are compared for each mistake that is tried."""
 
 _LEAST_SCORE, _MOST_SCORE = 0.02, 0.999
 """Range of the scores that are told apart."""
@@ -506,6 +518,57 @@ def _improved(person: PersonLabel, places: np.ndarray, deviations: np.ndarray) -
     )
 
 
+@dataclass(frozen=True)
+class _SingleView:
+    """The estimates of the N people of a view, without the others.
+
+    Args:
+        pinhole: The camera.
+        estimates: The estimates.
+    """
+
+    pinhole: _Pinholes
+    estimates: _Estimates
+
+    @classmethod
+    def collect(cls, view: View) -> _SingleView:
+        """Collect the estimates of a view."""
+        pinhole = _Pinholes([view.camera])
+        people = [[track_id] for track_id in view.labels.track_ids]
+        return cls(pinhole, _Estimates.collect([view], pinhole, people))
+
+    def later(self, frames: int) -> _SingleView:
+        """Return the view as it is if its camera started some frames later."""
+        times = self.estimates.times
+        times = range(times.start + frames, times.stop + frames)
+        return replace(self, estimates=replace(self.estimates, times=times))
+
+    def distances_from(self, other: _SingleView, num_times: int) -> np.ndarray:
+        """Compute how far people are from being those of another view.
+
+        Returns:
+            [N, M] medians over joints and some times, in sizes of the pose, at most
+            ``_OTHER_PERSON``; NaN for two people who have no joint at the same time.
+        """
+        pair = self.estimates, other.estimates
+        start, stop = max(e.times.start for e in pair), min(e.times.stop for e in pair)
+        distances = np.full([e.sizes.shape[2] for e in pair], np.nan)
+        if stop <= start or not distances.size:
+            return distances
+        times = np.unique(np.linspace(start, stop - 1, num_times).round().astype(int))
+        pixels = [e.pixels[0][times - e.times.start] for e in pair]
+        sizes = [e.sizes[0][times - e.times.start, :, None] for e in pair]
+        pinholes = [self.pinhole, other.pinhole]
+        apart = _distances_apart(pinholes, [pixels[0][:, :, None], pixels[1][:, None]])
+        apart = np.maximum(apart[0] / sizes[0][:, :, None], apart[1] / sizes[1][:, None])
+        for row, column in np.ndindex(distances.shape):
+            known = apart[:, row, column]
+            known = known[~np.isnan(known)]
+            if len(known):
+                distances[row, column] = min(np.median(known), _OTHER_PERSON)
+        return distances
+
+
 def match_people(views: Sequence[View]) -> list[list[int | None]]:
     """Find out who is who in the views, by the pairing with the least distances over time.
 
@@ -513,29 +576,22 @@ def match_people(views: Sequence[View]) -> list[list[int | None]]:
         The track id of each person in every view; None where a view has no labels of the person.
     """
     ids = [view.labels.track_ids for view in views]
-    pinholes = [_Pinholes([view.camera]) for view in views]
-    estimates = [
-        _Estimates.collect([view], pinhole, [[track_id] for track_id in track_ids])
-        for view, pinhole, track_ids in zip(views, pinholes, ids, strict=True)
-    ]
+    single = [_SingleView.collect(view) for view in views]
     people: list[list[int | None]] = []
     # Those with the most labels are the most certain.
-    for number in sorted(range(len(views)), key=lambda n: -int(estimates[n].given.sum())):
+    for number in sorted(range(len(views)), key=lambda n: -int(single[n].estimates.given.sum())):
         costs = np.full((len(ids[number]), len(people)), _OTHER_PERSON)
-        for row, column in np.ndindex(costs.shape):
-            apart = [
-                _distance_apart(
-                    pinholes[number].cameras + pinholes[other].cameras,
-                    (estimates[number], row),
-                    (estimates[other], ids[other].index(track_id)),
-                )
-                for other, track_id in enumerate(people[column])
-                if track_id is not None
-            ]
-            mean = mean_of_known(np.array(apart))
-            costs[row, column] = _OTHER_PERSON if np.isnan(mean) else min(mean, _OTHER_PERSON)
-            # With one person in each view there is no doubt, whatever the calibration.
-            costs[row, column] *= costs.size > 1
+        apart: dict[int, np.ndarray] = {}
+        for column, of_person in enumerate(people):
+            others = [other for other, track_id in enumerate(of_person) if track_id is not None]
+            for other in others:
+                if other not in apart:
+                    apart[other] = single[number].distances_from(single[other], _TIMES_COMPARED)
+            known = [apart[other][:, ids[other].index(of_person[other])] for other in others]
+            means = [mean_of_known(np.array(of_row)) for of_row in zip(*known, strict=True)]
+            costs[:, column] = np.nan_to_num(means, nan=_OTHER_PERSON)
+        # With one person in each view there is no doubt, whatever the calibration.
+        costs *= costs.size > 1
         rows, columns = linear_sum_assignment(costs)
         matched = {r: c for r, c in zip(rows, columns, strict=True) if costs[r, c] < _OTHER_PERSON}
         for row, track_id in enumerate(ids[number]):
@@ -545,42 +601,27 @@ def match_people(views: Sequence[View]) -> list[list[int | None]]:
     return people
 
 
-def _distance_apart(
-    cameras: Sequence[Camera], person: tuple[_Estimates, int], other: tuple[_Estimates, int]
-) -> float:
-    """Compute how far two people in two views are from being one, in sizes of the pose.
-
-    Returns:
-        The median over joints; NaN if the two have no joint at the same time.
-    """
-    start = max(estimates.times.start for estimates, _ in (person, other))
-    stop = min(estimates.times.stop for estimates, _ in (person, other))
-    if stop <= start:
-        return np.nan
-    times = np.unique(np.linspace(start, stop - 1, _TIMES_COMPARED).round().astype(int))
-    rows = [(times - estimates.times.start, column) for estimates, column in (person, other)]
-    pair = [estimates for estimates, _ in (person, other)]
-    pixels = np.stack([e.pixels[0][at] for e, at in zip(pair, rows, strict=True)])
-    sizes = np.stack([e.sizes[0][at] for e, at in zip(pair, rows, strict=True)])
-    apart = (_distances_apart(cameras, pixels) / sizes[..., None]).max(axis=0)
-    return float(np.median(apart[~np.isnan(apart)])) if not np.isnan(apart).all() else np.nan
-
-
-def _distances_apart(cameras: Sequence[Camera], pixels: np.ndarray) -> np.ndarray:
+def _distances_apart(pinholes: Sequence[_Pinholes], pixels: Sequence[np.ndarray]) -> np.ndarray:
     """Compute how far joints in two views are from the points that fit both best.
 
     Args:
-        cameras: The two cameras, without distortions.
-        pixels: [2, ..., 2] of each joint.
+        pinholes: The two cameras.
+        pixels: [..., 2] of each joint in each view; they are broadcast.
 
     Returns:
-        [2, ...] pixels; NaN where a view does not see the joint, infinite behind a camera.
+        [2, ...] pixels, to first order; NaN where a view does not see the joint.
     """
-    flat = pixels.reshape(2, -1, 2)
-    projected = _Pinholes(cameras).project(triangulate(cameras, flat))[0].reshape(pixels.shape)
-    distances = np.linalg.norm(projected - pixels, axis=-1)
-    seen = np.isfinite(pixels).all(axis=(0, -1))
-    return np.where(seen, np.nan_to_num(distances, nan=np.inf), np.nan)
+    (first,), (second,) = (of_view.cameras for of_view in pinholes)
+    rotation = second.rotation @ first.rotation.T
+    across = np.cross(np.eye(3), second.translation - rotation @ first.translation)
+    inverses = [np.linalg.inv(camera.matrix) for camera in (first, second)]
+    fundamental = inverses[1].T @ across.T @ rotation @ inverses[0]
+    points = [np.concatenate([xy, np.ones((*xy.shape[:-1], 1))], axis=-1) for xy in pixels]
+    # The lines on which each joint lies in the other view.
+    lines = [points[1] @ fundamental, points[0] @ fundamental.T]
+    error = np.abs((lines[0] * points[0]).sum(axis=-1))
+    slopes = np.stack(np.broadcast_arrays(*(np.hypot(x[..., 0], x[..., 1]) for x in lines)))
+    return error * slopes / np.maximum(np.square(slopes).sum(axis=0), 1e-12)
 
 
 def find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]) -> np.ndarray:
@@ -601,11 +642,11 @@ def find_exchanged(views: Sequence[View], people: Sequence[Sequence[int | None]]
     for pair in map(list, combinations(range(len(views)), 2)):
         both = given[pair].all(axis=0) & (given.sum(axis=0) == 2)
         if both.any() and sided.any():
-            cameras = [pinholes.cameras[number] for number in pair]
+            of_pair = [_Pinholes([pinholes.cameras[number]]) for number in pair]
             places, sizes = estimates.pixels[pair][:, both], estimates.sizes[pair][:, both]
             before, after = (
-                np.nan_to_num(_distances_apart(cameras, at[:, :, sided]), posinf=1e6)
-                for at in (places, np.stack([places[0][:, flip], places[1]]))
+                np.nan_to_num(_distances_apart(of_pair, [at[:, sided], places[1][:, sided]]))
+                for at in (places[0], places[0][:, flip])
             )
             before, after = ((d / sizes[..., None]).mean(axis=(0, 2)) for d in (before, after))
             is_better = (before > _EXCHANGED_FROM) & (after < _EXCHANGED_GAIN * before)
@@ -681,34 +722,213 @@ def check_views(views: Sequence[View]) -> tuple[list[View], list[str]]:
     """Find a wrong calibration, and given joints that contradict what is given in other views.
 
     Returns:
-        The views, with a camera turned so that it fits the labels if its calibration is wrong, and
-        sentences for the user.
+        The views with the cameras of :func:`correct_cameras`, and sentences for the user.
     """
-    views, people = list(views), match_people(views)
+    views, warning = correct_cameras(views)
+    return views, [warning] if warning else _check_labels(views)
+
+
+def correct_cameras(views: Sequence[View]) -> tuple[list[View], str | None]:
+    """Find out from labels whether the calibration is wrong, and turn a camera that is off.
+
+    Exchanged videos and a camera that started late are only named: the user can put them right.
+
+    Returns:
+        The views, and a sentence for the user if something is wrong.
+    """
+    turns = _find_turns(views)
+    turned = [
+        replace(view, camera=view.camera.turned(turn)) if turn.any() else view
+        for view, turn in zip(views, turns, strict=True)
+    ]
+    sentence = _find_exchanged_or_late(views, turned)
+    if sentence:
+        return list(views), sentence
+    degrees = np.degrees(np.linalg.norm(turns, axis=1))
+    if not degrees.any():
+        return turned, None
+    names = [view.camera.name for view, angle in zip(views, degrees, strict=True) if angle]
+    angles = ' and '.join(f'{angle:.1f}' for angle in degrees[degrees > 0])
+    of, they_are = f'the camera {names[0]}', 'it is'
+    if len(names) > 1:
+        of, they_are = f'one of the cameras {" and ".join(names)}', 'both are'
+    return turned, (
+        f'the calibration of {of} seems to be wrong: the labels fit if {they_are} turned by '
+        f'{angles} degrees, as {they_are} here'
+    )
+
+
+def _find_exchanged_or_late(views: Sequence[View], turned: Sequence[View]) -> str:
+    """Find two videos with each other's camera, or a camera that started at another time.
+
+    Args:
+        views: The views.
+        turned: The views with the turns of cameras that fit the labels best.
+
+    Returns:
+        A sentence, if poses fit much better once this is put right, and better than turned; or ''.
+    """
+    single = [_SingleView.collect(view) for view in views]
+    labelled = [n for n, of_view in enumerate(single) if of_view.estimates.given.any()]
+
+    def apart(first: _SingleView, second: _SingleView) -> float:
+        distances = first.distances_from(second, _TIMES_TRIED)
+        rows, columns = linear_sum_assignment(np.nan_to_num(distances, nan=_OTHER_PERSON))
+        return float(mean_of_known(distances[rows, columns]))
+
+    before = {pair: apart(*(single[n] for n in pair)) for pair in combinations(labelled, 2)}
+    mean = float(mean_of_known(np.array([*before.values()])))
+
+    def left(changed: dict[int, _SingleView]) -> float:
+        """Compute the share of the distance that is left; infinite if it cannot be compared."""
+        after = [
+            apart(*(changed.get(n, single[n]) for n in pair)) if changed.keys() & pair else value
+            for pair, value in before.items()
+            if not np.isnan(value)
+        ]
+        return np.inf if np.isnan(after).any() else float(np.mean(after)) / mean
+
+    if not mean > _APART:
+        return ''
+    names = [view.camera.name for view in views]
+    tried = {
+        '': left(
+            {
+                number: _SingleView.collect(view)
+                for number, view in enumerate(turned)
+                if view is not views[number]
+            }
+        )
+    }
+    for pair in combinations(range(len(views)), 2):
+        if {*pair} & {*labelled}:
+            cameras = [views[number].camera for number in reversed(pair)]
+            changed = {
+                number: _SingleView.collect(replace(views[number], camera=camera))
+                for number, camera in zip(pair, cameras, strict=True)
+            }
+            first, second = (names[number] for number in pair)
+            tried[
+                f'the videos of the cameras {first} and {second} seem to be exchanged, judging by '
+                'the labels: exchange their names'
+            ] = left(changed)
+    for number in labelled:
+        others = listed([names[n] for n in labelled if n != number], _MAX_NAMED)
+        for late in range(-_MOST_LATE, _MOST_LATE + 1):
+            # Of two cameras it cannot be known which one is wrong.
+            if late > 0 or (late and len(labelled) > 2):
+                direction = 'later' if late > 0 else 'earlier'
+                tried[
+                    f'{names[number]} seems to have started {counted(abs(late), "frame")} '
+                    f'{direction} relative to {others} than it was said, judging by the labels: '
+                    f'give --offset {names[number]}={views[number].start + late}'
+                ] = left({number: single[number].later(late)})
+    best = min(tried, key=lambda sentence: tried[sentence])
+    return best if tried[best] < _LEFT else ''
+
+
+def _find_turns(views: Sequence[View]) -> np.ndarray:
+    """Find the turns of cameras that make given joints fit, where a calibration is wrong.
+
+    With three views or more, one camera is turned. With two it cannot be known which one is wrong:
+    each takes a part, so that what they say in other views is half as wrong.
+
+    Returns:
+        [V, 3] rotation vectors in radians; 0 where it is not certain that something is wrong.
+    """
+    none = np.zeros((len(views), 3))
+    pinholes = _Pinholes([view.camera for view in views])
+    estimates = _Estimates.collect(views, pinholes, match_people(views)).only_given()
+    pixels = estimates.pixels.reshape(len(views), -1, 2)
+    several = np.flatnonzero(np.isfinite(pixels[..., 0]).sum(axis=0) > 1)
+    if len(several) < _LEAST_GIVEN:
+        return none
+    rows = np.linspace(0, len(several) - 1, _JOINTS_COMPARED).round().astype(int)
+    several = several[np.unique(rows)]
+    joints, pixels = several % estimates.pixels.shape[3], pixels[:, several]
+    size = float(np.nanmedian(estimates.sizes))
+    used = np.flatnonzero(np.isfinite(pixels[..., 0]).any(axis=1)).tolist()
+    fits = []
+    for turned in [used] if len(used) == 2 else [[view] for view in used]:
+        turn, *figures = _fit_turns(pinholes.cameras, pixels, joints, turned, size)
+        turns = none.copy()
+        turns[turned] = turn
+        fits.append((*figures, turns))
+    _, length, turns = max(fits, key=lambda fit: fit[0])
+    shifts = np.linalg.norm(turns, axis=1) * pinholes.focal[:, 0]
+    return turns if length > _CERTAIN and shifts.max() > _SHIFT * size else none
+
+
+def _fit_turns(
+    cameras: Sequence[Camera],
+    pixels: np.ndarray,
+    joints: np.ndarray,
+    turned: Sequence[int],
+    size: float,
+) -> tuple[np.ndarray, float, float]:
+    """Fit the turns of some cameras to given joints.
+
+    Args:
+        cameras: V cameras without distortions.
+        pixels: [V, M, 2] joints; NaN where not given.
+        joints: [M] their numbers.
+        turned: T cameras.
+        size: Size of poses in pixels.
+
+    Returns:
+        The turns [T, 3], the share of the squared errors that they remove, and their squared length
+        in deviations. A mistake that is made with some kinds of joints only is no turn: the
+        deviations include how much the kinds of joints differ.
+    """
+
+    def errors_of(turn: np.ndarray) -> np.ndarray:
+        of_view = [*cameras]
+        for number, vector in zip(turned, turn.reshape(-1, 3), strict=True):
+            of_view[number] = cameras[number].turned(vector)
+        pinholes = _Pinholes(of_view)
+        projected, _ = pinholes.project(triangulate(pinholes.cameras, pixels))
+        return np.nan_to_num(projected - pixels)
+
+    seen = np.isfinite(pixels[..., 0])
+    # A point takes three of the numbers that its pixels have.
+    freedom = (2 * seen.sum(axis=0) - 3).sum()
+    turn = np.zeros(3 * len(turned))
+    first = errors = errors_of(turn)
+    deviation = usual = LABEL_DEVIATION * size
+    prior = np.eye(len(turn)) / _TURN_DEVIATION**2
+    for _ in range(_REFINEMENTS + 1):
+        steps = _TURN_STEP * np.eye(len(turn))
+        slopes = np.stack([errors_of(turn + step) - errors for step in steps], axis=-1) / _TURN_STEP
+        pulls = -_bounded(errors / deviation)[..., None] * slopes / deviation
+        weights = _bounded(errors / deviation) / np.where(errors, errors / deviation, 1)
+        weights = np.where(errors, weights, seen[..., None]) / deviation**2
+        information = np.einsum('vmp,vmpi,vmpj->ij', weights, slopes, slopes) + prior
+        kinds = [pulls[:, joints == joint].sum(axis=(0, 1, 2)) for joint in np.unique(joints)]
+        turn = turn + np.linalg.solve(information, np.sum(kinds, axis=0) - prior @ turn)
+        errors = errors_of(turn)
+        # Where labels differ by more than usual, a turn is less certain.
+        cost = huber(_OUTLIER * deviation, errors).sum()
+        deviation = max(usual, np.sqrt(2 * cost / freedom))
+    spread = information + np.cov(np.array(kinds).T, ddof=1) * len(kinds)
+    length = turn @ information @ np.linalg.solve(spread, information @ turn)
+    share = 1 - cost / huber(_OUTLIER * deviation, first).sum()
+    return turn.reshape(-1, 3), share, float(length)
+
+
+def _bounded(errors: np.ndarray) -> np.ndarray:
+    """Bound errors in deviations, so that an outlier does not pull more than others."""
+    return errors.clip(-_OUTLIER, _OUTLIER)
+
+
+def _check_labels(views: Sequence[View]) -> list[str]:
+    """Find given joints that contradict what is given in other views; return sentences."""
+    people = match_people(views)
     pinholes = _Pinholes([view.camera for view in views])
     estimates = _Estimates.collect(views, pinholes, people).only_given()
     flat = estimates.pixels.reshape(len(views), -1, 2)
     if not (np.isfinite(flat[..., 0]).sum(axis=0) > 1).any():
-        return views, []
+        return []
     warnings = []
-    turns = _find_turns(pinholes.cameras, flat, float(np.nanmedian(estimates.sizes)))
-    degrees = np.degrees(np.linalg.norm(turns, axis=1))
-    if degrees.any():
-        names = [v.camera.name for v, angle in zip(views, degrees, strict=True) if angle]
-        angles = ' and '.join(f'{angle:.1f}' for angle in degrees[degrees > 0])
-        of, they_are = f'the camera {names[0]}', 'it is'
-        if len(names) > 1:
-            of, they_are = f'one of the cameras {" and ".join(names)}', 'both are'
-        warnings.append(
-            f'the calibration of {of} seems to be wrong: the labels fit if {they_are} turned by '
-            f'{angles} degrees, as {they_are} here'
-        )
-        views = [
-            replace(view, camera=view.camera.turned(turn))
-            for view, turn in zip(views, turns, strict=True)
-        ]
-        pinholes, people = _Pinholes([view.camera for view in views]), match_people(views)
-        estimates = _Estimates.collect(views, pinholes, people).only_given()
     calibration = _calibration_variances(pinholes, estimates)
     skeleton = views[0].labels.skeleton
     exchanged = find_exchanged(views, people)
@@ -741,63 +961,7 @@ def check_views(views: Sequence[View]) -> tuple[list[View], list[str]]:
         warnings.append(
             f'joints are not where other views have them{doubt}: {listed(joints, _MAX_NAMED)}'
         )
-    return views, warnings
-
-
-def _find_turns(cameras: Sequence[Camera], pixels: np.ndarray, size: float) -> np.ndarray:
-    """Find the turns of cameras that make given joints fit, where a calibration is wrong.
-
-    With three views or more, one camera is turned. With two it cannot be known which one is wrong:
-    each takes a part, so that what they say in other views is half as wrong.
-
-    Args:
-        cameras: V cameras without distortions.
-        pixels: [V, M, 2] joints; NaN where not given.
-        size: Size of poses in pixels.
-
-    Returns:
-        [V, 3] rotation vectors in radians; 0 where it is not certain that something is wrong.
-    """
-    none = np.zeros((len(cameras), 3))
-    pixels = pixels[:, np.isfinite(pixels[..., 0]).sum(axis=0) > 1]
-    if pixels.shape[1] < _LEAST_GIVEN:
-        return none
-    rows = np.linspace(0, pixels.shape[1] - 1, _JOINTS_COMPARED).round().astype(int)
-    pixels = pixels[:, np.unique(rows)]
-
-    def expand(values: np.ndarray, turned: Sequence[int]) -> np.ndarray:
-        turns = none.copy()
-        turns[turned] = values.reshape(-1, 3)
-        return turns
-
-    def errors_of(values: np.ndarray, turned: Sequence[int], deviation: float) -> np.ndarray:
-        """Compute errors in deviations, in the pictures and of the calibration."""
-        turns = expand(values, turned)
-        pinholes = _Pinholes([c.turned(turn) for c, turn in zip(cameras, turns, strict=True)])
-        points = triangulate(pinholes.cameras, pixels)
-        errors = (pinholes.project(points)[0] - pixels) / deviation
-        return np.append(np.nan_to_num(errors), values / _TURN_DEVIATION)
-
-    views = np.isfinite(pixels[..., 0])
-    used = np.flatnonzero(views.any(axis=1)).tolist()
-    # A point takes three of the numbers that its pixels have.
-    freedom = (2 * views.sum(axis=0) - 3).sum()
-    fits = []
-    for turned in [used] if len(used) == 2 else [[view] for view in used]:
-        turn, deviation = np.zeros(3 * len(turned)), LABEL_DEVIATION * size
-        for _ in range(2):
-            # Where labels differ by more than usual, a turn is less certain.
-            fit = least_squares(
-                errors_of, turn, loss='huber', f_scale=_OUTLIER, args=(turned, deviation)
-            )
-            turn, usual = fit.x, deviation
-            deviation *= max(1.0, np.sqrt(2 * fit.cost / freedom))
-        before = huber(_OUTLIER, errors_of(0 * turn, turned, usual)).sum()
-        fits.append((before - fit.cost, before, expand(turn, turned)))
-    gain, before, turns = max(fits, key=lambda fit: fit[0] / fit[1])
-    shifts = np.linalg.norm(turns, axis=1) * [camera.matrix[0, 0] for camera in cameras]
-    is_certain = gain > max(_CERTAIN_GAIN * (before - gain) / freedom, _CERTAIN_SHARE * before)
-    return turns if is_certain and shifts.max() > _SHIFT * size else none
+    return warnings
 
 
 def guess_unit(views: Sequence[View]) -> str:

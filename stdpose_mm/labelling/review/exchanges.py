@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stdpose_mm.labelling.propagation import Tracks
-from stdpose_mm.structures import PersonLabel, Skeleton, on_line, pose_extent
+from stdpose_mm.structures import PersonLabel, Skeleton, on_line, pose_extent, runs_of
 
 MAX_EXCHANGED_RATIO, MAX_PAIR_RATIO = 0.65, 0.5
 """Maximum ratio of the distances after and before an exchange: of many joints, of a single pair."""
@@ -315,12 +315,6 @@ def _costs_on(costs: np.ndarray, path: np.ndarray) -> np.ndarray:
     """Return the costs [T] of the changes on a path."""
     change = np.diff(path, prepend=path[0], append=path[-1]).astype(int)
     return costs[np.arange(len(path)), change[:-1], change[1:]]
-
-
-def runs_of(states: np.ndarray) -> list[slice]:
-    """Return the runs of True in [T] bool."""
-    edges = np.flatnonzero(np.diff(states, prepend=False, append=False))
-    return [slice(begin, end) for begin, end in edges.reshape(-1, 2).tolist()]
 
 
 def _joint_stretches(exchanged: np.ndarray) -> Iterator[tuple[slice, tuple[int, ...]]]:

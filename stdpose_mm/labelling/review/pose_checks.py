@@ -21,9 +21,10 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoLabels,
     fill_between,
+    runs_of,
 )
 
-from .exchanges import TrackPoses, find_exchanged_people, find_exchanged_sides, runs_of
+from .exchanges import TrackPoses, find_exchanged_people, find_exchanged_sides
 from .flow_checks import CarriedPoses
 from .suspicious_labels import find_doubled_people, find_joints_outside
 

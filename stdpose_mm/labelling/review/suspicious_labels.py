@@ -20,7 +20,13 @@ from typing import NamedTuple
 import numpy as np
 
 from stdpose_mm.labelling.propagation import Tracks
-from stdpose_mm.structures import PersonLabel, Skeleton, interpolate_pose, pose_extent
+from stdpose_mm.structures import (
+    PersonLabel,
+    Skeleton,
+    interpolate_pose,
+    is_outside,
+    pose_extent,
+)
 from stdpose_mm.text import counted, listed, ranges
 from stdpose_mm.tracking.association import average_joints
 
@@ -153,10 +159,7 @@ def find_joints_outside(tracks: Tracks, size: tuple[int, int]) -> list[tuple[int
         (frame, track_id, int(joint))
         for track_id, track in tracks.items()
         for frame, label in track.items()
-        for joint in np.flatnonzero(
-            label.labelled
-            & ((label.keypoints < -0.5) | (label.keypoints > np.array(size) - 0.5)).any(axis=1)
-        )
+        for joint in np.flatnonzero(label.labelled & is_outside(label.keypoints, size))
     )
 
 

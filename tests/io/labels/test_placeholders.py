@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputWarning
@@ -97,7 +97,6 @@ found = st.tuples(st.integers(1, 90), st.integers(-9, 90), scores)
 
 
 @pytest.mark.parametrize('write', WRITERS)
-@settings(max_examples=15)
 @given(data=st.data())
 def test_joints_have_a_place_unless_they_were_not_found(
     tmp_path: Path, write: Callable[..., Any], data: st.DataObject

@@ -151,7 +151,6 @@ def test_what_states_an_identity(
 
 
 @pytest.mark.parametrize('format', STATED_IN_JSON)
-@settings(max_examples=15)
 @given(
     names=st.lists(st.text('abc_xyz', min_size=1, max_size=4), min_size=2, max_size=2, unique=True)
 )
@@ -277,7 +276,6 @@ def state_joints(path: Path, format: str, rows: Sequence[Joints]) -> None:
 
 
 @pytest.mark.parametrize('format', WITH_FLAGS)
-@settings(max_examples=15)
 @given(rows=st.lists(st.tuples(stated_joints, stated_joints), min_size=2, max_size=2))
 def test_a_joint_with_neither_a_place_nor_a_flag_is_not_labelled(
     tmp_path: Path, format: str, rows: list[Joints]
@@ -891,7 +889,6 @@ def test_statements_that_agree_tell_the_frames(
 
 
 @pytest.mark.parametrize('format', ['coco', 'posetrack18'])
-@settings(max_examples=12)
 @given(
     frames=some_frames.filter(have_even_times),
     wrong=st.lists(st.integers(0, 390), min_size=5, max_size=5, unique=True),

@@ -61,9 +61,8 @@ class Held:
 EVERYTHING = Held(flags=True, sources='joint', scores=True, boxes=0)
 TABLE = Held(sources='file', tracks=False, frames=False)
 HELD = {
-    'posetrack18': EVERYTHING,
+    # PoseTrack18 and COCO hold even more.
     'posetrack21': EVERYTHING,
-    'coco': EVERYTHING,
     'cvat': replace(EVERYTHING, frames=False, boxes=None),
     'mmpose': Held(scores=-np.inf, boxes=1e-3),
     'coco-results': Held(scores=-np.inf, boxes=0, frames=False, names=False),

@@ -399,7 +399,7 @@ def test_a_fork_does_not_wait_for_a_decoder_that_is_garbage(video: Path):
 
 
 def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr('stdpose_mm.io.video.video_frames._CACHED_BYTES', 0)
+    monkeypatch.setattr('stdpose_mm.io.video.frame_source._CACHED_BYTES', 0)
     frames = open_frames(video)
     order = random.Random(0).sample(range(COUNT), COUNT)
     with ThreadPoolExecutor(4) as threads:

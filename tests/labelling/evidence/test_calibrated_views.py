@@ -11,6 +11,7 @@ from stdpose_mm.labelling.evidence.views import (
     View,
     borrow_labels,
     check_views,
+    correct_cameras,
     deviations_of,
     find_exchanged,
     fuse_views,
@@ -25,6 +26,14 @@ from support.view_scene import CAMERAS, NUM_FRAMES, SKELETON, body_at, labels_in
 
 def fuse(views):
     return fuse_views(views, match_people(views))
+
+
+def noisy(labels: VideoLabels, pixels: float, rng: np.random.Generator) -> VideoLabels:
+    persons = [
+        replace(p, keypoints=p.keypoints + rng.normal(0, pixels, p.keypoints.shape))
+        for p in labels.persons
+    ]
+    return labels.with_persons(persons)
 
 
 def error_in(
@@ -216,15 +225,66 @@ def test_two_cameras_share_the_turn_that_makes_their_labels_fit():
 
 def test_labels_that_differ_by_chance_are_no_wrong_calibration():
     rng = np.random.default_rng(0)
-    views = []
-    for view in CAMERAS[:3]:
-        labels = labels_in(view)
-        persons = [
-            replace(p, keypoints=p.keypoints + rng.normal(0, 6, p.keypoints.shape))
-            for p in labels.persons
-        ]
-        views.append(View(view, labels.with_persons(persons)))
+    views = [View(view, noisy(labels_in(view), 6, rng)) for view in CAMERAS[:3]]
     assert [view.camera for view in check_views(views)[0]] == CAMERAS[:3]
+
+
+def test_noise_hides_no_wrong_calibration_and_makes_none():
+    rng = np.random.default_rng(1)
+    views = [View(c, noisy(labels_in(c), 4, rng)) for c in CAMERAS]
+    assert correct_cameras(views) == (views, None)
+    views[1] = replace(views[1], camera=CAMERAS[1].turned(np.radians([0, 1, 0])))
+    corrected, warning = correct_cameras(views)
+    assert warning is not None
+    assert warning.startswith('the calibration of the camera b seems to be wrong')
+    assert [new.camera is old.camera for new, old in zip(corrected, views, strict=True)] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_a_mistake_with_one_kind_of_joint_is_no_wrong_calibration():
+    views = [View(c, labels_in(c)) for c in CAMERAS[:3]]
+    # Whoever labels the third view takes the head and the hands for lower than they are.
+    shift = np.zeros((len(SKELETON.keypoint_names), 2))
+    shift[:3, 1] = 8
+    persons = [replace(p, keypoints=p.keypoints + shift) for p in views[2].labels.persons]
+    views[2] = replace(views[2], labels=views[2].labels.with_persons(persons))
+    assert correct_cameras(views) == (views, None)
+
+
+@pytest.mark.parametrize('num_labelled', [2, 4])
+def test_exchanged_videos_are_named(num_labelled):
+    labels = [labels_in(c, (0, 1) if n < num_labelled else ()) for n, c in enumerate(CAMERAS)]
+    cameras = [CAMERAS[0], CAMERAS[3], CAMERAS[2], CAMERAS[1]]
+    views = [View(c, of_view) for c, of_view in zip(cameras, labels, strict=True)]
+    assert correct_cameras(views) == (
+        views,
+        'the videos of the cameras d and b seem to be exchanged, judging by the labels: '
+        'exchange their names',
+    )
+
+
+def test_a_camera_that_started_at_another_time_is_named():
+    # A person who jumps: one who walks on the ground looks much the same at another time.
+    heights = np.array([0, 0.5, 0.1, 0.7])
+    views = []
+    for camera in CAMERAS[:3]:
+        labels = labels_in(camera)
+        persons = []
+        for person in labels.persons:
+            points = body_at(person.frame_index)
+            points[:, 2] += heights[person.frame_index]
+            persons.append(replace(person, keypoints=camera.project(points)))
+        views.append(View(camera, labels.with_persons(persons)))
+    views[2] = replace(views[2], start=1)
+    assert correct_cameras(views) == (
+        views,
+        'c seems to have started 1 frame earlier relative to a, b than it was said, judging by the '
+        'labels: give --offset c=0',
+    )
 
 
 def test_contradicting_labels_are_told_with_their_distance():

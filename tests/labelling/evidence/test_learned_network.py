@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,6 +94,46 @@ def test_the_second_look_has_no_guide() -> None:
     network = Seeing()
     prior, box = np.full((1, 1, 2), 25.0), np.array([[10.0, 10.0, 20.0, 20.0]])
     network.locate([np.zeros((40, 40, 3), np.uint8)], box, (0, 1), prior)
-    first, second = network.priors
+    first, second, _ = network.priors
     np.testing.assert_allclose(first, np.full((1, 1, 2), 3.5 + 5 * 8 / 20))
     assert np.isnan(second).all()
+
+
+class Remembering(LearnedNetwork):
+    """A network of scripted looks, which remembers the boxes and the guides of each.
+
+    Args:
+        looks: The pose [1, K, 2] and the probability of its joints in each look.
+    """
+
+    def __init__(self, looks: list[tuple[np.ndarray, float]]) -> None:
+        self.looks, self.asked = looks, []
+
+    def _look(self, pictures, boxes, members, prior):
+        self.asked.append((boxes, prior))
+        places, probability = self.looks[len(self.asked) - 1]
+        return places, np.full(places.shape[:2], probability)
+
+
+LEFT, MIDDLE, RIGHT = (np.array([[[x, 10.0], [x + 8, 30.0]]]) for x in (10.0, 20.0, 30.0))
+
+
+@pytest.mark.parametrize(
+    ('probabilities', 'guide', 'result'),
+    [
+        ((0.5, 0.6, 0.7), MIDDLE, RIGHT),
+        ((0.6, 0.5, 0.7), LEFT, RIGHT),
+        ((0.5, 0.7, 0.6), MIDDLE, MIDDLE),
+        ((0.7, 0.5, 0.6), LEFT, LEFT),
+    ],
+    ids=['ever better', 'the first guides', 'the second is best', 'the first is best'],
+)
+def test_the_third_look_is_guided_by_the_more_probable_of_two(probabilities, guide, result):
+    network = Remembering([*zip((LEFT, MIDDLE, RIGHT), probabilities, strict=True)])
+    box, prior = np.zeros((1, 4)), np.full((1, 2, 2), np.nan)
+    places, probability = network.locate([], box, (0, 1), prior)
+    boxes, used = network.asked[2]
+    np.testing.assert_array_equal(used, guide)
+    np.testing.assert_array_equal(boxes, pose_box(guide, np.ones((1, 2), bool)))
+    np.testing.assert_array_equal(places, result)
+    assert probability.max() == max(probabilities)

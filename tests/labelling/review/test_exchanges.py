@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.labelling.review import exchanges, mend_people, mend_sides
@@ -63,7 +63,6 @@ def stretches(draw: st.DrawFn) -> set[int]:
 speeds = st.tuples(st.floats(-3, 3), st.floats(-3, 3))
 
 
-@settings(max_examples=40, deadline=None)
 @given(stretches(), speeds, st.floats(0, 3))
 def test_exchanged_sides_are_mended_and_right_ones_stay(frames, speed, sway):
     right = video(*walk(0, speed, sway))
@@ -74,7 +73,6 @@ def test_exchanged_sides_are_mended_and_right_ones_stay(frames, speed, sway):
     assert mend_sides(right) == (right, [])
 
 
-@settings(max_examples=40, deadline=None)
 @given(stretches(), speeds, speeds)
 def test_exchanged_people_are_mended_and_right_ones_stay(frames, first, second):
     # Vertical speeds only: they never meet.

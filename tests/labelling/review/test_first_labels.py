@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -180,7 +180,6 @@ def wrong_at(
     return 1 / (1 + math.exp(-odds))
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     steps=st.lists(st.floats(0, 0.5), min_size=1, max_size=7),
     start=st.integers(0, 3),

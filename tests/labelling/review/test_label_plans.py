@@ -4,7 +4,7 @@ from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.labelling.review.label_plans import (
@@ -41,7 +41,6 @@ def growing_costs(draw: st.DrawFn) -> np.ndarray:
     return costs
 
 
-@settings(deadline=None)
 @given(costs=any_costs())
 def test_plans_are_as_good_as_trying_all_frames(costs: np.ndarray) -> None:
     number = len(costs) - 2
@@ -63,7 +62,6 @@ def test_a_limit_leaves_the_smaller_plans_as_they_are(costs: np.ndarray, limit: 
     assert limited.frames == plans.frames[: limit + 1]
 
 
-@settings(deadline=None, max_examples=40)
 @given(parts=st.lists(growing_costs(), min_size=1, max_size=3))
 def test_sharing_reaches_every_corner_with_the_fewest_labels(parts: list[np.ndarray]) -> None:
     plans = [plan_frames(costs) for costs in parts]
@@ -80,7 +78,6 @@ def test_sharing_reaches_every_corner_with_the_fewest_labels(parts: list[np.ndar
         assert reached == min(e for other, e in left.items() if sum(other) == sum(numbers))
 
 
-@settings(deadline=None, max_examples=40)
 @given(parts=st.lists(any_costs(4), max_size=3), limit=st.integers(0, 9))
 def test_gaps_combine_as_if_all_were_tried(parts: list[np.ndarray], limit: int) -> None:
     names = [

@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.cli.propagation_advice import list_advice
@@ -120,7 +120,6 @@ def test_nothing_to_suggest() -> None:
     assert suggest_frames(given_at({0: 0.0, 1: 5.0}, 2), [0, 1], 3) == []
 
 
-@settings(deadline=None)
 @given(
     scores=st.lists(st.floats(0, 0.999), min_size=1, max_size=25),
     labelled=st.sets(st.integers(0, 24)),
@@ -164,7 +163,6 @@ def two_people(draw: st.DrawFn) -> list[TrackErrors]:
     return tracks
 
 
-@settings(deadline=None, max_examples=40)
 @given(tracks=two_people(), number=st.integers(1, 3))
 def test_no_other_frames_help_more_together(tracks: list[TrackErrors], number: int) -> None:
     before = errors_after(tracks, ())
@@ -176,7 +174,6 @@ def test_no_other_frames_help_more_together(tracks: list[TrackErrors], number: i
     assert errors_after(tracks, ()) == before
 
 
-@settings(deadline=None, max_examples=30)
 @given(tracks=two_people())
 def test_errors_left_fall_to_nothing_as_labels_are_made(tracks: list[TrackErrors]) -> None:
     left = expect_errors_left(tracks)

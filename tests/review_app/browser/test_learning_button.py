@@ -10,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from support import fake_learning
 from support.fake_learning import FakeLearning
 from support.review_browser import FRAMES, make_clip, serve
+from support.straight_auto import use_straight_auto
 
 pytestmark = pytest.mark.slow
 
@@ -55,8 +56,7 @@ def learning(page, fake, tmp_path):
     """A server of a clip with labels enough, which is open."""
     learn = partial(fake_learning.learn, fake.plan_file)
     clip = make_clip(tmp_path, given=range(0, FRAMES, 4))
-    prepare = fake_learning.fill_auto_linearly
-    with serve(*clip, method='auto', learn=learn, prepare=prepare) as server:
+    with serve(*clip, method='auto', learn=learn, prepare=use_straight_auto) as server:
         page.open(server)
         page.wait(lambda: not is_disabled(page), 'there are labels enough')
         yield server
