@@ -6,16 +6,13 @@
 Errors of one kind at a time are put into 5 % of the poses of each video. A pose counts as found if
 any joint of it is doubted, for any reason but scores; a right pose that is doubted is a false
 alarm, unless a joint is missing there that nearly all others have. "worst" is the share of the
-errors among as many poses with the largest doubts as there are errors. Then, in each track or pair
-of tracks, sides and people are exchanged for 1 to 30 frames in a row, in poses with noise of 1 % of
-their size; people also in the last frames of both.
+errors among as many poses with the largest doubts as there are errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +22,11 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.evaluation.functional import label_sizes
 from stdpose_mm.labelling.comparison.labelled_videos import read_videos
-from stdpose_mm.labelling.review import check_poses, mend_people, mend_sides
+from stdpose_mm.labelling.review import check_poses
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 SHARE, MIN_JOINTS, DISTANCE = 0.05, 6, 0.1
 """Share of the poses with an error; joints of such a pose; distance that makes a joint wrong."""
-
-MAX_STRETCH, FRAMES_PER_STRETCH, NOISE = 30, 75, 0.01
 
 Poses = dict[tuple[int, int], PersonLabel]
 
@@ -231,58 +226,6 @@ def rank_poses(
     return counted, len(wrong - doubted.keys())
 
 
-def count_stretches(
-    labels: VideoLabels, people: bool, rng: np.random.Generator, to_end: bool = False
-) -> np.ndarray:
-    """Exchange people, or sides of a person, for some frames in a row, and mend.
-
-    Args:
-        labels: The right labels.
-        people: Whether people are exchanged, not sides.
-        rng: Random numbers.
-        to_end: Whether the frames are the last ones that both people have.
-
-    Returns:
-        [6] exchanges, found ones (most of their frames), stretches that are found in the right
-        poses, wrong poses before and after, and all poses. What is found in the right poses is
-        counted once, and left out of the wrong poses.
-    """
-    noisy = [add_noise(p, NOISE, rng) if p.has_joint else p for p in labels.persons]
-    mend, tracks = mend_people if people else mend_sides, labels.with_persons(noisy).tracks()
-    flip = np.array(labels.skeleton.flip_indices)
-    left = np.flatnonzero(flip > np.arange(len(flip)))
-    counts = np.zeros(6, int)
-    for number, ids in enumerate(combinations(tracks, 2) if people else ((i,) for i in tracks)):
-        pair = labels.with_persons([p for p in noisy if p.track_id in ids])
-        right, (plain, doubts) = poses_of(pair), mend(pair)
-        expected = poses_of(plain)
-        counts += [0, 0, len(doubts), 0, 0, len(right)]
-        frames = [f for f in tracks[ids[0]] if all(f in tracks[i] for i in ids)]
-        for trial in range(len(frames) // FRAMES_PER_STRETCH + (len(frames) >= 10)):
-            longest = min(MAX_STRETCH, 0.4 * len(frames))
-            length = int(np.exp(rng.uniform(0, np.log(longest))))
-            begin = int(rng.integers(1, len(frames) - length))
-            begin = len(frames) - length if to_end else begin
-            # All joints in one half of the cases, else a single pair of them.
-            joints = left if (number + trial) % 2 == 0 else rng.choice(left, 1)
-            order = np.arange(len(flip))
-            order[joints], order[flip[joints]] = flip[joints], joints
-            put = {
-                (f, i): replace(right[f, other], track_id=i)
-                if people
-                else right[f, i].reordered(order.tolist())
-                for f in frames[begin : begin + length]
-                for i, other in zip(ids, ids[::-1], strict=True)
-            }
-            wrong = {key for key, pose in put.items() if differs(right[key], pose).any()}
-            if wrong:
-                mended = poses_of(mend(pair.with_persons([*(right | put).values()]))[0])
-                still = {key for key in right if differs(expected[key], mended[key]).any()}
-                is_found = len(wrong - still) >= len(wrong) / 2
-                counts += [1, is_found, 0, len(wrong), len(still), 0]
-    return counts
-
-
 def benchmark(options: BenchmarkChecksOptions) -> None:
     """Put errors into labels and print the tables in Markdown."""
     videos = []
@@ -302,15 +245,6 @@ def benchmark(options: BenchmarkChecksOptions) -> None:
             f1 = 2 * found / (len(ranked) + number)
             shares = found / max(len(ranked), 1), found / number, f1, worst
             print(f'| {kind} | {number} |', *(f'{share:.3f} |' for share in shares))
-    print('\n| exchanged | number | found | false | wrong before | after |')
-    print('|---|---:|---:|---:|---:|---:|')
-    rows = ('sides', False, False), ('people', True, False), ('people to the end', True, True)
-    for what, people, to_end in rows if options.every == 1 else ():
-        rng = np.random.default_rng(options.seed)
-        counts = [count_stretches(v, people, rng, to_end) for v in videos]
-        put, found, false, before, after, number = np.sum(counts, axis=0)
-        if put:
-            print(f'| {what} | {put} | {found} | {false} in {number} | {before} | {after} |')
 
 
 main = Command(BenchmarkChecksOptions, benchmark, __doc__, 'benchmark_checks.py')
