@@ -30,35 +30,6 @@ class TrainingResources:
     seed: int = option(0, type=seed)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MatcherOption:
-    """The joint matcher with which evidence is gathered.
-
-    Args:
-        matcher: Joint matcher for gathering the evidence, a file that train_matcher.py wrote
-            (default: the one that comes with the package).
-    """
-
-    matcher: Path | None = option(metavar='FILE')
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpeedOptions:
-    """Weights, generated clip and batch size of a benchmark of speed.
-
-    Args:
-        checkpoint: Weights (default: random ones).
-        size: Width and height of the video.
-        people: People in every frame.
-        batch_size: Number of crops, and of windows, in a batch.
-    """
-
-    checkpoint: str | None = option()
-    size: list[int] = option((640, 480), type=positive, nargs=2, metavar=('W', 'H'))
-    people: int = option(2, type=positive)
-    batch_size: int = option(8, type=positive)
-
-
 def paired_models(configs: Sequence[str], checkpoints: Sequence[str]) -> list[tuple[str, str]]:
     """Pair the configs of models with their weights, in their order.
 

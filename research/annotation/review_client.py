@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPResponse
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import write_labels
-from stdpose_mm.io.video_list import VideoFiles
-from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+from stdpose_mm.review_app.project import ReviewProject
 from stdpose_mm.review_app.server import ListeningServer
-from stdpose_mm.structures import VideoLabels
 
 OPENING_PAUSE = 0.05
 """Seconds between two requests to a video that is being opened."""
@@ -63,10 +57,6 @@ class ReviewClient:
     def get(self, path: str = '', **query: object) -> Any:
         """Request JSON data at a path below the video's path."""
         return json.loads(self._request('GET', path, query))
-
-    def picture(self, frame: int) -> bytes:
-        """Request the picture of a frame as a JPEG file."""
-        return self._request('GET', f'/frames/{frame}', {})
 
     def edit(self, type: str, **fields: object) -> Any:
         """Send an edit; poses that depend on the edit are computed later, see :meth:`settle`."""
@@ -116,19 +106,6 @@ class ReviewClient:
     def set_excerpt(self, first: int, last: int) -> None:
         """Work on some frames only."""
         self._request('POST', '/excerpt', {}, json.dumps({'first': first, 'last': last}).encode())
-
-    def draft(self, do: str, **fields: object) -> Any:
-        """Make drafts of poses; nothing is labelled before an edit accepts one.
-
-        Raises:
-            InputError: If nothing can be drafted.
-        """
-        body = json.dumps({'do': do, **fields}).encode()
-        return json.loads(self._request('POST', '/drafts', {}, body))
-
-    def place_pose(self, **fields: object) -> Any:
-        """Ask for the joints of a pose at a box, as the nearest labelled pose has them."""
-        return json.loads(self._request('POST', '/pose', {}, json.dumps(fields).encode()))['joints']
 
     def close(self) -> None:
         """Close the connection."""
@@ -181,18 +158,3 @@ def serve_in_thread(project: ReviewProject) -> Iterator[ReviewClient]:
         client.close()
         server.stop()
         thread.join(10)
-
-
-@contextmanager
-def serve_video(
-    video: Path, labels: VideoLabels | None, propagator: VideoPosePropagator, options: ReviewOptions
-) -> Iterator[ReviewClient]:
-    """Serve a video as :func:`serve_in_thread` does, in a project that is deleted afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        labels_file = None if labels is None else root / 'labels.json'
-        if labels is not None:
-            write_labels(labels, root / 'labels.json')
-        files = ReviewInputs(VideoFiles(video, labels_file), root / 'p.jsonl', root / 'out.json')
-        with serve_in_thread(ReviewProject([files], propagator, options)) as client:
-            yield client

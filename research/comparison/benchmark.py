@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from research.arguments import require_every_video
 from research.training.remembered_flow import RememberedFlow
@@ -32,7 +34,7 @@ from stdpose_mm.labelling.propagation.auto.network_heatmaps import WindowHeatmap
 from stdpose_mm.labelling.propagation.flow import FlowPropagator
 from stdpose_mm.structures import VideoLabels
 
-from .clip_errors import ClipErrors, hide_labels, measure
+from .clip_errors import ClipErrors, measure
 from .seed_comparison import SeedComparison, summarize
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]'
@@ -47,9 +49,6 @@ NO_STDPOSE = 'no-stdpose'
 
 OWN_STDPOSE, OWN_MATCHER = '=stdpose', '=matcher'
 """Suffixes of an STDPose and of a joint matcher that replace the package's own."""
-
-Seed = tuple[str, int]
-"""Name of an entry and number of its seed."""
 
 
 @dataclass(frozen=True)
@@ -183,14 +182,12 @@ class Conditions:
         image_root: Folder to which file names of pictures are relative.
         video_root: Folder to which the video files named in the labels are relative.
         device: Device of the models.
-        use_truth_boxes: See :func:`~stdpose_mm.labelling.comparison.compare_propagators`.
         out_dir: Folder of the predictions; ``None`` for none.
     """
 
     image_root: Path | None = None
     video_root: Path | None = None
     device: str = 'cpu'
-    use_truth_boxes: bool = False
     out_dir: Path | None = None
 
     def open(self, labels: VideoLabels, pictures_needed: bool) -> FrameSource:
@@ -203,10 +200,6 @@ class Conditions:
         return open_video(labels, *roots, pictures_needed, OTHER_METHOD)
 
 
-Clips = Iterable[tuple[Seed, int, dict[int, ClipErrors]]]
-"""Seed, number of the video, and errors for each interval."""
-
-
 def benchmark_propagators(
     videos: Sequence[VideoLabels],
     entries: Sequence[BenchmarkEntry],
@@ -214,8 +207,6 @@ def benchmark_propagators(
     conditions: Conditions,
     num_bootstrap: int = 1000,
     reference: str | None = None,
-    fast: float | None = None,
-    progress: Callable[[Clips, int], Clips] = lambda clips, _: clips,
 ) -> list[SeedComparison]:
     """Compare propagators at several intervals.
 
@@ -230,10 +221,6 @@ def benchmark_propagators(
         conditions: Conditions of all runs.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
         reference: Name of the entry with which the others are compared.
-        fast: Motion in pose sizes per frame above which a video is fast; with it, the metrics are
-            broken down, see :func:`~.seed_comparison.summarize`.
-        progress: Wraps the iteration over the results, given their number, for example
-            ``lambda results, total: tqdm(results, total=total)``.
 
     Returns:
         One comparison for each interval.
@@ -249,60 +236,32 @@ def benchmark_propagators(
             f'the reference {reference!r} is not one of the compared methods, choose one of '
             f'{", ".join(names)}'
         )
-    for interval in intervals:
-        hidden_frames([given_labels(labels) for labels in videos], interval)
+    truth = [given_labels(labels) for labels in videos]
+    hidden = {interval: hidden_frames(truth, interval) for interval in intervals}
     for entry in entries:
         require_every_video(entry.pose_networks, len(videos))
     reads_pictures = any(method_reads_pictures(entry.method) for entry in entries)
-    for labels in videos:
+    for labels in truth:
         conditions.open(labels, reads_pictures)
-    seeds = [(entry.name, seed) for entry in entries for seed in entry.seeds]
-    results: dict[tuple[Seed, int], dict[int, ClipErrors]] = {
-        (seed, interval): {} for seed in seeds for interval in intervals
-    }
-    clips = _measure_clips(videos, entries, intervals, conditions)
-    for seed, number, by_interval in progress(clips, len(seeds) * len(videos)):
-        for interval, errors in by_interval.items():
-            results[seed, interval][number] = errors
-    return [
-        summarize(
-            [hide_labels(labels, interval) for labels in videos],
-            {
-                entry.name: [
-                    list(results[(entry.name, seed), interval].values()) for seed in entry.seeds
-                ]
-                for entry in entries
-            },
-            num_bootstrap,
-            reference,
-            fast,
-        )
+    runs: dict[int, dict[str, list[list[ClipErrors]]]] = {
+        interval: {entry.name: [[] for _ in entry.seeds] for entry in entries}
         for interval in intervals
-    ]
-
-
-def _measure_clips(
-    videos: Sequence[VideoLabels],
-    entries: Sequence[BenchmarkEntry],
-    intervals: Sequence[int],
-    conditions: Conditions,
-) -> Clips:
-    for entry in entries:
-        for seed in entry.seeds:
+    }
+    total = len(videos) * sum(len(entry.seeds) for entry in entries)
+    with tqdm(total=total, unit=' videos', delay=1, disable=None) as bar:
+        for entry, seed in [(row, seed) for row in entries for seed in row.seeds]:
             propagator = entry.build(seed, conditions.device)
             name = f'{entry.name}-seed{seed + 1}' if len(entry.checkpoints) > 1 else entry.name
-            for number, labels in enumerate(videos):
+            for number, labels in enumerate(truth):
                 # All intervals read the same pictures.
                 frames = cache_frames(conditions.open(labels, pictures_needed=False))
-                errors = {}
                 for interval in intervals:
-                    hidden = hide_labels(labels, interval)
-                    dense = propagate_hidden(
-                        frames, hidden.labels, interval, propagator, conditions.use_truth_boxes
-                    )
+                    dense = propagate_hidden(frames, labels, interval, propagator)
                     if conditions.out_dir is not None:
                         folder = conditions.out_dir / f'{name}_T{interval}'
                         path = folder / f'{file_name(labels.name)}.json'
                         write_posetrack18(dense, path, official=True)
-                    errors[interval] = measure(hidden, dense)
-                yield (entry.name, seed), number, errors
+                    errors = measure(labels, hidden[interval][number], dense)
+                    runs[interval][entry.name][seed].append(errors)
+                bar.update()
+    return [summarize(interval, runs[interval], num_bootstrap, reference) for interval in intervals]

@@ -16,8 +16,7 @@ from stdpose_mm.labelling.comparison.compare_propagators import (
     title_of,
 )
 
-from .clip_statistics import Difference, SeedSummary
-from .seed_comparison import SeedComparison
+from .seed_comparison import Difference, SeedComparison, SeedSummary
 
 FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
 
@@ -25,16 +24,12 @@ DIFFERENCES = ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'error_percent')
 """Metrics whose difference to the reference the tables show."""
 
 
-def comparison_report(
-    comparisons: Sequence[SeedComparison], notes: Sequence[str] = (), breakdowns: bool = False
-) -> str:
+def comparison_report(comparisons: Sequence[SeedComparison], notes: Sequence[str] = ()) -> str:
     """Write tables under headings, and notes on their metrics.
 
     Args:
         comparisons: Comparisons of the same methods and videos, one for each T.
         notes: Sentences to add at the end.
-        breakdowns: Whether to add the metrics by motion, speed, occlusion and distance to the
-            nearest label.
     """
     blocks = []
     if len(comparisons) > 1:
@@ -47,37 +42,28 @@ def comparison_report(
     if any(row.differences for row in comparisons[0].unlabelled.values()):
         blocks.append(f'## Difference to {comparisons[0].reference}, unlabelled frames')
         blocks.append(difference_table(comparisons))
-    for title in comparisons[0].breakdowns if breakdowns else ():
-        for metric in WITH_INTERVAL:
-            blocks.append(f'## {title_of(metric)} by {title}, unlabelled frames')
-            blocks.append(breakdown_table(comparisons, title, metric))
     if any(comparison.reliability for comparison in comparisons):
         blocks.append('## Scores of propagated joints')
         blocks.append(reliability_table(comparisons))
-    return '\n\n'.join([*blocks, ' '.join([*_notes(comparisons, breakdowns), *notes])])
+    return '\n\n'.join([*blocks, ' '.join([*_notes(comparisons), *notes])])
 
 
 def comparison_csv(comparisons: Sequence[SeedComparison]) -> str:
-    """Write all figures of the tables as CSV, a row for every T, group of joints and method.
+    """Write all figures of the tables as CSV, a row for every T, group of frames and method.
 
-    ``by`` and ``group`` are empty outside the breakdowns. ``low`` and ``high`` are the ends of the
-    95 % bootstrap interval, ``std`` is over the seeds; cells that do not apply are empty.
+    ``low`` and ``high`` are the ends of the 95 % bootstrap interval, ``std`` is over the seeds;
+    cells that do not apply are empty.
 
     Args:
         comparisons: Comparisons of the same methods and videos, one for each T.
     """
     rows: list[dict[str, str | int]] = []
     for comparison in comparisons:
-        groups = [(frames, '', '', comparison.summaries(frames)) for frames in FRAME_GROUPS] + [
-            ('unlabelled', title, group, figures)
-            for title, breakdown in comparison.breakdowns.items()
-            for group, figures in breakdown.items()
-        ]
-        for frames, title, group, figures in groups:
-            for method, row in figures.items():
-                key = {'T': comparison.interval, 'frames': frames, 'by': title, 'group': group}
+        for frames in FRAME_GROUPS:
+            for method, row in comparison.summaries(frames).items():
+                key = {'T': comparison.interval, 'frames': frames}
                 cells = _csv_cells(row)
-                if frames == 'unlabelled' and not title:
+                if frames == 'unlabelled':
                     scores = _score_measures(comparison.reliability.get(method, ()))
                     cells |= {name: float(np.mean(v)) for name, v in scores.items() if v}
                 numbers = {n: f'{v:.4f}' for n, v in cells.items() if not math.isnan(v)}
@@ -119,31 +105,6 @@ def difference_table(comparisons: Sequence[SeedComparison]) -> str:
         if row.differences
     ]
     return _table(['T', 'method', *map(title_of, DIFFERENCES)], rows)
-
-
-def breakdown_table(comparisons: Sequence[SeedComparison], title: str, metric: str) -> str:
-    """Tabulate a metric by group of joints; a row per T and method, and a row of group sizes.
-
-    Args:
-        comparisons: Comparisons, one for each T.
-        title: Title of the breakdown.
-        metric: Key of ``COLUMNS``.
-    """
-    sizes = [
-        {name: next(iter(rows.values())).num_joints for name, rows in c.breakdowns[title].items()}
-        for c in comparisons
-    ]
-    groups = [name for name in sizes[0] if any(size[name] for size in sizes)]
-    rows = []
-    for comparison, size in zip(comparisons, sizes, strict=True):
-        rows.append([str(comparison.interval), '*joints*', *(f'{size[g]:,}' for g in groups)])
-        for method in comparison.unlabelled:
-            cells = [
-                _value_and_difference(comparison.breakdowns[title][group][method], metric)
-                for group in groups
-            ]
-            rows.append([str(comparison.interval), method, *cells])
-    return _table(['T', 'method', *groups], rows)
 
 
 def reliability_table(comparisons: Sequence[SeedComparison]) -> str:
@@ -198,16 +159,6 @@ def _difference(difference: Difference, metric: str) -> str:
     return text
 
 
-def _value_and_difference(row: SeedSummary, metric: str) -> str:
-    value = row.values[metric]
-    if math.isnan(value):
-        return '-'
-    text = f'{value:.{COLUMNS[metric][1]}f}'
-    if metric in row.differences:
-        text += f' ({_difference(row.differences[metric], metric)})'
-    return text
-
-
 def _mean_and_spread(values: Sequence[float], decimals: int) -> str:
     mean = float(np.mean(values))
     if math.isnan(mean):
@@ -226,7 +177,7 @@ def _lines(lines: Sequence[Sequence[str]]) -> str:
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
 
 
-def _notes(comparisons: Sequence[SeedComparison], breakdowns: bool) -> list[str]:
+def _notes(comparisons: Sequence[SeedComparison]) -> list[str]:
     first = comparisons[0]
     rows = first.unlabelled.values()
     notes = [
@@ -248,10 +199,6 @@ def _notes(comparisons: Sequence[SeedComparison], breakdowns: bool) -> list[str]
         notes.append(
             'AP: mean over the joints by the rules of PoseTrack, where a joint without any '
             'annotation counts as 0.'
-        )
-    if breakdowns:
-        notes.append(
-            "A clip's motion and a joint's speed are displacements per frame in pose sizes."
         )
     if any(comparison.reliability for comparison in comparisons):
         notes.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -26,24 +25,6 @@ def mean_motion(labels: VideoLabels) -> float:
     known = np.concatenate([np.zeros(0), *steps])
     known = known[~np.isnan(known)]
     return float(known.mean()) if len(known) else 0.0
-
-
-def joint_speeds(track: Mapping[int, PersonLabel]) -> np.ndarray:
-    """Compute the displacement per frame [F, K] around each label, in mean sizes of the pose.
-
-    It is the mean of the steps from the label before and to the label after; NaN where the joint is
-    not labelled, or labelled in neither of these.
-
-    Args:
-        track: Frame index -> label, frames ascending.
-    """
-    steps = _relative_steps(track)
-    unknown = np.full((1, steps.shape[1]), np.nan)
-    around = np.stack([np.concatenate([unknown, steps]), np.concatenate([steps, unknown])])
-    with warnings.catch_warnings():
-        # A joint without neighbours has no speed: NaN is the right result.
-        warnings.filterwarnings('ignore', 'Mean of empty slice', RuntimeWarning)
-        return np.nanmean(around, axis=0)
 
 
 def _relative_steps(track: Mapping[int, PersonLabel]) -> np.ndarray:

@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from research.comparison.reliability import Reliability, reliability
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN
+from stdpose_mm.evaluation.functional import (
+    EVALUATED_JOINTS,
+    ApAccumulator,
+    known_ratio,
+    mean_of_known,
+)
 from stdpose_mm.labelling.comparison import Comparison
 from stdpose_mm.labelling.comparison.compare_propagators import (
+    COLUMNS,
     FrameGroup,
+    MetricSummary,
     bootstrap_draws,
-    has_head_boxes,
-    metric_fields,
+    interval_95,
 )
 
-from .clip_errors import ClipErrors, HiddenVideo
-from .clip_statistics import (
-    GIVEN_OR_NOT,
-    Grouping,
-    GroupTotals,
-    SeedSummary,
-    average_precision_of,
-    compare_totals,
-    difficulty_groupings,
-)
+from .clip_errors import ClipErrors
 
-FAST_MOTION = 0.02
-"""Motion in pose sizes per frame above which a video counts as fast."""
+Runs = Mapping[str, Sequence[Sequence[ClipErrors]]]
+"""Method -> seed -> errors in every video."""
 
-Breakdown = dict[str, dict[str, SeedSummary]]
-"""Group of joints -> method -> metrics."""
+
+@dataclass(frozen=True)
+class Difference:
+    """Difference of a metric between a method and the reference.
+
+    Args:
+        value: Difference.
+        interval: 95 % bootstrap interval (low, high) over the videos, with the same draws for both
+            methods; ``None`` without draws.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class SeedSummary(MetricSummary):
+    """Metrics of one method on one group of frames, averaged over its seeds.
+
+    Args:
+        spread: Metric -> standard deviation over the seeds; empty for a single seed.
+        differences: Metric -> difference to the reference; empty for the reference itself.
+    """
+
+    spread: dict[str, float] = field(default_factory=dict)
+    differences: dict[str, Difference] = field(default_factory=dict)
+
+    def cell(self, metric: str) -> str:
+        """Format ``87.0 ± 0.4 [83.8, 90.0]``: value, spread over seeds, interval over videos."""
+        value, left, interval = super().cell(metric).partition(' [')
+        if metric in self.spread and value != '-':
+            value += f' ± {self.spread[metric]:.{COLUMNS[metric][1]}f}'
+        return value + left + interval
 
 
 @dataclass(frozen=True)
@@ -42,145 +70,107 @@ class SeedComparison(Comparison):
 
     Args:
         reference: Method with which the others are compared; ``None`` for no differences.
-        breakdowns: Property of the joints on unlabelled frames -> group -> method -> metrics; every
-            joint is in one group, and groups may be empty.
         reliability: Method -> reliability of the scores of its propagated joints for each seed.
     """
 
     unlabelled: dict[str, SeedSummary]
     all_frames: dict[str, SeedSummary]
     reference: str | None = None
-    breakdowns: dict[str, Breakdown] = field(default_factory=dict)
     reliability: dict[str, tuple[Reliability, ...]] = field(default_factory=dict)
 
     def summaries(self, frames: FrameGroup) -> dict[str, SeedSummary]:
         """Return the metrics of every method on a group of frames."""
         return self.unlabelled if frames == 'unlabelled' else self.all_frames
 
-    def to_dict(self) -> dict[str, Any]:
-        """Make JSON fields; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
-        groups = {'unlabelled_frames': self.unlabelled, 'all_frames': self.all_frames}
-        return {
-            **super().to_dict(),
-            'reference': self.reference,
-            'seeds': {
-                group: {method: row.num_seeds for method, row in rows.items()}
-                for group, rows in groups.items()
-            },
-            'spread': {
-                group: {method: metric_fields(row.spread) for method, row in rows.items()}
-                for group, rows in groups.items()
-            },
-            'differences': {
-                group: {method: _differences(row) for method, row in rows.items()}
-                for group, rows in groups.items()
-            },
-            'breakdowns': {
-                title: {
-                    group: {
-                        'values': {m: metric_fields(row.values) for m, row in rows.items()},
-                        'intervals': {m: metric_fields(row.intervals) for m, row in rows.items()},
-                        'differences': {m: _differences(row) for m, row in rows.items()},
-                        'joints': max((row.num_joints for row in rows.values()), default=0),
-                    }
-                    for group, rows in breakdown.items()
-                }
-                for title, breakdown in self.breakdowns.items()
-            },
-            'reliability': {
-                method: [seed.to_dict() for seed in seeds]
-                for method, seeds in self.reliability.items()
-            },
-        }
-
-
-def _differences(row: SeedSummary) -> dict[str, Any]:
-    values = metric_fields({name: one.value for name, one in row.differences.items()})
-    intervals = metric_fields(
-        {name: one.interval for name, one in row.differences.items() if one.interval}
-    )
-    return {
-        name: {'value': value, 'interval': intervals.get(name)} for name, value in values.items()
-    }
-
 
 def summarize(
-    videos: Sequence[HiddenVideo],
-    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
-    num_bootstrap: int = 1000,
-    reference: str | None = None,
-    fast: float | None = None,
+    interval: int, runs: Runs, num_bootstrap: int = 1000, reference: str | None = None
 ) -> SeedComparison:
     """Summarise the errors of several methods.
 
     Args:
-        videos: True labels, of one interval.
-        clips: Method -> seed -> errors in every video.
+        interval: T.
+        runs: The errors.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
         reference: Method with which the others are compared.
-        fast: Motion in pose sizes per frame above which a video is fast; with it, the metrics are
-            broken down by motion, speed, occlusion and distance to the nearest label.
     """
+    clips = next(iter(runs.values()))[0]
     draws = None
-    if num_bootstrap and len(videos) > 1:
-        draws = bootstrap_draws(len(videos), num_bootstrap)
-
-    totals = _totals_of(videos, clips, GIVEN_OR_NOT)
-    precision: dict[FrameGroup, dict[str, list[float]]] = {
-        frames: {
-            method: [average_precision_of(seed, frames) for seed in seeds]
-            for method, seeds in clips.items()
-        }
-        for frames in ('unlabelled', 'all')
+    if num_bootstrap and len(clips) > 1:
+        draws = bootstrap_draws(len(clips), num_bootstrap)
+    reliabilities = {
+        method: tuple(_reliability_of(seed) for seed in seeds if any(len(c.scores) for c in seed))
+        for method, seeds in runs.items()
     }
-    unlabelled = {method: [t.of_group(0) for t in seeds] for method, seeds in totals.items()}
-    all_frames = {method: [t.of_all() for t in seeds] for method, seeds in totals.items()}
-    breakdowns: dict[str, Breakdown] = {}
-    for grouping in () if fast is None else difficulty_groupings(fast):
-        totals = _totals_of(videos, clips, grouping)
-        breakdowns[grouping.title] = {
-            name: compare_totals(
-                {method: [t.of_group(group) for t in seeds] for method, seeds in totals.items()},
-                draws,
-                reference,
-            )
-            for group, name in enumerate(grouping.names)
-        }
-    scores = {method: _reliability_of(videos, seeds) for method, seeds in clips.items()}
     return SeedComparison(
-        interval=videos[0].interval,
-        num_videos=len(videos),
-        num_ap_videos=sum(has_head_boxes(video.labels) for video in videos),
-        unlabelled=compare_totals(unlabelled, draws, reference, precision['unlabelled']),
-        all_frames=compare_totals(all_frames, draws, reference, precision['all']),
+        interval=interval,
+        num_videos=len(clips),
+        num_ap_videos=sum(bool(clip.precision) for clip in clips),
+        unlabelled=_summarize_frames(runs, 'unlabelled', draws, reference),
+        all_frames=_summarize_frames(runs, 'all', draws, reference),
         reference=reference,
-        breakdowns=breakdowns,
-        reliability={method: seeds for method, seeds in scores.items() if seeds},
+        reliability={method: seeds for method, seeds in reliabilities.items() if seeds},
     )
 
 
-def _totals_of(
-    videos: Sequence[HiddenVideo],
-    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
-    grouping: Grouping,
-) -> dict[str, list[GroupTotals]]:
-    return {
-        method: [GroupTotals.of(videos, seed, grouping) for seed in seeds]
-        for method, seeds in clips.items()
-    }
+def _summarize_frames(
+    runs: Runs, frames: FrameGroup, draws_of_videos: np.ndarray | None, reference: str | None
+) -> dict[str, SeedSummary]:
+    """Summarise the metrics of several methods on a group of frames.
+
+    Args:
+        runs: The errors.
+        frames: The group.
+        draws_of_videos: How often each video is in each draw [D, V]; ``None`` for no intervals.
+        reference: Method with which the others are compared; ``None`` for no differences.
+    """
+    values: dict[str, dict[str, np.ndarray]] = {}
+    draws: dict[str, dict[str, np.ndarray]] = {}
+    for method, seeds in runs.items():
+        values[method], draws[method] = {}, {}
+        for name in seeds[0][0].totals[frames]:
+            # Sums and numbers [2, S, V] of S seeds.
+            pairs = np.array([[c.totals[frames][name] for c in clips] for clips in seeds])
+            totals = np.moveaxis(pairs, 2, 0)
+            values[method][name] = known_ratio(*totals.sum(axis=2))
+            if draws_of_videos is not None:
+                draws[method][name] = known_ratio(*(totals @ draws_of_videos.T)).mean(axis=0)
+        values[method]['AP'] = np.array([_average_precision_of(seed, frames) for seed in seeds])
+
+    summaries = {}
+    for method, seeds in runs.items():
+        differences = {}
+        if reference is not None and method != reference:
+            for name, value in values[method].items():
+                change = float(value.mean() - values[reference][name].mean())
+                drawn = draws[method].get(name)
+                interval = None if drawn is None else interval_95(drawn - draws[reference][name])
+                differences[name] = Difference(change, interval)
+        summaries[method] = SeedSummary(
+            values={name: float(value.mean()) for name, value in values[method].items()},
+            intervals={name: interval_95(drawn) for name, drawn in draws[method].items()},
+            num_joints=sum(clip.totals[frames]['PCK@0.1'][1] for clip in seeds[0]),
+            spread={
+                name: float(value.std(ddof=1))
+                for name, value in values[method].items()
+                if len(seeds) > 1
+            },
+            differences=differences,
+        )
+    return summaries
 
 
-def _reliability_of(
-    videos: Sequence[HiddenVideo], seeds: Sequence[Sequence[ClipErrors]]
-) -> tuple[Reliability, ...]:
-    """Measure the scores of propagated joints for each seed; empty if none has a score."""
-    results = []
-    for clips in seeds:
-        scores, correct = [], []
-        for video, clip in zip(videos, clips, strict=True):
-            scored = video.hidden & clip.errors.sized & ~np.isnan(clip.scores)
-            scores.append(clip.scores[scored])
-            correct.append(clip.errors.relative[scored] <= CORRECT_WITHIN)
-        if any(map(len, scores)):
-            results.append(reliability(np.concatenate(scores), np.concatenate(correct)))
-    return tuple(results)
+def _average_precision_of(clips: Sequence[ClipErrors], frames: FrameGroup) -> float:
+    """Compute PoseTrack's AP, averaged over joints, of clips with head boxes; NaN without any."""
+    of_clips = [clip.precision[frames] for clip in clips if clip.precision]
+    if not of_clips:
+        return math.nan
+    total = ApAccumulator(len(EVALUATED_JOINTS))
+    for of_clip in of_clips:
+        total.update(of_clip)
+    return mean_of_known(total.result().ap)
+
+
+def _reliability_of(clips: Sequence[ClipErrors]) -> Reliability:
+    scores = np.concatenate([clip.scores for clip in clips])
+    return reliability(scores, np.concatenate([clip.right for clip in clips]))

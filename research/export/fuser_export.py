@@ -11,20 +11,20 @@ import onnx
 import torch
 from torch import Tensor
 
-from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
+from research.training.gap_fuser import build_fuser
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.graph_tracing import OPSET, add_metadata, trace_graph
 from stdpose_mm.io import atomic_path
 from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
-from stdpose_mm.labelling.propagation.auto.trained_fuser import ONNX_RECORD
+from stdpose_mm.labelling.propagation.auto.trained_fuser import ONNX_RECORD, TrainedFuser
 
 _FRAMES, _JOINTS = 5, 4
 """Sizes with which the network is traced; both are free in the file."""
 
 
-def export_fuser(fuser: CheckpointFuser, path: str | Path) -> None:
-    """Write a fuser as one ONNX file that :meth:`CheckpointFuser.load` reads.
+def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
+    """Write a fuser as one ONNX file that :meth:`TrainedFuser.load` reads.
 
     Its inputs are those of :meth:`GapFuser.forward` for one gap (``vectors`` [1, F, K, V, 2],
     ``scalars`` [1, F, K, S], ``maps`` [1, F, K, R, M, 9, 9], ``base_weights`` [1, F, K, 3],
@@ -62,7 +62,7 @@ def export_fuser(fuser: CheckpointFuser, path: str | Path) -> None:
         add_metadata(temporary, {ONNX_RECORD: json.dumps(fuser.record())})
 
 
-def import_fuser(path: str | Path) -> CheckpointFuser:
+def import_fuser(path: str | Path) -> TrainedFuser:
     """Read a file that :func:`export_fuser` wrote back into PyTorch, to continue its training.
 
     Args:
@@ -71,7 +71,7 @@ def import_fuser(path: str | Path) -> CheckpointFuser:
     Raises:
         InputError: If the file cannot be used, or is of another network.
     """
-    fuser = CheckpointFuser.load(path)
+    fuser = TrainedFuser.load(path)
     network = build_fuser()
     found = _named_weights(onnx.load(path).graph)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import starmap
@@ -17,23 +17,17 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from mmpose.apis.inferencers import Pose2DInferencer
 
-from stdpose_mm.constants import CropPolicy
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.inference.estimate_video import PoseEstimator
-from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
-from stdpose_mm.inference.sparse_estimator import SparseEstimator
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import FrameBoxes, to_corners
 
-from .timing import Stages
-
 BACKBONE = 'backbone alone'
 
-STAGES = ('decode video', 'crop', 'backbone', 'neck and heads', 'decode heatmaps')
-"""Stages that are timed; for an exported network, backbone and frame head are one stage."""
+BATCH_SIZE = 8
+"""Number of crops, and of windows, in one pass of this package's networks."""
 
 
 @dataclass(frozen=True)
@@ -62,56 +56,30 @@ class Pipeline:
 
     name: str
     precision: str
-    run: Callable[[Stages], np.ndarray]
+    run: Callable[[], np.ndarray]
     passes: int
 
 
 def ours(
-    video: Video,
-    model: WindowModel,
-    crops: CropPolicy,
-    backend: WindowBackend,
-    batch_size: int,
-    name: str,
-    precision: str,
-    every: int = 1,
+    video: Video, model: WindowModel, backend: WindowBackend, name: str, precision: str
 ) -> Pipeline:
-    """Set up this package's estimator.
+    """Set up this package's estimator, which encodes each crop once.
 
     Args:
         video: The video.
         model: The model, with its precision.
-        crops: See :class:`VideoPoseEstimator`.
         backend: Runs the network.
-        batch_size: Number of crops, and of windows, in one pass of the network.
         name: See :class:`Pipeline`.
         precision: See :class:`Pipeline`.
-        every: See :class:`SparseEstimator`.
     """
-    estimator: PoseEstimator = VideoPoseEstimator(backend, crops, batch_size)
-    if every > 1:
-        estimator = SparseEstimator(estimator, every)
-    if every > 1:
-        name = f'{name}, every {every}'
-    encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'
-    methods = [
-        (model, 'crop_at', 'crop'),
-        (model, 'crop_image', 'crop'),
-        (model, 'decode', 'decode heatmaps'),
-        (backend, 'encode', encoder),
-        (backend, 'fuse', 'neck and heads'),
-        (model.model.backbone, 'forward', 'backbone'),
-    ]
+    estimator = VideoPoseEstimator(backend, 'frame', BATCH_SIZE)
 
-    def run(stages: Stages) -> np.ndarray:
-        pictures = stages.iterated('decode video', open_frames(video.path))
-        frames = zip(range(len(video.people)), pictures, video.people, strict=True)
-        estimates = estimator.estimate(starmap(BoxedFrame, frames))
-        with _timed(stages, methods), closing(estimates):
+    def run() -> np.ndarray:
+        frames = zip(range(len(video.people)), open_frames(video.path), video.people, strict=True)
+        with closing(estimator.estimate(starmap(BoxedFrame, frames))) as estimates:
             return np.concatenate([estimate.keypoints for estimate in estimates])
 
-    passes = _views(model.model.test_cfg) * (3 if crops == 'window' else 1)
-    return Pipeline(name, precision, run, passes)
+    return Pipeline(name, precision, run, _views(model.model.test_cfg))
 
 
 def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = False) -> Pipeline:
@@ -142,29 +110,14 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
     }
     inferencer.model.load_state_dict(state, strict=has_own_decoder)
     set_boxes = detect_given_boxes(inferencer)
-    methods = [
-        (inferencer, 'preprocess_single', 'crop'),
-        (inferencer.model.backbone, 'forward', 'backbone'),
-        (inferencer.model.head, 'forward', 'neck and heads'),
-        (inferencer.model.head, 'decode', 'decode heatmaps'),
-    ]
 
-    def run(stages: Stages) -> np.ndarray:
+    def run() -> np.ndarray:
         set_boxes(iter(video.people))
-        list_inputs = inferencer._inputs_to_list
-        inferencer._inputs_to_list = lambda inputs: stages.iterated(
-            'decode video', list_inputs(inputs)
-        )
-        precision = torch.autocast('cpu', torch.bfloat16, enabled=bfloat16)
-        poses: list[Any] = []
-        try:
-            with precision, _timed(stages, methods):
-                # These thresholds keep all boxes, even those of people who overlap.
-                for result in inferencer(str(video.path), bbox_thr=0, nms_thr=1):
-                    poses.extend(person['keypoints'] for person in result['predictions'][0])
-        finally:
-            del inferencer._inputs_to_list
-        return np.array(poses)
+        with torch.autocast('cpu', torch.bfloat16, enabled=bfloat16):
+            # These thresholds keep all boxes, even those of people who overlap.
+            results = inferencer(str(video.path), bbox_thr=0, nms_thr=1)
+            people = [person for result in results for person in result['predictions'][0]]
+        return np.array([person['keypoints'] for person in people])
 
     return Pipeline(
         'MMPose, per frame',
@@ -200,7 +153,7 @@ def detect_given_boxes(inferencer: Pose2DInferencer) -> Callable[[Iterator[Frame
     return set_boxes
 
 
-def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipeline:
+def bare_backbone(video: Video, model: WindowModel) -> Pipeline:
     """Set up the backbone alone on a crop of each person in each frame, including mirrored ones.
 
     It computes all tokens of a crop, like MMPose's backbone.
@@ -208,17 +161,16 @@ def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipe
     Args:
         video: The video.
         model: The model, with its precision.
-        batch_size: Crops in one pass.
     """
     views = _views(model.model.test_cfg)
     number = views * sum(len(people) for people in video.people)
     width, height = model.input_size
     model.model.backbone.pruning = None
 
-    def run(stages: Stages) -> np.ndarray:
-        with model.inference(), stages.stage('backbone'):
-            for start in range(0, number, batch_size):
-                size = min(batch_size, number - start)
+    def run() -> np.ndarray:
+        with model.inference():
+            for start in range(0, number, BATCH_SIZE):
+                size = min(BATCH_SIZE, number - start)
                 model.model.encode_frames(torch.zeros(size, 3, height, width))
         return np.zeros((0, model.skeleton.num_keypoints, 2))
 
@@ -228,18 +180,6 @@ def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipe
 def _views(test_cfg: Any) -> int:
     """Return the passes of the network per crop: 2 with ``flip_test``."""
     return 2 if test_cfg.get('flip_test', False) else 1
-
-
-@contextmanager
-def _timed(stages: Stages, methods: Sequence[tuple[Any, str, str]]) -> Iterator[None]:
-    """Time calls of methods by stage; ``methods`` are (object, name of the method, stage)."""
-    for owner, method, stage in methods:
-        setattr(owner, method, stages.timed(stage, getattr(owner, method)))
-    try:
-        yield
-    finally:
-        for owner, method, _ in methods:
-            delattr(owner, method)
 
 
 def per_frame_model(model: Mapping[str, Any]) -> dict[str, Any]:

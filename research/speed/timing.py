@@ -7,37 +7,19 @@ them.
 from __future__ import annotations
 
 import multiprocessing
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
 from io import StringIO
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
 Parameters = ParamSpec('Parameters')
-Item = TypeVar('Item')
-Result = TypeVar('Result')
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """A duration.
-
-    Args:
-        wall: Wall-clock time in seconds.
-        cpu: CPU time of all threads in seconds, which other processes hardly change.
-    """
-
-    wall: float
-    cpu: float
 
 
 class SpeedUp(NamedTuple):
@@ -66,15 +48,6 @@ class Turns:
     wall: np.ndarray
     cpu: np.ndarray
 
-    def least(self) -> list[Seconds]:
-        """Return the shortest time of each function."""
-        return [Seconds(*times) for times in zip(self.wall.min(0), self.cpu.min(0), strict=True)]
-
-    def median(self) -> list[Seconds]:
-        """Return the median of the times of each function."""
-        medians = np.median(self.wall, axis=0), np.median(self.cpu, axis=0)
-        return [Seconds(*map(float, times)) for times in zip(*medians, strict=True)]
-
     def speed_ups(self) -> list[SpeedUp]:
         """Compare the wall-clock time of each function with that of the first, turn by turn."""
         return [_speed_up(self.wall[:, 0] / seconds) for seconds in self.wall.T]
@@ -90,38 +63,28 @@ def _speed_up(ratios: np.ndarray) -> SpeedUp:
 
 def take_turns(
     works: Sequence[Callable[[], object]],
+    number: int,
     after_each: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
     cpu_clock: Callable[[], float] = time.process_time,
-) -> Iterator[Turns]:
+) -> Turns:
     """Time functions that take turns, so that other load affects all of them equally.
 
     Args:
         works: The functions.
+        number: Number of turns.
         after_each: Function that is called after each run; its time does not count.
         clock: The wall clock in seconds.
         cpu_clock: The CPU time of this process in seconds.
-
-    Yields:
-        All times so far, after every turn.
     """
-    walls: list[list[float]] = []
-    cpus: list[list[float]] = []
-    while True:
-        walls.append([])
-        cpus.append([])
-        for work in works:
+    times = np.zeros((2, number, len(works)))
+    for turn in range(number):
+        for row, work in enumerate(works):
             wall, cpu = clock(), cpu_clock()
             work()
-            walls[-1].append(clock() - wall)
-            cpus[-1].append(cpu_clock() - cpu)
+            times[:, turn, row] = clock() - wall, cpu_clock() - cpu
             after_each()
-        yield Turns(np.array(walls), np.array(cpus))
-
-
-def least_seconds(repeats: int, *works: Callable[[], object]) -> list[Seconds]:
-    """Return the shortest times of functions in a number of turns."""
-    return next(islice(take_turns(works), repeats - 1, None)).least()
+    return Turns(*times)
 
 
 def peak_memory(
@@ -167,48 +130,3 @@ def random_weights(config: str, path: Path) -> str:
             torch.nn.init.trunc_normal_(weight, std=0.02)
     torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
-
-
-class Stages:
-    """Wall time by stage; the time of a nested stage does not count for the outer one.
-
-    Each thread has its own times, which are added up at the end.
-    """
-
-    def __init__(self) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._inner: dict[int, list[float]] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time the body of the ``with`` statement."""
-        inner = self._inner.setdefault(threading.get_ident(), [])
-        inner.append(0.0)
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            passed = time.perf_counter() - start
-            self.seconds[name] += passed - inner.pop()
-            if inner:
-                inner[-1] += passed
-
-    def timed(self, name: str, work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        """Wrap a function, so that its calls count for a stage."""
-
-        def timed(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            with self.stage(name):
-                return work(*args, **kwargs)
-
-        return timed
-
-    def iterated(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """Iterate over items; the time to produce them counts for a stage."""
-        iterator = iter(items)
-        while True:
-            with self.stage(name):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-            yield item

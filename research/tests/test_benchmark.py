@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +13,8 @@ import pytest
 
 from research.comparison import benchmark as benchmark_module
 from research.comparison.benchmark import BenchmarkEntry, Conditions, benchmark_propagators
-from research.comparison.comparison_report import comparison_report
-from research.comparison.motion import joint_speeds, mean_motion
+from research.comparison.comparison_report import comparison_csv, comparison_report
+from research.comparison.motion import mean_motion
 from research.comparison.seed_comparison import SeedComparison
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.labelling.propagation import BasePropagator, Gap, GapPoses
@@ -76,7 +78,7 @@ def compare(
 ) -> list[SeedComparison]:
     conditions = Conditions(out_dir=kwargs.pop('out_dir', None))
     intervals = kwargs.pop('intervals', [3])
-    settings = {'reference': 'good', 'fast': 0.02, **kwargs}
+    settings = {'reference': 'good', **kwargs}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BenchmarkEntry, 'build', lambda *given: runs.build(*given))
         patch.setattr(benchmark_module, 'method_reads_pictures', lambda _: False)
@@ -94,7 +96,7 @@ def comparison(entries: list[BenchmarkEntry]) -> SeedComparison:
 
 def test_values_are_means_over_the_seeds(comparison):
     seeded = comparison.unlabelled['seeded']
-    assert (seeded.num_seeds, seeded.num_joints) == (2, 18)
+    assert seeded.num_joints == 18
     first, second = (10 * 6 + 8 * 15) / 18, (10 * 6 + 8 * 25) / 18
     assert seeded.values['error_percent'] == pytest.approx((first + second) / 2)
     assert seeded.spread['error_percent'] == pytest.approx((second - first) / np.sqrt(2))
@@ -115,58 +117,6 @@ def test_differences_are_paired(comparison):
     assert difference.interval == pytest.approx((4, 12))
     # The method's own interval is wider than that of the difference.
     assert seeded.intervals['error_percent'] == pytest.approx((6, 20))
-
-
-def test_groups_of_every_breakdown_sum_to_the_total(comparison):
-    for breakdown in comparison.breakdowns.values():
-        for method, total in comparison.unlabelled.items():
-            rows = [of_group[method] for of_group in breakdown.values()]
-            assert sum(row.num_joints for row in rows) == total.num_joints
-            error = sum(r.values['error_px'] * r.num_joints for r in rows if r.num_joints)
-            assert error / total.num_joints == pytest.approx(total.values['error_px'])
-
-
-def test_breakdown_by_motion_and_speed(comparison):
-    by_motion = comparison.breakdowns['motion of the clip']
-    assert list(by_motion) == ['fast (> 0.02)', 'slow']
-    assert by_motion['fast (> 0.02)']['good'].values['error_px'] == 8
-    assert by_motion['slow']['good'].values['error_px'] == 2
-    by_speed = comparison.breakdowns['speed of the joint']
-    assert {g: f['good'].num_joints for g, f in by_speed.items() if f['good'].num_joints} == {
-        'below 0.01': 10,
-        '0.05 to 0.1': 8,
-    }
-
-
-def test_breakdown_by_distance_and_occlusion():
-    people = list(SLOW.persons)
-    # One joint of hidden frame 4 is occluded; the tail is never given, as only hidden frames
-    # label it.
-    people[4] = replace(people[4], visibility=np.array([2, 1]))
-    for frame in (0, 3, 6, 8):
-        people[frame] = replace(people[frame], visibility=np.array([0, 2]))
-    video = SLOW.with_persons(people)
-    runs = Runs()
-    runs.made['good'] = Shifting({'slow': 2.0}, video)
-    (comparison,) = compare([BenchmarkEntry('good', 'linear')], runs, [video])
-    by_occlusion = comparison.breakdowns['occlusion']
-    assert {g: f['good'].num_joints for g, f in by_occlusion.items()} == {
-        'visible': 9,
-        'occluded': 1,
-    }
-    by_distance = comparison.breakdowns['frames to the nearest label']
-    assert {g: f['good'].num_joints for g, f in by_distance.items() if f['good'].num_joints} == {
-        '1': 5,
-        'no label': 5,
-    }
-
-
-def test_speed_of_a_joint_is_that_of_the_steps_around_it():
-    # 10 px in one frame, then 10 px in two frames, of 100 px.
-    track = mouse_video('v', {0: 0.0, 1: 10.0, 3: 20.0}).tracks()[4]
-    assert joint_speeds(track)[:, 0] == pytest.approx([0.1, 0.075, 0.05])
-    alone = mouse_video('v', {0: 0.0}).tracks()[4]
-    assert np.isnan(joint_speeds(alone)).all()
 
 
 def test_scores_are_compared_with_what_came_out(comparison):
@@ -190,17 +140,25 @@ def test_ap_of_seeds(tmp_path, entries):
 
 
 def test_the_report(comparison):
-    report = comparison_report([comparison], ['Remark.'], breakdowns=True)
+    report = comparison_report([comparison], ['Remark.'])
     lines = report.splitlines()
     assert '| T | method | PCK@0.05 | PCK@0.1 | PCK@0.2 | error % |' in lines
     row = next(line for line in lines if line.startswith('| 3 | seeded | -55.6'))
     assert row.split(' | ')[-1] == '+7.56 [+4.00, +12.00] |'
-    assert '| 3 | *joints* | 8 | 10 |' in lines
-    assert '| 3 | good | 8.00 | 2.00 |' in lines
-    assert '| 3 | seeded | 20.00 (+12.00 [+12.00, +12.00]) | 6.00 (+4.00 [+4.00, +4.00]) |' in lines
     assert '| 3 | good | 10.0 | - | 0.010 |' in lines
     assert lines[-1].endswith('Remark.')
-    assert 'by occlusion' not in comparison_report([comparison])
+
+
+def test_the_csv_has_a_row_for_each_group_of_frames(comparison):
+    rows = [*csv.DictReader(io.StringIO(comparison_csv([comparison])))]
+    names = 'frames', 'method', 'joints', 'PCK@0.2', 'PCK@0.2 difference', 'PCK@0.2 difference low'
+    # Of all 32 joints, 14 are given; the second seed misses 8 of the others.
+    assert [[row[name] for name in names] for row in rows] == [
+        ['unlabelled', 'good', '18', '100.0000', '', ''],
+        ['unlabelled', 'seeded', '18', '77.7778', '-22.2222', '-50.0000'],
+        ['all', 'good', '32', '100.0000', '', ''],
+        ['all', 'seeded', '32', '87.5000', '-12.5000', '-28.5714'],
+    ]
 
 
 def test_motion_is_displacement_per_frame_in_pose_sizes():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -46,24 +44,3 @@ def test_the_tables_have_a_row_for_each_kind_of_error(run_main, right_labels, tm
     assert found['sides exchanged'] == ['4', '1.000', '1.000', '1.000', '1.000']
     assert found['joint outside'][:3:2] == ['4', '1.000']
     assert found.keys() >= benchmark_checks.KINDS.keys()
-    # Of two people and one pair, all exchanges are found and mended.
-    assert found['sides'][:3] == ['2', '2', '0 in 84']
-    assert found['people'][:3] == ['1', '1', '0 in 84']
-    assert found['people to the end'][:3] == ['1', '1', '0 in 84']
-    assert found['sides'][-1] == found['people'][-1] == found['people to the end'][-1] == '0'
-
-
-def test_changes_of_a_person_within_tracks_are_counted(right_labels):
-    """Both tracks become those of the other one in the last ten frames."""
-    persons = [
-        replace(
-            p,
-            track_id=1 - p.track_id if p.frame_index > 31 else p.track_id,
-            extra={'person': p.track_id},
-        )
-        for p in right_labels.persons
-    ]
-    assert benchmark_checks.count_identities(right_labels.with_persons(persons)) == (2, 20)
-    # They are far apart, so that the tracker makes no mistake.
-    counts = benchmark_checks.count_tracked(right_labels, 0.2, np.random.default_rng(0))
-    assert counts.tolist() == [[0, 0], [0, 0]]

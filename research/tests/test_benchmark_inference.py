@@ -1,10 +1,10 @@
+"""``benchmark_inference``: MMPose and this package in turns."""
+
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -12,14 +12,21 @@ import pytest
 
 from research.speed import inference_comparison as comparison
 from research.speed import timing
-from research.speed.timing import Stages, take_turns
+from research.speed.timing import Turns, take_turns
 from stdpose_mm.models.layers.blocks import TransformerBlock
-from support.paths import ROOT
+from support.paths import CONFIGS
 from support.small_configs import write_shallow_config
 
 pytestmark = pytest.mark.slow
 
-PRUNED = str(ROOT / 'research/configs/light/stdpose_tiny_estimation_synthetic_light_pruned.py')
+PRUNED = """
+model = dict(
+    backbone=dict(pruning=dict(after=1, keep=0.4)),
+    frame_head=dict(
+        upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None
+    ),
+)
+"""
 
 
 @pytest.fixture(scope='module')
@@ -28,63 +35,58 @@ def tool():
 
 
 @pytest.fixture(scope='module')
-def tiny(tmp_path_factory):
+def short(tmp_path_factory):
     folder = tmp_path_factory.mktemp('config')
-    return write_shallow_config(folder / 'tiny.py', 'stdpose_tiny_synthetic.py')
-
-
-@pytest.fixture(scope='module')
-def short(tiny):
-    words = '--frames 3 --size 128 96 --people 2 --repeat 1 --batch-size 4'
-    return ['--config', tiny, *words.split()]
-
-
-def test_one_row_for_every_way(tool, short, tmp_path, capsys):
-    out = tmp_path / 'speed.json'
-    assert tool.main([*short, '--no-memory', '--out', str(out)]) == 0
-    report = json.loads(out.read_text())
-    ways = [(row['way'], row['precision'], row['passes']) for row in report['rows']]
-    in_pytorch = comparison.available_precisions('torch')
-    assert ways == [
-        *(('MMPose, per frame', precision, 1) for precision in in_pytorch),
-        *(('ours, PyTorch, no reuse', precision, 3) for precision in in_pytorch),
-        *(('ours, PyTorch', precision, 1) for precision in in_pytorch),
-        ('ours, onnxruntime', 'float32', 1),
-        ('ours, onnxruntime', 'int8', 1),
-        ('ours, openvino', 'float32', 1),
-        *[('ours, openvino', 'bfloat16', 1)]
-        * ('bfloat16' in comparison.available_precisions('openvino')),
-        *(('backbone alone', precision, 1) for precision in in_pytorch),
+    tiny = write_shallow_config(folder / 'tiny.py', 'stdpose_tiny_synthetic.py')
+    return [
+        '--config',
+        tiny,
+        *['--frames', '3', '--size', '128', '96', '--people', '2', '--repeat', '1'],
     ]
-    assert report['people'] == 6
-    for row in report['rows']:
-        assert sum(row['share'].values()) == pytest.approx(1)
-        assert row['share']['backbone'] > 0
-    printed = capsys.readouterr().out
-    assert f'onnxruntime {onnxruntime.__version__}' in printed.splitlines()[0]
-    assert '| 1.00 |' in next(line for line in printed.splitlines() if '| MMPose' in line)
+
+
+def test_one_row_for_every_way(tool, short, capsys):
+    assert tool.main([*short, '--no-memory']) == 0
+    machine, *lines = capsys.readouterr().out.splitlines()
+    _, *rows = [line.strip('| ').split(' | ') for line in lines if line.startswith('| ')]
+    in_pytorch = comparison.available_precisions('torch')
+    in_openvino = comparison.available_precisions('openvino')
+    assert [row[:2] for row in rows] == [
+        *(['MMPose, per frame', precision] for precision in in_pytorch),
+        *(['ours, PyTorch', precision] for precision in in_pytorch),
+        ['ours, onnxruntime', 'float32'],
+        ['ours, onnxruntime', 'int8'],
+        *(['ours, openvino', p] for p in ('float32', 'bfloat16') if p in in_openvino),
+        *(['backbone alone', precision] for precision in in_pytorch),
+    ]
+    assert rows[0][5] == '1.00'
+    assert f'onnxruntime {onnxruntime.__version__}' in machine
+
+
+def load_pipelines(tool, folder, *options):
+    """Load the pipelines of the tool's options."""
+    args = tool.main.parse([*options, '--precision', 'float32'])
+    weights = timing.random_weights(args.config, folder / 'random.pth')
+    model = comparison.Model(args.config, weights, folder / 'onnx')
+    comparison.export_onnx(comparison.load(args, model, 'float32'), model.onnx)
+    video = comparison.make_video(args, folder / 'clip.mp4')
+    return {p.name: p for p in (m() for m in comparison.make_pipelines(args, video, model))}
 
 
 def test_all_ways_find_a_pose_for_every_person(tool, short, tmp_path):
-    args = tool.main.parse([*short, '--precision', 'float32', '--pose-every', '2'])
-    weights = timing.random_weights(args.config, tmp_path / 'random.pth')
-    model = comparison.Model(args.config, weights, tmp_path / 'onnx')
-    comparison.export_onnx(comparison.load(args, model, 'float32'), model.onnx)
-    video = comparison.make_video(args, tmp_path / 'clip.mp4')
-    pipelines = [make() for make in comparison.make_pipelines(args, video, model)]
-    poses = {pipeline.name: pipeline.run(Stages()) for pipeline in pipelines}
+    pipelines = load_pipelines(tool, tmp_path, *short)
+    poses = {name: pipeline.run() for name, pipeline in pipelines.items()}
     assert len(poses.pop('backbone alone')) == 0
     assert {keypoints.shape for keypoints in poses.values()} == {(6, 17, 2)}
-    for every in ('', ', every 2'):
-        frames = poses[f'ours, PyTorch{every}']
-        np.testing.assert_allclose(poses[f'ours, onnxruntime{every}'], frames, atol=0.01)
-        np.testing.assert_allclose(poses[f'ours, openvino{every}'], frames, atol=0.01)
-    # Flow fills in the middle one of three frames.
-    assert not np.allclose(poses['ours, PyTorch'][2:4], poses['ours, PyTorch, every 2'][2:4])
+    for runtime in ('onnxruntime', 'openvino'):
+        np.testing.assert_allclose(poses[f'ours, {runtime}'], poses['ours, PyTorch'], atol=0.01)
 
 
 def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, short, tmp_path, monkeypatch):
     """A network that prunes tokens, with a decoder that MMPose has not."""
+    base = CONFIGS / 'stdpose_tiny_estimation_synthetic.py'
+    (tmp_path / 'pruned.py').write_text(f'_base_ = {str(base)!r}{PRUNED}')
+    pipelines = load_pipelines(tool, tmp_path, *short, '--config', str(tmp_path / 'pruned.py'))
     tokens: list[int] = []
     forward = TransformerBlock.forward
 
@@ -93,18 +95,11 @@ def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, short, tmp_path, 
         return forward(self, x)
 
     monkeypatch.setattr(TransformerBlock, 'forward', recorded)
-    options = ['--config', PRUNED, '--precision', 'float32', '--reuse-only']
-    args = tool.main.parse([*short, *options])
-    weights = timing.random_weights(args.config, tmp_path / 'random.pth')
-    model = comparison.Model(args.config, weights, tmp_path / 'onnx')
-    video = comparison.make_video(args, tmp_path / 'clip.mp4')
     layers = {}
-    makers = comparison.make_pipelines(args, video, model)
-    for make in (makers[0], makers[1], makers[-1]):
-        pipeline = make()
+    for name in ('MMPose, per frame', 'ours, PyTorch', 'backbone alone'):
         tokens.clear()
-        pipeline.run(Stages())
-        layers[pipeline.name] = tokens[:4]
+        pipelines[name].run()
+        layers[name] = tokens[:4]
     assert layers == {
         'MMPose, per frame': [48, 48, 48, 48],
         'ours, PyTorch': [48, 19, 19, 19],
@@ -131,38 +126,21 @@ class Clock:
         return run
 
 
-def test_inner_stages_do_not_count_twice(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(timing, 'time', SimpleNamespace(perf_counter=clock))
-    outer, inner, item = clock.work(2), clock.work(5), clock.work(0.5)
-    stages = Stages()
-    with stages.stage('outer'):
-        outer()
-        stages.timed('inner', inner)()
-    for _ in stages.iterated('items', (item() for _ in range(2))):
-        outer()
-    assert stages.seconds == {'inner': 5, 'outer': 2, 'items': 1}
-
-
-def turns_of(number, *works, clock, **options):
-    return next(itertools.islice(take_turns(works, clock=clock, **options), number - 1, None))
-
-
 def test_functions_take_turns_and_what_follows_a_run_does_not_count():
     clock = Clock()
     works = clock.work(4, 2, 9), clock.work(1)
-    turns = turns_of(3, *works, clock=clock, after_each=clock.work(100), cpu_clock=Clock())
+    turns = take_turns(works, 3, clock.work(100), clock, cpu_clock=Clock())
     assert turns.wall.tolist() == [[4, 1], [2, 1], [9, 1]]
     assert turns.cpu.tolist() == [[0, 0]] * 3
-    assert [seconds.wall for seconds in turns.least()] == [2, 1]
-    assert [seconds.wall for seconds in turns.median()] == [4, 1]
+
+
+def speed_ups_of(*wall):
+    return Turns(np.array(wall).T, np.array(wall).T).speed_ups()
 
 
 def test_a_speed_up_is_the_median_over_the_turns_of_what_each_says():
-    clock = Clock()
     # The machine was busy in the second turn, and in half of the third.
-    turns = turns_of(3, clock.work(2, 20, 2), clock.work(1, 10, 4), clock=clock)
-    first, second = turns.speed_ups()
+    first, second = speed_ups_of([2, 20, 2], [1, 10, 4])
     assert first.value == 1
     assert second.value == 2
 
@@ -179,8 +157,5 @@ def test_a_speed_up_is_the_median_over_the_turns_of_what_each_says():
     ],
 )
 def test_the_spread_is_the_interval_of_the_median(number, spread):
-    clock = Clock()
-    works = clock.work(*(1 + n / 10 for n in range(number))), clock.work(1)
-    assert turns_of(number, *works, clock=clock).speed_ups()[1].spread == pytest.approx(
-        spread, nan_ok=True
-    )
+    _, second = speed_ups_of([1 + n / 10 for n in range(number)], [1] * number)
+    assert second.spread == pytest.approx(spread, nan_ok=True)

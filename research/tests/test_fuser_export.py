@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from research.export.fuser_export import export_fuser, import_fuser
-from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
+from research.training.gap_fuser import build_fuser
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.labelling.propagation.auto.fusion_features import (
     MAP_SIDE,
@@ -15,11 +15,15 @@ from stdpose_mm.labelling.propagation.auto.fusion_features import (
     VECTORS,
     FusionFeatures,
 )
-from stdpose_mm.labelling.propagation.auto.trained_fuser import PEOPLE_FUSER, SHIPPED_FUSER
+from stdpose_mm.labelling.propagation.auto.trained_fuser import (
+    PEOPLE_FUSER,
+    SHIPPED_FUSER,
+    TrainedFuser,
+)
 
 
 @pytest.fixture(scope='module')
-def fuser() -> CheckpointFuser:
+def fuser() -> TrainedFuser:
     """A fuser with an opinion, as if trained: its output layer is not zero, nor is any bias."""
     torch.manual_seed(0)
     network = build_fuser().eval()
@@ -27,14 +31,14 @@ def fuser() -> CheckpointFuser:
     with torch.no_grad():
         for value in network.parameters():
             value += 1e-3 * torch.randn_like(value)
-    return CheckpointFuser(network, ScoreCalibrator(0.7, -0.2), 'nothing', shrinkage=0.03)
+    return TrainedFuser(network, ScoreCalibrator(0.7, -0.2), 'nothing', shrinkage=0.03)
 
 
 @pytest.fixture(scope='module')
-def exported(fuser, tmp_path_factory) -> CheckpointFuser:
+def exported(fuser, tmp_path_factory) -> TrainedFuser:
     path = tmp_path_factory.mktemp('fuser') / 'fuser.onnx'
     export_fuser(fuser, path)
-    return CheckpointFuser.load(path)
+    return TrainedFuser.load(path)
 
 
 def evidence_of(num_frames: int, known: list[bool]) -> FusionFeatures:
@@ -93,7 +97,7 @@ fusers = pytest.mark.parametrize('path', [SHIPPED_FUSER, PEOPLE_FUSER], ids=['an
 @fusers
 def test_the_fusers_of_the_package_are_the_network_of_the_code(path):
     """What they were trained as: a change of the code would need another file."""
-    shipped, in_code = CheckpointFuser.load(path), import_fuser(path)
+    shipped, in_code = TrainedFuser.load(path), import_fuser(path)
     evidence = evidence_of(9, [True] * 17)
     positions, scores = in_code(evidence)
     found_positions, found_scores = shipped(evidence)
@@ -108,5 +112,5 @@ def test_the_fusers_of_the_package_are_the_network_of_the_code(path):
     ids=['any', 'people'],
 )
 def test_the_fusers_of_the_package_were_trained_on_the_videos_of_the_model_card(path, others):
-    trainings = CheckpointFuser.load(path).trained_on.split(', then ')
+    trainings = TrainedFuser.load(path).trained_on.split(', then ')
     assert [training for training in trainings if 'generated clips' not in training] == others

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from research.training.fuser_training import (
     TrainingGapDataset,
     as_annotated,
@@ -17,11 +16,12 @@ from research.training.fuser_training import (
     judged_joints,
     train_network,
 )
-from research.training.gap_fuser import GapFuser
+from research.training.gap_fuser import GapFuser, build_fuser
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_STEPS
 from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, WINDOW_HEATMAPS
+from stdpose_mm.labelling.propagation.auto.trained_fuser import TrainedFuser
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.optical_flow import DISFlow
 
@@ -157,7 +157,7 @@ def test_a_batch_is_padded_at_the_end(segments):
 @pytest.mark.parametrize('steps', [30, 20], ids=['usual', 'no step in which the rate could rise'])
 def test_training_lowers_the_error(segments, tmp_path, steps):
     def error(network: GapFuser) -> float:
-        fuser, rng = CheckpointFuser(network, ScoreCalibrator(), ''), np.random.default_rng(0)
+        fuser, rng = TrainedFuser(network, ScoreCalibrator(), ''), np.random.default_rng(0)
         pairs = [pair for segment in segments for pair in judged_joints(fuser, segment, rng)]
         return float(np.concatenate([errors for _, errors in pairs]).mean())
 
@@ -169,7 +169,7 @@ def test_training_lowers_the_error(segments, tmp_path, steps):
 
 def test_calibrated_scores_are_as_high_as_the_share_of_right_joints(broken):
     torch.manual_seed(0)
-    fresh = CheckpointFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
     fuser = calibrate(fresh, broken)
     fitted = fuser.calibrator
     careful = ScoreCalibrator(fitted.slope, fitted.offset - 0.7, fitted.weight)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from research.annotation.review_client import ReviewClient, serve_in_thread
-from research.tools import review_under_load
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video_list import VideoFiles
@@ -18,24 +17,6 @@ from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from support.review_page import NUM_FRAMES, label, labels_of
 from support.video_files import make_video
-
-
-def test_the_age_of_verdicts_is_measured_while_labels_are_made(
-    tmp_path: Path, run_main: Callable
-) -> None:
-    labels = labels_of(*(label(n, person, 40.0 * person) for n in range(9) for person in (0, 1)))
-    write_labels(labels, tmp_path / 'labels.json')
-    clip = make_video(tmp_path / 'clip.mp4', range(9))
-    options = ('--method', 'linear', '--every', '1', '--minutes', '0.04', '--frames', '9')
-    code, out, err = run_main(review_under_load.main, clip, tmp_path / 'labels.json', *options)
-    assert code == 0, err
-    *made, summary = out.splitlines()
-    # However few labels there is time for.
-    assert [line.split(',')[0].split()[-2:] for line in made] == [
-        ['label', str(n + 3)] for n in range(len(made))
-    ]
-    assert summary.startswith(f'{2 + len(made)} labels, ')
-    assert '; first verdict ' in summary
 
 
 @pytest.fixture

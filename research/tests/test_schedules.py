@@ -17,20 +17,16 @@ def schedule(*schedulers: dict, max_iters: int = 1800) -> Config:
     return Config(dict(train_cfg=dict(max_iters=max_iters), param_scheduler=copies))
 
 
-def test_warm_up_stays_and_the_rest_is_stretched():
+@pytest.mark.parametrize(
+    ('steps', 'warm_up_end'), [(7200, 60), (50, 25)], ids=['its length', 'half of the training']
+)
+def test_the_warm_up_keeps_its_length_but_takes_at_most_half(steps, warm_up_end):
     cfg = schedule(WARM_UP, COSINE)
-    set_iterations(cfg, 7200)
-    assert cfg.train_cfg.max_iters == 7200
+    set_iterations(cfg, steps)
+    assert cfg.train_cfg.max_iters == steps
     warm_up, cosine = cfg.param_scheduler
-    assert (warm_up.begin, warm_up.end) == (0, 60)
-    assert (cosine.begin, cosine.end, cosine.T_max) == (60, 7200, 7140)
-
-
-def test_warm_up_takes_half_of_a_short_training():
-    cfg = schedule(WARM_UP, COSINE)
-    set_iterations(cfg, 50)
-    warm_up, cosine = cfg.param_scheduler
-    assert (warm_up.end, cosine.begin, cosine.end, cosine.T_max) == (25, 25, 50, 25)
+    assert (warm_up.begin, warm_up.end) == (0, warm_up_end)
+    assert (cosine.begin, cosine.end, cosine.T_max) == (warm_up_end, steps, steps - warm_up_end)
 
 
 def test_a_single_step_has_no_warm_up():

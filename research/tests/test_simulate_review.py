@@ -11,12 +11,14 @@ import pytest
 from research.tools.simulate_review import (
     Effort,
     Truth,
-    draft_person,
+    main,
     note_reached,
-    place_person,
     shown_points,
 )
+from stdpose_mm.io.labels import write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.review_page import label, labels_of
+from support.video_files import make_video
 
 SKELETON = Skeleton(('nose', 'tail', 'wing'))
 
@@ -33,6 +35,16 @@ def truth() -> Truth:
     )
     frames = (VideoFrame(0), VideoFrame(1))
     return Truth(VideoLabels('clip', SKELETON, frames, persons))
+
+
+def test_people_who_stand_still_need_one_label_each(run_main, tmp_path):
+    labels = labels_of(*(label(n, person, 40.0 * person) for n in range(9) for person in (0, 1)))
+    write_labels(labels, tmp_path / 'labels.json')
+    clip = make_video(tmp_path / 'clip.mp4', range(9))
+    options = ('--video', clip, '--method', 'linear')
+    code, printed, errors = run_main(main, tmp_path / 'labels.json', *options)
+    assert (code, errors) == (0, [])
+    assert f'PCK@0.1 of 98%: 2 labels, {2 * labels.skeleton.num_keypoints} joint-clicks' in printed
 
 
 def test_errors_are_in_sizes_of_each_persons_pose(truth):
@@ -78,38 +90,3 @@ def test_the_first_effort_that_reaches_a_target_counts():
     assert note_reached(reached, errors, Effort(5, 50)) == pytest.approx(0.96)
     note_reached(reached, errors, Effort(6, 60))
     assert reached == {0.95: Effort(5, 50)}
-
-
-class Client:
-    """A page whose draft has one joint right, one wrong and one empty."""
-
-    def draft(self, do: str, frame: int, box: list[float]) -> dict[str, Any]:
-        # The box around person 1, of 20 pixels in height, and 15 % of its sides beyond each.
-        assert (do, frame, box) == ('box', 0, [-3.0, -3.0, 26.0, 26.0])
-        joints = [[20.5, 0, 2, 0.9], [20, 17, 2, 0.9], [0, 0, 0, 0]]
-        return {'drafts': {'0': [{'id': 'older'}, {'id': 'new', 'keypoints': joints}]}}
-
-
-def test_of_a_draft_only_wrong_and_empty_joints_are_placed(truth):
-    fields, placed = draft_person(truth, Client(), 0, 0)  # type: ignore[arg-type]
-    assert placed.tolist() == [False, True, True]
-    joints = {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
-    assert fields == {'joints': joints, 'draft': 'new'}
-
-
-def test_of_a_placed_pose_only_wrong_joints_are_placed(truth):
-    class Placer:
-        def place_pose(self, frame: int, box: list[float], person: int) -> dict[str, list[float]]:
-            assert (frame, box, person) == (0, [0, 0, 20, 20], 7)
-            return {'nose': [20.5, 0, 2], 'tail': [20, 17, 2]}
-
-    joints, wrong = place_person(truth, Placer(), 0, 0, 7)  # type: ignore[arg-type]
-    assert wrong.tolist() == [False, True, True]
-    assert joints == {'nose': [20.5, 0, 2], 'tail': [20, 20, 2], 'wing': [0, 0, 2]}
-
-
-def test_the_tolerance_decides_what_is_placed_in_a_draft(truth):
-    # The tail is off by 3 of 20 pixels.
-    tolerant = Truth(truth.labels, tolerance=0.15)
-    _, placed = draft_person(tolerant, Client(), 0, 0)  # type: ignore[arg-type]
-    assert placed.tolist() == [False, False, True]

@@ -84,68 +84,69 @@ def test_weights_have_7_bits_for_processors_without_vnni(networks, crops, tmp_pa
     assert largest == 64
 
 
+def quantised(folder, nodes, ports, weights, inputs):
+    """Write a network and the same in 8 bits; return their files.
+
+    Args:
+        folder: Folder for the files.
+        nodes: Layers of the network.
+        ports: Shapes of its input and of its output, by name.
+        weights: Constants by name.
+        inputs: Values of its input, to calibrate with.
+    """
+    infos = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in ports.items()
+    ]
+    stored = [
+        onnx.numpy_helper.from_array(np.asarray(values, np.float32), name)
+        for name, values in weights.items()
+    ]
+    graph = onnx.helper.make_graph(nodes, 'network', infos[:1], infos[1:], stored)
+    opset = onnx.helper.make_opsetid('', 17)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    source, target = folder / 'in.onnx', folder / 'out.onnx'
+    onnx.save(model, source)
+    quantise_layers(source, target, [{'x': inputs}])
+    return source, target
+
+
 def test_the_8_bits_span_the_range_of_a_bounded_activation(tmp_path):
     """MoveNet has ReLU6 after its convolutions, a few of whose channels reach much further."""
     rng = np.random.default_rng(0)
-    initializers = [
-        onnx.numpy_helper.from_array(np.array(bound, np.float32), name)
-        for name, bound in (('low', 0), ('high', 6))
-    ]
-    nodes, value = [], 'x'
-    for n in range(3):
-        weights = rng.normal(0, 1, (8, 8, 3, 3)).astype(np.float32)
-        weights[0] *= 30
-        initializers.append(onnx.numpy_helper.from_array(weights, f'w{n}'))
+    weights = {f'w{n}': rng.normal(0, 1, (8, 8, 3, 3)) for n in range(3)}
+    for kernel in weights.values():
+        kernel[0] *= 30
+    nodes = []
+    for n, taken in enumerate(('x', 'r0', 'r1')):
         nodes += [
-            onnx.helper.make_node('Conv', [value, f'w{n}'], [f'c{n}'], f'c{n}', pads=[1] * 4),
+            onnx.helper.make_node('Conv', [taken, f'w{n}'], [f'c{n}'], f'c{n}', pads=[1] * 4),
             onnx.helper.make_node('Clip', [f'c{n}', 'low', 'high'], [f'r{n}'], f'r{n}'),
         ]
-        value = f'r{n}'
-    ports = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['N', 8, 16, 16])
-        for name in ('x', value)
-    ]
-    graph = onnx.helper.make_graph(nodes, 'relu6', ports[:1], ports[1:], initializers)
-    opset = onnx.helper.make_opsetid('', 17)
-    onnx.save(
-        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / 'in.onnx'
-    )
-    inputs = {'x': rng.normal(0, 1, (4, 8, 16, 16)).astype(np.float32)}
-
-    quantise_layers(tmp_path / 'in.onnx', tmp_path / 'out.onnx', [inputs])
-
+    ports = {name: ['N', 8, 16, 16] for name in ('x', 'r2')}
+    inputs = rng.normal(0, 1, (4, 8, 16, 16)).astype(np.float32)
+    files = quantised(tmp_path, nodes, ports, {**weights, 'low': 0, 'high': 6}, inputs)
     before, after = (
-        start_session(tmp_path / f'{name}.onnx', 'a network').run([value], inputs)[0]
-        for name in ('in', 'out')
+        start_session(file, 'a network').run(['r2'], {'x': inputs})[0] for file in files
     )
     assert np.abs(before - after).mean() < 0.06 * before.mean()
 
 
 def test_linear_layers_are_quantised_and_products_of_results_are_not(tmp_path):
     rng = np.random.default_rng(0)
-    weight = onnx.numpy_helper.from_array(rng.normal(0, 1, (8, 4)).astype(np.float32), 'w')
     nodes = [
         onnx.helper.make_node('MatMul', ['x', 'w'], ['tokens'], 'layer'),
         onnx.helper.make_node('Transpose', ['tokens'], ['turned'], 'turn', perm=[0, 2, 1]),
         onnx.helper.make_node('MatMul', ['tokens', 'turned'], ['y'], 'product'),
     ]
-    ports = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['N', 6, sides])
-        for name, sides in (('x', 8), ('y', 6))
-    ]
-    graph = onnx.helper.make_graph(nodes, 'attention', ports[:1], ports[1:], [weight])
-    opset = onnx.helper.make_opsetid('', 17)
-    onnx.save(
-        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / 'in.onnx'
-    )
-    inputs = {'x': rng.normal(0, 1, (4, 6, 8)).astype(np.float32)}
-
-    quantise_layers(tmp_path / 'in.onnx', tmp_path / 'out.onnx', [inputs])
-
-    written = onnx.load(tmp_path / 'out.onnx').graph
+    ports = {'x': ['N', 6, 8], 'y': ['N', 6, 6]}
+    inputs = rng.normal(0, 1, (4, 6, 8)).astype(np.float32)
+    _, target = quantised(tmp_path, nodes, ports, {'w': rng.normal(0, 1, (8, 4))}, inputs)
+    written = onnx.load(target).graph
     made_by = {output: node.op_type for node in written.node for output in node.output}
-    (product,) = (node for node in written.node if node.name == 'product')
-    (layer,) = (node for node in written.node if node.name == 'layer')
+    layer, product = (
+        next(node for node in written.node if node.name == name) for name in ('layer', 'product')
+    )
     assert [made_by[name] for name in layer.input] == ['DequantizeLinear'] * 2
     assert made_by[product.output[0]] == 'MatMul'
     assert 'y' in product.output  # nothing is rounded after it

@@ -20,8 +20,7 @@ title = 'Toys'
 metrics = ['posetrack/AP', 'posetrack/PCK@0.1']
 tests = [dict(name='T = 3', cfg_options={
     'test_dataloader.dataset.interval': 3, 'test_evaluator.given_interval': 3})]
-entries = [dict(name='b, TFF', config=
-    'research/configs/ablations/stdpose_tiny_propagation_synthetic_b_tff.py')]
+entries = [dict(name='b, tiny', config='configs/stdpose_tiny_propagation_synthetic.py')]
 """
 
 
@@ -47,12 +46,12 @@ def test_a_study_trains_tests_and_goes_on(tmp_path, monkeypatch, capsys):
     for _ in range(2):
         assert tool.main(arguments) == 0
     assert calls == ['train.py', 'test.py']
-    values = json.loads((tmp_path / 'out/b_TFF/seed3/metrics_T_=_3.json').read_text())
+    values = json.loads((tmp_path / 'out/b_tiny/seed3/metrics_T_=_3.json').read_text())
     ap, pck = (f'{values[name]:.2f}' for name in ('posetrack/AP', 'posetrack/PCK@0.1'))
-    row = f'| b, TFF | T = 3 | 2 of 2 | {ap} | {pck} |'
+    row = f'| b, tiny | T = 3 | 2 of 2 | {ap} | {pck} |'
     assert row in capsys.readouterr().out
     assert row in (tmp_path / 'out/table.md').read_text()
-    assert Config.fromfile(tmp_path / 'out/b_TFF/seed3/config.py').randomness.seed == 3
+    assert Config.fromfile(tmp_path / 'out/b_tiny/seed3/config.py').randomness.seed == 3
 
     assert tool.main([*arguments, 'model.head.num_blocks=1']) == 2
     assert 'is of runs with another config' in capsys.readouterr().err

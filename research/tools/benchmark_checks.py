@@ -6,18 +6,13 @@
 Errors of one kind at a time are put into 5 % of the poses of each video. A pose counts as found if
 any joint of it is doubted, for any reason but scores; a right pose that is doubted is a false
 alarm, unless a joint is missing there that nearly all others have. "worst" is the share of the
-errors among as many poses with the largest doubts as there are errors. Then, in each track or pair
-of tracks, sides and people are exchanged for 1 to 30 frames in a row, in poses with noise of 1 % of
-their size; people also in the last frames of both. At last, ByteTrack tracks the boxes of the
-people, of which a fifth may be missing.
+errors among as many poses with the largest doubts as there are errors.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +22,11 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.evaluation.functional import label_sizes
 from stdpose_mm.labelling.comparison.labelled_videos import read_videos
-from stdpose_mm.labelling.review import check_poses, mend_people, mend_sides
-from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels, person_box
-from stdpose_mm.tracking.person_tracker import PersonTracker
+from stdpose_mm.labelling.review import check_poses
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 SHARE, MIN_JOINTS, DISTANCE = 0.05, 6, 0.1
 """Share of the poses with an error; joints of such a pose; distance that makes a joint wrong."""
-
-MAX_STRETCH, FRAMES_PER_STRETCH, NOISE = 30, 75, 0.01
-
-MISSING, PERSON = (0.0, 0.2), 'person'
-"""Shares of boxes that a tracker does not get; the field of a tracked label for its person."""
 
 Poses = dict[tuple[int, int], PersonLabel]
 
@@ -237,97 +226,6 @@ def rank_poses(
     return counted, len(wrong - doubted.keys())
 
 
-def count_stretches(
-    labels: VideoLabels, people: bool, rng: np.random.Generator, to_end: bool = False
-) -> np.ndarray:
-    """Exchange people, or sides of a person, for some frames in a row, and mend.
-
-    Args:
-        labels: The right labels.
-        people: Whether people are exchanged, not sides.
-        rng: Random numbers.
-        to_end: Whether the frames are the last ones that both people have.
-
-    Returns:
-        [6] exchanges, found ones (most of their frames), stretches that are found in the right
-        poses, wrong poses before and after, and all poses. What is found in the right poses is
-        counted once, and left out of the wrong poses.
-    """
-    noisy = [add_noise(p, NOISE, rng) if p.has_joint else p for p in labels.persons]
-    mend, tracks = mend_people if people else mend_sides, labels.with_persons(noisy).tracks()
-    flip = np.array(labels.skeleton.flip_indices)
-    left = np.flatnonzero(flip > np.arange(len(flip)))
-    counts = np.zeros(6, int)
-    for number, ids in enumerate(combinations(tracks, 2) if people else ((i,) for i in tracks)):
-        pair = labels.with_persons([p for p in noisy if p.track_id in ids])
-        right, (plain, doubts) = poses_of(pair), mend(pair)
-        expected = poses_of(plain)
-        counts += [0, 0, len(doubts), 0, 0, len(right)]
-        frames = [f for f in tracks[ids[0]] if all(f in tracks[i] for i in ids)]
-        for trial in range(len(frames) // FRAMES_PER_STRETCH + (len(frames) >= 10)):
-            longest = min(MAX_STRETCH, 0.4 * len(frames))
-            length = int(np.exp(rng.uniform(0, np.log(longest))))
-            begin = int(rng.integers(1, len(frames) - length))
-            begin = len(frames) - length if to_end else begin
-            # All joints in one half of the cases, else a single pair of them.
-            joints = left if (number + trial) % 2 == 0 else rng.choice(left, 1)
-            order = np.arange(len(flip))
-            order[joints], order[flip[joints]] = flip[joints], joints
-            put = {
-                (f, i): replace(right[f, other], track_id=i)
-                if people
-                else right[f, i].reordered(order.tolist())
-                for f in frames[begin : begin + length]
-                for i, other in zip(ids, ids[::-1], strict=True)
-            }
-            wrong = {key for key, pose in put.items() if differs(right[key], pose).any()}
-            if wrong:
-                mended = poses_of(mend(pair.with_persons([*(right | put).values()]))[0])
-                still = {key for key in right if differs(expected[key], mended[key]).any()}
-                is_found = len(wrong - still) >= len(wrong) / 2
-                counts += [1, is_found, 0, len(wrong), len(still), 0]
-    return counts
-
-
-def count_tracked(labels: VideoLabels, missing: float, rng: np.random.Generator) -> np.ndarray:
-    """Track the boxes of people with ByteTrack, and mend who is exchanged.
-
-    Args:
-        labels: The right labels.
-        missing: Share of the boxes that the tracker does not get.
-        rng: Random numbers.
-
-    Returns:
-        [2, 2] before and after: changes of the person within a track, and poses of another person
-        than most of the track; all poses are those that were tracked.
-    """
-    tracker, persons = PersonTracker(), list[PersonLabel]()
-    for frame in sorted({label.frame_index for label in labels.persons}):
-        people = [p for p in labels[frame] if p.has_joint and rng.random() >= missing]
-        # Scores tell the people apart, whose boxes come back in their order.
-        scores = 0.9 + 0.01 * np.arange(len(people)) / max(len(people), 1)
-        boxes = np.reshape([person_box(person) for person in people], (-1, 4))
-        tracked = tracker.update(frame, FrameBoxes(boxes, scores))
-        for person, track_id in zip(
-            np.searchsorted(scores, tracked.scores), tracked.track_ids, strict=True
-        ):
-            label = people[person].with_source('propagated')
-            extra = {**label.extra, PERSON: label.track_id}
-            persons.append(replace(label, track_id=int(track_id), extra=extra))
-    tracks = labels.with_persons(persons)
-    return np.array([count_identities(tracks), count_identities(mend_people(tracks)[0])])
-
-
-def count_identities(labels: VideoLabels) -> tuple[int, int]:
-    """Count changes of the person within a track, and poses of another person than most of it."""
-    changes = wrong = 0
-    for track in labels.tracks().values():
-        people = [label.extra[PERSON] for _, label in sorted(track.items())]
-        changes += sum(first != second for first, second in pairwise(people))
-        wrong += len(people) - Counter(people).most_common(1)[0][1]
-    return changes, wrong
-
-
 def benchmark(options: BenchmarkChecksOptions) -> None:
     """Put errors into labels and print the tables in Markdown."""
     videos = []
@@ -347,21 +245,6 @@ def benchmark(options: BenchmarkChecksOptions) -> None:
             f1 = 2 * found / (len(ranked) + number)
             shares = found / max(len(ranked), 1), found / number, f1, worst
             print(f'| {kind} | {number} |', *(f'{share:.3f} |' for share in shares))
-    print('\n| exchanged | number | found | false | wrong before | after |')
-    print('|---|---:|---:|---:|---:|---:|')
-    rows = ('sides', False, False), ('people', True, False), ('people to the end', True, True)
-    for what, people, to_end in rows if options.every == 1 else ():
-        rng = np.random.default_rng(options.seed)
-        counts = [count_stretches(v, people, rng, to_end) for v in videos]
-        put, found, false, before, after, number = np.sum(counts, axis=0)
-        if put:
-            print(f'| {what} | {put} | {found} | {false} in {number} | {before} | {after} |')
-    print('\n| boxes missing | changes of the person | after | poses of others | after |')
-    print('|---|---:|---:|---:|---:|')
-    for missing in MISSING if options.every == 1 else ():
-        rng = np.random.default_rng(options.seed)
-        before, after = np.sum([count_tracked(v, missing, rng) for v in videos], axis=0)
-        print(f'| {missing:.0%} | {before[0]} | {after[0]} | {before[1]} | {after[1]} |')
 
 
 main = Command(BenchmarkChecksOptions, benchmark, __doc__, 'benchmark_checks.py')

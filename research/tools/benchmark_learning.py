@@ -10,7 +10,6 @@ network whether or not it helps (network), and of the two that a user gets (resu
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import option
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
-from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.labelling.comparison.labelled_videos import open_video, read_videos
 from stdpose_mm.labelling.evidence import PoseNetworkFiles
@@ -49,7 +47,6 @@ class BenchmarkLearningOptions(LabelledVideoOptions):
         min_motion: Use only videos in which joints move by more than X pose sizes per frame.
         pose_onnx: Pose networks beside ``auto``, as for ``stdpose propagate``.
         seed: Seed of the order of the videos.
-        csv: File for the results of each project.
     """
 
     interval: int = option(15, type=positive, metavar='T')
@@ -59,7 +56,6 @@ class BenchmarkLearningOptions(LabelledVideoOptions):
     min_motion: float | None = option(metavar='X')
     pose_onnx: list[str] = option((), nargs='+', metavar='FILE[=PRESET]')
     seed: int = option(0, type=seed)
-    csv: Path | None = option(writes=True, metavar='FILE')
 
 
 Project = Sequence[tuple[FrameSource, VideoLabels]]
@@ -78,16 +74,9 @@ def run(args: BenchmarkLearningOptions) -> None:
     frames = [open_video(v, args.image_root, args.video_root, True) for v in videos]
     opened = list(zip(frames, videos, strict=True))
     projects = [opened[n : n + args.clips] for n in range(0, len(opened), args.clips)]
-    rows = []
     for number, project in enumerate(projects[: args.projects]):
         row = {'project': number, **measure_project(project, args)}
-        rows.append(row)
         print(', '.join(f'{name} {_text(value)}' for name, value in row.items()), flush=True)
-        if args.csv is not None:
-            with atomic_path(args.csv) as path, path.open('w', newline='') as file:
-                writer = csv.DictWriter(file, [*rows[0]])
-                writer.writeheader()
-                writer.writerows(rows)
 
 
 def _text(value: object) -> str:

@@ -35,7 +35,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import MatcherOption, TrainingResources, paired_models, require_every_video
+from research.arguments import TrainingResources, paired_models, require_every_video
 from research.training.fuser_finetuning import FuserFinetuner
 from research.training.gap_extraction import ExportedSTDPose, GapSource, Roots, TrainedPoseNetwork
 from stdpose_mm.cli.argument_types import positive
@@ -50,7 +50,7 @@ from stdpose_mm.text import counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, TrainingResources):
+class FinetuneFuserOptions(RootOptions, EvidenceOptions, TrainingResources):
     """Options of ``finetune_fuser.py``.
 
     Args:
@@ -58,6 +58,8 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, Training
         labels: Two sets of densely labelled videos without a common source.
         fuser: Fuser to start from (default: the package's for labels like those of TRAIN).
         fresh: Start from random weights.
+        matcher: Joint matcher for gathering the evidence, a file that train_matcher.py wrote
+            (default: the one that comes with the package).
         config: Config of a model of this package whose heatmaps are evidence for auto; this and the
             next option may be repeated, and each video then gets the heatmaps of one of the models.
         checkpoint: Weights of --config.
@@ -73,14 +75,13 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, EvidenceOptions, Training
         iters: Training steps.
     """
 
-    work_dir: Path = option(
-        REQUIRED, writes=True, is_folder=True, files=('fuser.pth', 'fuser.onnx')
-    )
+    work_dir: Path = option(REQUIRED, writes=True, is_folder=True, files=('fuser.onnx',))
     labels: list[Path] = option(
         REQUIRED, reads_folder=True, type=Path, nargs=2, metavar=('TRAIN', 'HELD_OUT')
     )
     fuser: Path | None = option(metavar='FILE')
     fresh: bool = option(False)
+    matcher: Path | None = option(metavar='FILE')
     config: list[str] = option([], metavar='CONFIG')
     checkpoint: list[str] = option([], metavar='FILE')
     stdpose: bool | None = option(action=argparse.BooleanOptionalAction)
@@ -145,7 +146,7 @@ def train(args: FinetuneFuserOptions) -> None:
         print(f'the STDPose in {stdpose.folder} has seen {known}')
     before, after, share = finetuner.train(to_learn, held_out)
     print(f'share of the trained weights (the rest are the initial ones): {100 * share:.0f} %')
-    print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
+    print(f'fuser.onnx is in {args.work_dir}; on the held-out videos:')
     for name, field in (
         ('PCK@0.1', 'pck'),
         ('mean error, % of the pose', 'error'),

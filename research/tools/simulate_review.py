@@ -4,51 +4,40 @@
 
 LABELS is a folder of label files, a label file, or a text file with one path a line; everybody is
 labelled in all frames. A simulated annotator uses only the requests of the page, and starts with
-an unlabelled video. "guided": the middle frame is labelled, and then each pose that the page asks
-for, as long as the PCK@0.1 over all frames is below the target; in these poses, joints with an
-error above 0.05 of the pose's size are placed, and the others are accepted. With ``--learn`` the
-page learns from the labels whenever it says that this is worthwhile, and the annotator waits for
-it. "uniform": every T-th frame is labelled with all its joints, for the
-largest T that reaches the target. Joint-clicks are joints that were placed; a whole pose of K
-joints costs K. With ``--drafts first`` the first label of everybody starts from a draft of the
-given pose network in a box around the person; with ``--drafts every`` also each further label for
-which the draft has fewer wrong joints than the propagated pose. In a draft, joints are placed that
-are empty or have an error above 0.05. With ``--place`` a label starts from the most similar
-label, placed in a box, if that is better. ``--tolerance`` sets another error than 0.05. With
-``--frames`` only an excerpt of the video is worked on, as with Shift+E in the page.
+an unlabelled video. The middle frame is labelled, and then each pose that the page asks for, as
+long as the PCK@0.1 over all frames is below the target; in these poses, joints with an error above
+0.05 of the pose's size are placed, and the others are accepted. With ``--learn`` the page learns
+from the labels whenever it says that this is worthwhile, and the annotator waits for it.
+Joint-clicks are joints that were placed; a whole pose of K joints costs K. With ``--frames`` only
+an excerpt of the video is worked on, as with Shift+E in the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from research.annotation.review_client import ReviewClient, serve_video
+from research.annotation.review_client import ReviewClient, serve_in_thread
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.cli.argument_types import fraction, positive, whole
+from stdpose_mm.cli.argument_types import positive, whole
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
 from stdpose_mm.cli.parser import option
-from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.evaluation.functional.keypoint_accuracy import pose_sizes
 from stdpose_mm.io.disk.file_names import PICTURE_SUFFIXES
 from stdpose_mm.io.labels import frame_sources
+from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.labelling.comparison.labelled_videos import read_videos
-from stdpose_mm.labelling.evidence import PoseNetworkFiles
-from stdpose_mm.review_app.drafts import DraftSources
-from stdpose_mm.review_app.project import ReviewOptions
+from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.review_app.video_review import MAX_POSES
-from stdpose_mm.structures import VideoLabels, expand, pose_extent
-from stdpose_mm.structures.boxes import POSE_MARGIN
+from stdpose_mm.structures import VideoLabels
 
-LOOKS_WRONG = 0.05
-INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
 TARGETS = (0.95, 0.98)
 CLIP_LENGTH = 84
 
@@ -72,33 +61,26 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
 
     Args:
         limit: Number of videos, of which the fastest are taken (by motion in pose sizes).
-        learn: Let the page learn from the labels, and leave out "uniform".
-        drafts: Start the first labels, or every label, from drafts, and leave out "uniform".
-        place: Start a label from the nearest labelled pose, placed in a box around the person, if
-            fewer of its joints are wrong than of the propagated pose, and leave out "uniform".
-        tolerance: Error, in pose sizes, above which the annotator places a joint.
+        learn: Let the page learn from the labels.
         video: The video, if the label file names none.
         frames: First and last frame that the annotator works on; by default all of the video.
     """
 
     limit: int | None = option(type=positive, metavar='N')
     learn: bool = option(False)
-    drafts: str | None = option(choices=('first', 'every'))
-    place: bool = option(False)
-    tolerance: float = option(LOOKS_WRONG, type=fraction)
     video: Path | None = option(metavar='FILE')
     frames: list[int] | None = option(nargs=2, type=whole, metavar=('FIRST', 'LAST'))
 
 
 def simulate(args: SimulateReviewOptions) -> None:
-    """Simulate both annotators on every video, and print the efforts."""
+    """Simulate the annotator on every video, and print the efforts."""
     args.validate()
     videos = read_videos(args.labels)
     excerpt = None if args.frames is None else range(args.frames[0], args.frames[1] + 1)
-    truths = [Truth(labels, args.tolerance, excerpt) for labels in videos]
+    truths = [Truth(labels, excerpt) for labels in videos]
     truths.sort(key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
-    found: dict[tuple[str, float], list[Effort]] = {}
+    efforts = []
     for truth in truths:
         video = args.video
         if video is None:
@@ -108,20 +90,15 @@ def simulate(args: SimulateReviewOptions) -> None:
             video = video.parent
         # A propagator keeps the network that it has learned from a video.
         propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
-        efforts = {'guided': label_guided(truth, video, propagator, args)}
-        if not (args.learn or args.drafts or args.place):
-            efforts['uniform'] = label_uniform(truth, video, propagator)
-        for name, of_video in efforts.items():
-            for target in TARGETS:
-                found.setdefault((name, target), []).append(of_video[target])
+        efforts.append(label_guided(truth, video, propagator, args.learn))
         print(f'{truth.labels.name}: {len(truth.frames)} frames', flush=True)
     num_frames = sum(len(truth.frames) for truth in truths)
     print(f'{len(truths)} videos, {num_frames} frames, method {args.method}')
-    for (name, target), of_videos in sorted(found.items()):
-        labels = sum(effort.labels for effort in of_videos)
-        clicks = sum(effort.clicks for effort in of_videos)
+    for target in TARGETS:
+        labels = sum(of_video[target].labels for of_video in efforts)
+        clicks = sum(of_video[target].clicks for of_video in efforts)
         print(
-            f'{name}, PCK@0.1 of {target:.0%}: {labels} labels, {clicks} joint-clicks, '
+            f'PCK@0.1 of {target:.0%}: {labels} labels, {clicks} joint-clicks, '
             f'{clicks * CLIP_LENGTH / num_frames:.0f} joint-clicks per {CLIP_LENGTH} frames'
         )
 
@@ -131,19 +108,18 @@ class Truth:
 
     Args:
         labels: The labels.
-        tolerance: Error, in pose sizes, above which a joint is placed.
         frames: The frames that are worked on; None for all. Nothing is known about the others.
+
+    Attributes:
+        tolerance: Error, in pose sizes, above which a joint is placed.
     """
 
-    def __init__(
-        self,
-        labels: VideoLabels,
-        tolerance: float = LOOKS_WRONG,
-        frames: range | None = None,
-    ) -> None:
+    tolerance = 0.05
+
+    def __init__(self, labels: VideoLabels, frames: range | None = None) -> None:
         self.frames = frames or range(len(labels.frames))
         inside = [person for person in labels.persons if person.frame_index in self.frames]
-        self.labels, self.tolerance = labels.with_persons(inside), tolerance
+        self.labels = labels.with_persons(inside)
         tracks = self.labels.tracks()
         shape = len(labels.frames), len(tracks), labels.skeleton.num_keypoints
         self.points = np.zeros((*shape, 2))
@@ -171,40 +147,41 @@ class Truth:
         return {self.names[k]: [*places[k].tolist(), 2] for k in np.flatnonzero(chosen)}
 
 
-def serve(
-    truth: Truth,
-    video: Path,
-    propagator: VideoPosePropagator,
-    networks: Sequence[PoseNetworkFiles] = (),
-) -> AbstractContextManager[ReviewClient]:
-    """Serve an unlabelled video in a thread, and connect to it."""
-    drafts = DraftSources.choose(networks)
-    options = ReviewOptions(skeleton=truth.labels.skeleton, drafts=drafts)
-    return serve_video(video, None, propagator, options)
+@contextmanager
+def serve(truth: Truth, video: Path, propagator: VideoPosePropagator) -> Iterator[ReviewClient]:
+    """Serve an unlabelled video in a thread, in a project that is deleted afterwards."""
+    options = ReviewOptions(skeleton=truth.labels.skeleton)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        files = ReviewInputs(VideoFiles(video, None), root / 'p.jsonl', root / 'out.json')
+        with serve_in_thread(ReviewProject([files], propagator, options)) as client:
+            yield client
 
 
 def label_guided(
-    truth: Truth, video: Path, propagator: VideoPosePropagator, args: SimulateReviewOptions
+    truth: Truth, video: Path, propagator: VideoPosePropagator, learn: bool
 ) -> dict[float, Effort]:
     """Label the poses that the page asks for until the targets are reached."""
     reached: dict[float, Effort] = {}
-    with serve(truth, video, propagator, args.pose_networks) as client:
+    with serve(truth, video, propagator) as client:
         if len(truth.frames) < len(truth.points):
             client.set_excerpt(truth.frames[0], truth.frames[-1])
         middle = truth.frames[len(truth.frames) // 2]
-        people, clicks = add_people(truth, client, middle, args.drafts is not None)
-        labels, boxes = len(people), 0
+        people, clicks = add_people(truth, client, middle)
+        labels = len(people)
         while True:
             client.settle()
-            if args.learn:
+            if learn:
                 learn_in_page(client)
             errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
             effort = Effort(labels, clicks)
             right = note_reached(reached, errors, effort)
             while (guidance := client.get('/guidance'))['measuring']:
                 client.settle()
-            told = {key: guidance[key] for key in ('right', 'labels_needed', 'good_enough')}
-            print(f'{labels} labels, {clicks} joint-clicks: {right:.1%} right; {told}', flush=True)
+            advice = {key: guidance[key] for key in ('right', 'labels_needed', 'good_enough')}
+            print(
+                f'{labels} labels, {clicks} joint-clicks: {right:.1%} right; {advice}', flush=True
+            )
             wanted = guidance['next']
             if len(reached) == len(TARGETS) or wanted is None:
                 break
@@ -212,81 +189,22 @@ def label_guided(
             place = frame, people.index(person)
             # A joint that is not shown also looks wrong.
             wrong = truth.known[place] & ~(errors[place] <= truth.tolerance)
-            fields = {'joints': truth.joints(*place, wrong)}
-            if args.drafts == 'every' and wrong.any():
-                drafted, other = draft_person(truth, client, *place)
-                if drafted is not None and other.sum() < wrong.sum():
-                    fields, wrong = drafted, other
-            if args.place and wrong.any():
-                placed, other = place_person(truth, client, *place, person)
-                if placed and other.sum() < wrong.sum():
-                    fields, wrong, boxes = {'joints': placed}, other, boxes + 1
-            if fields['joints']:
-                client.edit('set_joints', person=person, frame=frame, **fields)
+            if wrong.any():
+                joints = truth.joints(*place, wrong)
+                client.edit('set_joints', person=person, frame=frame, joints=joints)
             client.edit('accept', person=person, frame=frame)
             labels, clicks = labels + 1, clicks + int(wrong.sum())
-    print(f'{boxes} labels began as poses placed in a box', flush=True)
     # The page has no more requests: use the total effort for targets that were not reached.
     return {target: reached.get(target, Effort(labels, clicks)) for target in TARGETS}
 
 
-def add_people(
-    truth: Truth, client: ReviewClient, frame: int, use_drafts: bool = False
-) -> tuple[list[int], int]:
+def add_people(truth: Truth, client: ReviewClient, frame: int) -> tuple[list[int], int]:
     """Label everybody in a frame for the first time; return their ids and the joint-clicks."""
-    people, clicks = [], 0
-    for person, known in enumerate(truth.known[frame]):
-        fields, placed = {'joints': truth.joints(frame, person, known)}, known
-        if use_drafts:
-            drafted, wrong = draft_person(truth, client, frame, person)
-            if drafted is not None:
-                fields, placed = drafted, wrong
-        people.append(client.edit('add_person', frame=frame, **fields)['person'])
-        clicks += int(placed.sum())
-    return people, clicks
-
-
-def draft_person(
-    truth: Truth, client: ReviewClient, frame: int, person: int
-) -> tuple[dict[str, Any] | None, np.ndarray]:
-    """Draft a person in a box around it, and correct the joints that look wrong.
-
-    Returns:
-        The joints and the draft for an edit, None if nothing is drafted; and the joints [K] that
-        were placed.
-    """
-    known, points = truth.known[frame, person], truth.points[frame, person]
-    box = expand(pose_extent(points, known), POSE_MARGIN).tolist()
-    try:
-        (*_, draft) = client.draft('box', frame=frame, box=box)['drafts'][str(frame)]
-    except InputError as refused:
-        print(refused, flush=True)
-        return None, known
-    places = np.array(draft['keypoints'])
-    errors = np.linalg.norm(places[:, :2] - points, axis=-1) / truth.sizes[frame, person]
-    is_placed = places[:, 2] > 0
-    wrong = known & ~(is_placed & (errors <= truth.tolerance))
-    kept = {
-        truth.names[k]: [*places[k, :2].tolist(), 2] for k in np.flatnonzero(is_placed & ~wrong)
-    }
-    return {'joints': {**kept, **truth.joints(frame, person, wrong)}, 'draft': draft['id']}, wrong
-
-
-def place_person(
-    truth: Truth, client: ReviewClient, frame: int, index: int, person: int
-) -> tuple[dict[str, list[float]], np.ndarray]:
-    """Place the nearest labelled pose in a box around a person, and correct what looks wrong.
-
-    Returns:
-        The joints for an edit, and which [K] of them were placed by hand.
-    """
-    known, points = truth.known[frame, index], truth.points[frame, index]
-    box = pose_extent(points, known).tolist()
-    placed = client.place_pose(frame=frame, box=box, person=person)
-    places = np.array([placed.get(name, [np.inf, np.inf, 0])[:2] for name in truth.names])
-    errors = np.linalg.norm(places - points, axis=-1) / truth.sizes[frame, index]
-    wrong = known & ~(errors <= truth.tolerance)
-    return {**placed, **truth.joints(frame, index, wrong)}, wrong
+    people = []
+    for person, labelled in enumerate(truth.known[frame]):
+        joints = truth.joints(frame, person, labelled)
+        people.append(client.edit('add_person', frame=frame, joints=joints)['person'])
+    return people, int(truth.known[frame].sum())
 
 
 def learn_in_page(client: ReviewClient) -> None:
@@ -295,28 +213,6 @@ def learn_in_page(client: ReviewClient) -> None:
         client.learn()
         client.settle()
         print(client.get('/guidance')['learning']['message'], flush=True)
-
-
-def label_uniform(
-    truth: Truth, video: Path, propagator: VideoPosePropagator
-) -> dict[float, Effort]:
-    """Label every T-th frame, T falling until the targets are reached."""
-    reached: dict[float, Effort] = {}
-    for interval in INTERVALS:
-        frames = truth.frames[::interval]
-        with serve(truth, video, propagator) as client:
-            people, _ = add_people(truth, client, frames[0])
-            for frame in frames[1:]:
-                for index, person in enumerate(people):
-                    joints = truth.joints(frame, index, truth.known[frame, index])
-                    client.edit('set_joints', person=person, frame=frame, joints=joints)
-            client.settle(with_guidance=False)
-            errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
-        clicks = int(truth.known[list(frames)].sum())
-        note_reached(reached, errors, Effort(len(frames) * len(people), clicks))
-        if len(reached) == len(TARGETS):
-            break
-    return reached
 
 
 def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effort) -> float:

@@ -17,8 +17,7 @@ import numpy as np
 
 from research.comparison.reliability import reliability
 from research.export.fuser_export import export_fuser, import_fuser
-from research.training.checkpoint_fuser import CheckpointFuser, build_fuser, save_fuser
-from research.training.gap_fuser import GapFuser
+from research.training.gap_fuser import GapFuser, build_fuser
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
@@ -30,6 +29,7 @@ from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
+from stdpose_mm.labelling.propagation.auto.trained_fuser import TrainedFuser
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
@@ -38,7 +38,6 @@ from .fuser_training import (
     SIMULATED,
     TrainingGap,
     TrainingGapDataset,
-    as_stored,
     calibrate,
     judged_joints,
     require_gaps,
@@ -91,7 +90,7 @@ class FuserQuality:
     calibration_error: float
 
     @classmethod
-    def measure(cls, fuser: CheckpointFuser, gaps: Sequence[TrainingGap]) -> FuserQuality:
+    def measure(cls, fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> FuserQuality:
         """Measure the accuracy on gaps with known truth; every hidden label counts once."""
         scores, errors = [], []
         for gap in gaps:
@@ -106,14 +105,11 @@ class FuserQuality:
 
 
 def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
-    """Build a network from ``share`` of the trained and 1 - ``share`` of the initial weights.
-
-    The weights are rounded to the precision in which they are stored.
-    """
+    """Build a network from ``share`` of the trained and 1 - ``share`` of the initial weights."""
     before, after = start.state_dict(), trained.state_dict()
     mixed = {name: before[name].lerp(after[name], share) for name in before}
     network = build_fuser()
-    network.load_state_dict(as_stored(mixed))
+    network.load_state_dict(mixed)
     return network.eval()
 
 
@@ -138,7 +134,7 @@ def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]
     """
 
     def error(share: float) -> float:
-        fuser = CheckpointFuser(mix_weights(start, trained, share), ScoreCalibrator(), '')
+        fuser = TrainedFuser(mix_weights(start, trained, share), ScoreCalibrator(), '')
         rng = np.random.default_rng(0)
         judgements = [judged_joints(fuser, gap, rng, simulated=False) for gap in gaps]
         return float(np.concatenate([e for views in judgements for _, e in views]).mean())
@@ -148,7 +144,7 @@ def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]
 
 @dataclass(frozen=True)
 class FuserFinetuner:
-    """Train a fuser further: ``fuser.pth`` for PyTorch, ``fuser.onnx`` for use without it.
+    """Train a fuser further and write it as ``fuser.onnx``.
 
     The evidence of each video stays in the work folder, so that a stopped run continues.
 
@@ -186,10 +182,7 @@ class FuserFinetuner:
         """
         # Errors in files must appear before hours of work.
         generated = self.source.generated
-        start = None
-        if self.start is not None:
-            read = import_fuser if self.start.suffix == '.onnx' else CheckpointFuser.load
-            start = read(self.start)
+        start = None if self.start is None else import_fuser(self.start)
         skeletons = [video.skeleton for video in (*videos, *held_out)]
         for model in self.source.models:
             self._require_shared_joints(model, skeletons)
@@ -240,13 +233,11 @@ class FuserFinetuner:
         else:
             share = choose_share(before, network, others)
         trained_on = learned if start is None else f'{start.trained_on}, then {learned}'
-        mixed = CheckpointFuser(
+        mixed = TrainedFuser(
             mix_weights(before or network, network, share), ScoreCalibrator(), trained_on, shrinkage
         )
         fuser = calibrate(mixed, others, margin, sureness, simulated=generated)
-        checkpoint = self.work_dir / 'fuser.pth'
-        save_fuser(fuser, checkpoint)
-        export_fuser(fuser, checkpoint.with_suffix('.onnx'))
+        export_fuser(fuser, self.work_dir / 'fuser.onnx')
         old = None if start is None else FuserQuality.measure(start, others)
         return FinetuningResult(old, FuserQuality.measure(fuser, others), share)
 

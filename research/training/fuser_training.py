@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
-from research.training.gap_fuser import GapFuser
+from research.training.gap_fuser import GapFuser, build_fuser
 from research.training.remembered_flow import RememberedFlow
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
@@ -45,7 +44,11 @@ from stdpose_mm.labelling.propagation.auto.network_heatmaps import (
     best_heatmaps,
     with_shared_joints,
 )
-from stdpose_mm.labelling.propagation.auto.trained_fuser import fuser_inputs, log_joint_speed
+from stdpose_mm.labelling.propagation.auto.trained_fuser import (
+    TrainedFuser,
+    fuser_inputs,
+    log_joint_speed,
+)
 from stdpose_mm.labelling.propagation.flow.flow_tracks import (
     FlowTracks,
     follow_joints,
@@ -395,12 +398,12 @@ class SimilarLengths(Sampler[list[int]]):
 
 
 def calibrate(
-    fuser: CheckpointFuser,
+    fuser: TrainedFuser,
     gaps: Sequence[TrainingGap],
     margin: float = 0.0,
     sureness: float = 1.0,
     simulated: bool = True,
-) -> CheckpointFuser:
+) -> TrainedFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
     Each gap is fused with and without its own heatmaps, and with those of a simulated network.
@@ -433,7 +436,7 @@ def calibrate(
 
 
 def judged_joints(
-    fuser: CheckpointFuser, gap: TrainingGap, rng: np.random.Generator, simulated: bool = True
+    fuser: TrainedFuser, gap: TrainingGap, rng: np.random.Generator, simulated: bool = True
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
@@ -504,8 +507,3 @@ def train_network(
         device=device,
     )
     return network
-
-
-def as_stored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Round weights as :func:`save_fuser` does, so that the calibration fits the file."""
-    return {name: value.half().float() for name, value in weights.items()}

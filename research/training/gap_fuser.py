@@ -10,6 +10,9 @@ from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from stdpose_mm.labelling.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
+from stdpose_mm.labelling.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
+
 _VECTOR_GAIN = 10.0
 """Factor that scales offsets of a few per cent of the pose's size to the order of one."""
 
@@ -185,6 +188,21 @@ class GapFuser(BaseModel):
         first_maps = chosen[:, :1].expand_as(chosen)
         last_maps = chosen[torch.arange(len(last), device=last.device), last][:, None]
         return torch.cat([maps, first_maps, last_maps.expand_as(chosen)], dim=4)
+
+
+def build_fuser() -> GapFuser:
+    """Build a network for :class:`FusionFeatures`, with random weights."""
+    # The straight line is always usable, a flow track only if its label has the joint.
+    flags = [None, SCALARS.index('has_left'), SCALARS.index('has_right')]
+    return GapFuser(
+        num_vectors=len(VECTORS),
+        num_scalars=len(SCALARS),
+        num_maps=len(MAPS),
+        candidate_flags=flags,
+        map_steps=MAP_STEPS,
+        map_side=MAP_SIDE,
+        end_maps=[MAPS.index(name) for name in ('frame_heatmap', 'network_heatmap')],
+    )
 
 
 class _MapReader(nn.Module):

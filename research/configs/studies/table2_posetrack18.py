@@ -1,8 +1,8 @@
 # The paper's Table 2 on PoseTrack18.
-_base_ = 'table2_posetrack17.py'
+_base_ = ['table2_posetrack17.py', '../_base_/posetrack18.py']
 
 title = 'Pose estimation on PoseTrack18'
 entries = [
-    dict(entry, config=entry['config'].replace('posetrack17', 'posetrack18'))
+    dict(entry, cfg_options={**entry.get('cfg_options', {}), **_base_.data_options})
     for entry in _base_.entries
 ]
