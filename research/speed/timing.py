@@ -22,6 +22,18 @@ import numpy as np
 Parameters = ParamSpec('Parameters')
 
 
+class Seconds(NamedTuple):
+    """A duration.
+
+    Attributes:
+        wall: Wall-clock time in seconds.
+        cpu: CPU time of all threads in seconds, which other processes hardly change.
+    """
+
+    wall: float
+    cpu: float
+
+
 class SpeedUp(NamedTuple):
     """Ratio of another function's time to a function's own time.
 
@@ -47,6 +59,10 @@ class Turns:
 
     wall: np.ndarray
     cpu: np.ndarray
+
+    def least(self) -> list[Seconds]:
+        """Return the shortest time of each function."""
+        return [Seconds(*times) for times in zip(self.wall.min(0), self.cpu.min(0), strict=True)]
 
     def speed_ups(self) -> list[SpeedUp]:
         """Compare the wall-clock time of each function with that of the first, turn by turn."""
