@@ -130,7 +130,7 @@ class Scene:
         return {
             'person': match,
             'line': [] if pixel is None else _line(*cameras, np.array(pixel)),
-            'back': _line(*reversed(cameras), given[0]) if given else [],
+            'back': _line(*cameras[::-1], given[0]) if given else [],
         }
 
     def drafts(self, number: int) -> dict[int, list[Draft]]:

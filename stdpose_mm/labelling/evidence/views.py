@@ -852,12 +852,12 @@ def _find_turns(views: Sequence[View]) -> np.ndarray:
     joints, pixels = several % estimates.pixels.shape[3], pixels[:, several]
     size = float(np.nanmedian(estimates.sizes))
     used = np.flatnonzero(np.isfinite(pixels[..., 0]).any(axis=1)).tolist()
-    fits = []
+    fits: list[tuple[float, float, np.ndarray]] = []
     for turned in [used] if len(used) == 2 else [[view] for view in used]:
-        turn, *figures = _fit_turns(pinholes.cameras, pixels, joints, turned, size)
+        turn, removed, length = _fit_turns(pinholes.cameras, pixels, joints, turned, size)
         turns = none.copy()
         turns[turned] = turn
-        fits.append((*figures, turns))
+        fits.append((removed, length, turns))
     _, length, turns = max(fits, key=lambda fit: fit[0])
     shifts = np.linalg.norm(turns, axis=1) * pinholes.focal[:, 0]
     return turns if length > _CERTAIN and shifts.max() > _SHIFT * size else none
