@@ -1,31 +1,28 @@
 """Count the joints that are placed by hand in four views, with and without the other views.
 
     python -m research.tools.simulate_views --scenes 2
-    PYTHONPATH=tests python -m research.tools.simulate_views --browser
 
 A simulated person labels generated scenes of two people. All views get labels in their middle
 frame. Then, as long as a view has fewer right joints (PCK@0.1) than the target, the person goes to
 the place that the page suggests in the worst view, drags the joints that are off by more than 0.05
 of the pose's size, the worst first, and accepts the others as they are. There are three ways:
 "alone" labels view by view; "times" labels the same pose in the second worst view, too, without a
-calibration; "drafts" also accepts what follows from these two in the other views. By default the
-person sends the page's requests; with ``--browser`` it uses the page itself in Chromium, with
-pointer and keys, which are counted.
+calibration; "drafts" also accepts what follows from these two in the other views. The person sends
+the page's requests; keys are counted as the page would need them.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from selenium.webdriver.common.keys import Keys
 
 from research.annotation.review_client import ReviewClient, serve_in_thread
 from research.tools.simulate_review import Truth, shown_points
@@ -38,9 +35,6 @@ from stdpose_mm.datasets.synthetic import ClipSettings, MultiViewClip, generate_
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.io.video_list import VideoFiles
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
-
-if TYPE_CHECKING:
-    from support.review_browser import Page
 
 WAYS = ('alone', 'times', 'drafts')
 PAUSE = 0.1
@@ -59,7 +53,6 @@ class SimulateViewsOptions:
         target: Share of right joints in every view.
         ways: How the views are labelled.
         worst: Go to the pose with the most wrong joints, not where the page suggests.
-        browser: Use the page in Chromium.
     """
 
     scenes: int = option(1, type=positive)
@@ -69,7 +62,6 @@ class SimulateViewsOptions:
     target: float = option(0.95, type=fraction)
     ways: list[str] = option(WAYS, nargs='+', choices=WAYS)
     worst: bool = option(False)
-    browser: bool = option(False)
 
 
 class Drag(NamedTuple):
@@ -189,249 +181,6 @@ class RequestHand:
             client.settle(with_guidance=False, pause=PAUSE)
 
 
-_STATE = """
-const done = arguments[arguments.length - 1], given = [...arguments].slice(0, -1);
-Promise.all(['state', 'stage'].map((name) => import(`/static/${name}.js`)))
-  .then(([{ state }, { skeletons, drafts }]) => done(FUNCTION(state, skeletons, drafts, ...given)))
-  .catch((error) => done(String(error)));
-"""
-
-
-class BrowserHand(RequestHand):
-    """A person's hand on pointer and keys in Chromium.
-
-    Args:
-        clients: A client of each view, by which the hand waits for poses.
-        page: The page, opened at the first view.
-        has_second: Whether another view is beside the picture.
-    """
-
-    def __init__(self, clients: Sequence[ReviewClient], page: Page, has_second: bool) -> None:
-        super().__init__(clients)
-        self.page = page
-        self.has_second = has_second
-
-    def read(self, function: str, *arguments: object) -> Any:
-        """Read what the page shows with a function of its state, skeletons and drafts."""
-        script = _STATE.replace('FUNCTION', f'({function})')
-        return self.page.browser.execute_async_script(script, *arguments)
-
-    def press(self, *keys: str) -> None:
-        """Press keys, which are counted."""
-        self.counts['keys'] += len(keys)
-        self.page.press(*keys)
-
-    def wait(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait for the page."""
-        self.page.wait(condition, what)
-
-    def open(self, view: int, frame: int | None) -> None:
-        if view != self.view and self.has_second:
-            beside = 'return document.getElementById("second-choice").value'
-            while self.page.run(beside) != str(view):
-                self.press('V')
-            self.wait(
-                lambda: self.page.run(
-                    'return document.getElementById("second-picture").dataset.view'
-                ),
-                'the other view is shown',
-            )
-            self.press('C')
-        elif view != self.view:
-            step = 1 if view > self.view else -1
-            for number in range(self.view + step, view + step, step):
-                self.press(Keys.PAGE_DOWN if step > 0 else Keys.PAGE_UP)
-                self.wait_for_video(number)
-        self.wait_for_video(view)
-        self.view = self.page.video = view
-        if frame is not None and self.read('(s) => s.frame') != frame:
-            self.press('f', *str(frame), Keys.ENTER)
-            self.page.run('document.getElementById("picture").focus()')
-        if frame is not None:
-            self.page.wait_for_frame(frame)
-            self.frame = frame
-        self.settle()
-
-    def wait_for_video(self, number: int) -> None:
-        """Wait until a view is opened."""
-        self.wait(lambda: self.read('(s) => s.video?.id ?? -1') == number, 'the view is opened')
-
-    def suggested(self) -> tuple[int, int] | None:
-        self.client.settle(pause=PAUSE)
-        suggestions = self.client.get('/guidance')['suggestions']
-        self.wait(
-            lambda: (
-                self.read('(s) => !s.guidance?.computing && s.guidance?.suggestions') == suggestions
-            ),
-            'the page knows what to label next',
-        )
-        if not suggestions:
-            return None
-        self.press('n')
-        frame, person = self.read('(s) => [s.frame, s.person]')
-        self.page.wait_for_frame(frame)
-        self.frame = frame
-        self.settle()
-        return frame, person
-
-    def settle(self) -> None:
-        self.wait(lambda: self.read('(s) => s.waiting') == 0, 'edits are sent')
-        super().settle()
-        shown = """(s, k, d) => [
-            (s.poses?.at(s.shown) ?? []).map((p) => [p.id, p.keypoints.map(([x, y]) => [x, y])]),
-            d.open.map((draft) => [draft.id, draft.keypoints.map(([x, y]) => [x, y])]),
-        ]"""
-        frame = str(self.frame)
-
-        def is_shown() -> bool:
-            poses = self.client.get('/poses', first=self.frame, last=self.frame)
-            both = poses['frames'].get(frame, []), poses['drafts'].get(frame, [])
-            return self.read(shown) == [
-                [[pose['id'], [point[:2] for point in pose['keypoints']]] for pose in of_kind]
-                for of_kind in both
-            ]
-
-        self.wait(is_shown, 'the poses are shown')
-
-    def add(self, joints: Sequence[tuple[str, np.ndarray | None]]) -> int:
-        before = self.read('(s) => s.persons')
-        self.press('i')
-        for _, place in joints:
-            if place is None:
-                self.press('n')
-            else:
-                self.click(place)
-        self.wait(lambda: len(self.read('(s) => s.persons')) > len(before), 'somebody is added')
-        (person,) = {*self.read('(s) => s.persons')} - {*before}
-        self.settle()
-        return person
-
-    def click(self, place: np.ndarray) -> None:
-        """Place a joint by a click."""
-        self.counts['joints'] += 1
-        self.page.pointer(tuple(place))
-
-    def choose(self, person: int) -> None:
-        """Choose a person by its number, and no draft: the keys would mean it."""
-        chosen, draft = self.read('(s) => [s.person, s.draft]')
-        if draft is not None:
-            self.press(Keys.ESCAPE)
-        if chosen != person:
-            self.press(str(person))
-
-    def correct(self, person: int, joints: Sequence[Drag], draft: dict[str, Any] | None) -> None:
-        if draft is not None and not (joints and self.is_drafted(draft, joints[0].name)):
-            self.accept_draft(draft)
-            draft = None
-        for joint in joints:
-            if draft is not None:
-                self.choose_draft(draft)
-            else:
-                self.choose(person)
-            self.drag(person, joint, draft)
-            # The first drag of a joint of a draft accepts the others.
-            draft = None
-        self.settle()
-        pose = self.pose(person)
-        if 'p' in pose['sources']:
-            revision = self.client.get()['revision']
-            self.choose(person)
-            self.press('a')
-            self.wait(lambda: self.client.get()['revision'] > revision, 'the pose is accepted')
-            self.settle()
-        points = np.array(self.pose(person)['keypoints'])[:, :2]
-        for joint in joints:
-            placed = points[self.names.index(joint.name)]
-            if np.abs(placed - joint.end).max() > 1:
-                raise AssertionError(f'{joint} of {person} is at {placed}')
-
-    def is_drafted(self, draft: dict[str, Any], joint: str) -> bool:
-        """Tell whether a draft has a joint."""
-        return draft['keypoints'][self.names.index(joint)][2] > 0
-
-    def drag(self, person: int, joint: Drag, draft: dict[str, Any] | None) -> None:
-        """Drag a joint, or place one that is nowhere or under another."""
-        place = None if joint.start is None else self.place_now(person, joint.name, draft)
-        if not all(self.is_inside(xy) for xy in (place, joint.end) if xy is not None):
-            self.press('0')
-        revision = self.client.get()['revision']
-        if place is not None and self.is_in_hand(place, person, joint.name, draft):
-            self.counts['joints'] += 1
-            self.page.pointer(tuple(place), tuple((place + joint.end) / 2), tuple(joint.end))
-        else:
-            if draft is not None:
-                self.accept_draft(draft)
-                self.choose(person)
-                revision = self.client.get()['revision']
-            self.choose_in_list('joints', f'joint {joint.name}')
-            self.press('r')
-            self.click(joint.end)
-            self.press(Keys.ESCAPE)
-            self.counts['joints under others'] += 1
-        self.wait(lambda: self.client.get()['revision'] > revision, f'{joint.name} is placed')
-        self.end_placing()
-
-    def place_now(self, person: int, joint: str, draft: dict[str, Any] | None) -> np.ndarray:
-        """Return where a joint is shown now: poses may have been computed meanwhile."""
-        if draft is not None:
-            return np.array(draft['keypoints'][self.names.index(joint)][:2], float)
-        shown = '(s, k, d, person) => s.poses.of(s.shown, person).keypoints'
-        return np.array(self.read(shown, person)[self.names.index(joint)][:2], float)
-
-    def end_placing(self) -> None:
-        """Leave the joints empty that the page asks for after a draft."""
-        if self.read('(s) => s.placing'):
-            self.press(Keys.ESCAPE)
-
-    def is_inside(self, place: np.ndarray) -> bool:
-        """Tell whether a pixel of the picture is in view."""
-        x, y = self.page.screen_place(*place)
-        left, top, width, height = self.page.box('#picture')
-        return left + 4 < x < left + width - 4 and top + 4 < y < top + height - 4
-
-    def is_in_hand(
-        self, place: np.ndarray, person: int, joint: str, draft: dict[str, Any] | None
-    ) -> bool:
-        """Tell whether the page takes what is at a place of the picture for this joint."""
-        self.page.point_at(*self.page.screen_place(*place))
-        if draft is not None:
-            # The chosen draft is nearer than all else; of its own joints the first of the nearest.
-            points = np.array(draft['keypoints'], float)
-            away = np.linalg.norm(points[:, :2] - place, axis=1)
-            away[points[:, 2] == 0] = np.inf
-            away[self.names.index(joint)] -= 1 / self.page.scale
-            return self.names[int(away.argmin())] == joint
-        hovered = """(s, k) =>
-            k.hovered && [k.hovered.person, s.video.skeleton.joints[k.hovered.joint]]
-        """
-        return self.read(hovered) == [person, joint]
-
-    def choose_in_list(self, box: str, key: str) -> None:
-        """Click a name in one of the lists beside the picture."""
-        self.counts['names clicked'] += 1
-        self.page.click(f'#{box} [data-key="{key}"]')
-        self.page.run('document.getElementById("picture").focus()')
-
-    def choose_draft(self, draft: dict[str, Any]) -> None:
-        """Choose a draft."""
-        if self.read('(s) => s.draft') != draft['id']:
-            self.choose_in_list('drafts', draft['id'])
-
-    def accept_draft(self, draft: dict[str, Any]) -> int:
-        before, revision = self.read('(s) => s.persons'), self.client.get()['revision']
-        self.choose_draft(draft)
-        self.press('a')
-        self.wait(lambda: self.client.get()['revision'] > revision, 'the draft is accepted')
-        if draft['person'] is None:
-            self.wait(lambda: len(self.read('(s) => s.persons')) > len(before), 'one is added')
-        self.end_placing()
-        self.settle()
-        if draft['person'] is not None:
-            return draft['person']
-        (person,) = {*self.read('(s) => s.persons')} - {*before}
-        return person
-
-
 def simulate(args: SimulateViewsOptions) -> None:
     """Label every scene in each way, and print what was done by hand."""
     total: dict[str, Counter[str]] = {way: Counter() for way in args.ways}
@@ -464,16 +213,7 @@ def label_views(scene: MultiViewClip, args: SimulateViewsOptions, way: str) -> C
         project = ReviewProject(inputs, VideoPosePropagator(method=args.method), options)
         first = stack.enter_context(serve_in_thread(project))
         clients = [first, *(ReviewClient(first.address, n) for n in range(1, len(truths)))]
-        hand = RequestHand(clients)
-        if args.browser:
-            from support.review_browser import Page, start_browser
-
-            browser = start_browser(folder)
-            stack.callback(browser.quit)
-            page = Page(browser)
-            page.open(first, settles=False)
-            hand = BrowserHand(clients, page, way == 'drafts')
-        return Annotator(truths, hand, args, way).label()
+        return Annotator(truths, RequestHand(clients), args, way).label()
 
 
 class Annotator:
