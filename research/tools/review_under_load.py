@@ -90,7 +90,9 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
             if chosen is None and guidance['next'] and not is_done:
                 waited += now - wanted_since
                 frame, person = guidance['next']['frame'], guidance['next']['person']
-                wrong = _wrong_joints(truth, client, (frame, people.index(person)), person)
+                poses = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
+                (shown,) = (np.array(pose['keypoints']) for pose in poses if pose['id'] == person)
+                wrong = truth.wrong((frame, people.index(person)), shown)
                 chosen = frame, person, wrong
                 due = now + (args.every or LOOK_SECONDS + JOINT_SECONDS * int(wrong.sum()))
             elif chosen is not None and now >= due:
@@ -130,19 +132,6 @@ def label_under_load(args: ReviewUnderLoadOptions) -> None:
 def _true_share(truth: Truth, client: ReviewClient, people: Sequence[int]) -> float:
     errors = truth.errors(shown_points(client, people, len(truth.points), truth.frames))
     return float((errors[~np.isnan(errors)] <= CORRECT_WITHIN).mean())
-
-
-def _wrong_joints(
-    truth: Truth, client: ReviewClient, place: tuple[int, int], person: int
-) -> np.ndarray:
-    """Return which joints [K] of the shown pose the annotator places."""
-    frame, _ = place
-    poses = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
-    (shown,) = (np.array(pose['keypoints']) for pose in poses if pose['id'] == person)
-    errors = np.linalg.norm(shown[:, :2] - truth.points[place], axis=-1) / truth.sizes[place]
-    is_placed = (shown[:, 2] > 0) & (errors <= truth.tolerance)
-    wrong: np.ndarray = truth.known[place] & ~is_placed
-    return wrong
 
 
 def _percent(right: list[float] | None) -> str:

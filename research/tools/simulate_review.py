@@ -141,6 +141,12 @@ class Truth:
         distance = np.linalg.norm(points - self.points, axis=-1) / self.sizes[..., None]
         return np.where(self.known, distance, np.nan)
 
+    def wrong(self, place: tuple[int, int], shown: np.ndarray) -> np.ndarray:
+        """Return which joints [K] of a shown pose [K, 3 or more] the annotator places."""
+        errors = np.linalg.norm(shown[:, :2] - self.points[place], axis=-1) / self.sizes[place]
+        wrong: np.ndarray = self.known[place] & ~((shown[:, 2] > 0) & (errors <= self.tolerance))
+        return wrong
+
     def joints(self, frame: int, person: int, chosen: np.ndarray) -> dict[str, list[float]]:
         """Map names of chosen [K] joints of a person in a frame to positions, for an edit."""
         places = self.points[frame, person]

@@ -5,7 +5,7 @@
 A simulated person labels generated scenes of two people. All views get labels in their middle
 frame. Then, as long as a view has fewer right joints (PCK@0.1) than the target, the person goes to
 the place that the page suggests in the worst view, drags the joints that are off by more than 0.05
-of the pose's size, the worst first, and accepts the others as they are. There are three ways:
+of the pose's size, and accepts the others as they are. There are three ways:
 "alone" labels view by view; "times" labels the same pose in the second worst view, too, without a
 calibration; "drafts" also accepts what follows from these two in the other views. The person sends
 the page's requests; keys are counted as the page would need them.
@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -62,20 +62,6 @@ class SimulateViewsOptions:
     target: float = option(0.95, type=fraction)
     ways: list[str] = option(WAYS, nargs='+', choices=WAYS)
     worst: bool = option(False)
-
-
-class Drag(NamedTuple):
-    """A joint that is put right.
-
-    Args:
-        name: Its name.
-        start: [2] where it is shown; None if it is not.
-        end: [2] where it belongs.
-    """
-
-    name: str
-    start: np.ndarray | None
-    end: np.ndarray
 
 
 class RequestHand:
@@ -131,22 +117,22 @@ class RequestHand:
         poses = self.client.get('/poses', first=self.frame, last=self.frame)
         return poses['drafts'].get(str(self.frame), [])
 
-    def add(self, joints: Sequence[tuple[str, np.ndarray | None]]) -> int:
-        """Add a person by its joints in order, None for those that are skipped; return its id."""
-        places = {name: [*xy.tolist(), 2] for name, xy in joints if xy is not None}
+    def add(self, places: dict[str, list[float]]) -> int:
+        """Add a person by its joints; return its id."""
         self.counts['joints'] += len(places)
         return self.client.edit('add_person', frame=self.frame, joints=places)['person']
 
-    def correct(self, person: int, joints: Sequence[Drag], draft: dict[str, Any] | None) -> None:
+    def correct(
+        self, person: int, places: dict[str, list[float]], draft: dict[str, Any] | None
+    ) -> None:
         """Place joints of a pose, and accept the others as they are.
 
         Args:
             person: The person.
-            joints: What is dragged, or placed, in this order.
+            places: The joints that are dragged, or placed: [x, y, visibility] by name.
             draft: The draft of the pose, which is thereby accepted; None if there is none.
         """
-        self.counts['joints'] += len(joints)
-        places = {joint.name: [*joint.end.tolist(), 2] for joint in joints}
+        self.counts['joints'] += len(places)
         if draft is not None:
             self.counts['keys'] += not places
             self._take(draft, places)
@@ -286,9 +272,7 @@ class Annotator:
                 self.people[view].append(self.hand.accept_draft(draft))
                 self._correct(view, frame, index)
                 continue
-            points = zip(truth.names, truth.points[frame, index], known, strict=True)
-            joints = [(name, xy if is_known else None) for name, xy, is_known in points]
-            self.people[view].append(self.hand.add(joints))
+            self.people[view].append(self.hand.add(truth.joints(frame, index, known)))
 
     def _draft(self, view: int, index: int, frame: int = 0) -> dict[str, Any] | None:
         """Find the draft of a person; a new person is known by where it is."""
@@ -305,28 +289,16 @@ class Annotator:
         return drafts[nearest.index(index)] if index in nearest else None
 
     def _correct(self, view: int, frame: int, index: int) -> None:
-        """Put right the joints of a pose that look wrong, the worst first; accept the others."""
+        """Put right the joints of a pose that look wrong, and accept the others."""
         hand, truth, person = self.hand, self.truths[view], self.people[view][index]
         hand.open(view, frame)
-        known, size = truth.known[frame, index], truth.sizes[frame, index]
         shown = np.array(hand.pose(person)['keypoints'], float)
         draft = self._draft(view, index) if self.way == 'drafts' else None
         if draft is not None:
             drafted = np.array(draft['keypoints'], float)
             shown = np.where(drafted[:, 2:3] > 0, drafted, shown)
-        away = np.linalg.norm(shown[:, :2] - truth.points[frame, index], axis=1) / size
-        is_placed = shown[:, 2] > 0
-        away = np.where(is_placed, away, np.inf)
-        wrong = known & ~(away <= truth.tolerance)
-        joints = [
-            Drag(
-                truth.names[joint],
-                shown[joint, :2] if is_placed[joint] else None,
-                truth.points[frame, index, joint],
-            )
-            for joint in sorted(np.flatnonzero(wrong), key=lambda joint: -away[joint])
-        ]
-        hand.correct(person, joints, draft)
+        wrong = truth.wrong((frame, index), shown)
+        hand.correct(person, truth.joints(frame, index, wrong), draft)
 
 
 main = Command(SimulateViewsOptions, simulate, __doc__, 'simulate_views.py')

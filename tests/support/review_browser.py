@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -294,23 +294,12 @@ def set_scheme(browser: Any, scheme: str) -> None:
     browser.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
 
 
-class Server(Protocol):
-    """Where the page is: its printed address, and this without the token."""
-
-    @property
-    def address(self) -> str: ...
-
-    @property
-    def origin(self) -> str: ...
-
-
 class Page:
     """Operate the page as a user does."""
 
     def __init__(self, browser: Any) -> None:
         self.browser = browser
-        # A ReviewServer, or anything with the address alone where the server is not asked.
-        self.server: Any
+        self.server: ReviewServer
         self.video = 0
 
     def restore(self) -> None:
@@ -320,7 +309,9 @@ class Page:
         resize(self.browser, 1280, 720)
         set_scheme(self.browser, '')
 
-    def open(self, server: Server, frame: int = 0, video: int = 0, *, settles: bool = True) -> None:
+    def open(
+        self, server: ReviewServer, frame: int = 0, video: int = 0, *, settles: bool = True
+    ) -> None:
         """Open the printed address, then the video at a frame, whose poses may not be computed."""
         self.server, self.video = server, video
         if not self.browser.current_url.startswith(server.origin):
