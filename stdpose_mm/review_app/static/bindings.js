@@ -95,7 +95,7 @@ export const BINDINGS = {
   ],
   Look: [
     ['+ −', 'zoom (also the wheel); drag the background to pan', { '+ =': () => view.zoom(1.25), '-': () => view.zoom(0.8) }],
-    ['0 Z', 'zoom to the whole picture, the chosen one', { '0': (event) => typeNumber(0, event), z: fitPerson }],
+    ['0 Z', 'zoom to the whole picture (if somebody has the number 0: once more), the chosen one', { '0': (event) => typeNumber(0, event), z: fitPerson }],
     ['Shift+Z', 'zoom in on small poses in doubt, or not', { 'Shift+z': toggleZooming }],
     ['U', 'brighten a dark picture, or show it as recorded', { u: () => light.toggle() }],
     ['B Shift+B', 'brighter, darker', { b: () => light.change('brightness', 0.25), 'Shift+b': () => light.change('brightness', -0.25) }],

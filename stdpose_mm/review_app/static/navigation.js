@@ -79,15 +79,19 @@ export const goToMiddleOfGap = () => goByTimeline(() => middleOfGap(store), 'The
 
 let typed = { digits: '', time: -Infinity };
 
-/** Choose a person by its number; a digit that follows soon is a further one of the number. */
+/**
+ * Choose a person by its number; a digit that follows soon is a further one of the number.
+ * 0 shows the whole picture unless it chooses a person.
+ */
 /** @param {number} digit @param {KeyboardEvent} event */
 export function typeNumber(digit, { timeStamp }) {
   const all = (timeStamp - typed.time < NEXT_DIGIT_MS ? typed.digits : '') + digit;
   const begins = (/** @type {string} */ digits) => state.persons.some((/** @type {number} */ id) => String(id).startsWith(digits));
   const digits = begins(all) ? all : String(digit);
   typed = { digits, time: timeStamp };
-  if (state.persons.includes(Number(digits))) store.update({ person: Number(digits), joint: null });
-  else if (digits === '0') view.fit();
+  const isChosen = state.person === Number(digits) && state.joint === null;
+  if (digits === '0' && (isChosen || !state.persons.includes(0))) view.fit();
+  else if (state.persons.includes(Number(digits))) store.update({ person: Number(digits), joint: null });
   else if (!begins(digits)) say(`There is no ${categoryOf(state)} ${digits}`);
 }
 

@@ -119,6 +119,33 @@ def test_distances_from_the_line_with_and_without_an_exchange():
     assert costs.tolist() == [[[0, 0], [0, 0]], [[0, 0.25], [0.25, 0.5]], [[0, 0], [0, 0]]]
 
 
+def doubts_of(first: np.ndarray, second: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Find where two sets of five joints at x, [T] each, are exchanged on people of 100 pixels."""
+    joints = np.zeros((2, len(frames), 5, 2))
+    joints[..., 0] = np.stack([first, second])[..., None]
+    right = np.zeros(len(frames), bool)
+    poses = exchanges.TrackPoses(frames, joints[0], np.full(len(frames), 100.0), right)
+    return exchanges.exchanged_frames(poses, *joints, exchanges.MIN_JOINTS)
+
+
+def test_frames_may_be_unevenly_spaced():
+    # Constant speeds: on the right path every joint lies on its line, so nothing else would fit.
+    frames = np.array([0, 1, 2, 10, 11, 20, 21, 22, 30])
+    walkers = np.stack([2.0 * frames, 300 - 3.0 * frames])
+    is_exchanged = np.isin(frames, [10, 11, 20])
+    first, second = np.where(is_exchanged, walkers[::-1], walkers)
+    assert doubts_of(first, second, frames) == pytest.approx(is_exchanged.astype(float))
+
+
+@pytest.mark.parametrize(('apart', 'is_found'), [(3.5, False), (9, True)])
+def test_an_exchange_must_be_clearer_than_how_both_usually_move(apart, is_found):
+    """Both jump by 10 pixels in most frames; in a calmer while they may be exchanged once."""
+    frames = np.arange(21)
+    jumps = np.where(abs(frames - 10) > 3, 5.0 * (-1.0) ** frames, 0)
+    first, second = jumps + apart * (frames == 10), jumps + apart * (frames != 10)
+    assert (doubts_of(first, second, frames)[10] > 0) == is_found
+
+
 def test_joints_that_pass_each_other_go_on():
     # The feet change places every ten frames, as of somebody who is seen from the side.
     persons = []
@@ -139,6 +166,26 @@ def test_a_single_pair_is_mended(frames, joints):
     mended, (doubt,) = mend_sides(wrong)
     assert same(mended, right)
     assert (doubt.frames, doubt.joints) == (tuple(frames), joints)
+
+
+def test_a_pair_that_is_right_among_exchanged_ones_stays():
+    six = Skeleton(
+        ('head', *(f'{s}_{j}' for j in ('hip', 'knee', 'foot') for s in ('left', 'right')))
+    )
+    feet_stay = [0, 2, 1, 4, 3, 5, 6]
+    standing = np.array([[50, 5], *([50 + side * 12, y] for y in (40, 65, 90) for side in (1, -1))])
+    persons = [
+        PersonLabel(
+            frame, standing + np.array([2 * frame, 0]), [2] * 7, track_id=0, source='propagated'
+        )
+        for frame in range(NUM_FRAMES)
+    ]
+    wrong = [p.reordered(feet_stay) if 12 <= p.frame_index < 17 else p for p in persons]
+    labels = VideoLabels('clip', six, tuple(map(VideoFrame, range(NUM_FRAMES))), tuple(wrong))
+    mended, (doubt,) = mend_sides(labels)
+    assert doubt.joints == (1, 2, 3, 4)
+    for label, right in zip(mended.persons, persons, strict=True):
+        assert label.keypoints.tolist() == right.keypoints.tolist()
 
 
 @pytest.mark.parametrize(('apart', 'is_mended'), [(1, False), (12, True)])

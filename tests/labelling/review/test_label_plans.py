@@ -117,6 +117,8 @@ def test_a_plan_that_pays_late_is_taken_whole() -> None:
     assert plans[0].errors.tolist() == [9, 9, 0]
     assert plans[0].steps == [(0, 2, pytest.approx(4.5))]
     assert share_labels(plans, 12) == [2, 0]
+    # Both labels of the first save nine of 13.
+    assert share_labels(plans, 4) == [2, 0]
     assert share_labels(plans, 0) == [2, 1]
     assert share_labels(plans, 13) == [0, 0]
 

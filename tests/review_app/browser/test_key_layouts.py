@@ -86,7 +86,8 @@ def test_digits_choose_the_person_whose_number_is_drawn(page, tmp_path):
     write_coco(poses.with_persons(crowd), labels)
     with serve(video, labels) as server:
         page.open(server)
-        for digits in ('2', '11', '0', '10'):
+        whole = page.scale
+        for digits in ('2', '11', '10', '0'):
             # A digit that comes later begins another number.
             page.run('typedAt = performance.now() + 1000')
             page.wait(lambda: page.run('return performance.now() > typedAt'), 'a second has gone')
@@ -94,6 +95,10 @@ def test_digits_choose_the_person_whose_number_is_drawn(page, tmp_path):
             title = f'Person {digits} in'
             page.wait(lambda title=title: page.text('#actions-title').startswith(title), title)
             assert page.text('#people .chosen kbd') == digits
+        page.press('+')
+        page.wait(lambda: page.scale > whole, 'the picture is larger')
+        page.press('0')
+        page.wait(lambda: page.scale == whole, 'the whole picture is shown')
 
 
 def test_page_down_and_up_go_to_the_next_and_the_previous_video(page, server):
