@@ -52,7 +52,7 @@ def identity_field(
         pictures: The picture of each.
         names: Names of the fields.
     """
-    shared_fields = []
+    shared_fields: list[str] = []
     for name in names:
         if name == 'id' and any(isinstance(person.peek(name), str) for person in people):
             continue

@@ -181,7 +181,7 @@ def _triples(flat: Any, is_score: bool) -> list[JointPlaces]:
     return [(x, y, n, NO_NUMBER) if is_score else (x, y, NO_NUMBER, n) for x, y, n in triples]
 
 
-def _identity(fields: Mapping[str, Any], *names: str | None) -> int:
+def _identity(fields: Mapping[str, Any], *names: str) -> int:
     for value in map(fields.get, names):
         while isinstance(value, list):
             value = value[0] if value else None
@@ -217,7 +217,7 @@ def _result_poses(file: _Json) -> Iterator[PosePlaces]:
         people = [file.record(pose, (*PICTURE_FIELDS, *IDENTITY_FIELDS)) for pose in poses]
         field, _ = identity_field(people, [*map(image_of_result, people)], IDENTITY_FIELDS)
     for pose in poses:
-        yield PosePlaces(_triples(pose['keypoints'], True), _identity(pose, field))
+        yield PosePlaces(_triples(pose['keypoints'], True), _identity(pose, field or ''))
 
 
 def _openpose_poses(file: _Json) -> Iterator[PosePlaces]:
