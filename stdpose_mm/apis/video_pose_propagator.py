@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
+from collections import Counter
 from collections.abc import (
     Callable,
     Collection,
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, require_device
+from stdpose_mm.errors import InputError, note, require_device
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.disk.atomic import atomic_path, require_writable
 from stdpose_mm.io.labels import (
@@ -69,6 +70,8 @@ from stdpose_mm.structures import (
     forget_joints,
     open_left_out,
 )
+from stdpose_mm.structures.boxes import expand
+from stdpose_mm.text import counted, ranges
 
 from .frame_result import FrameResult, frame_result
 from .learning import LearningOutcome, hidden_labels, judge_network, train_on
@@ -80,6 +83,9 @@ if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
 
 Video = str | PathLike[str] | Sequence[str] | Sequence[np.ndarray] | FrameSource
+
+_BOX_MARGIN = 0.25
+"""Share of a given box by which the joints of its person may lie outside, on each side."""
 
 _NO_PLACE = (
     'label of person {} in frame {} has neither a joint nor a box, give one, or use mark_absent if '
@@ -221,9 +227,9 @@ class VideoPosePropagator:
         Raises:
             InputError: If an argument is not as described, the video cannot be opened, a label lies
                 beyond its end or was made at another size, the labels list more frames than the
-                video has or do not determine which, a box belongs to an unknown track, or poses
-                used as evidence are not of this video, belong to other frames than ``labels``, or
-                have left and right exchanged.
+                video has or do not determine which, a box belongs to an unknown track, most boxes
+                of a track lie elsewhere than its labels, or poses used as evidence are not of this
+                video, belong to other frames than ``labels``, or have left and right exchanged.
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         self.propagator.require_evidence(frames)
@@ -850,4 +856,30 @@ def _known_boxes(boxes: Boxes, state: PropagationState) -> Boxes:
         raise InputError(
             f'{what} hold no person box with a track id, give labels with boxes and track ids'
         )
+    for track_id, track in sorted(state.tracks.items()):
+        labels = [track[frame] for frame in boxes.get(track_id, {}) if frame in track]
+        labels = [label for label in labels if label.has_joint]
+        missed = [label for label in labels if not _is_around(label, boxes[track_id])]
+        if not missed:
+            continue
+        around = Counter(other for other in boxes for p in missed if _is_around(p, boxes[other]))
+        owners = [other for other, count in around.most_common(1) if 2 * count > len(missed)]
+        sentence = (
+            f'{what} of track {track_id} lie elsewhere than its labels in '
+            f'{counted(len(missed), "frame")} ({ranges(sorted(p.frame_index for p in missed))})'
+            f'{"".join(f", where those of track {other} lie" for other in owners)}, give each '
+            'track the id that it has in the labels'
+        )
+        if 2 * len(missed) > len(labels):
+            raise InputError(sentence)
+        note(sentence)
     return boxes
+
+
+def _is_around(label: PersonLabel, boxes: Mapping[int, np.ndarray]) -> bool:
+    """Tell whether most joints of a label are in or near the box of its frame, if there is one."""
+    if label.frame_index not in boxes:
+        return False
+    low, size = np.split(expand(boxes[label.frame_index], _BOX_MARGIN), 2)
+    joints = label.keypoints[label.labelled]
+    return bool(((joints >= low) & (joints <= low + size)).all(axis=1).mean() >= 0.5)

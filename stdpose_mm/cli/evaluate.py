@@ -6,7 +6,7 @@ Both folders hold one file per video, with the same names and the same frames: P
 PoseTrack17's annolist (gzipped or not). Frames are paired by file name or id, or by position if
 these differ. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per
 cent, per joint and mean; undefined values (the MOTA of an unannotated joint, tracking without track
-ids) are null.
+ids) are null. Two such files, of one video, take the place of the folders.
 
     stdpose evaluate truth.csv session_3d.trc --out metrics.json
 
@@ -17,6 +17,7 @@ unit of the files, per joint and mean.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ import numpy as np
 from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
+from stdpose_mm.io.disk.file_names import has_suffix
 from stdpose_mm.text import counted
 
 from .command import Command
@@ -40,8 +42,8 @@ class EvaluateOptions:
     """Options of ``stdpose evaluate``.
 
     Args:
-        truth: Folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video; or a
-            file of joints in space (.csv, .trc).
+        truth: Folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video, or the
+            file of one video; or a file of joints in space (.csv, .trc).
         predictions: Folder of predictions, with the same file names; or such a file.
         out: JSON file to write the metrics to.
     """
@@ -58,11 +60,13 @@ def evaluate(options: EvaluateOptions) -> None:
         InputError: If the files are not as described.
     """
     truth, predictions = options.truth, options.predictions
-    if truth.is_file():
+    if truth.is_file() and not has_suffix(truth, JSON_SUFFIXES):
         _evaluate_scene(options)
         return
     names = label_files(truth)
     predicted = label_files(predictions)
+    if truth.is_file() != predictions.is_file():
+        raise InputError(f'{truth} and {predictions} are a file and a folder, give two of a kind')
     if alone := sorted(names.keys() ^ predicted.keys()):
         raise InputError(
             f'{alone[0]} is in only one of {truth} and {predictions}, expected one prediction file '
@@ -83,10 +87,37 @@ def evaluate(options: EvaluateOptions) -> None:
     )
     motp = scores.to_dict()['MOTP']['mean']
     print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
+    for sentence in _cautions([*truths.values()], [*estimates.values()]):
+        print(sentence)
     for path, labels in (truths | estimates).items():
         if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
             print(f'no MOTA and MOTP: {path} holds people without track_id')
             break
+
+
+def _cautions(truths: Sequence[VideoLabels], estimates: Sequence[VideoLabels]) -> Iterator[str]:
+    """Say what the values include that a reader may not expect."""
+    from stdpose_mm.evaluation.functional import EVALUATED_JOINTS
+
+    people = [person for video in estimates for person in video.persons]
+    given = sum(person.is_given for person in people)
+    if any(person.has_propagated_joint for person in people) and given:
+        yield (
+            f'{given} of the {counted(len(people), "predicted pose")} hold given labels, which '
+            'count as predictions'
+        )
+    joints = {
+        video.skeleton.keypoint_names[joint]
+        for video in (*truths, *estimates)
+        for person in video.persons
+        for joint in person.labelled.nonzero()[0]
+    }
+    nowhere = [name for name in EVALUATED_JOINTS if name not in joints]
+    if nowhere:
+        yield (
+            f'neither annotated nor predicted: {", ".join(nowhere)}; as in the official evaluator, '
+            'an AP of 0 counts in the means'
+        )
 
 
 def _evaluate_scene(options: EvaluateOptions) -> None:
@@ -109,6 +140,8 @@ def _evaluate_scene(options: EvaluateOptions) -> None:
 def label_files(folder: Path) -> dict[str, Path]:
     """List the JSON files of a folder, gzipped or not: video name -> file, sorted.
 
+    The name of the video of a single file is empty.
+
     Raises:
         InputError: If there is no such folder, it holds no such file, or two files are of one
             video.
@@ -116,8 +149,10 @@ def label_files(folder: Path) -> dict[str, Path]:
     from stdpose_mm.io.labels import files_by_video
     from stdpose_mm.io.labels.label_files import labels_in
 
+    if folder.is_file() and has_suffix(folder, JSON_SUFFIXES):
+        return {'': folder}
     if not folder.is_dir():
-        raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')
+        raise InputError(f'{folder} is no JSON file of a video and no folder of them')
     files = files_by_video(
         (path.name.removesuffix('.gz').removesuffix('.json'), path) for path in labels_in(folder)
     )

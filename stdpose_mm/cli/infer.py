@@ -553,6 +553,12 @@ def _box_source(job: InferJob, frames: FrameSource, detector: PersonDetector | N
     people: Any = options.boxes if detector is None else detector
     if boxes is not None:
         people = read_boxes(boxes, frames, options=options.box_frames)
+        covered = sum(len(of_frame) > 0 for of_frame in people.values())
+        if 2 * covered <= len(frames):
+            note(
+                f'{boxes} has boxes on {covered} of the {len(frames)} frames, so nobody is '
+                'estimated on the others: give boxes of every frame, or a --detector'
+            )
     return build_box_source(people, options.det_every, options.tracker)
 
 

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.detection import PersonDetector
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.io.video import ArrayFrames
@@ -135,6 +135,33 @@ def test_warnings_on_evidence_are_about_the_gaps_as_they_are_now(folder, label, 
     assert propagator.evidence_warnings(state) == ['2']
     propagator.add_labels(state, 6, 0, POSE)
     assert propagator.evidence_warnings(state) == ['1']
+
+
+def two_people(label, video):
+    return video(
+        [label(f, POSE + 30 * person, track_id=person) for f in (0, 4, 8) for person in (0, 1)], 9
+    )
+
+
+def test_boxes_that_lie_on_another_person_are_refused(linear, folder, label, video):
+    box, other = np.array([[8, 8, 14, 24], [38, 38, 14, 24]], float)
+    boxes = {0: dict.fromkeys(range(9), other), 1: dict.fromkeys(range(9), box)}
+    with pytest.raises(InputError) as error:
+        linear.init_state(folder, two_people(label, video), boxes=boxes)
+    assert 'of track 0 lie elsewhere than its labels in 3 frames (0, 4, 8)' in str(error.value)
+    assert 'where those of track 1 lie, give each track the id' in str(error.value)
+
+
+def test_boxes_that_change_to_another_person_at_the_end_are_named(linear, folder, label, video):
+    box, other = np.array([[8, 8, 14, 24], [38, 38, 14, 24]], float)
+    boxes = {0: {**dict.fromkeys(range(8), box), 8: other}}
+    with pytest.warns(InputWarning, match=r'of track 0 lie elsewhere than its labels in 1 frame'):
+        linear.init_state(folder, two_people(label, video), boxes=boxes)
+
+
+def test_boxes_may_leave_out_a_joint_of_the_label(linear, folder, label, video):
+    boxes = {0: {0: np.array([8, 8, 14, 8], float)}}
+    assert linear.init_state(folder, two_people(label, video), boxes=boxes).boxes == boxes
 
 
 def test_messages_about_pictures_in_memory_read_well(linear, pictures):

@@ -87,6 +87,54 @@ def test_folders_that_do_not_fit_are_refused(folders, capsys, change, sentence):
     _assert_refused(folders, capsys, sentence)
 
 
+def test_files_of_one_video_take_the_place_of_folders(folders, capsys):
+    gt, pred, out = folders
+    for path in (*gt.iterdir(), *pred.iterdir()):
+        if path.name != '020001_mpii_test.json':
+            path.unlink()
+    assert _run(folders) == 0
+    expected = out.read_text()
+    truth, prediction = gt / '020001_mpii_test.json', pred.parent / 'dense.json'
+    (pred / '020001_mpii_test.json').rename(prediction)
+    assert _run((truth, prediction, out)) == 0
+    assert out.read_text() == expected
+    out.unlink()
+    capsys.readouterr()
+    _assert_refused((truth, pred, out), capsys, 'holds no .json file')
+    prediction.rename(pred / 'dense.json')
+    _assert_refused((truth, pred, out), capsys, 'are a file and a folder, give two of a kind')
+
+
+def test_given_labels_among_the_predictions_are_counted(folders, capsys):
+    assert _run(folders) == 0
+    assert 'given' not in capsys.readouterr().out
+    _change(min(folders[1].iterdir()), lambda data: data['annotations'][3].update(source='given'))
+    for path in folders[1].iterdir():
+        _change(
+            path,
+            lambda data: [
+                annotation.setdefault('source', 'propagated') for annotation in data['annotations']
+            ],
+        )
+    assert _run(folders) == 0
+    out = capsys.readouterr().out
+    assert 'hold given labels, which count as predictions' in out
+    assert out.splitlines()[5].startswith('1 of the ')
+
+
+def test_joints_that_are_nowhere_are_named_since_they_count_as_0(folders, capsys):
+    def no_noses(data: dict) -> None:
+        for annotation in data['annotations']:
+            annotation['keypoints'][:3] = [0] * 3
+
+    for path in (*folders[0].iterdir(), *folders[1].iterdir()):
+        _change(path, no_noses)
+    assert _run(folders) == 0
+    assert json.loads(folders[2].read_text())['AP']['nose'] == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith('neither annotated nor predicted: nose; as in the official evaluator')
+
+
 def test_unknown_values_are_null(folders):
     def no_ankles(data: dict) -> None:
         for annotation in data['annotations']:

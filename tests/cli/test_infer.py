@@ -107,6 +107,15 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
         assert sum(1 for _ in container.decode(video=0)) == 9
 
 
+def test_boxes_on_few_frames_are_noted(run, movie, tmp_path):
+    few = {3: [box_at(0, frame) for frame in range(4)]}
+    out, boxes = tmp_path / 'poses.json', write_boxes(tmp_path / 'boxes.json', few)
+    code, stdout, (warning,) = run(movie, '--out', out, '--boxes', boxes)
+    assert code == 0
+    assert stdout.startswith(f'{out}: 9 frames, 1 person, 4 poses')
+    assert 'boxes.json has boxes on 4 of the 9 frames, so nobody is estimated on the' in warning
+
+
 def test_flow_carries_poses_between_the_frames_that_the_model_sees(run, movie, boxes, tmp_path):
     out = tmp_path / 'poses.json'
     assert run(movie, '--out', out, '--boxes', boxes, '--pose-every', 4)[0] == 0

@@ -35,7 +35,7 @@ from stdpose_mm.structures import (
 from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
 from .fields import Record, errors_of, require_distinct
 from .frame_numbers import decoded, follow_names, frame_indices, picture_stem
-from .identities import Identity, StatedIdentity, number_identities
+from .identities import Identity, StatedIdentity, identity_field, number_identities
 from .joints import FURTHER_JOINTS, note_unread
 from .poses import leave_out_empty, posetrack_visibility, without_placeholders
 
@@ -50,6 +50,9 @@ MAX_SECONDS = 10**7
 POSETRACK_FRAMES = 10**4
 """Factor between video and frame in PoseTrack's ``frame_id``: frame 7 of video 342 has the
 ``frame_id`` 10003420007."""
+
+OTHER_IDENTITIES = ('instance_id', 'person_id', 'object_id')
+"""Fields of identities where there is no ``track_id``: MMTracking's, PoseTrack21's, and others'."""
 
 CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
 """Keys of ``VideoLabels.extra`` for the fields of a file's category and of its entry in
@@ -189,9 +192,12 @@ def read_people(
     file = annotations[0].file if annotations else ''
     _require_sources(annotations)
     note_unread(file, FURTHER_JOINTS, fields)
-    identities = number_identities(
-        file, [*map(_identity, annotations)], [*map(categories.class_of, annotations)]
-    )
+    stated = [*map(_identity, annotations)]
+    field = other_identity_field(annotations)
+    if field is not None:
+        note(f'{file}: people are told apart by {field}, since no annotation has a track_id')
+        stated = [annotation.identity(field) for annotation in annotations]
+    identities = number_identities(file, stated, [*map(categories.class_of, annotations)])
     return [
         _read_person(annotation, image_of(annotation, frame_of), categories, visibility, identity)
         for annotation, identity in zip(annotations, identities, strict=True)
@@ -215,6 +221,23 @@ def _require_sources(annotations: Sequence[Record]) -> None:
         word = str(source).strip().lower()
         if is_known or get_close_matches(word, SOURCES, cutoff=_SIMILAR):
             raise annotation.error('source', f'one of {", ".join(SOURCES)}')
+
+
+def other_identity_field(annotations: Sequence[Record]) -> str | None:
+    """Find the field that holds the identities if no annotation has a ``track_id``."""
+    if any(_identity(annotation) is not None for annotation in annotations):
+        return None
+    # A field that is not used stays one of the other tool.
+    copies = [
+        Record(
+            annotation.file,
+            annotation.where,
+            {n: v for n in OTHER_IDENTITIES if type(v := annotation.peek(n)) in (int, str)},
+        )
+        for annotation in annotations
+    ]
+    pictures = [annotation.peek('image_id') for annotation in annotations]
+    return identity_field(copies, pictures, OTHER_IDENTITIES)[0]
 
 
 def _identity(annotation: Record) -> StatedIdentity:

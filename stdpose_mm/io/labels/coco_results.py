@@ -19,10 +19,14 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain
 from .fields import Record, fields_of
-from .identities import StatedIdentity
+from .identities import StatedIdentity, identity_field
 from .known_skeletons import CONVERT_FIRST, HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, video_of_frames
+
+IDENTITY_FIELDS = ('track_id', 'idx', 'object_id', 'id')
+
+PICTURE_FIELDS = ('frame_index', 'file_name', 'image_id')
 
 _VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
 """Pattern of the names that AlphaPose gives the frames of a video, and its first number."""
@@ -74,7 +78,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     results = Record(path, '', {'results': data}).records('results')
     count = len(results[0].numbers('keypoints', lacking=True)) // 3 if results else 0
     skeleton = unnamed_skeleton(path, count, CONVERT_FIRST, HALPE_FAMILY)
-    images = [_image_of(result) for result in results]
+    images = [image_of_result(result) for result in results]
     people: dict[Any, list[Person]] = {}
     for result, image, identity in zip(results, images, _identities(results, images), strict=True):
         people.setdefault(image, []).append(_person(result, count, identity))
@@ -84,7 +88,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     return [video_of_frames(path, video_name(path), skeleton, people.items())]
 
 
-def _image_of(result: Record) -> int | str:
+def image_of_result(result: Record) -> int | str:
     """Return the frame of a result, or the name of its picture."""
     # Ultralytics writes the name next to an id that need not be the number of a frame.
     name = next((n for n in ('frame_index', 'file_name') if n in result), 'image_id')
@@ -94,23 +98,12 @@ def _image_of(result: Record) -> int | str:
 
 
 def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Sequence[StatedIdentity]:
-    """Read the identities from the first field that holds some.
-
-    Without tracking, AlphaPose writes an ``idx`` of 0 for everybody, and some tools number their
-    results in ``id``. So a field other than ``track_id`` holds no identities if two people in a
-    picture share a value, or if all values are distinct.
-    """
-    for name in ('track_id', 'idx', 'object_id', 'id'):
-        if name == 'id' and any(isinstance(result.peek(name), str) for result in results):
-            continue
-        ids = [result.identity(name, may_be_list=True) for result in results]
-        pairs = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
-        people, is_shared = {who for who, _ in pairs}, len({*pairs}) < len(pairs)
-        if pairs and (name == 'track_id' or (len(people) < len(pairs) and not is_shared)):
-            return ids
-        if is_shared and len(people) > 1:
-            note(f'{results[0].file}: {name} is ignored because two people in a picture share it')
-    return [None] * len(results)
+    field, shared_fields = identity_field(results, images, IDENTITY_FIELDS)
+    for name in shared_fields:
+        note(f'{results[0].file}: {name} is ignored because two people in a picture share it')
+    if field is None:
+        return [None] * len(results)
+    return [result.identity(field, may_be_list=True) for result in results]
 
 
 def _person(result: Record, count: int, identity: StatedIdentity) -> Person:

@@ -21,8 +21,10 @@ _UTF_16 = re.compile(rb'\xff\xfe|\xfe\xff|(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~])
 _STARTS = {
     rb'[\x02-\x08]P': 'a C3D file of markers in space, whose places in a picture are not known',
     rb'\s*(?:' + _BOX_LINE + rb')+\Z': 'a YOLO file of boxes without joints',
-    rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',
-    rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',
+    rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of '
+    'commas: save it with commas, and points in the numbers',
+    rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written: give the file '
+    'that it was made from',
     rb'\s*PathFileType[ \t]': 'a marker file (TRC), which does not tell labels from estimates',
     rb'track,frame_idx,': "SLEAP's analysis CSV: give the project (.slp) or its analysis file .h5",
     rb'(?:<\?[^>]*>)?\s*<KinoveaVideoAnalysis': 'a Kinovea analysis of single points',

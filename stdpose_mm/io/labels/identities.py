@@ -11,7 +11,7 @@ from stdpose_mm.io.limits import MAX_ID
 from stdpose_mm.structures import CLASS_NAME, TRACK_NAME, unused_track_ids
 from stdpose_mm.text import counted, listed
 
-from .fields import quote
+from .fields import Record, quote
 
 StatedIdentity = int | str | None
 """Identity as :meth:`Record.identity` reads it: a number, a name, or None."""
@@ -36,6 +36,36 @@ class Identity(NamedTuple):
         """The names, as entries of ``PersonLabel.extra``."""
         names = {TRACK_NAME: self.name, CLASS_NAME: self.class_name}
         return {key: name for key, name in names.items() if name}
+
+
+def identity_field(
+    people: Sequence[Record], pictures: Sequence[Hashable], names: Sequence[str]
+) -> tuple[str | None, list[str]]:
+    """Find the first of several fields that holds identities, and those that two people share.
+
+    Without tracking, AlphaPose writes an ``idx`` of 0 for everybody, and some tools number all
+    people in ``id``. So a field other than ``track_id`` holds no identities if two people in a
+    picture share a value, or if all values are distinct.
+
+    Args:
+        people: The people of a file.
+        pictures: The picture of each.
+        names: Names of the fields.
+    """
+    shared_fields: list[str] = []
+    for name in names:
+        if name == 'id' and any(isinstance(person.peek(name), str) for person in people):
+            continue
+        ids = [person.identity(name, may_be_list=True) for person in people]
+        pairs = [
+            (who, picture) for who, picture in zip(ids, pictures, strict=True) if who is not None
+        ]
+        different, is_shared = {who for who, _ in pairs}, len({*pairs}) < len(pairs)
+        if pairs and (name == 'track_id' or (len(different) < len(pairs) and not is_shared)):
+            return name, shared_fields
+        if is_shared and len(different) > 1:
+            shared_fields.append(name)
+    return None, shared_fields
 
 
 def number_identities(

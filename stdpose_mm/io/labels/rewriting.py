@@ -19,7 +19,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +31,11 @@ from stdpose_mm.io import PathLike
 from stdpose_mm.io.disk.atomic import atomic_path, write_text, write_texts
 from stdpose_mm.structures import OCCLUDED, VISIBLE, PersonLabel, VideoLabels
 
-from .fields import number_in
+from .coco import OTHER_IDENTITIES, other_identity_field
+from .coco_results import IDENTITY_FIELDS, PICTURE_FIELDS, image_of_result
+from .fields import Record, number_in
 from .formats import sniff_format, write_labels
+from .identities import identity_field
 from .label_source import LabelSource
 from .tables import TimeOf
 
@@ -149,11 +152,23 @@ class _Json(_Texts):
         )
         self.trees = [json.loads(text.removeprefix('\ufeff'), **hook) for text in self.texts]
 
+    def record(self, fields: Mapping[str, Any], names: Sequence[str]) -> Record:
+        """Return some fields of an object with their values."""
+        return Record(self.paths[0], '', {name: self._value(fields.get(name)) for name in names})
 
-def _of_json(poses_of: Callable[[Any], Iterator[PosePlaces]]) -> Callable[[LabelSource], _Json]:
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [*map(self._value, value)]
+        if isinstance(value, dict):
+            return {name: self._value(item) for name, item in value.items()}
+        number = float(self.values[value]) if type(value) is int else value
+        return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _of_json(poses_of: Callable[[_Json], Iterator[PosePlaces]]) -> Callable[[LabelSource], _Json]:
     def number(source: LabelSource) -> _Json:
         file = _Json(source)
-        file.poses = [pose for tree in file.trees for pose in poses_of(tree)]
+        file.poses = [*poses_of(file)]
         return file
 
     return number
@@ -168,13 +183,17 @@ def _triples(flat: Any, is_score: bool) -> list[JointPlaces]:
 
 def _identity(fields: Mapping[str, Any], *names: str) -> int:
     for value in map(fields.get, names):
-        value = value[0] if isinstance(value, list) and value else value
+        while isinstance(value, list):
+            value = value[0] if value else None
         if isinstance(value, int | str):
             return value if isinstance(value, int) else TEXT
     return NO_NUMBER
 
 
-def _coco_poses(tree: Any) -> Iterator[PosePlaces]:
+def _coco_poses(file: _Json) -> Iterator[PosePlaces]:
+    (tree,) = file.trees
+    names = ('image_id', 'track_id', 'attributes', *OTHER_IDENTITIES)
+    other = other_identity_field([file.record(fields, names) for fields in tree['annotations']])
     for fields in tree['annotations']:
         joints = _triples(fields.get('keypoints'), is_score=False)
         scores = fields.get('scores')
@@ -182,24 +201,34 @@ def _coco_poses(tree: Any) -> Iterator[PosePlaces]:
             joints = [(x, y, n, v) for (x, y, _, v), n in zip(joints, scores, strict=True)]
         attributes = fields.get('attributes')
         nested = attributes if isinstance(attributes, dict) else {}
-        track = _identity({**nested, **fields}, 'track_id', 'object_id')
+        track = _identity(fields, other or 'track_id')
+        if track == NO_NUMBER:
+            track = _identity(nested, 'track_id', 'object_id')
         yield PosePlaces(joints, track)
 
 
-def _result_poses(tree: Any) -> Iterator[PosePlaces]:
-    for fields in tree if isinstance(tree, list) else [tree]:
-        for pose in fields.get('predictions', [fields]):
-            yield PosePlaces(_triples(pose['keypoints'], True), _identity(pose, 'track_id'))
+def _result_poses(file: _Json) -> Iterator[PosePlaces]:
+    (tree,) = file.trees
+    entries = tree if isinstance(tree, list) else [tree]
+    poses = [pose for entry in entries for pose in entry.get('predictions', [entry])]
+    # OpenPifPaf's.
+    field: str | None = 'id_'
+    if not any('predictions' in entry for entry in entries):
+        people = [file.record(pose, (*PICTURE_FIELDS, *IDENTITY_FIELDS)) for pose in poses]
+        field, _ = identity_field(people, [*map(image_of_result, people)], IDENTITY_FIELDS)
+    for pose in poses:
+        yield PosePlaces(_triples(pose['keypoints'], True), _identity(pose, field or ''))
 
 
-def _openpose_poses(tree: Any) -> Iterator[PosePlaces]:
-    for fields in tree['people']:
+def _openpose_poses(file: _Json) -> Iterator[PosePlaces]:
+    for fields in (fields for tree in file.trees for fields in tree['people']):
         flat = fields.get('pose_keypoints_2d', fields.get('pose_keypoints'))
         yield PosePlaces(_triples(flat, is_score=True), _identity(fields, 'person_id'))
 
 
-def _mmpose_poses(tree: Any) -> Iterator[PosePlaces]:
-    for entry in tree['instance_info'] if isinstance(tree, dict) else tree:
+def _mmpose_poses(file: _Json) -> Iterator[PosePlaces]:
+    lists = (tree['instance_info'] if isinstance(tree, dict) else tree for tree in file.trees)
+    for entry in chain.from_iterable(lists):
         for fields in entry.get('instances', [entry]) if entry else ():
             pairs = zip(fields['keypoints'], fields['keypoint_scores'], strict=False)
             joints = [(*point, score, NO_NUMBER) for point, score in pairs]
@@ -577,12 +606,14 @@ class LabelRewriter:
             if was is None or now[3] != was[3]:
                 changes[flag] = float(self._flags[int(now[3])])
         if before is not None and after is not None and before.track_id != after.track_id:
-            if places.track == TEXT:
+            stated = self._stated_id(_id_of(after))
+            if places.track < 0 or self._numbers.values[places.track] == stated:
+                how = 'names people by text' if places.track == TEXT else 'does not number people'
                 raise InputError(
-                    f'{self.path} names people by text, so person {before.track_id} in frame '
+                    f'{self.path} {how}, so person {before.track_id} in frame '
                     f'{before.frame_index} cannot become another one: export the labels instead'
                 )
-            changes[places.track] = self._stated_id(_id_of(after))
+            changes[places.track] = stated
         changes.pop(NO_NUMBER, None)
         return changes
 

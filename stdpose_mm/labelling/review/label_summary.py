@@ -12,6 +12,9 @@ from stdpose_mm.labelling.propagation import Tracks, find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels, count_sources
 from stdpose_mm.text import counted, listed, ranges
 
+FAR_BEYOND = 30
+"""Number of frames before the first or after the last label up to which poses may be of use."""
+
 MAX_TRACKS = 10
 """Maximum number of people with their own line; the others are counted."""
 
@@ -74,6 +77,16 @@ def describe_labels(
         )
     else:
         lines.append('gaps: none')
+    beyond = [(i, g) for i, g in gaps if len(g) > FAR_BEYOND and (0 in g or num_frames - 1 in g)]
+    if beyond:
+        track_id, longest = max(beyond, key=lambda item: len(item[1]))
+        others = len({i for i, _ in beyond} - {track_id})
+        lines.append(
+            f'note: {_frames(longest)} lie beyond the labels of {who} {track_id}'
+            f'{f" (and others beyond those of {others} more)" if others else ""}, where poses are '
+            'extrapolated and soon wrong: label a frame there, or leave these frames out with '
+            '--life-span labels'
+        )
     if any(_frames_with_joints_left_out(track) for track in tracks.values()):
         lines.append(
             'note: joints left out of a labelled frame are not filled in there, unless '

@@ -448,6 +448,40 @@ def test_identities_of_sleap_io_come_in(tmp_path: Path):
     assert (again['track_id'], again['attributes']) == (2, {'object_id': 2})
 
 
+def read_people_with(folder: Path, **values: list[object]) -> list[tuple[int, int | None]]:
+    """Read two people in each of two pictures, with these fields; return pictures and track ids."""
+    images = [{'id': n, 'file_name': f'{n:04d}.png', 'width': 64, 'height': 48} for n in (1, 2)]
+    annotations = [
+        {
+            'id': n,
+            'image_id': 1 + n // 2,
+            'category_id': 1,
+            'keypoints': [n + 1.0, 2.0, 2],
+            **{name: of_all[n] for name, of_all in values.items()},
+        }
+        for n in range(4)
+    ]
+    labels = read_labels(write_images(folder / 'a.json', images, annotations))
+    return [(p.frame_index, p.track_id) for p in labels.persons]
+
+
+@pytest.mark.parametrize('name', ['instance_id', 'person_id', 'object_id'])
+def test_without_track_ids_another_field_tells_people_apart(tmp_path: Path, name: str):
+    with pytest.warns(InputWarning, match=f'people are told apart by {name}, since no annotation'):
+        people = read_people_with(tmp_path, **{name: [7, 8, 8, 7]})
+    assert people == [(1, 7), (1, 8), (2, 8), (2, 7)]
+
+
+@pytest.mark.parametrize('ids', [[1, 2, 3, 4], [0, 0, 1, 1], [None] * 4, [{}, [], 1.5, True]])
+def test_fields_that_do_not_tell_people_apart_are_no_identities(tmp_path: Path, ids: list):
+    assert {track_id for _, track_id in read_people_with(tmp_path, instance_id=ids)} == {None}
+
+
+def test_track_ids_come_before_other_fields(tmp_path: Path):
+    people = read_people_with(tmp_path, track_id=[1, 2, 1, None], instance_id=[7, 8, 8, 7])
+    assert people == [(1, 1), (1, 2), (2, 1), (2, None)]
+
+
 def test_many_labels_take_a_few_times_the_memory_of_their_file(tmp_path: Path):
     def write(number: int) -> Path:
         people = [person(0, n, keypoints=np.array([[n, 9], [0, 0], [n, 7]])) for n in range(number)]

@@ -175,6 +175,17 @@ def test_identities_of_a_json_file_are_exchanged_as_such(tmp_path: Path) -> None
     assert out.read_text() == swapped
 
 
+def test_people_of_a_json_file_without_track_ids_are_exchanged_by_its_other_field(
+    tmp_path: Path,
+) -> None:
+    path, out = tmp_path / 'a.json', tmp_path / 'out.json'
+    path.write_text(COCO.replace('track_id', 'instance_id'))
+    labels = read(path)
+    LabelRewriter(path, labels, SIZE).write(out, exchanged(labels, 0))
+    ids = [annotation['instance_id'] for annotation in json.loads(out.read_text())['annotations']]
+    assert ids == [6, 5, 5]
+
+
 def test_people_whom_a_file_names_by_text_are_not_exchanged_in_silence(tmp_path: Path) -> None:
     path, out = tmp_path / 'a.json', tmp_path / 'out.json'
     path.write_text(COCO.replace('"track_id": 5', '"track_id": "five"'))
@@ -186,6 +197,63 @@ def test_people_whom_a_file_names_by_text_are_not_exchanged_in_silence(tmp_path:
     tracks[other][0] = replace(first, track_id=other)
     with pytest.raises(InputError, match=r'names people by text, .* export the labels instead'):
         LabelRewriter(path, labels, SIZE).write(out, tracks)
+    assert not out.exists()
+
+
+def results(field: str, *identities: object) -> str:
+    """Return two people in each of two frames as COCO results."""
+    stated = iter(identities)
+    return json.dumps(
+        [
+            {
+                'image_id': frame,
+                'keypoints': [10.5 + 100 * place, 20.5, 0.5, 30.5, 40.5 + frame, 0.75],
+                **({field: next(stated)} if field else {}),
+            }
+            for frame in (0, 1)
+            for place in (0, 1)
+        ]
+    )
+
+
+def exchanged(labels: VideoLabels, frame: int) -> dict[int, dict[int, PersonLabel]]:
+    """Return the tracks with the two people exchanged in a frame."""
+    tracks = labels.tracks()
+    a, b = tracks
+    first, second = tracks[a][frame], tracks[b][frame]
+    tracks[a][frame], tracks[b][frame] = replace(second, track_id=a), replace(first, track_id=b)
+    return tracks
+
+
+@pytest.mark.parametrize(
+    ('field', 'before', 'after'),
+    [
+        ('idx', (3, 4, 3, 4), (3, 4, 4, 3)),
+        ('idx', ([3], [4], [3], [4]), ([3], [4], [4], [3])),
+        ('id', (3, 4, 3, 4), (3, 4, 4, 3)),
+    ],
+)
+def test_people_of_results_are_exchanged_in_the_field_that_names_them(
+    tmp_path: Path, field: str, before: tuple, after: tuple
+) -> None:
+    path, out = tmp_path / 'clip.json', tmp_path / 'out.json'
+    path.write_text(results(field, *before))
+    labels = read(path)
+    LabelRewriter(path, labels, SIZE).write(out, exchanged(labels, 1))
+    assert json.loads(out.read_text()) == json.loads(results(field, *after))
+
+
+@pytest.mark.parametrize(
+    ('field', 'stated'), [('', ()), ('idx', (0, 0, 0, 0)), ('id', (1, 2, 3, 4))]
+)
+def test_people_whom_a_file_does_not_tell_apart_are_not_exchanged_in_silence(
+    tmp_path: Path, field: str, stated: tuple
+) -> None:
+    path, out = tmp_path / 'clip.json', tmp_path / 'out.json'
+    path.write_text(results(field, *stated))
+    labels = read(path)
+    with pytest.raises(InputError, match='does not number people, so person 0 in frame 1 cannot'):
+        LabelRewriter(path, labels, SIZE).write(out, exchanged(labels, 1))
     assert not out.exists()
 
 

@@ -51,6 +51,29 @@ def test_who_is_gone_has_no_gap():
     assert describe(give(5), give(20), life_span='labels')[-1] == said
 
 
+def test_frames_far_beyond_the_labels_are_noted():
+    labels = [give(0), give(7), give(59), give(40, 1), give(59, 1), give(20, 2)]
+    (note,) = (line for line in describe(*labels, num_frames=60) if line.startswith('note'))
+    assert note.startswith(
+        'note: frames 0-39 lie beyond the labels of person 1 (and others beyond those of 1 more), '
+        'where poses are extrapolated'
+    )
+
+
+@pytest.mark.parametrize(
+    ('labels', 'life_span'),
+    [
+        ([give(0), give(59)], 'video'),
+        ([give(29)], 'video'),
+        ([give(0)], 'labels'),
+        ([give(0), give(1, visibility=(0, 0, 0))], 'video'),
+    ],
+)
+def test_frames_between_labels_near_them_or_without_the_person_are_not(labels, life_span):
+    lines = describe(*labels, num_frames=60, life_span=life_span)
+    assert [line for line in lines if line.startswith('note')] == []
+
+
 @pytest.mark.parametrize(
     ('point', 'is_outside'),
     [
