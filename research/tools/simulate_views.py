@@ -213,7 +213,7 @@ class BrowserHand(RequestHand):
         self.counts['keys'] += len(keys)
         self.page.press(*keys)
 
-    def _point(self, *places: Sequence[float]) -> None:
+    def _point(self, *places: Sequence[float] | np.ndarray) -> None:
         """Press at a place of the picture, move over the others, and let go."""
         self.counts['joints'] += 1
         self.page.pointer(*map(tuple, places))
@@ -284,7 +284,13 @@ class BrowserHand(RequestHand):
             self._take(draft, {})
         for name, place in places.items():
             self._put(person, name, place[:2])
-        if 'p' in self.pose(person)['sources']:
+        self.settle()
+        pose = self.pose(person)
+        for name, place in places.items():
+            placed = pose['keypoints'][self.names.index(name)][:2]
+            if np.abs(np.subtract(placed, place[:2])).max() > 1:
+                raise AssertionError(f'{name} of {person} is at {placed}, not at {place}')
+        if 'p' in pose['sources']:
             self._choose(person)
             self._press('a')
             self.settle()
@@ -299,8 +305,9 @@ class BrowserHand(RequestHand):
     def _put(self, person: int, name: str, place: Sequence[float]) -> None:
         """Drag a joint, or place it by its name if it is nowhere or under another joint."""
         joint = self.names.index(name)
-        *start, visibility = self.pose(person)['keypoints'][joint][:3]
         self._choose(person)
+        pose = self._read(f'(s) => s.poses.of(s.shown, {person})')
+        *start, visibility = pose['keypoints'][joint][:3]
         if visibility and self._is_under(start, person, joint):
             self._point(start, np.add(start, place) / 2, place)
         else:
@@ -308,10 +315,7 @@ class BrowserHand(RequestHand):
             self._press('r')
             self._point(place)
             self._press(Keys.ESCAPE)
-        self.settle()
-        placed = self.pose(person)['keypoints'][joint][:2]
-        if np.abs(np.subtract(placed, place)).max() > 1:
-            raise AssertionError(f'{name} of {person} is at {placed}, not at {place}')
+        self._wait_for('(s) => s.waiting', 0)
 
     def _is_under(self, place: Sequence[float], person: int, joint: int) -> bool:
         """Tell whether the pointer takes what is at a place for a joint, and for no draft."""

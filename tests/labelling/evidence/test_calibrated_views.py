@@ -125,6 +125,16 @@ def test_a_view_without_estimates_for_some_frames_gets_them_back():
     assert error_in(CAMERAS[0], labels, 1) < 1
 
 
+def test_a_point_that_ends_behind_a_camera_has_scores():
+    # Each video has the calibration of another camera.
+    cameras = [CAMERAS[number] for number in (2, 0, 1, 3)]
+    people = [(0,), (0,), (), ()]
+    views = [View(c, labels_in(o, p)) for c, o, p in zip(cameras, CAMERAS, people, strict=True)]
+    fused, scene = fuse(views)
+    assert (scene.views < 2).any()
+    assert all(np.isfinite(person.scores).all() for labels in fused for person in labels.persons)
+
+
 def test_cameras_that_start_late_are_matched_in_time():
     late = labels_in(CAMERAS[1])
     frames = tuple(VideoFrame(index) for index in range(NUM_FRAMES - 1))

@@ -62,7 +62,8 @@ def fuse_views(
     variances = spread + calibration
     points, trust = locate(pinholes, pixels, variances)
     squares = squared_distances(pinholes, points, pixels, variances)
-    counted = trust > _COUNTED
+    # The last step may have brought a point behind a camera that had counted.
+    counted = (trust > _COUNTED) & np.isfinite(squares)
     num_views = counted.sum(axis=0)
     misses = np.where(counted, squares * variances, 0).sum(axis=0) / np.maximum(num_views, 1)
     errors = np.where(np.isnan(points[..., 0]), np.nan, np.sqrt(misses))

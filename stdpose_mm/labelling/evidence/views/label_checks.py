@@ -62,10 +62,11 @@ def _check_labels(views: Sequence[View]) -> list[str]:
     variances = np.square(estimates.deviations) + calibration_variances(estimates)
     points, _ = locate(estimates.pinholes, pixels, variances)
     distances = np.sqrt(squared_distances(estimates.pinholes, points, pixels))
+    too_far = distances > _CONTRADICTION * np.sqrt(variances)
     joints = [
-        f'{estimates.skeleton.keypoint_names[joint]} of {name(*at)} '
-        f'({distances[(*at, joint)]:.0f} pixels)'
-        for *at, joint in np.argwhere(distances > _CONTRADICTION * np.sqrt(variances)).tolist()
+        f'{estimates.skeleton.keypoint_names[place[3]]} of {name(*place[:3])} '
+        f'({distances[place]:.0f} pixels)'
+        for place in zip(*np.nonzero(too_far), strict=True)
     ]
     if joints:
         has_witness = (np.isfinite(distances).sum(axis=0) > 2).any()
