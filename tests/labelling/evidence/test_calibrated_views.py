@@ -70,6 +70,17 @@ def test_joints_outside_the_picture_are_not_labelled():
         assert label.labelled.tolist() == [False, True, True, True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    ('x', 'is_inside'), [(-0.7, False), (-0.3, True), (799.3, True), (799.7, False)]
+)
+def test_the_picture_ends_at_the_outer_edge_of_its_pixels(x, is_inside):
+    shift = x - CAMERAS[2].project(body_at(1))[0, 0]
+    aside = replace(CAMERAS[2], matrix=CAMERAS[2].matrix + np.outer([1, 0, 0], [0, 0, shift]))
+    views = [View(c, labels_in(c)) for c in CAMERAS[:2]]
+    (*_, labels), _ = fuse([*views, View(aside, labels_in(aside, people=()))])
+    assert labels.persons[1].labelled[0] == is_inside
+
+
 def test_given_joints_stay_to_the_digit():
     views = [View(c, labels_in(c, shift=3.0)) for c in CAMERAS]
     fused, _ = fuse(views)

@@ -16,7 +16,7 @@ from stdpose_mm.structures import (
     VideoLabels,
     unused_track_ids,
 )
-from stdpose_mm.structures.boxes import person_box
+from stdpose_mm.structures.boxes import is_outside, person_box
 from stdpose_mm.structures.scene_poses import ScenePoses
 
 from .estimates import (
@@ -135,11 +135,10 @@ def _new_person(
 
 def _inside(person: PersonLabel, picture_size: tuple[int, int]) -> PersonLabel:
     """Keep the joints inside the picture: nobody has seen the others."""
-    xy = person.keypoints
-    inside = person.labelled & (xy >= 0).all(axis=1) & (xy < picture_size).all(axis=1)
+    inside = person.labelled & ~is_outside(person.keypoints, picture_size)
     person = PersonLabel(
         person.frame_index,
-        xy,
+        person.keypoints,
         np.where(inside, person.visibility, NOT_LABELLED),
         track_id=person.track_id,
         scores=None if person.scores is None else np.where(inside, person.scores, 0),
