@@ -98,8 +98,7 @@ def draw_scene(seed: int) -> list[tuple[Camera, np.ndarray]]:
         )
         for camera in scene.cameras
     ]
-    shape = *scene.joints.shape[:3], 2
-    return [(c, c.project(scene.joints.reshape(-1, 3)).reshape(shape)) for c in cameras]
+    return [(camera, camera.project(scene.joints)) for camera in cameras]
 
 
 def label_view(

@@ -24,7 +24,7 @@ from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.tables import write_scene
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.labelling.evidence.views import View, fuse_views, match_people
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels, is_outside
 from stdpose_mm.structures.camera import Camera
 from stdpose_mm.structures.scene_poses import ScenePoses
 
@@ -113,9 +113,8 @@ def make_scene(options: RealViewsOptions) -> None:
 
 def see(view: View, scene: ScenePoses) -> VideoLabels:
     """Label what a camera sees of a scene."""
-    shape = scene.views.shape
-    pixels = view.camera.project(scene.points.reshape(-1, 3)).reshape(*shape, 2)
-    inside = ((pixels >= 0) & (pixels < view.camera.size)).all(axis=-1)
+    pixels = view.camera.project(scene.points)
+    inside = ~is_outside(pixels, view.camera.size)
     persons = [
         PersonLabel(
             frame,

@@ -1,6 +1,7 @@
 """Count the joints that are placed by hand in four views, with and without the other views.
 
     python -m research.tools.simulate_views --scenes 2
+    PYTHONPATH=tests python -m research.tools.simulate_views --browser --ways alone drafts
 
 A simulated person labels generated scenes of two people. All views get labels in their middle
 frame. Then, as long as a view has fewer right joints (PCK@0.1) than the target, the person goes to
@@ -8,7 +9,8 @@ the place that the page suggests in the worst view, drags the joints that are of
 of the pose's size, and accepts the others as they are. There are three ways:
 "alone" labels view by view; "times" labels the same pose in the second worst view, too, without a
 calibration; "drafts" also accepts what follows from these two in the other views. The person sends
-the page's requests; keys are counted as the page would need them.
+the page's requests, and only the keys that accept are counted; with ``--browser`` it uses the page
+in Chromium, with the pointer and all keys.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from selenium.webdriver.common.keys import Keys
 
 from research.annotation.review_client import ReviewClient, serve_in_thread
 from research.tools.simulate_review import Truth, shown_points
@@ -53,6 +56,7 @@ class SimulateViewsOptions:
         target: Share of right joints in every view.
         ways: How the views are labelled.
         worst: Go to the pose with the most wrong joints, not where the page suggests.
+        browser: Use the page in Chromium.
     """
 
     scenes: int = option(1, type=positive)
@@ -62,6 +66,7 @@ class SimulateViewsOptions:
     target: float = option(0.95, type=fraction)
     ways: list[str] = option(WAYS, nargs='+', choices=WAYS)
     worst: bool = option(False)
+    browser: bool = option(False)
 
 
 class RequestHand:
@@ -134,7 +139,6 @@ class RequestHand:
         """
         self.counts['joints'] += len(places)
         if draft is not None:
-            self.counts['keys'] += not places
             self._take(draft, places)
         elif places:
             self.client.edit('set_joints', person=person, frame=self.frame, joints=places)
@@ -144,10 +148,10 @@ class RequestHand:
 
     def accept_draft(self, draft: dict[str, Any]) -> int:
         """Accept a draft as it is; return its person."""
-        self.counts['keys'] += 1
         return self._take(draft, {})
 
     def _take(self, draft: dict[str, Any], moved: dict[str, list[float]]) -> int:
+        self.counts['keys'] += not moved
         points = zip(self.names, draft['keypoints'], strict=True)
         joints = {name: point[:3] for name, point in points if point[2] > 0}
         fields = {'frame': self.frame, 'joints': {**joints, **moved}, 'draft': draft['id']}
@@ -165,6 +169,183 @@ class RequestHand:
         """Wait until all poses of all views are computed."""
         for client in self.clients:
             client.settle(with_guidance=False, pause=PAUSE)
+
+
+_READ = """
+const done = arguments[arguments.length - 1];
+Promise.all(['state', 'stage'].map((name) => import(`/static/${name}.js`)))
+  .then(([{ state }, { drafts, skeletons }]) => done(FUNCTION(state, skeletons, drafts)));
+"""
+
+_REACH = 16
+"""Pixels of the screen within which the pointer finds a joint of a draft."""
+
+_OFF = 3
+"""Pixels of the picture by which a joint that was put somewhere may be off."""
+
+_SHOWN = """(s, k, d) => [s.poses?.at(s.shown) ?? [], d.open].map((of_kind) =>
+  of_kind.map(({ id, keypoints }) => [id, keypoints.map((point) => point.slice(0, 2))]))
+"""
+
+
+class BrowserHand(RequestHand):
+    """A person's hand on the keys and the pointer of the page in Chromium.
+
+    Args:
+        clients: A client of each view, by which the hand waits for poses.
+        page: The page, a ``support.review_browser.Page`` of the tests.
+        has_second: Whether another view is beside the picture.
+    """
+
+    def __init__(self, clients: Sequence[ReviewClient], page: Any, has_second: bool) -> None:
+        super().__init__(clients)
+        self.page, self.has_second = page, has_second
+        page.browser.get(f'{self.client.address}#video=0&frame=0')
+        self._wait_for('(s) => s.video?.id', 0)
+        # The view stays where it is while poses change.
+        page.press('Z')
+
+    def _read(self, function: str) -> Any:
+        """Read the state, the skeletons or the drafts of the page."""
+        return self.page.browser.execute_async_script(_READ.replace('FUNCTION', f'({function})'))
+
+    def _wait_for(self, function: str, value: object) -> None:
+        self.page.wait(lambda: self._read(function) == value, f'{function} is {value}')
+
+    def _press(self, *keys: str) -> None:
+        self.counts['keys'] += len(keys)
+        self.page.press(*keys)
+
+    def _point(self, *places: Sequence[float] | np.ndarray) -> None:
+        """Press at a place of the picture, move over the others, and let go."""
+        self.counts['joints'] += 1
+        self.page.pointer(*map(tuple, places))
+
+    def _choose_in_list(self, box: str, key: str) -> None:
+        self.counts['names clicked'] += 1
+        self.page.click(f'#{box} [data-key="{key}"]')
+
+    def open(self, view: int, frame: int | None) -> None:
+        if view != self.view and self.has_second:
+            beside = 'return document.getElementById("second-choice").value'
+            while self.page.run(beside) != str(view):
+                self._press('V')
+            self._press('C')
+            self._wait_for('(s) => s.video?.id', view)
+        while view != self.view:
+            step = 1 if view > self.view else -1
+            self.view += step
+            if not self.has_second:
+                self._press(Keys.PAGE_DOWN if step > 0 else Keys.PAGE_UP)
+                self._wait_for('(s) => s.video?.id', self.view)
+        if frame is not None and self._read('(s) => s.frame') != frame:
+            self._press('f', *str(frame), Keys.ENTER)
+            self.page.run('document.getElementById("picture").focus()')
+        self.settle()
+
+    def suggested(self) -> tuple[int, int] | None:
+        place = super().suggested()
+        suggestions = self.client.get('/guidance')['suggestions']
+        self._wait_for('(s) => !s.guidance?.computing && s.guidance?.suggestions', suggestions)
+        if place is None:
+            return None
+        self._press('n')
+        self.settle()
+        return self.frame, self._read('(s) => s.person')
+
+    def settle(self) -> None:
+        """Wait until all poses of the view are computed, and the page shows them."""
+        self._wait_for('(s) => s.waiting', 0)
+        super().settle()
+        self.frame = self._read('(s) => s.frame')
+        self._wait_for('(s) => s.shown', self.frame)
+        poses = self.client.get('/poses', first=self.frame, last=self.frame)
+        of_kinds = (poses[kind].get(str(self.frame), []) for kind in ('frames', 'drafts'))
+        shown = [
+            [[pose['id'], [point[:2] for point in pose['keypoints']]] for pose in of_kind]
+            for of_kind in of_kinds
+        ]
+        self._wait_for(_SHOWN, shown)
+
+    def add(self, places: dict[str, list[float]]) -> int:
+        before = {*self._read('(s) => s.persons')}
+        self._press('i')
+        for name in self.names:
+            if name in places:
+                self._point(places[name][:2])
+            else:
+                self._press('n')
+        self._wait_for('(s) => s.placing', None)
+        self.settle()
+        (person,) = {*self._read('(s) => s.persons')} - before
+        return person
+
+    def correct(
+        self, person: int, places: dict[str, list[float]], draft: dict[str, Any] | None
+    ) -> None:
+        if draft is not None:
+            self._take(draft, {})
+        pose, left = self.pose(person), places
+        while left:
+            for name, place in left.items():
+                self._put(person, name, place[:2])
+            self.settle()
+            pose, before = self.pose(person), left
+            # Poses may have been computed between a look and the hand.
+            left = {name: place for name, place in left.items() if self._is_off(pose, name, place)}
+            if len(left) == len(before):
+                raise AssertionError(f'the page does not take {left}, but has {pose}')
+        if 'p' in pose['sources']:
+            self._choose(person)
+            self._press('a')
+            self.settle()
+
+    def _choose(self, person: int) -> None:
+        """Choose a person, and neither a joint nor a draft, which keys would mean."""
+        if self._read('(s) => s.draft ?? s.joint') is not None:
+            self._press(Keys.ESCAPE)
+        if self._read('(s) => s.person') != person:
+            self._press(str(person))
+
+    def _put(self, person: int, name: str, place: Sequence[float]) -> None:
+        """Drag a joint, or place it by its name if it is nowhere or under another joint."""
+        joint = self.names.index(name)
+        self._choose(person)
+        pose = self._read(f'(s) => s.poses.of(s.shown, {person})')
+        *start, visibility = pose['keypoints'][joint][:3]
+        if visibility and self._is_under(start, person, joint):
+            self._point(start, np.add(start, place) / 2, place)
+        else:
+            self._choose_in_list('joints', f'joint {name}')
+            self._press('r')
+            self._point(place)
+            self._press(Keys.ESCAPE)
+        self._wait_for('(s) => s.waiting', 0)
+
+    def _is_off(self, pose: dict[str, Any], name: str, place: Sequence[float]) -> bool:
+        """Tell whether a joint is elsewhere than it was put."""
+        away = np.subtract(pose['keypoints'][self.names.index(name)][:2], place[:2])
+        return bool(np.hypot(*away) > _OFF)
+
+    def _is_under(self, place: Sequence[float], person: int, joint: int) -> bool:
+        """Tell whether the pointer takes what is at a place for a joint, and for no draft."""
+        self.page.point_at(*self.page.screen_place(*place))
+        points = [point for draft in self.drafts() for point in draft['keypoints'] if point[2]]
+        away = [np.hypot(*np.subtract(point[:2], place)) for point in points]
+        hovered = self._read('(s, k) => k.hovered && [k.hovered.person, k.hovered.joint]')
+        return hovered == [person, joint] and min(away, default=np.inf) * self.page.scale > _REACH
+
+    def _take(self, draft: dict[str, Any], moved: dict[str, list[float]]) -> int:
+        before = {*self._read('(s) => s.persons')}
+        self._choose_in_list('drafts', draft['id'])
+        self._press('a')
+        # The page asks for the joints that the draft leaves empty.
+        self._wait_for('(s, k, d) => d.isAsking', False)
+        if self._read('(s) => s.placing !== null'):
+            self._press(Keys.ESCAPE)
+        self.settle()
+        new = {*self._read('(s) => s.persons')} - before
+        return draft['person'] if draft['person'] is not None else new.pop()
 
 
 def simulate(args: SimulateViewsOptions) -> None:
@@ -199,7 +380,14 @@ def label_views(scene: MultiViewClip, args: SimulateViewsOptions, way: str) -> C
         project = ReviewProject(inputs, VideoPosePropagator(method=args.method), options)
         first = stack.enter_context(serve_in_thread(project))
         clients = [first, *(ReviewClient(first.address, n) for n in range(1, len(truths)))]
-        return Annotator(truths, RequestHand(clients), args, way).label()
+        hand = RequestHand(clients)
+        if args.browser:
+            from support.review_browser import Page, start_browser
+
+            browser = start_browser(folder)
+            stack.callback(browser.quit)
+            hand = BrowserHand(clients, Page(browser), has_second=way == 'drafts')
+        return Annotator(truths, hand, args, way).label()
 
 
 class Annotator:

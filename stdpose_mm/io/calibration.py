@@ -144,7 +144,7 @@ def pair_videos(cameras: Sequence[Camera], videos: Sequence[Path]) -> list[Camer
 
     Raises:
         InputError: If a video has no camera, a session has two videos of one camera, or it has
-            videos of fewer than two cameras.
+            videos of fewer than two cameras, or two sessions have the same name.
     """
     located = [_find_camera(cameras, video) for video in videos]
     in_folder: dict[Path, list[str]] = {}
@@ -156,10 +156,16 @@ def pair_videos(cameras: Sequence[Camera], videos: Sequence[Path]) -> list[Camer
         is_one_session = len(in_folder[folder]) == len({*in_folder[folder]})
         keys.append((folder, '' if is_one_session else rest))
         of_session.setdefault(keys[-1], []).append(camera.name)
-    names = {}
+    names: dict[tuple[Path, str], str] = {}
     for (folder, rest), names_there in of_session.items():
         words = [rest] if rest and len(in_folder) == 1 else [folder.name, rest]
-        name = names[folder, rest] = '_'.join(filter(None, words))
+        name = '_'.join(filter(None, words))
+        if name in names.values():
+            (other, _) = next(key for key in names if names[key] == name)
+            raise InputError(
+                f'{other} and {folder} have sessions of the same name {name}, rename one of them'
+            )
+        names[folder, rest] = name
         if len(names_there) < 2 or len(names_there) > len({*names_there}):
             raise InputError(
                 f'the session {name} has videos of the cameras {", ".join(names_there)}, expected '

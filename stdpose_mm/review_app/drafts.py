@@ -33,7 +33,7 @@ from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 from stdpose_mm.labelling.review import UnlabelledVideo, choose_first_labels, measure_motion
 from stdpose_mm.labelling.review.expected_errors import spread
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, person_box
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, is_outside, person_box
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.association import pose_similarities
@@ -415,13 +415,12 @@ class Drafts:
             raise InputError(f'{source.name} knows other joints ({names}), so nothing is drafted')
         calibrator = self._calibrate(source, mapping)
         least = max(LEAST_JOINTS * len(mapping.shared), min(2, len(mapping.shared)))
-        size = np.array(self._state.frames.size)
         drafts = []
         for pose in poses:
             scores = np.ones(len(pose.visibility)) if pose.scores is None else pose.scores
             points = mapping.to_labels(pose.keypoints)
             scores = calibrator(mapping.to_labels(scores.clip(0, 1)))
-            inside = ((points >= -0.5) & (points < size - 0.5)).all(axis=-1)
+            inside = ~is_outside(points, self._state.frames.size)
             is_probable = mapping.to_labels(pose.labelled) & inside & (scores >= LEAST_PROBABILITY)
             if is_probable.sum() >= least:
                 visibility = np.where(is_probable, VISIBLE, NOT_LABELLED)

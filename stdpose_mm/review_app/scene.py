@@ -23,6 +23,7 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoFrame,
     VideoLabels,
+    is_outside,
 )
 from stdpose_mm.structures.camera import Camera
 
@@ -184,9 +185,8 @@ class Scene:
         _, scene = fuse_views(views, people)
         for index, view in enumerate(views):
             tracks, camera, number = view.labels.tracks(), view.camera, numbers[index]
-            pixels = camera.project(scene.points.reshape(-1, 3)).reshape(*scene.views.shape, 2)
-            inside = ((pixels >= -0.5) & (pixels < np.array(camera.size) - 0.5)).all(axis=-1)
-            is_located = inside & (scene.views > 1)
+            pixels = camera.project(scene.points)
+            is_located = ~is_outside(pixels, camera.size) & (scene.views > 1)
             for row, column in np.argwhere(is_located.any(axis=-1)).tolist():
                 person, located = people[column][index], is_located[row, column]
                 label = None if person is None else tracks.get(person, {}).get(row)

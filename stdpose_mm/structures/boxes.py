@@ -87,8 +87,11 @@ def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def is_outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Tell which points [..., 2] lie outside a picture, which covers -0.5 to ``size`` - 0.5."""
-    return ((points < -0.5) | (points > np.subtract(size, 0.5))).any(axis=-1)
+    """Tell which points [..., 2] lie outside a picture, which covers -0.5 to ``size`` - 0.5.
+
+    A point that is NaN does.
+    """
+    return ~((points >= -0.5) & (points <= np.subtract(size, 0.5))).all(axis=-1)
 
 
 def to_corners(box: np.ndarray) -> np.ndarray:

@@ -55,31 +55,33 @@ class Camera:
         return replace(self, rotation=turned[0], translation=turned[1])
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Project points [N, 3] in the world to pixels [N, 2].
+        """Project points [..., 3] in the world to pixels [..., 2].
 
         Points behind the camera, and those so far outside the view that the distortions fold them
         back, are NaN.
         """
-        in_camera = np.asarray(points, np.float64) @ self.rotation.T + self.translation
+        flat = np.asarray(points, np.float64).reshape(-1, 3)
+        in_camera = flat @ self.rotation.T + self.translation
         depth = np.where(in_camera[:, 2:] > 0, in_camera[:, 2:], np.nan)
         normalised = in_camera[:, :2] / depth
         pixels = self._distort(normalised)
         # A lens model holds inside the picture; far outside it is no longer one-to-one.
         error = np.abs(self.undistort(pixels) - normalised).max(axis=1, initial=0)
-        return np.where((error < 1e-3)[:, None], pixels, np.nan)
+        pixels = np.where((error < 1e-3)[:, None], pixels, np.nan)
+        return pixels.reshape(*np.shape(points)[:-1], 2)
 
     def undistort(self, pixels: np.ndarray) -> np.ndarray:
-        """Convert pixels [N, 2] to normalised image coordinates x / z, y / z [N, 2]."""
-        if not len(pixels):
-            return np.zeros((0, 2))
-        pixels = np.asarray(pixels, np.float64)[:, None]
+        """Convert pixels [..., 2] to normalised image coordinates x / z, y / z [..., 2]."""
+        if not np.size(pixels):
+            return np.zeros(np.shape(pixels))
+        flat = np.asarray(pixels, np.float64).reshape(-1, 1, 2)
         if self.fisheye:
-            normalised = cv2.fisheye.undistortPoints(pixels, self.matrix, self.distortions)
+            normalised = cv2.fisheye.undistortPoints(flat, self.matrix, self.distortions)
         else:
             normalised = cv2.undistortPointsIter(
-                pixels, self.matrix, self.distortions, np.eye(3), np.eye(3), _CRITERIA
+                flat, self.matrix, self.distortions, np.eye(3), np.eye(3), _CRITERIA
             )
-        return normalised[:, 0]
+        return normalised.reshape(np.shape(pixels))
 
     def _distort(self, normalised: np.ndarray) -> np.ndarray:
         if not len(normalised):

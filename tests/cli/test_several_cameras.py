@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -146,6 +147,24 @@ def test_sessions_of_the_same_names_get_folders(run_two, session):
         [f'{place}/{name}.json' for place in ('first', 'second') for name in 'abc']
         + ['first_3d.trc', 'second_3d.trc']
     )
+
+
+def test_folders_of_one_name_are_no_single_session(run_main, session):
+    """Their videos would all be views of the same scene."""
+    other = session.parent / 'other' / session.name
+    shutil.copytree(session, other)
+    listed = [
+        {'video': f'{folder}/{name}.mp4', 'labels': f'{folder}/a.json', 'out': f'{out}/{name}.json'}
+        for folder, out in ((session, 'first'), (other, 'second'))
+        for name in 'ab'
+    ]
+    dataset = session.parent / 'videos.jsonl'
+    dataset.write_text('\n'.join(map(json.dumps, listed)))
+    given = ('--calibration', session.parent / 'cameras.toml', '--out', session.parent / 'out')
+    code, _, (sentence,) = run_main(propagate.main, dataset, *given)
+    assert code == 2
+    assert sentence.endswith('have sessions of the same name session, rename one of them')
+    assert not (session.parent / 'out').exists()
 
 
 def test_the_summary_has_a_row_for_each_session(run_two):

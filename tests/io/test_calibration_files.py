@@ -149,6 +149,10 @@ def test_a_camera_without_a_video_is_left_out_with_a_note(tmp_path):
             ['s/camA.mp4', 's/camA.avi', 's/camB.mp4'],
             'the session s has videos of the cameras camA, camA',
         ),
+        (
+            ['1/day/camA.mp4', '1/day/camB.mp4', '2/day/camA.mp4', '2/day/camB.mp4'],
+            '1/day and .*2/day have sessions of the same name day, rename one of them',
+        ),
     ],
 )
 def test_videos_that_fit_no_cameras(tmp_path, videos, message):

@@ -143,7 +143,7 @@ def _film(
     camera: Camera, shape: BodyShape, looks: Appearance, body: PosedBody, points: np.ndarray
 ) -> tuple[PersonGeometry, np.ndarray]:
     """Project a person whose points in the world are [N, P, 3]; also return its distance [N]."""
-    pixels = camera.project(points.reshape(-1, 3)).reshape(*points.shape[:2], 2)
+    pixels = camera.project(points)
     depth = points @ camera.rotation[2] + camera.translation[2]
     distance = depth[:, POINT_INDEX['pelvis']]
     to_view = _VIEW_OF_CAMERA @ camera.rotation @ _WORLD_OF_BODY

@@ -70,6 +70,17 @@ def test_joints_outside_the_picture_are_not_labelled():
         assert label.labelled.tolist() == [False, True, True, True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    ('x', 'is_inside'), [(-0.7, False), (-0.3, True), (799.3, True), (799.7, False)]
+)
+def test_the_picture_ends_at_the_outer_edge_of_its_pixels(x, is_inside):
+    shift = x - CAMERAS[2].project(body_at(1))[0, 0]
+    aside = replace(CAMERAS[2], matrix=CAMERAS[2].matrix + np.outer([1, 0, 0], [0, 0, shift]))
+    views = [View(c, labels_in(c)) for c in CAMERAS[:2]]
+    (*_, labels), _ = fuse([*views, View(aside, labels_in(aside, people=()))])
+    assert labels.persons[1].labelled[0] == is_inside
+
+
 def test_given_joints_stay_to_the_digit():
     views = [View(c, labels_in(c, shift=3.0)) for c in CAMERAS]
     fused, _ = fuse(views)
@@ -123,6 +134,16 @@ def test_a_view_without_estimates_for_some_frames_gets_them_back():
     blind = blind.with_persons([blind.persons[0], unseen, *blind.persons[2:]])
     (labels, *_), _ = fuse([View(CAMERAS[0], blind), *(View(c, labels_in(c)) for c in CAMERAS[1:])])
     assert error_in(CAMERAS[0], labels, 1) < 1
+
+
+def test_a_point_that_ends_behind_a_camera_has_scores():
+    # Each video has the calibration of another camera.
+    cameras = [CAMERAS[number] for number in (2, 0, 1, 3)]
+    people = [(0,), (0,), (), ()]
+    views = [View(c, labels_in(o, p)) for c, o, p in zip(cameras, CAMERAS, people, strict=True)]
+    fused, scene = fuse(views)
+    assert (scene.views < 2).any()
+    assert all(np.isfinite(person.scores).all() for labels in fused for person in labels.persons)
 
 
 def test_cameras_that_start_late_are_matched_in_time():
