@@ -152,7 +152,7 @@ def label_files(folder: Path) -> dict[str, Path]:
     if folder.is_file() and has_suffix(folder, JSON_SUFFIXES):
         return {'': folder}
     if not folder.is_dir():
-        raise InputError(f'{folder} is no JSON file of a video and no folder of them')
+        raise InputError(f'{folder} is not a folder with a JSON file per video, nor such a file')
     files = files_by_video(
         (path.name.removesuffix('.gz').removesuffix('.json'), path) for path in labels_in(folder)
     )
