@@ -160,9 +160,11 @@ def _fill_videos(
     """Propagate the labels of each view by itself.
 
     Raises:
-        InputError: If the frame rates or the joints differ, or no view has labels.
+        InputError: If the frame rates or the joints differ, a video ends before all others begin,
+            or begins after they end, or no view has labels.
     """
     from stdpose_mm.io.labels import list_all_frames
+    from stdpose_mm.labelling.propagation.gaps import shared_frames
     from stdpose_mm.structures import VideoLabels
 
     rates = [frames.fps for frames in opened if frames.fps]
@@ -171,6 +173,15 @@ def _fill_videos(
             f'the videos of the session {session.name} have from {min(rates):.5g} to '
             f'{max(rates):.5g} frames per second, but need the same: convert them'
         )
+    names = [session.options.cameras[view.listed.video].camera.name for view in session.views]
+    starts = [session.starts[name] for name in names]
+    times = [range(at, at + len(frames)) for at, frames in zip(starts, opened, strict=True)]
+    for name, of_camera in zip(names, times, strict=True):
+        if not any(shared_frames(of_camera, other) for other in times if other is not of_camera):
+            raise InputError(
+                f'the video of {name} in the session {session.name} has no frame at the same time '
+                'as another camera, check the --offset'
+            )
     labels = [
         None if view.files.labels is None else view.open_labels(frames)
         for view, frames in zip(session.views, opened, strict=True)

@@ -226,6 +226,10 @@ def test_a_dry_run_lists_the_sessions(run_two, session):
         (['--dry-run'], '--dry-run would have no effect: give videos of one camera'),
         (['--offset', 'x=1'], '--offset x=1 is not a camera and a whole number of frames'),
         (['--offset', 'a=1.5'], '--offset a=1.5 is not a camera and a whole number of frames'),
+        (
+            ['--offset', f'b={NUM_FRAMES}'],
+            'the video of b in the session session has no frame at the same time as another camera',
+        ),
     ],
 )
 def test_options_that_do_not_fit(run, session, options, message):
