@@ -93,6 +93,13 @@ def evaluate(options: EvaluateOptions) -> None:
         if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
             print(f'no MOTA and MOTP: {path} holds people without track_id')
             break
+    for path, labels in estimates.items():
+        if any(person.scores is None and person.source != 'absent' for person in labels.persons):
+            print(
+                f'AP ranks poses without scores last: {path} holds people without scores, which '
+                'are a list with a number for each joint'
+            )
+            break
 
 
 def _cautions(truths: Sequence[VideoLabels], estimates: Sequence[VideoLabels]) -> Iterator[str]:

@@ -83,6 +83,12 @@ class CheckedRunner(Runner):
         self._needs_all_weights = bool(self._resume)
         if self._resume and self._load_from is None:
             self._load_from = last_checkpoint(self.work_dir)
+        if not self._resume and (old := sorted(Path(self.work_dir).glob('best_*.pth'))):
+            self.logger.warning(
+                f'{self.work_dir} holds {old[0].name} of an earlier run, which may stay beside the '
+                'best checkpoint of this run, give another --work-dir, or continue from the '
+                'earlier run with --resume'
+            )
         return super().train()
 
     def test(self) -> dict[str, float]:

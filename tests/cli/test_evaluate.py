@@ -160,6 +160,22 @@ def test_tracking_is_null_without_track_ids_and_a_file_is_named(folders, capsys)
     assert metrics['AP']['mean'] == pytest.approx(73.89956320526, abs=1e-3)
 
 
+@pytest.mark.parametrize('score', [{}, {'scores': []}, {'score': 0.9}])
+def test_a_file_with_poses_without_scores_is_named(folders, capsys, score):
+    def rescore(data: dict) -> None:
+        del data['annotations'][7]['scores']
+        data['annotations'][7].update(score)
+
+    path = max(folders[1].iterdir())
+    _change(path, rescore)
+    assert _run(folders) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == (
+        f'AP ranks poses without scores last: {path} holds people without scores, which are a list '
+        'with a number for each joint'
+    )
+
+
 @pytest.mark.parametrize('value', [2, 0.37])
 def test_other_values_of_v_in_predictions_mean_that_the_joint_is_there(folders, value):
     def revalue(data: dict) -> None:

@@ -441,6 +441,18 @@ def test_the_checkpoint_to_start_from_is_not_overwritten(config, tmp_path, capsy
     assert (tmp_path / 'run' / 'epoch_2.pth').read_bytes() == before
 
 
+@pytest.mark.parametrize('resumes', [False, True])
+def test_a_new_run_says_that_the_best_checkpoint_of_another_is_there(config, capsys, resumes):
+    options = ['--work-dir', 'run', '--cfg-options', 'log_level=WARNING']
+    hook = {'type': 'CheckpointHook', 'save_best': 'toy/count', 'rule': 'greater'}
+    Path(config).write_text(f'{CONFIG}default_hooks = dict(checkpoint={hook})\n')
+    assert run_train([config, *options]) == 0
+    assert 'of an earlier run' not in capsys.readouterr().out
+    assert run_train([config, *['--resume'] * resumes, *options]) == 0
+    remark = 'run holds best_toy_count_epoch_1.pth of an earlier run, which may stay'
+    assert (remark in capsys.readouterr().out) != resumes
+
+
 @pytest.mark.parametrize('record', ['', 'run/epoch_1.pth'], ids=['empty', 'removed'])
 def test_resume_after_a_kill_while_checkpoints_change_places(config, tmp_path, record):
     """MMEngine removes the old one first, and writes the record last."""
