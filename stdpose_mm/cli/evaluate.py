@@ -17,7 +17,7 @@ unit of the files, per joint and mean.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,26 +87,17 @@ def evaluate(options: EvaluateOptions) -> None:
     )
     motp = scores.to_dict()['MOTP']['mean']
     print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
-    for sentence in _cautions([*truths.values()], [*estimates.values()]):
+    for sentence in _cautions(truths, estimates):
         print(sentence)
-    for path, labels in (truths | estimates).items():
-        if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
-            print(f'no MOTA and MOTP: {path} holds people without track_id')
-            break
-    for path, labels in estimates.items():
-        if any(person.scores is None and person.source != 'absent' for person in labels.persons):
-            print(
-                f'AP ranks poses without scores last: {path} holds people without scores, which '
-                'are a list with a number for each joint'
-            )
-            break
 
 
-def _cautions(truths: Sequence[VideoLabels], estimates: Sequence[VideoLabels]) -> Iterator[str]:
+def _cautions(
+    truths: Mapping[Path, VideoLabels], estimates: Mapping[Path, VideoLabels]
+) -> Iterator[str]:
     """Say what the values include that a reader may not expect."""
     from stdpose_mm.evaluation.functional import EVALUATED_JOINTS
 
-    people = [person for video in estimates for person in video.persons]
+    people = [person for video in estimates.values() for person in video.persons]
     given = sum(person.is_given for person in people)
     if any(person.has_propagated_joint for person in people) and given:
         yield (
@@ -115,7 +106,7 @@ def _cautions(truths: Sequence[VideoLabels], estimates: Sequence[VideoLabels]) -
         )
     joints = {
         video.skeleton.keypoint_names[joint]
-        for video in (*truths, *estimates)
+        for video in (*truths.values(), *estimates.values())
         for person in video.persons
         for joint in person.labelled.nonzero()[0]
     }
@@ -125,6 +116,17 @@ def _cautions(truths: Sequence[VideoLabels], estimates: Sequence[VideoLabels]) -
             f'neither annotated nor predicted: {", ".join(nowhere)}; as in the official evaluator, '
             'an AP of 0 counts in the means'
         )
+    for path, labels in {**truths, **estimates}.items():
+        if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
+            yield f'no MOTA and MOTP: {path} holds people without track_id'
+            break
+    for path, labels in estimates.items():
+        if any(person.scores is None and person.source != 'absent' for person in labels.persons):
+            yield (
+                f'AP ranks poses without scores last: {path} holds people without scores, which '
+                'are a list with a number for each joint'
+            )
+            break
 
 
 def _evaluate_scene(options: EvaluateOptions) -> None:
