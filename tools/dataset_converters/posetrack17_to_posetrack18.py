@@ -26,7 +26,7 @@ class ConverterOptions:
     """Options of ``posetrack17_to_posetrack18.py``.
 
     Args:
-        in_dir: Folder with annolist JSON files.
+        in_dir: Folder with annolist JSON files, gzipped or not.
         out_dir: Folder to write PoseTrack18 JSON files to.
     """
 
@@ -35,13 +35,14 @@ class ConverterOptions:
 
 
 def convert(options: ConverterOptions) -> None:
-    """Convert every ``*.json`` file in ``in_dir``; nothing is written if one is invalid."""
+    """Convert every JSON file in ``in_dir``; nothing is written if one is invalid."""
     from stdpose_mm.io.labels import read_labels, write_posetrack18
+    from stdpose_mm.io.labels.label_files import labels_in
 
     in_dir, out_dir = options.in_dir, options.out_dir
-    paths = sorted(in_dir.glob('*.json'))
+    paths = labels_in(in_dir) if in_dir.is_dir() else []
     if not paths:
-        raise InputError(f'{in_dir} holds no *.json file, expected PoseTrack17 label files')
+        raise InputError(f'{in_dir} holds no .json or .json.gz file, expected those of PoseTrack17')
     videos = [read_labels(path, 'posetrack17') for path in paths]
     listed = {labels.name: posetrack18_name(labels.name) for labels in videos}
     names = distinct_file_names([known or name for name, known in listed.items()], 'video')

@@ -1,3 +1,4 @@
+import gzip
 import json
 import warnings
 from collections.abc import Callable, Sequence
@@ -195,7 +196,7 @@ def test_conversion_reports_unknown_sequences(tmp_path: Path, run_tool: Callable
     source = GOLDEN / 'annolist' / '000342_mpii.json'
     (tmp_path / 'in').mkdir()
     text = source.read_text().replace('000342_mpii', '000001_bonn')
-    (tmp_path / 'in' / '000001_bonn.json').write_text(text)
+    (tmp_path / 'in' / '000001_bonn.json.gz').write_bytes(gzip.compress(text.encode()))
     code, errors = run_tool(CONVERTER, tmp_path / 'in', tmp_path / 'out')
 
     assert code == 0
