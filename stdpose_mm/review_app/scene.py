@@ -143,9 +143,11 @@ class Scene:
         findings = self._find()
         warnings = [LabelWarning(findings.wrong, [])] if findings.wrong else []
         exchanged = findings.exchanged.get(number, [])[:_MAX_NAMED]
-        if not exchanged:
+        with self._lock:
+            skeleton, _ = self._labels.get(number, (None, []))
+        if not exchanged or skeleton is None:
+            # Its labels may just have been removed.
             return warnings
-        skeleton, _ = self._labels[number]
         texts, places = [], []
         for frame, person, others in exchanged:
             place = NamedPlace(f'{skeleton.category} {person} in frame {frame}', frame, person)

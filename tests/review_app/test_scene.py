@@ -133,6 +133,19 @@ def test_lines_run_through_the_joint_in_the_other_view():
         assert distance_from(line, seen(view).keypoints[2]) < 0.05
 
 
+def test_labels_that_are_removed_while_they_are_reported_have_no_warnings(monkeypatch):
+    scene = scene_of([seen(0)], [seen(1)], [exchanged(seen(2))])
+    find = Scene._find
+
+    def find_and_remove(self: Scene):
+        findings = find(self)
+        self.publish(2, None, {}, NUM_FRAMES)
+        return findings
+
+    monkeypatch.setattr(Scene, '_find', find_and_remove)
+    assert scene.warnings(2) == []
+
+
 def test_exchanged_sides_are_named_in_their_view_or_in_both_of_two():
     three = scene_of([seen(0)], [seen(1)], [exchanged(seen(2))])
     assert [len(three.warnings(view)) for view in range(3)] == [0, 0, 1]
