@@ -190,8 +190,9 @@ def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatc
     assert np.abs(heights_of_the_nose(out) - NOSE[1]).max() > 0.01
     fuser = TrainedFuser.load(out / 'fuser.onnx')
     as_measured = calibrate(fuser, held_out_gaps(out)).calibrator
-    assert fuser.calibrator.slope == pytest.approx(SURENESS_OF_GENERATED * as_measured.slope)
-    assert fuser.calibrator.offset == pytest.approx(SURENESS_OF_GENERATED * as_measured.offset)
+    expected = SURENESS_OF_GENERATED * np.array([as_measured.slope, as_measured.offset])
+    # The fit ends where a step is small, which depends on how a processor rounds.
+    assert [fuser.calibrator.slope, fuser.calibrator.offset] == pytest.approx(expected, rel=1e-3)
     assert fuser.trained_on.endswith(', then 1 generated clip')
 
 
