@@ -57,8 +57,9 @@ class EstimatedPerson(PersonLabel):
 class EstimatedPoses(HeatmapSource):
     """Gaussians at estimated joints, half as high as their scores.
 
-    In each frame, the pose is used whose box overlaps most with the person's box. Without such a
-    pose, and for joints without a position, there is no heatmap.
+    In each frame, the pose is used whose box overlaps most with the person's box; if the poses have
+    the same identity at several labels, the pose with this identity if it overlaps enough. Without
+    such a pose, and for joints without a position, there is no heatmap.
     """
 
     @abstractmethod
@@ -75,8 +76,24 @@ class EstimatedPoses(HeatmapSource):
         Raises:
             InputError: See :meth:`people_in`.
         """
-        people = [self.people_in(person.frames, index) for index in person.indices]
+        identity = self._identity(person)
+        people = []
+        for index, box in zip(person.indices, person.boxes, strict=True):
+            in_picture = self.people_in(person.frames, index)
+            same = [pose for pose in in_picture if pose.track_id == identity]
+            is_followed = identity is not None and choose_person(same, box) is not None
+            people.append(same if is_followed else in_picture)
         return draw_poses(people, person.boxes, self.skeleton.num_keypoints)
+
+    def _identity(self, person: PersonFrames) -> int | None:
+        """Find the identity that the poses give the person in all of several labelled frames."""
+        identities = set()
+        for frame, joints in person.labels.items():
+            labelled = joints[np.isfinite(joints).all(axis=1)]
+            box = np.concatenate([labelled.min(axis=0), np.ptp(labelled, axis=0)])
+            pose = choose_person(self.people_in(person.frames, frame), box)
+            identities.add(None if pose is None else pose.track_id)
+        return identities.pop() if len(identities) == 1 < len(person.labels) else None
 
 
 def draw_poses(

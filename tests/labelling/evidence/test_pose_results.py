@@ -77,6 +77,29 @@ def test_joints_are_peaks_at_their_places(write):
 
 
 @pytest.mark.parametrize(
+    ('identities', 'places', 'expected'),
+    [
+        # The box is as at the labels, from which the person goes on to the right.
+        ((1, 1), {1: 12, 2: -6}, 12),
+        # Another program has exchanged the two later, or has lost the person.
+        ((1, 1), {1: 90, 2: -6}, -6),
+        ((1, 1), {2: -6}, -6),
+        # It numbers people anew in each picture.
+        ((1, 2), {1: 12, 2: -6}, -6),
+        ((None, None), {None: 12, 2: -6}, -6),
+    ],
+)
+def test_who_has_the_identity_of_the_labels_is_chosen_if_in_the_box(
+    write, identities, places, expected
+):
+    poses = [replace(pose(frame, LEFT), track_id=n) for frame, n in enumerate(identities)]
+    poses += [replace(pose(3, np.add(LEFT, (x, 0))), track_id=n) for n, x in places.items()]
+    person = PersonFrames(FRAMES, (3,), BOX_LEFT[None], {0: LEFT, 1: LEFT}, {})
+    heatmaps = PoseResults(write(*poses)).estimate_frames(person)
+    assert_at(heatmaps, np.add(LEFT, (expected, 0)))
+
+
+@pytest.mark.parametrize(
     ('scores', 'heights'),
     [
         ((1.0, 0.5, 0.25), (0.5, 0.25, 0.125)),
