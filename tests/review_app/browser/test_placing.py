@@ -167,8 +167,10 @@ def test_two_clicks_and_b_place_the_rest_as_in_the_most_similar_label(page):
         x, y = place_of(1, 0, joint)
         assert point_of(page.poses(), 0, 3, joint) == pytest.approx((x + 10, y + 4), abs=3)
     # Of a person that is there, only the joints that were not placed by hand are placed.
-    page.press('.', '1', 'r')
+    page.press('.')
     page.wait_for_frame(1)
+    page.wait_for_poses()
+    page.press('1', 'r')
     for joint in ('head', 'neck'):
         x, y = place_of(1, 1, joint)
         with page.one_edit():
