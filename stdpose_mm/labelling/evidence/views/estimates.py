@@ -182,14 +182,11 @@ def _locate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Locate joints in space: the points of the two views that most others agree with.
 
-    Args:
-        pinholes: The cameras.
-        pixels: [V, ..., 2] pixels of these; NaN without an estimate.
-        variances: [V, ...] square pixels.
+    The arguments are those of :func:`locate`.
 
     Returns:
-        [..., 3] points, NaN where fewer than two views see a joint; and [...] their costs: the sum
-        of squared distances in deviations, of which an outlier counts as ``OUTLIER``.
+        Points as from :func:`locate`, and [...] their costs: the sum of squared distances in
+        deviations, of which an outlier counts as ``OUTLIER``.
     """
     seen = np.isfinite(pixels).all(axis=-1)
     points, least = np.full((*seen.shape[1:], 3), np.nan), np.full(seen.shape[1:], np.inf)
