@@ -86,6 +86,8 @@ def test_joints_are_peaks_at_their_places(write):
         ((1, 1), {2: -6}, -6),
         # It numbers people anew in each picture.
         ((1, 2), {1: 12, 2: -6}, -6),
+        # Of a single label it is not known whether it does.
+        ((1,), {1: 12, 2: -6}, -6),
         ((None, None), {None: 12, 2: -6}, -6),
     ],
 )
@@ -94,7 +96,8 @@ def test_who_has_the_identity_of_the_labels_is_chosen_if_in_the_box(
 ):
     poses = [replace(pose(frame, LEFT), track_id=n) for frame, n in enumerate(identities)]
     poses += [replace(pose(3, np.add(LEFT, (x, 0))), track_id=n) for n, x in places.items()]
-    person = PersonFrames(FRAMES, (3,), BOX_LEFT[None], {0: LEFT, 1: LEFT}, {})
+    labels = dict.fromkeys(range(len(identities)), LEFT)
+    person = PersonFrames(FRAMES, (3,), BOX_LEFT[None], labels, {})
     heatmaps = PoseResults(write(*poses)).estimate_frames(person)
     assert_at(heatmaps, np.add(LEFT, (expected, 0)))
 
