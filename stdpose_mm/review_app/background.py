@@ -306,8 +306,8 @@ class BackgroundWorker:
         for _ in review.proofreading.carry(tracks):
             is_new = True
             if self._closed or time.monotonic() - begun > FLOW_SECONDS:
-                return True
-        if is_new:
+                break
+        if is_new and not review.proofreading.has_to_carry(tracks):
             review.guidance.is_measured_anew = True
             self._look(self._compute)
         return is_new

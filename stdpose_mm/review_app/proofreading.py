@@ -129,8 +129,15 @@ class Proofreading:
         Args:
             tracks: Copies of the labels.
         """
-        self._carried_people |= self._carried.people_to_carry(tracks)
-        return self._carried.carry(tracks)
+        people = self._carried.people_to_carry(tracks)
+        for frame in self._carried.carry(tracks):
+            # Another thread may check these people before all their poses are carried.
+            self._carried_people |= people
+            yield frame
+
+    def has_to_carry(self, tracks: Tracks) -> bool:
+        """Tell whether there are poses that were not carried yet."""
+        return bool(self._carried.people_to_carry(tracks))
 
     def report(self, revision: int) -> GuidanceReport:
         """Report the worst open doubts."""

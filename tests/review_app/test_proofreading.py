@@ -163,6 +163,33 @@ def test_a_long_doubt_and_one_by_optical_flow_are_there_in_time(
     assert unlike['frame'] == JUMP
 
 
+def test_flow_that_ends_with_its_turn_is_reported(
+    proofread: Callable[[], Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a turn for each pair of frames, the last one ends when its time is over, too."""
+    monkeypatch.setattr('stdpose_mm.review_app.background.FLOW_SECONDS', 0)
+    page = proofread()
+    assert wait_for(lambda: doubts(page).get('unlike flow'))['frame'] == JUMP
+
+
+def test_people_whom_flow_carries_during_a_check_are_checked_again(
+    video: Path, result: Path
+) -> None:
+    propagator = VideoPosePropagator(method='linear')
+    labels = as_estimates(assign_track_ids(read_labels(result)))
+    state = propagator.init_state(video, skeleton=labels.skeleton)
+    state.tracks = tracks = labels.tracks()
+    rewriter = LabelRewriter(result, labels, state.frames.size)
+    proofreading = Proofreading(rewriter, state, EditHistory(propagator, state))
+    carried = proofreading.carry(tracks)
+    next(carried)
+    proofreading.check(tracks)
+    assert [*carried]
+    people, doubtful = proofreading.check(tracks)
+    assert people == {0}
+    assert 'unlike flow' in {doubt.reason for doubt in doubtful}
+
+
 def test_what_followed_from_poses_of_before_is_not_proposed(video: Path, result: Path) -> None:
     propagator = VideoPosePropagator(method='linear')
     labels = as_estimates(assign_track_ids(read_labels(result)))
