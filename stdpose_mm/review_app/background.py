@@ -145,9 +145,10 @@ class BackgroundWorker:
                 # An old measurement is renewed although nothing wakes its thread.
                 timeout = RETRY_SECONDS if self._unreadable or look == self._measure else None
                 if not self._woken.wait_for(lambda: look in self._due or self._closed, timeout):
-                    for failure in self._unreadable:
+                    # The other thread might wait for ever if this one forgot its failures.
+                    for failure in [f for f in self._unreadable if f[0] == (look == self._measure)]:
+                        self._unreadable.remove(failure)
                         self._failed_at.pop(failure, None)
-                    self._unreadable.clear()
                 if self._closed:
                     return
                 self._due.discard(look)
@@ -174,7 +175,8 @@ class BackgroundWorker:
 
     def _try(self, work: Callable[[VideoReview], bool], review: VideoReview) -> bool:
         """Do the next part of the work on a video; return whether there was any."""
-        version, failure = review.pose_version, (work == self._measure_video, review)
+        is_measuring = work not in (self._propagate, self._settle)
+        version, failure = review.pose_version, (is_measuring, review)
         if self._failed_at.get(failure) == version:
             return False
         try:
@@ -187,7 +189,8 @@ class BackgroundWorker:
                 self._failed_at[failure] = version
                 review.failed = sentence_of(error)
             if isinstance(error, (InputError, OSError)):
-                self._unreadable.add(failure)
+                with self._woken:
+                    self._unreadable.add(failure)
             review.events.send('failed', error=review.failed)
             return False
 
@@ -307,7 +310,7 @@ class BackgroundWorker:
             is_new = True
             if self._closed or time.monotonic() - begun > FLOW_SECONDS:
                 break
-        if is_new and not review.proofreading.has_to_carry(tracks):
+        if review.proofreading.has_carried(tracks):
             review.guidance.is_measured_anew = True
             self._look(self._compute)
         return is_new
@@ -325,30 +328,28 @@ class BackgroundWorker:
             review.events.send('idle', revision=revision)
             return True
         with review.lock:
-            # Only this thread and edits change poses; after an edit this method runs again.
             people, version = review.state_of_excerpt().tracks, review.pose_version
             everyone = {person: review.shown.of[person] for person in people}
+            # Their poses may come during the update, which a thread that reads ahead may make, or
+            # after it. After an edit this method runs again.
+            pending = [person for person, poses in everyone.items() if poses.pending.any()]
             labels, labels_made = review.given_labels(), review.labels_made
             is_settled = review.settled == revision
             if labels is None:
                 review.guidance.report = GuidanceReport(revision)
                 review.guidance.is_measured_anew = False
-        if labels is not None and not review.guidance.update(
+        is_reported = labels is None or review.guidance.update(
             revision,
             everyone,
             labels,
             version[2],
             labels_made,
             lambda: review.pose_version != version or self._closed,
-        ):
-            return True
-        if is_settled:
+        )
+        for person in pending:
+            review.guidance.forget(person)
+        if is_reported and is_settled:
             review.events.send('idle', revision=revision)
-        else:
-            # What is expected of these people changes with the poses that are still to come.
-            for person, poses in everyone.items():
-                if poses.pending.any():
-                    review.guidance.forget(person)
         return labels is not None
 
     def _measure_video(self, review: VideoReview) -> bool:

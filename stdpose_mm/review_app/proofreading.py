@@ -135,9 +135,9 @@ class Proofreading:
             self._carried_people |= people
             yield frame
 
-    def has_to_carry(self, tracks: Tracks) -> bool:
-        """Tell whether there are poses that were not carried yet."""
-        return bool(self._carried.people_to_carry(tracks))
+    def has_carried(self, tracks: Tracks) -> bool:
+        """Tell whether all poses are carried, and somebody was not checked since."""
+        return bool(self._carried_people) and not self._carried.people_to_carry(tracks)
 
     def report(self, revision: int) -> GuidanceReport:
         """Report the worst open doubts."""

@@ -18,6 +18,8 @@ from stdpose_mm.labelling.propagation import propagate_labels
 from stdpose_mm.labelling.propagation.interpolation import LinearPropagator, interpolate_track
 from stdpose_mm.labelling.review import LabelAccuracy
 from stdpose_mm.review_app import background, video_review
+from stdpose_mm.review_app.background import BackgroundWorker
+from stdpose_mm.review_app.guidance import Guidance
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
 from support.slow_lines import JOINTS, SlowPropagator, wait_for
@@ -371,3 +373,96 @@ def test_poses_of_former_labels_do_not_fill_the_memory(
         (finished,) = of_skeletons.values()
         kept.append(len(finished))
     assert kept == 2 * [6, 8, 10, 4]
+
+
+def test_the_thread_that_measures_does_not_take_the_failure_of_the_other_one(
+    slow: tuple[Page, SlowPropagator], monkeypatch: pytest.MonkeyPatch
+):
+    """Whichever of them is slow, what could not be read is computed later."""
+    page, propagator = slow
+    review, worker, turns = page.project[0], page.project.worker, []
+    measure = BackgroundWorker._measure_video
+
+    def count(worker: BackgroundWorker, review: Any) -> bool:
+        turns.append(review)
+        return measure(worker, review)
+
+    def end_late() -> Iterator[Any]:
+        yield review
+        if threading.current_thread().name == 'propagation' and review.failed:
+            before = len(turns)
+            wait_for(lambda: len(turns) > before + 1)
+
+    monkeypatch.setattr(background, 'RETRY_SECONDS', 0.01)
+    # Nothing is measured meanwhile, which would wake the other thread, too.
+    monkeypatch.setattr(background, 'REPORT_SECONDS', 1e9)
+    monkeypatch.setattr(BackgroundWorker, '_measure_video', count)
+    monkeypatch.setattr(worker, '_reviews', end_late)
+    propagator.error = InputError('000.png cannot be read')
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: page.get()['failed'] == '000.png cannot be read')
+    tries = len(propagator.begun)
+    wait_for(lambda: len(propagator.begun) > tries)
+    propagator.error = None
+    wait_for(lambda: page.get()['failed'] is None)
+
+
+@pytest.fixture
+def one_person(open_page: Callable) -> Callable[[], Page]:
+    """Open a page of a person of whose two labels none can be hidden; again with all edits."""
+
+    def open_() -> Page:
+        propagator = VideoPosePropagator(method='linear')
+        propagator.propagator = SlowPropagator()
+        return open_page(labels_of(label(0, 1), label(39, 1)), propagator=propagator)
+
+    return open_
+
+
+def expected_wrong(page: Page) -> float:
+    return page.get('/guidance')['expected_wrong']
+
+
+def test_an_edit_just_before_the_report_is_in_the_next_one(
+    one_person: Callable[[], Page], monkeypatch: pytest.MonkeyPatch
+):
+    """The poses of the edit before it are computed, and nothing is pending when it comes."""
+    page = one_person()
+    report, late = BackgroundWorker._report, [20]
+
+    def report_after_edit(worker: BackgroundWorker, review: Any, revision: int) -> bool:
+        if late:
+            page.revision = revision
+            page.try_edit('mark_absent', person=1, frame=late.pop())
+        return report(worker, review, revision)
+
+    monkeypatch.setattr(BackgroundWorker, '_report', report_after_edit)
+    page.try_edit('set_joints', person=1, frame=1, joints={'head': [10, 4, 2]})
+    wait_for(lambda: page.get()['revision'] == 2)
+    page.settle()
+    assert expected_wrong(page) == expected_wrong(one_person())
+
+
+def test_poses_that_come_during_a_report_are_in_the_next_one(
+    one_person: Callable[[], Page], monkeypatch: pytest.MonkeyPatch
+):
+    """A thread that reads pictures ahead may make a report while another one shows poses."""
+    page = one_person()
+    monkeypatch.setattr(background, 'REPORT_SECONDS', 1e9)
+    review, lines = page.project[0], page.project[0].propagator.propagator
+    update = Guidance.update
+
+    def update_meanwhile(*arguments: Any) -> bool:
+        is_made = update(*arguments)
+        lines.go.set()
+        wait_for(lambda: not review.shown.of[1].pending.any())
+        return is_made
+
+    lines.go.clear()
+    page.try_edit('mark_absent', person=1, frame=20)
+    wait_for(lambda: lines.begun[-1] == (1, range(1, 20)))
+    with monkeypatch.context() as slowly:
+        slowly.setattr(Guidance, 'update', update_meanwhile)
+        page.project.worker._report(review, review.revision)
+    page.settle()
+    assert expected_wrong(page) == expected_wrong(one_person())

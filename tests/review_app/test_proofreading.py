@@ -6,22 +6,28 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.cli.main import main
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.labels.rewriting import LabelRewriter
 from stdpose_mm.io.video_list import VideoFiles
+from stdpose_mm.labelling.review import CarriedPoses
+from stdpose_mm.review_app.background import BackgroundWorker
 from stdpose_mm.review_app.edits import EditHistory
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.review_app.proofreading import Proofreading, as_estimates
 from stdpose_mm.tracking import assign_track_ids
+from stdpose_mm.tracking.optical_flow import move_points
 from support.label_documents import DOCUMENTS
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, access_to
 
@@ -57,12 +63,12 @@ def result(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def proofread(video: Path, result: Path) -> Iterator[Callable[[], Page]]:
+def proofread(video: Path, result: Path) -> Iterator[Callable[..., Page]]:
     """Open the page on the result; opening it again ends the server before."""
     projects: list[ReviewProject] = []
     num_pages = len(Page.opened)
 
-    def open_() -> Page:
+    def open_(settles: bool = True) -> Page:
         for project in projects:
             project.close()
         inputs = ReviewInputs(
@@ -75,7 +81,8 @@ def proofread(video: Path, result: Path) -> Iterator[Callable[[], Page]]:
         projects.append(project)
         project.open()
         page = Page(access_to(project))
-        page.settle()
+        if settles:
+            page.settle()
         page.revision = page.get()['revision']
         return page
 
@@ -172,21 +179,76 @@ def test_flow_that_ends_with_its_turn_is_reported(
     assert wait_for(lambda: doubts(page).get('unlike flow'))['frame'] == JUMP
 
 
-def test_people_whom_flow_carries_during_a_check_are_checked_again(
-    video: Path, result: Path
+def test_flow_that_fails_at_once_does_not_keep_back_the_other_doubts(
+    proofread: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The thread that looks for doubts has to wait meanwhile."""
+    compute, is_late = BackgroundWorker._compute, [True]
+
+    def compute_late(worker: BackgroundWorker) -> None:
+        if is_late:
+            wait_for(lambda: any(review.failed for review in worker._reviews()))
+            is_late.clear()
+        compute(worker)
+
+    def fail(*_: object) -> Iterator[int]:
+        raise MemoryError
+
+    monkeypatch.setattr(BackgroundWorker, '_compute', compute_late)
+    monkeypatch.setattr(CarriedPoses, 'carry', fail)
+    page = proofread(settles=False)
+    assert wait_for(lambda: doubts(page).get('jump'))['frame'] == JUMP
+
+
+def open_result(video: Path, result: Path) -> tuple[Proofreading, PropagationState]:
     propagator = VideoPosePropagator(method='linear')
     labels = as_estimates(assign_track_ids(read_labels(result)))
     state = propagator.init_state(video, skeleton=labels.skeleton)
-    state.tracks = tracks = labels.tracks()
+    state.tracks = labels.tracks()
     rewriter = LabelRewriter(result, labels, state.frames.size)
-    proofreading = Proofreading(rewriter, state, EditHistory(propagator, state))
-    carried = proofreading.carry(tracks)
+    return Proofreading(rewriter, state, EditHistory(propagator, state)), state
+
+
+def test_people_whom_flow_carries_during_a_check_are_checked_again(
+    video: Path, result: Path
+) -> None:
+    proofreading, state = open_result(video, result)
+    carried = proofreading.carry(state.tracks)
     next(carried)
-    proofreading.check(tracks)
+    proofreading.check(state.tracks)
     assert [*carried]
-    people, doubtful = proofreading.check(tracks)
+    people, doubtful = proofreading.check(state.tracks)
     assert people == {0}
+    assert 'unlike flow' in {doubt.reason for doubt in doubtful}
+
+
+def test_flow_after_the_check_of_an_edit_that_leaves_nothing_to_carry_is_reported(
+    video: Path, result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Person 1 is there longer than person 0, whose last pose flow carries when 1 is removed."""
+    proofreading, state = open_result(video, result)
+    (track,) = state.tracks.values()
+    last = JUMP + 1
+    other = {n: replace(p, track_id=1, keypoints=p.keypoints + 1) for n, p in track.items()}
+    state.tracks = {0: {n: p for n, p in track.items() if n <= last}, 1: other}
+
+    def move_late(points: np.ndarray, *flow: np.ndarray) -> np.ndarray:
+        if 1 in state.tracks and np.array_equal(points, track[last].keypoints):
+            del state.tracks[1]
+            proofreading.check({0: dict(state.tracks[0])})
+        return move_points(points, *flow)
+
+    monkeypatch.setattr('stdpose_mm.review_app.background.FLOW_SECONDS', 0)
+    monkeypatch.setattr('stdpose_mm.tracking.optical_flow.move_points', move_late)
+    guidance = SimpleNamespace(is_measured_anew=False)
+    review: Any = SimpleNamespace(
+        proofreading=proofreading, state=state, lock=nullcontext(), guidance=guidance
+    )
+    worker = BackgroundWorker(lambda: [review])
+    while worker._carry(review):
+        pass
+    assert guidance.is_measured_anew
+    _, doubtful = proofreading.check(state.tracks)
     assert 'unlike flow' in {doubt.reason for doubt in doubtful}
 
 
