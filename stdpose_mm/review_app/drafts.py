@@ -33,7 +33,14 @@ from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.labelling.evidence.published_networks import PUBLISHED
 from stdpose_mm.labelling.review import UnlabelledVideo, choose_first_labels, measure_motion
 from stdpose_mm.labelling.review.expected_errors import spread
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, is_outside, person_box
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    is_outside,
+    person_box,
+)
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.association import pose_similarities
@@ -313,7 +320,7 @@ class Drafts:
 
     def _draft_box(self, frame: int, box: Any) -> str:
         """Draft the person in a box; return the message for a person who is labelled already."""
-        boxes = read_box(box)[None]
+        boxes, skeleton = read_box(box)[None], self._state.skeleton
         with self._sources.lock:
             network = self._network()
             drafts = self._make(network, self._estimate(network, [frame], boxes))
@@ -322,6 +329,7 @@ class Drafts:
             advice = 'so nothing is drafted: draw it around one, or press I and click the joints'
             raise InputError(f'{network.name} sees no {category} in this box, {advice}')
         with self._lock:
+            self._require_unchanged(skeleton)
             for other in self._drafts.get(frame, []):
                 if _similarity(drafts, [other.pose])[0, 0] >= SAME_AS_LABEL:
                     self._remove([frame], other.id)
@@ -334,7 +342,7 @@ class Drafts:
         Raises:
             InputError: If nothing finds people here, or the network recognises nobody.
         """
-        num_people, drafts = 0, dict[int, list[Draft]]()
+        num_people, drafts, skeleton = 0, dict[int, list[Draft]](), self._state.skeleton
         for frame in frames:
             if self.closed:
                 break
@@ -348,10 +356,22 @@ class Drafts:
                 f'{source.name} recognises nobody of {num_people} found here, {advice}'
             )
         with self._lock:
+            self._require_unchanged(skeleton)
             self._remove(frames)
             for frame in drafts:
                 self._drafts.setdefault(frame, []).extend(drafts[frame])
         return 'everybody here is labelled already' if num_people else 'nobody is found here'
+
+    def _require_unchanged(self, skeleton: Skeleton | None) -> None:
+        """Refuse drafts of other joints; the caller holds the lock of the video.
+
+        Raises:
+            InputError: If an edit has changed the joints since they were drafted.
+        """
+        if self._state.skeleton is not skeleton:
+            raise InputError(
+                'the joints were changed meanwhile, so nothing is drafted: ask for drafts again'
+            )
 
     @property
     def _category(self) -> str:

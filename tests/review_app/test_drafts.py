@@ -18,7 +18,7 @@ from stdpose_mm.labelling.evidence.learned_network import LearnedNetwork
 from stdpose_mm.labelling.evidence.pose_results import PoseResults
 from stdpose_mm.review_app import drafts
 from stdpose_mm.review_app.drafts import DraftSources
-from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import FrameBoxes, Skeleton, VideoFrame, VideoLabels
 from support.bare_onnx import one_stage_network
 from support.fake_drafts import Network, sources
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of
@@ -436,6 +436,29 @@ def test_a_new_skeleton_has_no_drafts(open_page: Callable):
     page.edit('set_skeleton', joints=[*SKELETON.keypoint_names])
     ask(page, 'find', frame=5)
     page.edit('undo')
+    assert drafted(page) == []
+
+
+def test_joints_that_change_while_a_network_looks_get_no_drafts(open_page: Callable):
+    """Drafts of other joints could not even be compared with poses."""
+    found = FrameBoxes(np.array([BOX]), np.ones(1))
+    pages: list[Page] = []
+
+    def look_long(picture: np.ndarray) -> FrameBoxes:
+        (page,) = pages
+        joints = [*SKELETON.keypoint_names, 'tail']
+        answer = page.try_edit('set_skeleton', joints=joints, origins={})
+        page.revision = answer.json()['revision']
+        return found
+
+    network = network_of(1, 1, 1)
+    drafting = DraftSources({network.name: lambda: network}, network.name, look_long)  # type: ignore[arg-type]
+    pages.append(open_page(drafts=drafting))
+    (page,) = pages
+    page.edit('set_skeleton', joints=[*SKELETON.keypoint_names])
+    answer = page.post('/drafts', {'do': 'find', 'frame': 5})
+    assert answer.status_code == 422
+    assert answer.json()['error'].startswith('the joints were changed meanwhile')
     assert drafted(page) == []
 
 
