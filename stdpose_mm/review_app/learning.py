@@ -176,7 +176,10 @@ class ProjectLearner:
 
     def describe(self, review: VideoReview) -> Learning:
         """Describe the progress for the page, and whether learning can begin with the labels."""
-        network, answer = self._propagator.learned_network, self._answer
+        with self._lock:
+            running, stopping, answer = self._job is not None, self._stopping, self._answer
+            unread = self._answered_at.get(review) == review.revision
+        network = self._propagator.learned_network
         refused: str | None = None
         try:
             self._require_possible(review)
@@ -187,13 +190,13 @@ class ProjectLearner:
         return {
             'refused': refused,
             'worthwhile': refused is None and self._num_labels(review) >= many,
-            'running': self._job is not None,
-            'stopping': self._stopping,
+            'running': running,
+            'stopping': stopping,
             'done': round(self._done, 3),
             'left': self._left,
             'right': self._right,
             'message': None if answer is None else answer.sentence,
-            'unread': self._answered_at.get(review) == review.revision,
+            'unread': unread,
             'failed': answer is not None and answer.failed,
             'labels': labels,
         }

@@ -26,6 +26,7 @@ from stdpose_mm.labelling.evidence.learned_network import ONNX_RECORD
 from stdpose_mm.labelling.learning.learner import LabelledVideo, learn_network
 from stdpose_mm.review_app import learning
 from stdpose_mm.review_app.project import ReviewProject
+from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import VideoLabels
 from support import fake_learning
 from support.fake_learning import FakeLearning
@@ -290,6 +291,24 @@ def test_one_training_at_a_time(open_page, fake: FakeLearning):
     answer = page.learn()
     assert answer.status_code == 422
     assert answer.json()['error'] == 'a network is already learning, stop it or wait for it'
+
+
+def test_an_end_during_an_answer_is_told_in_the_next_one(open_page, fake: FakeLearning):
+    page = open_page()
+    page.learn()
+    learner = page.project.learner
+    require = learner._require_possible
+
+    def require_late(review: VideoReview) -> None:
+        del learner._require_possible
+        fake.go_on()
+        page.wait_for(lambda state: not state['running'])
+        require(review)
+
+    learner._require_possible = require_late
+    state = learner.describe(page.project[0])
+    assert (state['running'], state['message']) == (True, None)
+    assert page.learning['message'] == 'learned; it is used'
 
 
 def test_closing_the_server_ends_the_process_at_once(open_page, fake: FakeLearning, tmp_path: Path):
