@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from threading import Lock
 from typing import Any, Literal, TypedDict
 
@@ -395,14 +395,19 @@ class EventStream:
         """End the streams of all pages."""
         self._put(None)
 
-    async def listen(self, **hello: Any) -> AsyncIterator[bytes]:
-        """Yield the events for one page until it disconnects, beginning with ``hello``."""
+    async def listen(self, hello: Callable[[], dict[str, Any]]) -> AsyncIterator[bytes]:
+        """Yield the events for one page until it disconnects.
+
+        Args:
+            hello: Returns what the page is told first. It is called when the page is sure to be
+                told of whatever follows.
+        """
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         with self._lock:
             self._queues[queue] = asyncio.get_running_loop()
         try:
             self.send('pages', count=len(self._queues))
-            yield _encode('hello', hello)
+            yield _encode('hello', hello())
             while True:
                 try:
                     message = await asyncio.wait_for(queue.get(), KEEP_ALIVE_SECONDS)

@@ -177,8 +177,9 @@ class ReviewServer:
 
     def _events(self, request: Request) -> Response:
         review = self._video(request)
+        told = 'revision', 'settled', 'failed'
         return StreamingResponse(
-            review.events.listen(revision=review.revision),
+            review.events.listen(lambda: {name: getattr(review, name) for name in told}),
             media_type='text/event-stream',
             headers={'Cache-Control': 'no-store'},
         )

@@ -7,7 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from starlette.requests import Request
+
 from stdpose_mm.review_app.messages import MAX_WAITING, EventStream
+from stdpose_mm.review_app.server import ReviewServer
+from support.review_page import Page
 
 Event = tuple[str, dict[str, Any]]
 
@@ -34,9 +38,9 @@ async def read_to_end(stream: AsyncIterator[bytes]) -> list[bytes]:
 def test_every_page_is_told_and_knows_how_many_there_are() -> None:
     async def run() -> None:
         stream = EventStream()
-        first = stream.listen(revision=3)
+        first = stream.listen(lambda: {'revision': 3})
         assert await read(first, 2) == [('hello', {'revision': 3}), ('pages', {'count': 1})]
-        second = stream.listen(revision=4)
+        second = stream.listen(lambda: {'revision': 4})
         assert await read(second, 2) == [('hello', {'revision': 4}), ('pages', {'count': 2})]
         stream.send('idle', revision=5)
         assert await read(first, 2) == [('pages', {'count': 2}), ('idle', {'revision': 5})]
@@ -50,7 +54,7 @@ def test_every_page_is_told_and_knows_how_many_there_are() -> None:
 def test_a_page_is_told_by_another_thread() -> None:
     async def run() -> None:
         stream = EventStream()
-        page = stream.listen()
+        page = stream.listen(dict)
         await read(page, 2)
         await asyncio.to_thread(stream.send, 'poses', revision=1, first=2, last=9)
         assert await read(page, 1) == [('poses', {'revision': 1, 'first': 2, 'last': 9})]
@@ -61,7 +65,7 @@ def test_a_page_is_told_by_another_thread() -> None:
 def test_a_stream_that_is_closed_ends() -> None:
     async def run() -> None:
         stream = EventStream()
-        page = stream.listen()
+        page = stream.listen(dict)
         await read(page, 2)
         stream.close()
         assert await read_to_end(page) == []
@@ -74,10 +78,20 @@ def test_a_page_that_does_not_read_is_cut_off() -> None:
 
     async def run() -> None:
         stream = EventStream()
-        page = stream.listen()
+        page = stream.listen(dict)
         await read(page, 2)
         for number in range(MAX_WAITING + 1):
             stream.send('progress', done=number)
         assert await read_to_end(page) == []
 
     asyncio.run(run())
+
+
+def test_a_page_is_told_what_happened_before_it_listens(page: Page) -> None:
+    """It asked for the video, and its connection is slow."""
+    place = {'path_params': {'video': 0}, 'headers': [], 'query_string': b''}
+    answer = ReviewServer(page.project)._events(Request({'type': 'http', **place}))
+    page.edit('accept', person=1, frame=10)
+    ((name, told),) = asyncio.run(read(answer.body_iterator, 1))
+    assert name == 'hello'
+    assert told == {'revision': 1, 'settled': 1, 'failed': None}

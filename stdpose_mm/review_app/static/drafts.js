@@ -139,10 +139,10 @@ export class DraftLayer {
    * @param {{do: string, [name: string]: unknown}} body as `Drafts.request` takes it
    * @param {string|null} [wait] what is shown until the answer
    * @param {() => void} [ended] called at the answer, also at a refusal
+   * @param {Record<string, any>} [place] the video, if it may be another one by now
    * @returns {Promise<any>} the answer; null if it was refused
    */
-  async #ask(body, wait = null, ended = () => {}) {
-    const { poses, video } = this.store.state;
+  async #ask(body, wait = null, ended = () => {}, { poses, video } = this.store.state) {
     try {
       showState('drafts', wait);
       // The answer to an earlier discarding would take away what is drafted now.
@@ -165,8 +165,8 @@ export class DraftLayer {
     const { shown, video } = this.store.state;
     if (!video || shown < 0) return;
     const answer = await this.#ask({ do: 'find', frame: shown }, 'Looking for everybody in this frame…');
-    // The drafts may have been shown, and one chosen, before the answer.
-    if (answer && !this.current) this.choose(this.open[0]);
+    // The drafts may have been shown, and one chosen, before the answer, or another frame.
+    if (answer && this.store.state.shown === shown && !this.current) this.choose(this.open[0]);
   }
 
   /** Whether a network places joints in a box. */
@@ -178,7 +178,8 @@ export class DraftLayer {
   /** @param {number} frame @param {number[]} box */
   async draftBox(frame, box) {
     const before = new Set(this.open.map(({ id }) => id));
-    if (await this.#ask({ do: 'box', frame, box })) this.choose(this.open.find(({ id }) => !before.has(id)));
+    const answer = await this.#ask({ do: 'box', frame, box });
+    if (answer && this.store.state.shown === frame) this.choose(this.open.find(({ id }) => !before.has(id)));
   }
 
   /** Go to the next frame with drafts, or to the first one, and choose one. @returns {number|null} the frame */
@@ -222,14 +223,14 @@ export class DraftLayer {
       return;
     }
     this.#note(...(draft ? [draft] : this.open).map(() => false));
-    const { poses, shown } = this.store.state;
+    const { poses, shown, video } = this.store.state;
     const place = draft ? this.open.indexOf(draft) : 0;
     // The next key may come before the answer.
     poses.hold(shown, poses.at(shown) ?? [], (/** @type {Draft} */ { id }) => !draft || id === draft.id);
     this.choose(this.open[Math.min(place, this.open.length - 1)]);
     this.emptied = this.open.length ? -1 : shown;
     this.#discarding = this.#discarding.then(() => {
-      const answer = this.#ask({ do: 'discard', frame: shown, ...(draft && { id: draft.id }) }, null, () => poses.release(shown));
+      const answer = this.#ask({ do: 'discard', frame: shown, ...(draft && { id: draft.id }) }, null, () => poses.release(shown), { poses, video });
       return answer.then((drafts) => {
         if (drafts) return;
         poses.expire(shown, shown);

@@ -25,10 +25,10 @@ export function goToDoubt() {
 
 /** Go to a doubt of the chosen joint or, before there is advice, of the chosen person. */
 async function goToDoubtOfJoint() {
-  const { alone } = state;
+  const { alone, video } = state;
   try {
     const frame = await nextDoubtOfJoint(store);
-    if (state.alone !== alone) return;
+    if (state.alone !== alone || state.video.id !== video.id) return;
     if (frame === null) return say(alone ? `${capital(readable(state.joint ?? ''))} is in doubt in no frame` : whyNoDoubt());
     goTo(frame);
     subjectZoom.visit();

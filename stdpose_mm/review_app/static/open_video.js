@@ -41,12 +41,18 @@ queue.listen({
 /** @type {string|null} */
 let lastFailure = null;
 
+/** Number of the latest request to open a video, and of those to show everything again. */
+let [openings, reloads] = [0, 0];
+/** Number of times that the server has told what an answer to an earlier request may not know of. */
+let told = 0;
+
 const connection = new Connection(
   store,
   PAGE,
   {
-    hello: ({ revision }) => {
-      if (revision !== state.revision) reload();
+    hello: (now) => {
+      told++;
+      if (Object.entries(now).some(([key, value]) => state[key] !== value)) reload();
     },
     poses: ({ revision, first, last }) => {
       store.update({ revision: Math.max(state.revision, revision) });
@@ -56,6 +62,7 @@ const connection = new Connection(
     },
     progress: (progress) => store.update({ progress, failed: null }),
     idle: ({ revision }) => {
+      told++;
       lastFailure = null;
       store.update({ settled: revision, progress: null, failed: null });
       // The scores are now those by which frames are in doubt.
@@ -114,20 +121,23 @@ export function needPoses() {
   state.poses.need(state.frame, view.direction);
 }
 
-/** @param {number} id @param {number} [frame] */
+/** @param {number} id @param {number} [frame] @returns {Promise<void>} */
 export async function openVideo(id, frame = 0) {
+  const opening = ++openings;
   let video;
   try {
     placing.finish();
     queue.flush();
     video = await getVideo(id);
+    if (opening !== openings) return;
     showState('opening', null);
   } catch (error) {
+    if (opening !== openings) return;
     const isLoading = error instanceof Refused && error.status === 503;
     showState('opening', isLoading ? 'The video is being opened.' : null);
     if (isLoading) {
       await new Promise((wake) => setTimeout(wake, OPEN_AGAIN_MS));
-      return openVideo(id, frame);
+      return opening === openings ? openVideo(id, frame) : undefined;
     }
     onError(error);
     return;
@@ -184,9 +194,12 @@ function stateOf(video) {
 export async function reload() {
   const { video } = state;
   if (!video) return;
+  const [asked, known] = [++reloads, told];
   try {
     const fresh = await getVideo(video.id);
-    if (state.video.id !== video.id) return;
+    // A later request brings all that this one does.
+    if (state.video.id !== video.id || asked !== reloads) return;
+    if (known !== told) return reload();
     store.update({ video: fresh, ...stateOf(fresh) });
     if (!fresh.persons.includes(state.person)) store.update({ person: fresh.persons[0] ?? null });
     state.poses.expire(0, fresh.frames);
@@ -200,6 +213,9 @@ export async function reload() {
   }
 }
 
+/** Number of the latest request for guidance, and of the latest one that was answered. */
+let [guidanceAsked, guidanceShown] = [0, 0];
+
 /** Whether each video was good enough when last judged; null before its accuracy is measured.
  * @type {Map<number, boolean|null>} */
 const wasGood = new Map();
@@ -207,9 +223,11 @@ const wasGood = new Map();
 export async function fetchGuidance() {
   const { video, target, learning } = state;
   if (!video?.skeleton) return;
+  const asked = ++guidanceAsked;
   try {
     const guidance = await getGuidance(video.id, target);
-    if (state.video.id !== video.id || state.target !== target) return;
+    if (state.video.id !== video.id || state.target !== target || asked < guidanceShown) return;
+    guidanceShown = asked;
     // An event since the request is newer than the answer.
     store.update({ guidance, learning: state.learning === learning ? guidance.learning : state.learning });
     if (guidance.computing) {
@@ -228,6 +246,7 @@ export async function fetchGuidance() {
 
 /** @param {any} answer @param {any} edit */
 function onAnswer(answer, edit) {
+  told++;
   // An edit shows that the message about learning was read.
   showState('learned', null);
   store.update({

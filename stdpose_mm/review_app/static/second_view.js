@@ -139,7 +139,7 @@ export async function exchangeViews() {
   const [other, person, frame] = [wanted, lines?.person ?? null, frameIn(wanted)];
   wanted = video.id;
   await openVideo(other, Math.max(0, frame));
-  if (person !== null && state.persons.includes(person)) store.update({ person, joint });
+  if (person !== null && state.video.id === other && state.persons.includes(person)) store.update({ person, joint });
 }
 
 store.watch(['video'], () => {

@@ -16,7 +16,9 @@ const MOST_HEIGHT = 0.11;
 const MOST_HEIGHT_OPENED = 0.26;
 
 export class Timeline {
+  /** Number of the latest request, and of the latest one that was answered. */
   #asked = 0;
+  #answered = 0;
   #scrubbing = false;
 
   /**
@@ -120,7 +122,9 @@ export class Timeline {
     try {
       const trace = wantedTrace(this.store.state);
       const timeline = await getTimeline(video.id, { columns, first, last, person: opened, ...trace });
-      if (asked !== this.#asked || video.id !== this.store.state.video?.id) return;
+      // While poses are computed, there may always be a later request.
+      if (asked < this.#answered || video.id !== this.store.state.video?.id) return;
+      this.#answered = asked;
       // The columns share the frames that were asked for.
       this.store.update({ timeline: { ...timeline, first, last, opened, trace } });
     } catch (error) {

@@ -65,25 +65,34 @@ def server(page: Page, unopened: ReviewServer) -> ReviewServer:
 
 
 @pytest.fixture
-def late_answers(page: Page) -> Iterator[Callable[..., None]]:
-    """Hold requests to paths with a word in them until the page's ``answerNow()`` is called."""
+def on_new_pages(page: Page) -> Iterator[Callable[[str], None]]:
+    """Run scripts in every page before its own ones."""
     scripts = []
 
-    def begin(word: str) -> None:
-        source = f"""
-            const answered = window.fetch;
-            const now = new Promise((wake) => {{ window.answerNow = wake; }});
-            window.fetch = async (url, ...more) => {{
-                if (String(url).includes('{word}')) await now;
-                return answered(url, ...more);
-            }};
-        """
+    def run(source: str) -> None:
         scripts.append(
             page.browser.execute_cdp_cmd(
                 'Page.addScriptToEvaluateOnNewDocument', {'source': source}
             )
         )
 
-    yield begin
+    yield run
     for script in scripts:
         page.browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)
+
+
+@pytest.fixture
+def late_answers(on_new_pages: Callable[[str], None]) -> Callable[..., None]:
+    """Hold requests to paths with a word in them until the page's ``answerNow()`` is called."""
+
+    def begin(word: str) -> None:
+        on_new_pages(f"""
+            const answered = window.fetch;
+            const now = new Promise((wake) => {{ window.answerNow = wake; }});
+            window.fetch = async (url, ...more) => {{
+                if (String(url).includes('{word}')) await now;
+                return answered(url, ...more);
+            }};
+        """)
+
+    return begin
