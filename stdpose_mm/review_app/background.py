@@ -155,11 +155,14 @@ class BackgroundWorker:
             look()
 
     def _compute(self) -> None:
-        while not self._closed and any(
-            self._try(self._propagate, review) or self._try(self._settle, review)
-            for review in self._reviews()
-        ):
-            pass
+        is_busy = True
+        while is_busy and not self._closed:
+            with self._woken:
+                self._due.discard(self._compute)
+            is_busy = any(
+                self._try(self._propagate, review) or self._try(self._settle, review)
+                for review in self._reviews()
+            )
         with self._woken:
             self._is_computing = self._compute in self._due
             self._look(self._measure)
@@ -397,9 +400,10 @@ class BackgroundWorker:
 
     @contextmanager
     def _running(self, run: _Run) -> Iterator[None]:
-        """Let :meth:`wake` interrupt a run, which then ends early."""
+        """Let :meth:`wake` interrupt a run, also before it has begun; it then ends early."""
         with self._woken:
             self._runs.add(run)
+            run.given_up |= not run.measures and self._compute in self._due
         try:
             yield
         except _OutdatedError:

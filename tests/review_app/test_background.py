@@ -155,6 +155,34 @@ def test_the_newest_edit_is_followed_first_and_older_ones_after_it(
     assert [person for person, _ in propagator.finished[:4]] == [2, 2, 1, 1]
 
 
+def test_an_edit_of_another_video_comes_before_a_run_that_is_planned(
+    start: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+):
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = lines = SlowPropagator()
+    project = start(two_people, num_videos=2, propagator=propagator)
+    page, plan, late = Page(access_to(project)), propagator.propagate_in_video, [1]
+    for video in (1, 0):
+        wait_for(lambda video=video: project._reviews.get(video))
+        wait_for(lambda video=video: page.get('/guidance', video=video)['measured'])
+
+    def plan_late(state: Any, *arguments: Any) -> Any:
+        results = plan(state, *arguments)
+        if late and state is project[0].state:
+            edit = {'type': 'set_joints', 'person': 1, 'frame': 10, 'joints': JOINTS}
+            project[late.pop()].edit({'id': 'e', 'page': 'p', 'revision': 0, 'edit': edit})
+        return results
+
+    monkeypatch.setattr(propagator, 'propagate_in_video', plan_late)
+    lines.finished.clear()
+    page.try_edit('accept', person=2, frame=20)
+    # The other video is the one that is viewed.
+    wait_for(lambda: project[1].settled == 1)
+    page.settle()
+    computed = [gap for gap in lines.finished if gap[1].stop <= 20]
+    assert computed == [(1, range(1, 10)), (1, range(11, 20)), (2, range(1, 20))]
+
+
 def test_a_run_that_follows_an_edit_already_is_not_begun_again(slow: tuple[Page, SlowPropagator]):
     page, propagator = slow
     review = page.project[0]
@@ -394,8 +422,6 @@ def test_the_thread_that_measures_does_not_take_the_failure_of_the_other_one(
             wait_for(lambda: len(turns) > before + 1)
 
     monkeypatch.setattr(background, 'RETRY_SECONDS', 0.01)
-    # Nothing is measured meanwhile, which would wake the other thread, too.
-    monkeypatch.setattr(background, 'REPORT_SECONDS', 1e9)
     monkeypatch.setattr(BackgroundWorker, '_measure_video', count)
     monkeypatch.setattr(worker, '_reviews', end_late)
     propagator.error = InputError('000.png cannot be read')

@@ -46,13 +46,20 @@ async function askLearner(what) {
   }
 }
 
-export const stopWriting = () => endWriting(state.video.id, () => state.saving).catch(onError);
+/** What is being written: another video may be open by now, and the next writing is not meant. */
+let writing = { video: -1 };
+
+export function stopWriting() {
+  const meant = writing;
+  return endWriting(meant.video, () => state.saving && writing === meant).catch(onError);
+}
 
 export async function save() {
   const { video } = state;
   if (!video) return;
   if (state.saving) return stopWriting();
   placing.finish();
+  writing = { video: video.id };
   store.update({ saving: true, written: null });
   try {
     await queue.drained();

@@ -9,7 +9,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from support.endless_lines import never_finish
-from support.review_browser import FRAMES, make_clip, place_of, serve
+from support.review_browser import FRAMES, make_clip, make_clips, place_of, serve
 
 pytestmark = pytest.mark.slow
 
@@ -247,3 +247,14 @@ def test_writing_and_exporting_say_how_far_they_are_and_can_be_stopped(
     page.run('answerNow()')
     page.wait(lambda: 'was stopped' in page.text('#export-result'), 'the export is stopped')
     assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_the_writing_of_a_video_is_stopped_though_another_one_is_open(page, tmp_path):
+    with serve(*make_clips(tmp_path, 2), prepare=never_finish) as server:
+        page.open(server, settles=False)
+        page.press('s', held=[Keys.CONTROL])
+        page.wait(lambda: page.text('#save-button').startswith('Writing'), 'it is written')
+        page.press(Keys.PAGE_DOWN)
+        page.wait(lambda: page.text('#video-name') == 'clip_01', 'the next video is open')
+        page.press(Keys.ESCAPE)
+        page.wait(lambda: 'was stopped' in page.text('#messages'), 'the page says so')
