@@ -14,6 +14,7 @@ import pytest
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video_list import VideoFiles
+from stdpose_mm.review_app import background
 from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.structures import VideoLabels
 from support.review_page import NUM_FRAMES, Page, access_to, label, labels_of
@@ -135,7 +136,11 @@ def unlabelled_page(video: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def slow(open_page: Callable, two_people: VideoLabels) -> Iterator[tuple[Page, SlowPropagator]]:
+def slow(
+    open_page: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Page, SlowPropagator]]:
+    # No report and no measurement gets old while the machine is slow.
+    monkeypatch.setattr(background, 'REPORT_SECONDS', 1e9)
     propagator = VideoPosePropagator(method='linear')
     propagator.propagator = SlowPropagator()
     page = open_page(two_people, propagator=propagator)

@@ -94,7 +94,7 @@ def proofread(video: Path, result: Path) -> Iterator[Callable[..., Page]]:
 
 def wait_for(what: Callable[[], T | None]) -> T:
     """Wait for what comes in the background."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not (value := what()):
         assert time.monotonic() < until
         time.sleep(0.01)

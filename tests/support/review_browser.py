@@ -46,7 +46,7 @@ LANE_LEFT, LANE_RIGHT = 88, 10
 STARTS = {1: (20.0, 16.0), 2: (75.0, 16.0)}
 
 _ADDRESS = re.compile(r'http://127\.0\.0\.1:(\d+)/\S*token=\S+')
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 _FORKS = get_context('forkserver')
 _FORKS.set_forkserver_preload(
@@ -361,6 +361,19 @@ class Page:
         for key in held:
             actions.key_up(key)
         actions.perform()
+
+    def press_at_once(self, *presses: Mapping[str, Any]) -> None:
+        """Press keys one right after another, however slow the machine is.
+
+        Args:
+            presses: ``key``, and perhaps ``code`` and modifiers, as the browser reports them.
+        """
+        self.run(
+            "const canvas = document.getElementById('picture');"
+            'for (const press of arguments[0]) canvas.dispatchEvent('
+            "new KeyboardEvent('keydown', { ...press, bubbles: true, cancelable: true }))",
+            presses,
+        )
 
     def undo(self) -> None:
         """Take back the last action by its keys."""

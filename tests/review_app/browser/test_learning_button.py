@@ -77,8 +77,9 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page):
     assert page.is_hidden('#learn-progress')
     # Guidance tells of learning, too; here what was asked before it began is answered late.
     page.run(HOLD_GUIDANCE)
+    page.go_to(1)
     with page.one_edit():
-        page.press('.', '1', 'a')
+        page.press('1', 'a')
     page.wait(lambda: page.run('return asked'), 'guidance follows the edit')
     page.press('L', held=[Keys.SHIFT])
     page.wait(lambda: page.text('#learn-button') == 'Stop learning', 'it learns')
@@ -86,8 +87,9 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page):
     page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
     page.run('answerNow()')
     # The person goes on meanwhile.
+    page.go_to(2)
     with page.one_edit():
-        page.press('.', '1', 'a')
+        page.press('1', 'a')
     # The answer to an edit takes away what was said of learning.
     page.wait(lambda: 'Sending' not in page.text('#status'), 'the page has the answer')
     page.click('#learn-button')
@@ -98,8 +100,9 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page):
     assert page.is_hidden('#learn-progress')
     assert f'Last time: {said}' in title(page)
     page.wait_until_settled()
+    page.go_to(3)
     with page.one_edit():
-        page.press('.', 'a')
+        page.press('a')
     assert not told(page)
     shown = [text for text in page.run('return shown') if text != 'Stopping…']
     assert shown == ['Stop learning', 'Learn from labels']

@@ -140,8 +140,8 @@ def test_arrows_move_a_chosen_joint_and_are_one_edit(page):
     page.wait(lambda: not page.is_hidden('#joint-hint'), 'a joint is chosen')
     name = page.text('#joint-hint').split(':')[0].replace(' ', '_')
     with page.one_edit():
-        page.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
-        page.press(Keys.ARROW_RIGHT)
+        ways = 'Right', 'Right', 'Down', 'Right'
+        page.press_at_once(*({'key': f'Arrow{way}'} for way in ways))
     x, y = place_of(2, 25, name)
     assert point_of(page.poses(), 25, 2, name) == pytest.approx([x + 3, y + 1], abs=0.01)
     assert page.shown == 25

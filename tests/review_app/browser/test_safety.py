@@ -252,8 +252,9 @@ def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, serv
     )
     page.press('s', held=[Keys.CONTROL])
     page.wait(lambda: page.run('return !!window.tellNow'), 'the server has answered')
+    page.go_to(1)
     with page.one_edit():
-        page.press('.', '1', 'a')
+        page.press('1', 'a')
     page.run('tellNow()')
     page.wait(lambda: 'it lacks the latest changes' in page.text('#messages'), 'it says so')
     assert page.text('#save-button') == 'Write labels •'

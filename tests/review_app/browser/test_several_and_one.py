@@ -64,7 +64,7 @@ def test_joints_that_are_picked_one_by_one_are_dragged_together(page):
     expected = [[0, 0], [0, 0], [4, -3], [4, -3]]
     assert moved(page, 1) == pytest.approx(np.array(expected), abs=1 / page.scale)
     with page.one_edit():
-        page.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+        page.press_at_once(*2 * [{'key': 'ArrowDown'}])
     expected[2][1] = expected[3][1] = -1
     assert moved(page, 1) == pytest.approx(np.array(expected), abs=1 / page.scale)
     with page.one_edit():
