@@ -476,7 +476,7 @@ def test_poses_that_come_during_a_report_are_in_the_next_one(
     page = one_person()
     monkeypatch.setattr(background, 'REPORT_SECONDS', 1e9)
     review, lines = page.project[0], page.project[0].propagator.propagator
-    update = Guidance.update
+    update, settle, is_reported = Guidance.update, BackgroundWorker._settle, threading.Event()
 
     def update_meanwhile(*arguments: Any) -> bool:
         is_made = update(*arguments)
@@ -484,11 +484,18 @@ def test_poses_that_come_during_a_report_are_in_the_next_one(
         wait_for(lambda: not review.shown.of[1].pending.any())
         return is_made
 
+    def settle_then(*arguments: Any) -> bool:
+        # A run ends after the threads that read for it.
+        assert is_reported.wait(120)
+        return settle(*arguments)
+
     lines.go.clear()
     page.try_edit('mark_absent', person=1, frame=20)
     wait_for(lambda: lines.begun[-1] == (1, range(1, 20)))
+    monkeypatch.setattr(BackgroundWorker, '_settle', settle_then)
     with monkeypatch.context() as slowly:
         slowly.setattr(Guidance, 'update', update_meanwhile)
         page.project.worker._report(review, review.revision)
+    is_reported.set()
     page.settle()
     assert expected_wrong(page) == expected_wrong(one_person())
