@@ -40,10 +40,10 @@ def reason(page: Page) -> str:
 
 
 # How much wider a row of the list of doubts is than its place beside the picture.
-ROW_EXCESS = '''
+ROW_EXCESS = """
     const [row] = document.querySelectorAll('#drafts .chosen .row-main');
     return row.scrollWidth - row.clientWidth;
-'''
+"""
 
 
 def test_a_result_is_proofread_by_keys_and_mouse(page: Page, tmp_path: Path) -> None:
