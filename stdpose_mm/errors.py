@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Integral, Real
 from pathlib import Path
 from textwrap import shorten
@@ -51,7 +52,25 @@ def note(sentence: str) -> None:
 
     Command-line tools print the sentence on stderr.
     """
-    warnings.warn(sentence, InputWarning, stacklevel=3)
+    collected = _COLLECTED.get()
+    if collected is None:
+        warnings.warn(sentence, InputWarning, stacklevel=3)
+    else:
+        collected.append(sentence)
+
+
+_COLLECTED: ContextVar[list[str] | None] = ContextVar('collected notes', default=None)
+
+
+@contextmanager
+def collected_notes() -> Iterator[list[str]]:
+    """Collect the sentences of :func:`note` of this thread in a list; no warning is issued."""
+    sentences: list[str] = []
+    token = _COLLECTED.set(sentences)
+    try:
+        yield sentences
+    finally:
+        _COLLECTED.reset(token)
 
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -36,6 +36,7 @@ from .argument_types import fraction, port
 from .command import Command
 from .jobs import VideoJob, make_jobs
 from .options import (
+    NO_PROOFREADING,
     CacheOptions,
     CameraOptions,
     LabelOptions,
@@ -43,7 +44,7 @@ from .options import (
     PropagatorOptions,
     note_network_downloads,
 )
-from .parser import argument, option
+from .parser import Need, argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
@@ -52,6 +53,11 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = '127.0.0.1'
 JOURNAL_SUFFIX = '.review.jsonl'
+
+# One folder of label files may hold labels of only some videos.
+_NO_LABELS = Need(
+    'a video without LABELS', lambda options: options.listed.several or not options.listed.labels
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +116,10 @@ class ReviewCommandOptions(
     project: str | None = option(writes=True, is_folder=None, metavar='FILE')
     recover: bool = option(False)
     read_only: bool = option(False)
-    skeleton: str | None = option(metavar='{NAME,FILE}')
-    drafts: str | None = option(metavar='FILE_OR_FOLDER')
+    skeleton: str | None = option(metavar='{NAME,FILE}', needs=_NO_LABELS)
+    drafts: str | None = option(metavar='FILE_OR_FOLDER', needs=NO_PROOFREADING)
     proofread: bool = option(False)
-    as_given: float = option(0.8, type=fraction, metavar='S')
+    as_given: float = option(0.8, type=fraction, metavar='S', needs=NO_PROOFREADING)
     target: float = option(0.95, type=fraction, metavar='SHARE')
     host: str = option(DEFAULT_HOST, metavar='ADDRESS')
     port: int | None = option(type=port)

@@ -14,7 +14,8 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, clip_box
+from stdpose_mm.text import counted
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
 
 from .box_interpolation import BoxedFrame, BoxInterpolator
@@ -105,7 +106,8 @@ class DetectedBoxes(BoxSource):
 class PrecomputedBoxes(BoxSource):
     """Known boxes of each frame.
 
-    Boxes are yielded unchanged in the given order. Boxes without track ids are tracked.
+    Boxes are yielded unchanged in the given order. Boxes without track ids are tracked. A warning
+    counts those that lie wholly outside the picture.
 
     Args:
         boxes: Frame index -> its boxes, with track ids in all frames or in none. Missing frames
@@ -137,8 +139,13 @@ class PrecomputedBoxes(BoxSource):
         if self._tracker is not None:
             self._tracker.reset()
         count = 0
+        outside: list[int] = []
         for frame_index, picture in _read(pictures):
             people = self._boxes.get(frame_index, NO_PEOPLE)
+            if picture is not None:
+                height, width = picture.shape[:2]
+                is_empty = (clip_box(people.boxes, width, height)[:, 2:] == 0).any(axis=1)
+                outside += [frame_index] * int(is_empty.sum())
             if self._tracker is not None and len(people):
                 # With a score of 1, the tracker leaves out none of the given boxes.
                 certain = FrameBoxes(people.boxes, np.ones(len(people)))
@@ -147,6 +154,12 @@ class PrecomputedBoxes(BoxSource):
             yield BoxedFrame(frame_index, picture, people)
             count += 1
         self._require_frames(count)
+        if outside:
+            note(
+                f'{counted(len(outside), "box")} wholly outside the picture, the first in frame '
+                f'{outside[0]}: nobody is seen there, and the poses mean nothing; correct these '
+                'boxes or leave them out'
+            )
 
     def _require_frames(self, count: int) -> None:
         beyond = [frame for frame in self._boxes if not 0 <= frame < count]

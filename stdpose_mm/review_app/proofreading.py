@@ -175,12 +175,13 @@ class Proofreading:
         return all(bool(p.given[joints].any() and not p.propagated[joints].any()) for p in labels)
 
     def _describe(self, doubt: Doubt) -> str:
-        names = self._labels.skeleton.keypoint_names
-        joints = ', '.join(names[joint] for joint in doubt.joints[:4])
-        other = '' if doubt.other_id is None else f' with {doubt.other_id}'
+        skeleton = self._labels.skeleton
+        joints = ', '.join(skeleton.keypoint_names[joint] for joint in doubt.joints[:4])
+        other = '' if doubt.other_id is None else f' with {skeleton.category} {doubt.other_id}'
+        frames = f'frame{"s" * (len(doubt.frames) > 1)} {ranges(doubt.frames)}'
         more = f', {len(doubt.joints)} joints' if len(doubt.joints) > 4 else ''
         what = '' if not joints else f': {joints}{more}'
-        return f'{doubt.reason}{other}, frames {ranges(doubt.frames)}{what}'
+        return f'{doubt.reason}{other}, {frames}{what}'
 
     def next_to_propose(self) -> tuple[str, Doubt, dict[int, PersonLabel]] | None:
         """Find the worst listed doubt about joints for which pictures have proposed nothing.

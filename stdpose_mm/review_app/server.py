@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from stdpose_mm.constants import CVAT_TOLERANCE
-from stdpose_mm.errors import InputError, explain_error, os_error_text, require_choice
+from stdpose_mm.errors import InputError, cut_long, explain_error, os_error_text, require_choice
 from stdpose_mm.io.disk.file_names import file_stem
 from stdpose_mm.io.limits import MAX_COORDINATE
 
@@ -210,8 +210,11 @@ class ReviewServer:
         name = f'{file_stem(review.out)}{formats[format]["ending"]}'
         given_only = body.get('given_only') is True
         how = given_only, tolerance, rate
-        content = await run_in_threadpool(_export, review, name, format, *how)
-        headers = {'Content-Disposition': f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+        content, notes = await run_in_threadpool(_export, review, name, format, *how)
+        headers = {
+            'Content-Disposition': f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            'X-Notes': quote(cut_long('; '.join(notes))),
+        }
         return Response(content, media_type='application/octet-stream', headers=headers)
 
     async def _learn(self, request: Request) -> Response:
@@ -258,13 +261,14 @@ class ReviewServer:
         return self._project[request.path_params['video']]
 
 
-def _export(review: VideoReview, name: str, format: str, *how: Any) -> bytes:
+def _export(review: VideoReview, name: str, format: str, *how: Any) -> tuple[bytes, list[str]]:
+    """Return the file, and notes about what it lacks."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name.removesuffix('.zip')
-        review.write(path, format, *how)
+        notes = review.write(path, format, *how)
         if path.is_dir():
             path = Path(shutil.make_archive(str(path), 'zip', folder, path.name))
-        return path.read_bytes()
+        return path.read_bytes(), notes
 
 
 def _read_static() -> dict[str, bytes]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, collected_notes
 from stdpose_mm.io.disk.atomic import atomic_path
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import write_labels
@@ -534,11 +534,14 @@ class VideoReview:
         given_only: bool,
         cvat_tolerance: float | None,
         rate: float | None = None,
-    ) -> None:
+    ) -> list[str]:
         """Write :meth:`collect` in a format; ``rate`` is the frame rate of a folder of pictures.
 
-        If several are written at once, the last one has the newest labels. Errors name the file
-        without its folder.
+        If several are written at once, the last one has the newest labels. Notes and errors name
+        the file without its folder.
+
+        Returns:
+            Notes about what the file lacks.
 
         Raises:
             InputError: If nothing is labelled, or the file cannot be written.
@@ -548,9 +551,11 @@ class VideoReview:
                 labels, time_of = self.collect(given_only)
                 if time_of is None and rate is not None:
                     time_of = lambda frame: frame / rate  # noqa: E731
-                write_labels(labels, path, format, time_of, cvat_tolerance)
+                with collected_notes() as notes:
+                    write_labels(labels, path, format, time_of, cvat_tolerance)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), path.name)) from None
+        return [sentence.replace(str(path), path.name) for sentence in notes]
 
     @property
     def _suggested_frames(self) -> list[int]:

@@ -80,12 +80,16 @@ def test_shows_what_propagate_writes_with_the_same_network(
         ('--drafts labels.json --out labels.json', 'is also given as --drafts'),
         ('--det-checkpoint weights.pth', 'give --detector'),
         ('--proofread --calibration a.toml', 'give labels without --proofread'),
+        ('--proofread --drafts labels.json', '--drafts would have no effect'),
+        ('--proofread --as-given 0.5', '--as-given would have no effect'),
+        ('--skeleton coco', '--skeleton would have no effect: give a video without LABELS'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
     run, movie, label_file, tmp_path, network, monkeypatch, options, sentence
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ListeningServer, 'run', lambda self: None)
     arguments = f'--no-browser --pose-onnx {network.name} {options}'.split()
     assert sentence in refusal(run, movie, label_file, *arguments)
 

@@ -208,6 +208,7 @@ def test_given_identities_come_out_as_they_are():
     assert out[3].picture is None
 
 
+@pytest.mark.filterwarnings('ignore:.* wholly outside the picture')
 def test_given_boxes_without_identities_are_tracked_and_none_is_lost():
     rng = np.random.default_rng(0)
     boxes = {}
@@ -222,6 +223,13 @@ def test_given_boxes_without_identities_are_tracked_and_none_is_lost():
         np.testing.assert_array_equal(frame.people.boxes, given_boxes.boxes)
         np.testing.assert_array_equal(frame.people.scores, given_boxes.scores)
         assert frame.people.track_ids[frame.people.scores < 0.5] == right_walker
+
+
+def test_a_warning_counts_boxes_of_nobody_in_the_picture():
+    # Pictures are 80 pixels wide: the first box shows a strip of a person, the others nothing.
+    boxes = {0: [[79, 0, 99, 50]], 2: [[80, 0, 99, 50], [-9, 0, 0, 50]], 3: [[0, 60, 9, 70]]}
+    with pytest.warns(InputWarning, match='^3 boxes wholly outside .* the first in frame 2: '):
+        list(PrecomputedBoxes(as_boxes(boxes))(Video(5)))
 
 
 def test_boxes_beyond_the_video_are_refused():

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -249,6 +250,14 @@ def test_an_error_of_an_export_names_the_file_that_was_to_be_downloaded(
     # The second frame comes after a fiftieth of a second.
     assert b'\n2\t0.02' in timed.content
     assert 'rate must be' in page.post('/export', {'format': 'trc', 'rate': 0}).json()['error']
+
+
+def test_an_export_says_what_the_format_lacks(unedited_page: Page):
+    answer = unedited_page.post('/export', {'format': 'lightning-pose'})
+    assert unquote(answer.headers['x-notes']) == (
+        'labels_reviewed.lightning-pose.csv holds 2 animals, but Lightning Pose reads only one per '
+        'file'
+    )
 
 
 def test_an_unlabelled_video_gets_a_skeleton_and_then_people(open_page: Callable):

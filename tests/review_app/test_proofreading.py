@@ -136,7 +136,7 @@ def test_doubts_come_worst_first_with_proposals(proofread: Callable[[], Page]) -
     assert {'jump', 'sides exchanged', 'low score'} <= doubts(page).keys()
     assert [check['score'] for check in listed] == sorted(check['score'] for check in listed)
     (draft,) = page.get('/poses', first=JUMP, last=JUMP)['drafts'][str(JUMP)]
-    assert draft['reason'].startswith('jump, frames 12: head')
+    assert draft['reason'].startswith('jump, frame 12: head')
     x, y = POSE[0] + [10 + 0.5 * JUMP, 5 + 3 * np.mean(np.sin([11 / 5, 13 / 5]))]
     assert draft['keypoints'] == [[pytest.approx(x, abs=0.01), pytest.approx(y, abs=0.01), 2, 0],
                                   [0, 0, 0, 0], [0, 0, 0, 0]]  # fmt: skip

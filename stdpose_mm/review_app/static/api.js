@@ -176,7 +176,7 @@ export const postExcerpt = async (video, first, last) =>
   read((await post(`/api/videos/${video}/excerpt`, { first, last })).json());
 
 /**
- * Export the labels; the answer is the file with the name that the server chose.
+ * Export the labels; the answer is the file with the name that the server chose, and notes about what it lacks.
  * @param {number} video
  * @param {{format: string, given_only: boolean, cvat_tolerance: number|null, rate: number|null}} how
  */
@@ -184,7 +184,8 @@ export async function postExport(video, how) {
   const response = await post(`/api/videos/${video}/export`, how);
   const disposition = response.headers.get('Content-Disposition') ?? '';
   const name = /filename\*=UTF-8''(.+)/.exec(disposition);
-  return { name: name ? decodeURIComponent(name[1]) : `labels-${how.format}`, blob: await read(response.blob()) };
+  const notes = decodeURIComponent(response.headers.get('X-Notes') ?? '');
+  return { name: name ? decodeURIComponent(name[1]) : `labels-${how.format}`, notes, blob: await read(response.blob()) };
 }
 
 /** @param {number} video @param {string} page */

@@ -111,7 +111,7 @@ async function exportAs(video, format, queue, onError) {
     byId('export').addEventListener('close', stop, { once: true });
     byId('export-result').textContent = 'Writing… Esc stops it.';
     const [tolerance, rate] = ['tolerance', 'rate'].map((name) => Number.parseFloat(byId(`export-${name}`).value) || null);
-    const { name, blob } = await postExport(video, {
+    const { name, notes, blob } = await postExport(video, {
       format,
       given_only: byId('export-given').checked,
       // CVAT draws straight lines between key frames; without a tolerance every frame is one.
@@ -121,7 +121,7 @@ async function exportAs(video, format, queue, onError) {
     const address = URL.createObjectURL(blob);
     make('a', { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60000);
-    byId('export-result').textContent = `The browser saves ${name}.`;
+    byId('export-result').textContent = `The browser saves ${name}.${notes && ` Note: ${notes}.`}`;
     announce(`${name} was exported`);
   } catch (error) {
     const isGone = error instanceof ServerGone || (error instanceof Refused && error.status === 403);

@@ -490,8 +490,8 @@ export class DraftLayer {
           { class: draft === current ? 'row chosen' : 'row' },
           make(
             'button',
-            { class: 'row-main', 'aria-pressed': String(draft === current), dataset: { key: draft.id }, onclick: () => this.choose(draft) },
-            make('span', { class: 'row-name', title: this.describe(draft) }, capital(this.#who(draft).replace(/^a /, ''))),
+            { class: 'row-main', 'aria-pressed': String(draft === current), title: this.describe(draft), dataset: { key: draft.id }, onclick: () => this.choose(draft) },
+            make('span', { class: 'row-name' }, capital(this.#who(draft).replace(/^a /, ''))),
             make('span', { class: 'quiet-text' }, draft.reason ?? `${placedJoints(asPose(draft)).length} of ${draft.keypoints.length}`),
           ),
           make('button', { class: 'quiet', title: 'Accept (A)', 'aria-label': `Accept: ${this.describe(draft)}`, dataset: { key: `accept ${draft.id}` }, onclick: () => this.accept(draft) }, '✓'),

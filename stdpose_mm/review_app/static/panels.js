@@ -382,7 +382,7 @@ export function showHeader(store) {
   byId('undo').disabled = !canUndo && !placing;
   byId('redo').disabled = !canRedo;
   byId('video-name').textContent = video?.name ?? 'Choose a video';
-  byId('videos-button').title = `${project?.videos.length ?? 0} videos of this project`;
+  byId('videos-button').title = `${counted(project?.videos.length ?? 0, 'video')} of this project`;
   document.title = video ? `${video.name} · review` : 'Review';
   const save = byId('save-button');
   const unsaved = isUnsaved(store.state);

@@ -39,6 +39,13 @@ def reason(page: Page) -> str:
     return page.text('#joint-hint')
 
 
+# How much wider a row of the list of doubts is than its place beside the picture.
+ROW_EXCESS = """
+    const [row] = document.querySelectorAll('#drafts .chosen .row-main');
+    return row.scrollWidth - row.clientWidth;
+"""
+
+
 def test_a_result_is_proofread_by_keys_and_mouse(page: Page, tmp_path: Path) -> None:
     video, _ = make_clip(tmp_path)
     result = tmp_path / 'clipnet.csv'
@@ -52,6 +59,7 @@ def test_a_result_is_proofread_by_keys_and_mouse(page: Page, tmp_path: Path) -> 
             page.press(' ')
             page.wait(lambda: any(f': {r}' in reason(page) for r in answers), 'a doubt is chosen')
             asked = next(r for r in answers if f': {r}' in reason(page))
+            assert page.run(ROW_EXCESS) == 0
             number = int(page.text('#doubt-count'))
             with page.one_edit():
                 if key := answers.pop(asked):
