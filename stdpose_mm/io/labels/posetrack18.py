@@ -140,8 +140,9 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
         labels: The labels. Ids of images and annotations are kept if they are complete and
             distinct.
         path: Where to write; gzipped if it ends in ``.gz``.
-        official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1 and without
-            absent people, instead of ``v`` 0/1/2, the sources, ``frame_index`` and ``extra``.
+        official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1, without absent
+            people, and with PoseTrack's frame ids if the pictures lie in one of its folders;
+            instead of ``v`` 0/1/2, the sources, ``frame_index`` and ``extra``.
     """
     write_json_object(path, _fields(labels, official))
 
@@ -162,11 +163,11 @@ def posetrack18_fields(labels: VideoLabels) -> dict[str, Any]:
 def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
     """Make the fields of a file; images and annotations are iterators."""
     category = coco.category_fields(labels)
-    names = [frame.file_name for frame in labels.frames]
-    known = [frame.image_id for frame in labels.frames]
-    if official and known == [None] * len(known):
-        # The servers and evaluators pair frames by them.
-        known = [*map(frame_id_of, names)]
+    known: list[Any] = [frame.image_id for frame in labels.frames]
+    if official:
+        # PoseTrack21's evaluation pairs frames by them.
+        of_names = [frame_id_of(frame.file_name) for frame in labels.frames]
+        known = known if None in of_names else of_names
     image_ids = coco.distinct_ids(known)
     image_id_of = dict(zip(labels, image_ids, strict=True))
     # The official evaluator would count an absent person as present.

@@ -208,7 +208,7 @@ def test_folders_and_numbers_of_posetrack17(
 )
 def test_the_official_form_has_posetracks_ids(tmp_path: Path, folder: str, ids: list[int]):
     """PoseTrack21's evaluation wants those of its labels."""
-    frames = tuple(VideoFrame(n, f'{folder}/{n:06d}.jpg') for n in range(2))
+    frames = tuple(VideoFrame(n, f'{folder}/{n:06d}.jpg', n + 1) for n in range(2))
     labels = VideoLabels('a', POSETRACK_SKELETON, frames, ())
     write_posetrack18(labels, tmp_path / 'a.json', official=True)
 
