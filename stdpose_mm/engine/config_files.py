@@ -58,9 +58,19 @@ _READ = {
 """Config entries that MMEngine's runner and the tools read. All others are helper variables of
 config files, which have no effect once the files have been read."""
 
-
 _ENVIRONMENT = {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'}
 """Settings of ``env_cfg`` that MMEngine reads."""
+
+_OF_PARAMETERS = {
+    *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult'),
+    *('dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'),
+}
+
+_PARAMWISE = {
+    'DefaultOptimWrapperConstructor': _OF_PARAMETERS,
+    'STDPoseViTOptimWrapperConstructor': {*_OF_PARAMETERS, 'layer_decay_rate'},
+}
+"""Settings of ``paramwise_cfg`` that the constructors of optimizers read."""
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -210,16 +220,20 @@ def require_schedule(cfg: Config) -> None:
     Raises:
         InputError: If a length or an interval in ``train_cfg`` is not a positive whole number, no
             metric of ``val_evaluator`` matches the name that selects the best checkpoint, or
-            the environment, the clipping of gradients or the hook that saves checkpoints has a
-            setting that does not exist.
+            the environment, the clipping of gradients, the settings of single parameters or the
+            hook that saves checkpoints has a setting that does not exist.
     """
     from mmpose.registry import METRICS
 
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    clip_grad = (cfg.get('optim_wrapper') or {}).get('clip_grad') or {}
+    wrapper = cfg.get('optim_wrapper') or {}
+    clip_grad = wrapper.get('clip_grad') or {}
+    constructor = wrapper.get('constructor') or 'DefaultOptimWrapperConstructor'
+    paramwise = wrapper.get('paramwise_cfg') or {} if constructor in _PARAMWISE else {}
     for name, settings, known in (
         ('env_cfg', cfg.get('env_cfg') or {}, _ENVIRONMENT),
         ('optim_wrapper.clip_grad', clip_grad, _parameters(clip_grad_norm_, clip_grad_value_)),
+        ('optim_wrapper.paramwise_cfg', paramwise, _PARAMWISE.get(constructor, set())),
         (
             'default_hooks.checkpoint',
             hook if hook.get('type') == 'CheckpointHook' else {},
@@ -227,7 +241,7 @@ def require_schedule(cfg: Config) -> None:
         ),
     ):
         for setting in sorted({*settings} - known):
-            meant = get_close_matches(setting, known, 1)
+            meant = get_close_matches(setting, known, 1, 0.8)
             raise InputError(
                 f'{name} holds {setting!r}, which nothing reads, '
                 f'{f"write {meant[0]!r}" if meant else "take it out"}'

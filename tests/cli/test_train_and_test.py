@@ -242,6 +242,7 @@ WRONG_SETTINGS = (
     ('train_cfg.val_interval=0', r'val_interval must be a whole number from 1'),
     ('train_cfg.max_iters=3', r'unexpected keyword argument'),
     ('env_cfg.cudnn_bench=True', r"nothing reads, write 'cudnn_benchmark'"),
+    ('optim_wrapper.paramwise_cfg.layer_decay_rate=0.9', r'nothing reads, take it out'),
     ('optim_wrapper.clip_grad.maxnorm=1', r"nothing reads, write 'max_norm'"),
     (
         'default_hooks.checkpoint.type=CheckpointHook default_hooks.checkpoint.intervl=1',
