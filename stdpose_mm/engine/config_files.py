@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from difflib import get_close_matches
@@ -17,7 +17,9 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.fileio import load
+from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from stdpose_mm.errors import InputError, one_line, require_whole
 from stdpose_mm.mmpose_patches import config_folder
@@ -56,6 +58,20 @@ _READ = {
 """Config entries that MMEngine's runner and the tools read. All others are helper variables of
 config files, which have no effect once the files have been read."""
 
+_ENVIRONMENT = {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'}
+"""Settings of ``env_cfg`` that MMEngine reads."""
+
+_OF_PARAMETERS = {
+    *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult'),
+    *('dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'),
+}
+
+_PARAMWISE = {
+    'DefaultOptimWrapperConstructor': _OF_PARAMETERS,
+    'STDPoseViTOptimWrapperConstructor': {*_OF_PARAMETERS, 'layer_decay_rate'},
+}
+"""Settings of ``paramwise_cfg`` that the constructors of optimizers read."""
+
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config, see :func:`find_config`, and merge ``--cfg-options`` into it.
@@ -77,8 +93,15 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         raise
     # A config is a program that the user wrote, so it may fail in any way.
     except Exception as error:
+        # MMEngine hides why a module of `custom_imports` cannot be imported.
+        reason: BaseException = error
+        while isinstance(reason, ImportError) and reason.__context__ is not None:
+            reason = reason.__context__
+        advice = 'correct it'
+        if isinstance(reason, ModuleNotFoundError):
+            advice += ', or set PYTHONPATH to the folder of that module (PYTHONPATH=.)'
         raise InputError(
-            f'{what} ({type(error).__name__}: {one_line(error)}), correct it'
+            f'{what} ({type(reason).__name__}: {one_line(reason)}), {advice}'
         ) from error
     return cfg
 
@@ -195,14 +218,37 @@ def require_schedule(cfg: Config) -> None:
     """Refuse settings whose errors MMEngine finds only during training, or never.
 
     Raises:
-        InputError: If a length or an interval in ``train_cfg`` is not a positive whole number, or
-            no metric of ``val_evaluator`` matches the name that selects the best checkpoint.
+        InputError: If a length or an interval in ``train_cfg`` is not a positive whole number, no
+            metric of ``val_evaluator`` matches the name that selects the best checkpoint, or
+            the environment, the clipping of gradients, the settings of single parameters or the
+            hook that saves checkpoints has a setting that does not exist.
     """
     from mmpose.registry import METRICS
 
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    wrapper = cfg.get('optim_wrapper') or {}
+    clip_grad = wrapper.get('clip_grad') or {}
+    constructor = wrapper.get('constructor') or 'DefaultOptimWrapperConstructor'
+    paramwise = wrapper.get('paramwise_cfg') or {} if constructor in _PARAMWISE else {}
+    for name, settings, known in (
+        ('env_cfg', cfg.get('env_cfg') or {}, _ENVIRONMENT),
+        ('optim_wrapper.clip_grad', clip_grad, _parameters(clip_grad_norm_, clip_grad_value_)),
+        ('optim_wrapper.paramwise_cfg', paramwise, _PARAMWISE.get(constructor, set())),
+        (
+            'default_hooks.checkpoint',
+            hook if hook.get('type') == 'CheckpointHook' else {},
+            _parameters(CheckpointHook, Runner.save_checkpoint),
+        ),
+    ):
+        for setting in sorted({*settings} - known):
+            meant = get_close_matches(setting, known, 1, 0.8)
+            raise InputError(
+                f'{name} holds {setting!r}, which nothing reads, '
+                f'{f"write {meant[0]!r}" if meant else "take it out"}'
+            )
     for name in ('max_epochs', 'max_iters', 'val_interval'):
         require_whole(f'train_cfg.{name}', (cfg.get('train_cfg') or {}).get(name, 1), 1)
-    chosen = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    chosen = hook.get('save_best')
     evaluator = cfg.get('val_evaluator') or []
     metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
     prefixes = [
@@ -217,6 +263,10 @@ def require_schedule(cfg: Config) -> None:
             f'default_hooks.checkpoint.save_best is {chosen!r}, but the metrics of val_evaluator '
             f'begin with {listed([f"{prefix}/" for prefix in prefixes], 4)}, set it to one of these'
         )
+
+
+def _parameters(*functions: Callable) -> set[str]:
+    return {'type'}.union(*(signature(function).parameters for function in functions))
 
 
 # The configs of this package by name

@@ -210,6 +210,10 @@ WRONG_ARGUMENTS = (
     ),
     ('broken.py', r'broken\.py cannot be read \(ZeroDivisionError'),
     ('child.py', r'child\.py cannot be read \(TypeError'),
+    (
+        'parts.py',
+        r"parts\.py cannot be read \(ModuleNotFoundError: .*'no_such_parts'\), .*PYTHONPATH",
+    ),
     ('empty.py', r'empty\.py has no model'),
     ('toy.py --resume no.pth', r'checkpoint no\.pth does not exist'),
     ('toy.py --work-dir toy.py', '--work-dir toy.py is also given as CONFIG'),
@@ -237,6 +241,13 @@ WRONG_SETTINGS = (
     ('train_cfg.max_epochs=0', r'max_epochs must be a whole number from 1, got 0'),
     ('train_cfg.val_interval=0', r'val_interval must be a whole number from 1'),
     ('train_cfg.max_iters=3', r'unexpected keyword argument'),
+    ('env_cfg.cudnn_bench=True', r"nothing reads, write 'cudnn_benchmark'"),
+    ('optim_wrapper.paramwise_cfg.layer_decay_rate=0.9', r'nothing reads, take it out'),
+    ('optim_wrapper.clip_grad.maxnorm=1', r"nothing reads, write 'max_norm'"),
+    (
+        'default_hooks.checkpoint.type=CheckpointHook default_hooks.checkpoint.intervl=1',
+        r"nothing reads, write 'interval'",
+    ),
     (
         'default_hooks.checkpoint.save_best=other/AP',
         r"'other/AP', but the metrics of val_evaluator begin with toy/",
@@ -259,6 +270,7 @@ WRONG_SETTINGS = (
 def test_train_reports_what_the_user_got_wrong(config, arguments, sentence, tmp_path, capsys):
     (tmp_path / 'page.pth').write_text('<html>not found</html>')
     (tmp_path / 'broken.py').write_text('x = 1 / 0')
+    (tmp_path / 'parts.py').write_text("custom_imports = dict(imports=['no_such_parts'])")
     (tmp_path / 'child.py').write_text(
         f'_base_ = {config!r}\nmodel = dict(type=dict({", ".join(f"n{i}={i}" for i in range(30))}))'
     )

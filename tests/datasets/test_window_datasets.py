@@ -229,6 +229,21 @@ def test_windows_without_a_given_label_are_counted(tiny_set, monkeypatch, option
     assert dataset.left_out['people without a given label'] == unseen
 
 
+@pytest.mark.parametrize(
+    ('options', 'is_named'),
+    [
+        ({'indices': 5, 'test_mode': True}, True),
+        ({'indices': 5}, False),
+        ({'test_mode': True}, False),
+    ],
+)
+def test_windows_that_a_metric_will_miss_are_named(tiny_set, monkeypatch, options, is_named):
+    lines: list[str] = []
+    monkeypatch.setattr(MMLogger, 'warning', lambda _, line: lines.append(line))
+    PoseTrack18WindowDataset(**tiny_set.args, interval=4, **options)
+    assert any('indices selects some of the 28 windows' in line for line in lines) == is_named
+
+
 def test_detections_replace_the_interpolated_box(tiny_set):
     found = [
         {'image_id': 1005, 'bbox': [26, 21, 42, 74], 'score': 0.9},

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.disk.file_names import distinct_file_names
 from stdpose_mm.text import counted
+
+if TYPE_CHECKING:
+    from stdpose_mm.structures import VideoLabels
 
 _SPLITS = {
     'train': ('008838_mpii',),
@@ -44,7 +48,7 @@ def convert(options: ConverterOptions) -> None:
     if not paths:
         raise InputError(f'{in_dir} holds no .json or .json.gz file, expected those of PoseTrack17')
     videos = [read_labels(path, 'posetrack17') for path in paths]
-    listed = {labels.name: posetrack18_name(labels.name) for labels in videos}
+    listed = {labels.name: posetrack18_name(labels) for labels in videos}
     names = distinct_file_names([known or name for name, known in listed.items()], 'video')
     for labels in videos:
         name = listed[labels.name]
@@ -55,12 +59,16 @@ def convert(options: ConverterOptions) -> None:
     print(f'{out_dir}: {counted(len(videos), "file")}')
 
 
-def posetrack18_name(name: str) -> str | None:
+def posetrack18_name(labels: VideoLabels) -> str | None:
     """Return the PoseTrack18 name of a PoseTrack17 video, which ends in the benchmark's split.
 
-    The split is known only for some sequences (``000342_mpii`` becomes ``000342_mpii_test``);
-    the result is None for all others.
+    As in the benchmark's converter, the folder of the pictures tells the sequence, whatever the
+    file's name. The split is known only for some sequences (``000342_mpii`` becomes
+    ``000342_mpii_test``); the result is None for all others.
     """
+    folders = {PurePosixPath(frame.file_name).parent.name for frame in labels.frames}
+    number, _, kind = min(folders, default='').partition('_')
+    name = f'{number:0>6}_{kind}'
     return next((f'{name}_{split}' for split, names in _SPLITS.items() if name in names), None)
 
 

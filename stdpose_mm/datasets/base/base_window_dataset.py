@@ -255,7 +255,14 @@ class BaseWindowDataset(BaseDataset):
             )
         if self.selection.task == 'propagation':
             purpose += f', {self.unlabelled} of them without a given label'
-        MMLogger.get_current_instance().info(
+        logger = MMLogger.get_current_instance()
+        if self.test_mode and self._indices is not None:
+            logger.warning(
+                f'{owner}: indices selects some of the {len(data_list)} windows, and metrics of '
+                'videos count the people in the others as missed, give the dataset and the metric '
+                'label files of fewer or shorter videos as ann_file'
+            )
+        logger.info(
             f'{owner}: {len(self.videos)} videos, {len(data_list)} windows for {purpose}, '
             f'boxes: {self.box_policy.boxes}; left out: {left_out}'
         )

@@ -1,7 +1,7 @@
 """PoseTrack17 label files: one "annolist" JSON per video.
 
 Every value is wrapped in a list (``"x": [120.5]``), ``x1, y1, x2, y2`` of a person is the head box,
-and frames are counted from 1.
+and frames are counted from 1, or from 0 if the benchmark's converter made them from PoseTrack18's.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.structures.joint_sets import FURTHER_JOINT_SETS, known_skeleton
 
+from .coco import POSETRACK_FRAMES
 from .fields import Record, errors_of
 from .frame_numbers import slashed
 from .poses import person_of_joints
@@ -35,7 +36,9 @@ _SKELETON = known_skeleton('posetrack', limbs='posetrack-ears')
 
 _BOX_GROWTH = 1.3
 _SEQUENCE_KINDS = {'mpii': 1, 'bonn': 2, 'mpiinew': 3}
-_MAX_NUMBER = 9999
+_SEQUENCE = re.compile(r'([0-9]{1,6})_(mpii|bonn|mpiinew)(?:_.*)?')
+"""Folder of a sequence's pictures; what follows, such as ``_step1`` or ``_test``, is not read."""
+
 
 _REQUIRED: Any = object()
 
@@ -61,9 +64,11 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
     """
     record = Record(path, '', data)
     entries = record.records('annolist')
+    pictures = [_read_picture(entry) for entry in entries]
+    first_number = min([1, *(frame_id % POSETRACK_FRAMES for _, frame_id in pictures)])
     frames, persons = [], []
-    for entry in entries:
-        frame = _read_frame(entry, len(entries))
+    for entry, picture in zip(entries, pictures, strict=True):
+        frame = _read_frame(entry, *picture, first_number, len(entries))
         frames.append(frame)
         for i, rect in enumerate(entry.records('annorect', [])):
             # PoseTrack18's ids count the people of a frame in two digits.
@@ -73,27 +78,44 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
         return VideoLabels(video_name(path), _SKELETON, (*frames,), (*persons,), record.extra())
 
 
-def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
+def frame_id_of(file_name: str) -> int | None:
+    """Make PoseTrack18's frame id of a picture from its number and the name of its folder.
+
+    ``.../000342_mpii_test/000007.jpg`` has the id 10003420007. None for names of another kind.
+    """
+    path = PurePosixPath(slashed(file_name))
+    sequence, numbers = _SEQUENCE.fullmatch(path.parent.name), re.findall(r'[0-9]+', path.stem)
+    if sequence is None or not numbers or int(numbers[-1][-18:]) >= POSETRACK_FRAMES:
+        return None
+    video = _SEQUENCE_KINDS[sequence[2]] * 10**6 + int(sequence[1])
+    return video * POSETRACK_FRAMES + int(numbers[-1][-18:])
+
+
+def _read_picture(entry: Record) -> tuple[str, int]:
+    """Read the name of a frame's picture, and its frame id."""
     images = entry.records('image')
     if len(images) != 1:
         raise entry.error('image', 'a list of one object')
     name = slashed(images[0].text('name'))
-    folder = PurePosixPath(name).parent.name
-    sequence = re.fullmatch(r'([0-9]{1,6})_(mpii|bonn|mpiinew)', folder)
-    digits_of_name = re.findall(r'[0-9]+', PurePosixPath(name).stem)
-    number = int(digits_of_name[-1][-18:]) if digits_of_name else 0
-    if sequence is None or not 1 <= number <= _MAX_NUMBER:
+    frame_id = frame_id_of(name)
+    if frame_id is None:
         raise images[0].error('name', 'a path such as images/bonn/000342_mpii/00000001.jpg')
-    digits, kind = sequence.groups()
-    frame_id = _SEQUENCE_KINDS[kind] * 10**10 + int(digits) * 10**4 + number
+    return name, frame_id
+
+
+def _read_frame(
+    entry: Record, name: str, frame_id: int, first_number: int, num_frames: int
+) -> VideoFrame:
     regions = [_read_region(region) for region in entry.records('ignore_regions', [])]
     no_regions: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
     entry.raw('is_labeled', None)
     is_labeled = bool(entry.raw('annorect', []))
-    ids = {'frame_id': frame_id, 'vid_id': digits, 'nframes': num_frames}
+    sequence = PurePosixPath(name).parent.name.split('_')[0]
+    ids = {'frame_id': frame_id, 'vid_id': sequence, 'nframes': num_frames}
     empty = no_regions if 'ignore_regions' in entry and not regions else {}
     extra = {**empty, **entry.extra(), 'has_no_densepose': True, **ids}
-    return VideoFrame(number - 1, name, frame_id, None, None, is_labeled, tuple(regions), extra)
+    index = frame_id % POSETRACK_FRAMES - first_number
+    return VideoFrame(index, name, frame_id, None, None, is_labeled, tuple(regions), extra)
 
 
 def _read_region(region: Record) -> PolygonRegion:

@@ -1,6 +1,7 @@
 """PoseTrack18 and PoseTrack21 label files: one COCO-like JSON per video.
 
-PoseTrack21 adds a ``person_id`` per annotation, which is kept in ``PersonLabel.extra``. In
+PoseTrack21 adds a ``person_id`` per annotation, which is kept in ``PersonLabel.extra``, and frames
+that are not ``is_labeled`` but have boxes, which its evaluation and this package leave out. In
 PoseTrack's own files ``v`` is 0 or 1: 1 is visible, 0 with coordinates is occluded, (0, 0, 0) is
 not labelled. This package writes COCO's 0/1/2.
 """
@@ -12,6 +13,7 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
+from stdpose_mm.errors import note
 from stdpose_mm.io.disk.atomic import PathLike, write_json_object
 from stdpose_mm.io.disk.file_names import video_name
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
@@ -22,9 +24,13 @@ from .coco_categories import read_categories
 from .fields import Record, errors_of, fields_of, require_distinct
 from .label_source import read_json
 from .poses import leave_out_empty
+from .posetrack17 import frame_id_of
 
 _POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
 """Fields of images that identify PoseTrack's own files."""
+
+_HAS_BOXES = 'has_labeled_person'
+"""PoseTrack21's field of images that have annotations, of which some may only be boxes."""
 
 _POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}
 
@@ -76,7 +82,15 @@ def parse_posetrack18(
     annotations = categories.select(record.records('annotations', []))
     convention = visibility or coco.find_visibility(annotations)
     people = coco.read_people(annotations, frame_of, categories, convention)
-    entries = [*zip(map(coco.is_statement, annotations, people), people, strict=True)]
+    unlabelled = {f.index for f in frames if f.extra.get(_HAS_BOXES) and f.is_labeled is False}
+    entries = [
+        (coco.is_statement(annotation, person), person)
+        for annotation, person in zip(annotations, people, strict=True)
+        if person.has_joint or person.frame_index not in unlabelled
+    ]
+    if len(entries) < len(people):
+        # Without the file's name, since one sentence is enough for a whole data set.
+        note('PoseTrack21: people without joints in frames whose is_labeled is false are left out')
     if visibility != 'posetrack':
         # In PoseTrack's own files, people without joints stay: the official evaluator counts them.
         entries = [(official or is_stated, person) for is_stated, person in entries]
@@ -126,8 +140,9 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
         labels: The labels. Ids of images and annotations are kept if they are complete and
             distinct.
         path: Where to write; gzipped if it ends in ``.gz``.
-        official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1 and without
-            absent people, instead of ``v`` 0/1/2, the sources, ``frame_index`` and ``extra``.
+        official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1, without absent
+            people, and with PoseTrack's frame ids if the pictures lie in one of its folders;
+            instead of ``v`` 0/1/2, the sources, ``frame_index`` and ``extra``.
     """
     write_json_object(path, _fields(labels, official))
 
@@ -148,7 +163,12 @@ def posetrack18_fields(labels: VideoLabels) -> dict[str, Any]:
 def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
     """Make the fields of a file; images and annotations are iterators."""
     category = coco.category_fields(labels)
-    image_ids = coco.distinct_ids([frame.image_id for frame in labels.frames])
+    known: list[Any] = [frame.image_id for frame in labels.frames]
+    if official:
+        # PoseTrack21's evaluation pairs frames by them.
+        of_names = [frame_id_of(frame.file_name) for frame in labels.frames]
+        known = known if None in of_names else of_names
+    image_ids = coco.distinct_ids(known)
     image_id_of = dict(zip(labels, image_ids, strict=True))
     # The official evaluator would count an absent person as present.
     persons = [p for p in labels.persons if not (official and p.source == 'absent')]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -19,6 +20,12 @@ from stdpose_mm.models.structures import (
     split_windows,
 )
 from stdpose_mm.structures import NUM_FRAMES
+
+_TEST_SETTINGS = (
+    *('flip_test', 'flip_mode', 'shift_heatmap', 'use_frame_head'),
+    *('output_heatmaps', 'output_keypoint_indices'),
+)
+"""What this module and MMPose read of ``test_cfg``; a head of the user's may read more."""
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
@@ -69,6 +76,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         **kwargs: Any,
     ) -> None:
         super().__init__(backbone=backbone, neck=neck, head=head, test_cfg=test_cfg, **kwargs)
+        _refuse_misspelled(self.test_cfg)
         _require_head(self.head)
         _require_windows(self.data_preprocessor, 'WindowDataPreprocessor')
         _require_windows(getattr(self, 'neck', None), 'STDPoseSTRE')
@@ -319,6 +327,13 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         for name in list(state_dict):
             if name.startswith('head.'):
                 state_dict[f'frame_{name}'] = state_dict.pop(name)
+
+
+def _refuse_misspelled(test_cfg: Iterable[str]) -> None:
+    for name in test_cfg:
+        meant = get_close_matches(name, _TEST_SETTINGS, 1, 0.8)
+        if meant and name not in _TEST_SETTINGS:
+            raise InputError(f'test_cfg holds {name!r}, which nothing reads, write {meant[0]!r}')
 
 
 def _require_head(head: nn.Module) -> None:

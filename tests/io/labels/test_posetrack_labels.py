@@ -9,7 +9,7 @@ import pytest
 
 from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.labels import read_labels, read_posetrack18, sniff_format, write_posetrack18
-from stdpose_mm.structures import POSETRACK_SKELETON
+from stdpose_mm.structures import POSETRACK_SKELETON, VideoFrame, VideoLabels
 from support.paths import ROOT
 
 GOLDEN = ROOT / 'tests' / 'data' / 'posetrack_eval' / 'pt17'
@@ -181,6 +181,61 @@ def test_posetrack17_joints_have_their_names_and_frames_are_counted_from_zero(tm
     assert [*read_labels(tmp_path / 'a.json')] == [20]
 
 
+@pytest.mark.parametrize(
+    ('folder', 'numbers', 'indices', 'ids'),
+    [
+        ('mpii_5sec/00044_mpii_step1', (1, 2), [0, 1], [10000440001, 10000440002]),
+        # PoseTrack18's names, as the benchmark's converter leaves them.
+        ('val/000342_mpii_test', (0, 1), [0, 1], [10003420000, 10003420001]),
+        ('bonn/000010_bonn', (21, 22), [20, 21], [20000100021, 20000100022]),
+    ],
+)
+def test_folders_and_numbers_of_posetrack17(
+    tmp_path: Path, folder: str, numbers: Sequence[int], indices: list[int], ids: list[int]
+):
+    names = [f'images/{folder}/{number:08d}.jpg' for number in numbers]
+    document = {'annolist': [{'image': [{'name': name}], 'annorect': []} for name in names]}
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+    labels = read_labels(tmp_path / 'a.json')
+
+    assert [frame.index for frame in labels.frames] == indices
+    assert [frame.image_id for frame in labels.frames] == ids
+
+
+@pytest.mark.parametrize(
+    ('folder', 'ids'),
+    [('000342_mpii_test', [10003420000, 10003420001]), ('my_clip', [1, 2])],
+)
+def test_the_official_form_has_posetracks_ids(tmp_path: Path, folder: str, ids: list[int]):
+    """PoseTrack21's evaluation wants those of its labels."""
+    frames = tuple(VideoFrame(n, f'{folder}/{n:06d}.jpg', n + 1) for n in range(2))
+    labels = VideoLabels('a', POSETRACK_SKELETON, frames, ())
+    write_posetrack18(labels, tmp_path / 'a.json', official=True)
+
+    images = json.loads((tmp_path / 'a.json').read_text())['images']
+    assert [image['id'] for image in images] == ids
+
+
+@pytest.mark.parametrize(
+    ('image', 'people'),
+    [
+        ({'is_labeled': False, 'has_labeled_person': True}, 0),
+        ({'is_labeled': True, 'has_labeled_person': True}, 1),
+        # PoseTrack18's evaluator does not read is_labeled.
+        ({'is_labeled': False}, 1),
+    ],
+)
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_frames_of_posetrack21_that_have_boxes_only_are_not_labelled(
+    tmp_path: Path, image: dict, people: int
+):
+    images = [{'id': 5, 'file_name': '000000.jpg', **image}]
+    path = write_file(tmp_path / 'a.json', [0] * 6, images, track_id=1, bbox=[1, 2, 30, 40])
+
+    assert len(read_posetrack18(path).labelled_frame_indices) == people
+    assert len(read_posetrack18(path, 'posetrack').labelled_frame_indices) == people
+
+
 def test_conversion_of_posetrack17_agrees_with_the_official_one(tmp_path: Path, run_tool: Callable):
     code, errors = run_tool(CONVERTER, GOLDEN / 'annolist', tmp_path / 'out')
 
@@ -204,6 +259,17 @@ def test_conversion_reports_unknown_sequences(tmp_path: Path, run_tool: Callable
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['000001_bonn.json']
     first = json.loads((tmp_path / 'out' / '000001_bonn.json').read_text())['images'][0]
     assert first['id'] == 2 * 10**10 + 1 * 10**4 + 1
+
+
+def test_the_folder_of_the_pictures_names_the_converted_file(tmp_path: Path, run_tool: Callable):
+    """The files as distributed have other names."""
+    (tmp_path / 'in').mkdir()
+    text = (GOLDEN / 'annolist' / '000342_mpii.json').read_text()
+    (tmp_path / 'in' / '000342_mpii_relpath_5sec_testsub.json').write_text(text)
+    code, errors = run_tool(CONVERTER, tmp_path / 'in', tmp_path / 'out')
+
+    assert (code, errors) == (0, '')
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['000342_mpii_test.json']
 
 
 def test_conversion_writes_nothing_if_a_file_is_wrong(tmp_path: Path, run_tool: Callable):

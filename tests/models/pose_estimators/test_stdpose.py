@@ -329,11 +329,16 @@ def test_ablation_trains_and_predicts(name):
             dict(frame_head=None, frame_head_loss_weight=0.0, test_cfg=dict(use_frame_head=True)),
             'need a frame_head',
         ),
+        (dict(test_cfg=dict(flip_tst=True)), "nothing reads, write 'flip_test'"),
     ],
 )
 def test_contradicting_configs_are_errors(overrides, message):
     with pytest.raises(ValueError, match=message):
         build(tiny_cfg(**overrides))
+
+
+def test_a_head_of_the_user_may_read_settings_of_its_own():
+    assert build(tiny_cfg(test_cfg=dict(blur=3))).test_cfg == {'blur': 3}
 
 
 def big_cfg(arch: str, grid: tuple[int, int] = (16, 12)) -> dict:
