@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,8 +56,31 @@ def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
     }
 
 
-LONGEST = ('end_to_end', 'training', 'tools')
+LONGEST = ('end_to_end', 'browser', 'training', 'tools')
 """Folders whose tests take longest; as the last ones they would leave a worker without work."""
+
+SHARED = ('review_app/browser/', 'warm_commands')
+"""Words in the paths or the texts of files whose tests share what takes long to start: the browser
+and its servers, the servers of commands. One worker has them, and no other one starts them."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a worker all tests of a file, and all files of ``SHARED``."""
+    if config.getoption('dist') != 'loadfile':
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    @cache
+    def scope_of(path: str) -> str:
+        text = path + (config.rootpath / path).read_text(encoding='utf-8')
+        return next((word for word in SHARED if word in text), path)
+
+    class Scheduler(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(super()._split_scope(nodeid))
+
+    return Scheduler(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,10 +101,7 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take longest, and spread the tests in a browser evenly.
-
-    These mostly wait, and leave the processor to whatever else is running.
-    """
+    """Begin with the folders that take longest."""
     if os.environ.get('ONEDNN_MAX_CPU_ISA') == 'SSE41':
         # OpenVINO's own kernels use what the processor has, and do not fit oneDNN's then.
         skip = pytest.mark.skip(reason='OpenVINO cannot compute within this limit of oneDNN')
@@ -88,15 +109,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if 'openvino' in item.nodeid or 'runtimes' in item.nodeid:
                 item.add_marker(skip)
     items.sort(key=lambda item: item.path.parent.name not in LONGEST)
-    files = dict.fromkeys(item.path for item in items)
-    in_browser = [path for path in files if path.parent.name == 'browser']
-    others = [path for path in files if path.parent.name != 'browser']
-    place = {
-        path: index / len(paths)
-        for paths in (others, in_browser)
-        for index, path in enumerate(paths)
-    }
-    items.sort(key=lambda item: (place[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:

@@ -58,9 +58,14 @@ _FORKS.set_forkserver_preload(
         'stdpose_mm.review_app.server',
         'uvicorn.protocols.http.auto',
         'uvicorn.protocols.websockets.auto',
+        'uvicorn.lifespan.off',
+        'uvicorn.loops.auto',
+        'anyio._backends._asyncio',
         # What the package imports once it is needed, which is in every server.
+        'av.subtitles.stream',
         'scipy.interpolate',
         'scipy.stats',
+        'stdpose_mm.io.labels.cvat',
     ]
 )
 
@@ -267,6 +272,8 @@ def start_browser(downloads: Path, size: tuple[int, int] = (1280, 720)) -> Any:
         'disable-dev-shm-usage',
         'disable-gpu',
         'disable-extensions',
+        # Else the pages of former tests stay in memory, each with a process.
+        'disable-features=BackForwardCache',
         'host-resolver-rules=MAP foreign.test 127.0.0.1',
         f'window-size={size[0]},{size[1]}',
     ):

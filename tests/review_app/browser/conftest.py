@@ -43,6 +43,13 @@ def unused_clips(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clips]:
     clips.close()
 
 
+@pytest.fixture(scope='module', autouse=True)
+def closed_page(page: Page) -> Iterator[None]:
+    """Close the page of the last test: it would draw and ask until the next file is run."""
+    yield
+    page.browser.get('about:blank')
+
+
 @pytest.fixture(autouse=True)
 def as_others_find_it(page: Page) -> Iterator[None]:
     """Leave the browser as it was started."""

@@ -43,12 +43,6 @@ def open_dialog(page):
 
 
 @pytest.fixture
-def export(page, server, export_opened):
-    open_dialog(page)
-    return export_opened
-
-
-@pytest.fixture
 def pictures(tmp_path):
     """A folder of pictures, which have no frame rate, and labels of two people at its ends."""
     folder = tmp_path / 'clip'
@@ -59,38 +53,35 @@ def pictures(tmp_path):
     return folder
 
 
-def test_given_labels_alone_are_exported_under_the_name_of_the_format(page, export):
-    page.click('#export-given')
-    for format in ('coco', 'posetrack18'):
-        name, path = export(format)
-        assert name.endswith(f'_reviewed.{format}.json')
-        labels = read_labels(path)
-        assert [frame.index for frame in labels.frames] == list(GIVEN)
-        assert {person.frame_index for person in labels.persons} == set(GIVEN)
+@pytest.mark.usefixtures('server')
+def test_a_video_is_exported_in_one_format_after_another(page, export_opened):
+    open_dialog(page)
 
+    name, path = export_opened('yolo-pose')
+    assert name.endswith('_yolo.zip'), 'a folder of labels is a zip file'
+    assert path.read_bytes()[:2] == b'PK'
 
-def test_a_tolerance_says_how_many_key_frames_cvat_gets(page, export):
-    """People walk on straight lines, which CVAT draws between the first and the last frame."""
+    labels = read_labels(export_opened('label-studio')[1])
+    necks = {person.track_id: person.keypoints[1] for person in labels[FRAMES - 1]}
+    assert necks.keys() == STARTS.keys(), 'identities come back from Label Studio'
+    for person, neck in necks.items():
+        assert neck == pytest.approx(place_of(person, FRAMES - 1, 'neck'), abs=0.1)
+
+    # People walk on straight lines, which CVAT draws between the first and the last frame.
     numbers = []
     for tolerance in ('1', ''):
         page.run('document.getElementById("export-tolerance").value = arguments[0]', tolerance)
-        numbers.append(export('cvat')[1].read_text().count('<skeleton'))
-    assert numbers[1] == 2 * FRAMES
+        numbers.append(export_opened('cvat')[1].read_text().count('<skeleton'))
+    assert numbers[1] == 2 * FRAMES, 'without a tolerance every frame is a key frame'
     assert numbers[0] < FRAMES
 
-
-def test_a_folder_of_labels_is_exported_as_a_zip_file(page, export):
-    name, path = export('yolo-pose')
-    assert name.endswith('_yolo.zip')
-    assert path.read_bytes()[:2] == b'PK'
-
-
-def test_identities_come_back_from_label_studio(export):
-    labels = read_labels(export('label-studio')[1])
-    necks = {person.track_id: person.keypoints[1] for person in labels[FRAMES - 1]}
-    assert necks.keys() == STARTS.keys()
-    for person, neck in necks.items():
-        assert neck == pytest.approx(place_of(person, FRAMES - 1, 'neck'), abs=0.1)
+    page.click('#export-given')
+    for format in ('coco', 'posetrack18'):
+        name, path = export_opened(format)
+        assert name.endswith(f'_reviewed.{format}.json')
+        labels = read_labels(path)
+        assert [frame.index for frame in labels.frames] == list(GIVEN), 'given labels alone'
+        assert {person.frame_index for person in labels.persons} == set(GIVEN)
 
 
 def test_pictures_of_a_folder_get_the_times_of_the_rate_that_is_typed(

@@ -126,14 +126,6 @@ def test_shift_drags_what_hangs_below_and_alt_the_whole_pose(page):
             page.undo()
 
 
-def test_a_hand_that_trembles_moves_nothing(page):
-    revision = page.revision()
-    x, y = place_of(1, 0, 'left_hand')
-    page.pointer((x, y), (x + 1 / page.scale, y))
-    assert page.text('#joint-hint').startswith('left hand')
-    assert page.revision() == revision
-
-
 def test_arrows_move_a_chosen_joint_and_are_one_edit(page):
     page.go_to(25)
     page.press('2', Keys.TAB)
@@ -184,23 +176,9 @@ def test_absent_from_here_until_the_next_label_and_present_again(page):
 
 
 def test_accept_makes_the_shown_pose_a_label_and_delete_takes_it_back(page):
+    """The request names the pose: the server may have computed another one that has not come."""
     before = page.poses()
     page.go_to(5)
-    page.press('1')
-    with page.one_edit():
-        page.press('a')
-    after = page.poses()
-    assert joints_that_differ(before, after) == set()
-    assert after[5][1]['sources'] == 'gggg'
-    with page.one_edit():
-        page.press(Keys.DELETE)
-    assert page.poses()[5][1]['sources'] == 'pppp'
-
-
-def test_accept_names_the_pose_that_is_on_the_screen(page):
-    """The server may have computed another one that has not come yet."""
-    page.go_to(5)
-    shown = page.poses()[5][1]['keypoints']
     page.run(
         'const fetched = window.fetch; window.sent = [];'
         'window.fetch = (url, options) => {'
@@ -210,9 +188,16 @@ def test_accept_names_the_pose_that_is_on_the_screen(page):
     page.press('1')
     with page.one_edit():
         page.press('a')
+    after = page.poses()
+    assert joints_that_differ(before, after) == set()
+    assert after[5][1]['sources'] == 'gggg'
     (edit,) = page.run('return window.sent')
-    joints = dict(zip(SKELETON.keypoint_names, (joint[:3] for joint in shown), strict=True))
+    shown = (joint[:3] for joint in before[5][1]['keypoints'])
+    joints = dict(zip(SKELETON.keypoint_names, shown, strict=True))
     assert edit == {'type': 'accept', 'person': 1, 'frame': 5, 'joints': joints}
+    with page.one_edit():
+        page.press(Keys.DELETE)
+    assert page.poses()[5][1]['sources'] == 'pppp'
 
 
 VERDICTS = (
@@ -351,7 +336,13 @@ def test_split_and_merge_are_each_others_opposite(page):
     assert joints_that_differ(before, page.poses()) == set()
 
 
-def test_a_hidden_person_cannot_be_hit_and_a_locked_one_not_be_changed(page):
+def test_a_trembling_hand_moves_nothing_nor_is_a_hidden_or_locked_person_changed(page):
+    x, y = place_of(1, 0, 'left_hand')
+    page.pointer((x, y), (x + 1 / page.scale, y))
+    assert page.text('#joint-hint').startswith('left hand')
+    assert page.revision() == 0, 'a hand that trembles moves nothing'
+    page.press(Keys.ESCAPE)
+
     x, y = place_of(1, 0, 'head')
     page.press('1', 'h', held=[Keys.SHIFT])
     assert not page.is_joint_at(x, y)
@@ -384,7 +375,13 @@ def test_a_file_gives_keys_of_ones_own(page, tmp_path):
     page.wait(lambda: 'the keys have no no key' in page.text('#messages'), 'the page says so')
 
 
-def test_a_person_is_named_and_swapped_by_keyboard_alone(page):
+def test_people_are_added_named_and_swapped_by_keyboard_alone(page):
+    with page.one_edit():
+        page.press('i', ' ', ' ')
+        for way in (Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_DOWN):
+            page.press(way, way, way, ' ')
+    page.wait(lambda: len(page.fetch()['persons']) == 3, 'there are three people')
+
     page.press('1', Keys.F2)
     prompt = page.wait(lambda: page.browser.switch_to.alert, 'the page asks for the name')
     prompt.send_keys('Ann')
@@ -409,13 +406,6 @@ def test_a_press_on_a_row_that_is_drawn_anew_meanwhile_counts(page):
     hand.pointer_action.pointer_up()
     hand.perform()
     page.wait(lambda: page.text('#actions-title').startswith('Person 2'), 'the person is chosen')
-
-
-def test_a_person_is_added_by_keyboard_alone(page):
-    page.press('i', ' ', ' ')
-    for way in (Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_DOWN):
-        page.press(way, way, way, ' ')
-    page.wait(lambda: len(page.fetch()['persons']) == 3, 'there are three people')
 
 
 def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):

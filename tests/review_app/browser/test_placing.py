@@ -10,6 +10,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
 FINGERS = ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
 PLACES = [(50, 10), (50, 15), (56, 20), (44, 20)]
+ASKS = 'const e = new Event("beforeunload", { cancelable: true }); return !window.dispatchEvent(e)'
+"""Whether the page asks before it is left."""
 
 
 def place(page, count):
@@ -40,8 +42,15 @@ def test_whatever_ends_placing_keeps_the_joints_as_one_edit(page):
         assert len(page.fetch()['persons']) == 2, ends
 
 
-def test_undo_while_a_person_is_placed_takes_back_its_last_joint(page):
-    place(page, 2)
+def test_a_person_that_is_placed_is_asked_for_and_undone_joint_by_joint(page):
+    assert page.run(ASKS) is False
+    page.press('i')
+    page.pointer((50, 10), (50 + 10 / page.scale, 10 + 10 / page.scale))
+    assert 'head (1 of 4)' in asked(page), 'a drag that is too small for a box places nothing'
+    assert page.run(ASKS) is False
+    page.pointer(PLACES[0])
+    assert page.run(ASKS) is True, 'a page with unfinished joints asks before it is left'
+    page.pointer(PLACES[1])
     page.undo()
     assert 'neck (2 of 4)' in asked(page)
     page.press('y', held=[Keys.CONTROL])
@@ -53,6 +62,11 @@ def test_undo_while_a_person_is_placed_takes_back_its_last_joint(page):
     assert page.is_hidden('#hint')
     assert page.revision() == 0
     assert page.complaints() == []
+    place(page, 1)
+    with page.one_edit():
+        page.press(Keys.ENTER)
+    # The page also asks until it has the answer to its edit.
+    page.wait(lambda: page.run(ASKS) is False, 'nothing is unfinished')
 
 
 def test_undo_while_joints_are_placed_goes_back_to_the_joint(page):
@@ -96,12 +110,6 @@ def test_a_drag_after_the_first_joint_pans_and_places_nothing(page):
     page.wait(lambda: page.text('#actions-title').startswith('Person 3'), 'it is chosen')
 
 
-def test_a_drag_that_is_too_small_for_a_box_places_nothing(page):
-    page.press('i')
-    page.pointer((50, 10), (50 + 10 / page.scale, 10 + 10 / page.scale))
-    assert 'head (1 of 4)' in asked(page)
-
-
 def test_no_two_of_133_joints_in_a_box_lie_on_each_other(page, tmp_path):
     names = [
         *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_wrist', 'right_wrist'),
@@ -137,20 +145,6 @@ def test_no_two_of_133_joints_in_a_box_lie_on_each_other(page, tmp_path):
             assert np.flatnonzero(moved.any(axis=1)).tolist() == [names.index(name)]
             with page.one_edit():
                 page.undo()
-
-
-def test_a_page_with_unfinished_joints_asks_before_it_is_left(page):
-    asks = (
-        'const e = new Event("beforeunload", { cancelable: true });return !window.dispatchEvent(e)'
-    )
-    page.press('i')
-    assert page.run(asks) is False
-    page.pointer(PLACES[0])
-    assert page.run(asks) is True
-    with page.one_edit():
-        page.press(Keys.ENTER)
-    # The page also asks until it has the answer to its edit.
-    page.wait(lambda: page.run(asks) is False, 'nothing is unfinished')
 
 
 def test_two_clicks_and_b_place_the_rest_as_in_the_most_similar_label(page):
