@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
+from importlib.resources import files
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,6 +48,14 @@ STARTS = {1: (20.0, 16.0), 2: (75.0, 16.0)}
 
 _ADDRESS = re.compile(r'http://127\.0\.0\.1:(\d+)/\S*token=\S+')
 _PATIENCE = 60.0
+
+_NOTICES = (files('stdpose_mm.review_app') / 'static' / 'notices.js').read_text()
+_KEEP_MESSAGES = """
+    const later = window.setTimeout;
+    window.setTimeout = (action, wait, ...more) =>
+        wait === SHOWN_MS ? 0 : later(action, wait, ...more);
+""".replace('SHOWN_MS', re.findall(r'SHOWN_MS = (\d+)', _NOTICES)[0])
+"""Lets messages end with the next action alone: a slow test would miss them otherwise."""
 
 _FORKS = get_context('forkserver')
 _FORKS.set_forkserver_preload(
@@ -282,6 +291,7 @@ def start_browser(downloads: Path, size: tuple[int, int] = (1280, 720)) -> Any:
     browser = webdriver.Chrome(options=options, service=Service(driver))
     browser.set_script_timeout(_PATIENCE)
     resize(browser, *size)
+    browser.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': _KEEP_MESSAGES})
     browser.execute_cdp_cmd(
         'Browser.setDownloadBehavior', {'behavior': 'allow', 'downloadPath': str(downloads)}
     )
