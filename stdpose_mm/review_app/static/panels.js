@@ -336,7 +336,8 @@ export function showTransport(store) {
   if (document.activeElement !== field) field.value = String(frame);
   field.max = String(video.frames - 1);
   byId('last-frame').textContent = `/ ${video.frames - 1}`;
-  byId('time').textContent = `${(frame / (video.fps || 25)).toFixed(2)} s`;
+  const seconds = video.times?.[frame] ?? (video.fps && frame / video.fps);
+  byId('time').textContent = seconds === null ? '' : `${seconds.toFixed(2)} s`;
   const play = byId('play');
   play.setAttribute('aria-label', playing ? 'Pause' : 'Play');
   play.querySelector('use').setAttribute('href', playing ? '#icon-pause' : '#icon-play');
