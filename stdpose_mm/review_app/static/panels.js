@@ -113,7 +113,7 @@ export function showPeople(store, rename) {
         make('span', { class: 'row-name' }, capital(nameOf(store.state, id))),
         make(
           'span',
-          { class: `source ${source}` },
+          { class: `source ${source}`, title: pose ? status : '' },
           pose ? `${MARKS[source]} ${status}` : '…',
         ),
       );
