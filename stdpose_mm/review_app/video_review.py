@@ -506,7 +506,15 @@ class VideoReview:
                 for frame, label in track.items()
                 if given_only or frame not in excerpt
             ]
-        labels = self.propagator.collect_labels(base, () if given_only else results)
+        try:
+            labels = self.propagator.collect_labels(base, () if given_only else results)
+        except InputError as error:
+            if str(error) != self.failed:
+                raise
+            raise InputError(
+                f'{error}, so nothing was written: mark an excerpt without such frames (Shift+E) '
+                'and write again, or export only the given labels (Ctrl+E)'
+            ) from None
         persons = sorted([*labels.persons, *others], key=lambda person: person.frame_index)
         labels = labels.with_persons(persons)
         return labels.only_given() if given_only else labels, clock_of(self.state.frames)
