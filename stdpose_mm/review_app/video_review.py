@@ -47,7 +47,7 @@ from .messages import (
     WorkProgress,
 )
 from .pictures import PictureReader
-from .proofreading import Proofreading
+from .proofreading import NOTHING_ADDED, Proofreading
 from .scene import Scene
 from .shown_poses import ShownPoses
 
@@ -345,7 +345,13 @@ class VideoReview:
             self.guidance.advise(report, labels)
 
     def draft(self, body: dict[str, Any], target: float) -> DraftAnswer:
-        """Make or discard drafts, see :meth:`.Drafts.request`."""
+        """Make or discard drafts, see :meth:`.Drafts.request`.
+
+        Raises:
+            InputError: See there; also in proofreading, whose drafts are the proposals.
+        """
+        if self.proofreading is not None:
+            raise InputError(NOTHING_ADDED)
         with self.lock:
             suggested = self._suggested_frames if self.has_start() else None
         frames, message = self.drafts.request(body, suggested, target)

@@ -270,6 +270,7 @@ export function showGuidance(store, go) {
     byId('right-target').style.left = `${100 * target}%`;
     meter.setAttribute('aria-valuenow', right.toFixed(1));
   } else byId('verdict').textContent = 'Judging…';
+  byId('draft-plan').hidden = byId('draft-source').hidden = Boolean(store.state.video?.proofreading);
   const { source, find_refused, networks = [], chosen = '' } = guidance?.drafts ?? {};
   const choice = byId('draft-network');
   choice.parentElement.hidden = !networks.length;
