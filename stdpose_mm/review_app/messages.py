@@ -195,6 +195,8 @@ class SceneLines(TypedDict):
 class Video(Counts):
     """An open video; ``skeletons`` are the choices for an unlabelled one.
 
+    ``times`` are the seconds of the frames, None if they follow from ``fps`` or are unknown.
+
     ``proofreading`` tells whether it holds a result, whose poses are corrected and never computed.
     """
 
@@ -203,6 +205,7 @@ class Video(Counts):
     width: int
     height: int
     fps: float | None
+    times: list[float] | None
     skeleton: SkeletonData | None
     skeletons: dict[str, SkeletonData]
     persons: list[int]

@@ -34,6 +34,11 @@ from .messages import SHOWN_DECIMALS, Check, DraftPose, Edit
 REFUSED = ('forget', 'add_person', 'set_skeleton')
 """Edits that would add poses to a result, or leave places in it to be computed."""
 
+NOTHING_ADDED = (
+    'poses of a result are corrected here, not added or computed: correct another one, mark the '
+    'person as absent, or undo'
+)
+
 _WORDS = {
     'accept_proposal': 'accepted proposal',
     'exchange_sides': 'sides exchanged by hand',
@@ -270,10 +275,7 @@ class Proofreading:
             InputError: If there is no such doubt, or the edit is none of proofreading.
         """
         if edit['type'] in REFUSED:
-            raise InputError(
-                'poses of a result are corrected here, not added or computed: correct another one, '
-                'mark the person as absent, or undo'
-            )
+            raise InputError(NOTHING_ADDED)
         if edit['type'] == 'accept':
             # Unlike a label, a pose of a result keeps its scores.
             pose = Doubt((edit.get('frame', -1),), edit.get('person', -1), 'low score', 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
@@ -19,7 +20,7 @@ from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.labels.rewriting import LabelRewriter
-from stdpose_mm.io.video import clock_of
+from stdpose_mm.io.video import clock_of, known_times
 from stdpose_mm.labelling.propagation import BasePropagator
 from stdpose_mm.labelling.review import Doubt, LabelWarning, place_pose
 from stdpose_mm.structures import VISIBLE, Skeleton, VideoFrame, VideoLabels
@@ -46,12 +47,15 @@ from .messages import (
     WorkProgress,
 )
 from .pictures import PictureReader
-from .proofreading import Proofreading
+from .proofreading import NOTHING_ADDED, Proofreading
 from .scene import Scene
 from .shown_poses import ShownPoses
 
 MAX_POSES = 600
 """Maximum number of frames in one answer with poses."""
+
+_SHOWN_SECONDS = 0.01
+"""Seconds that the page tells apart."""
 
 PoseVersion = tuple[int, BasePropagator, range]
 
@@ -207,6 +211,7 @@ class VideoReview:
                 'width': width,
                 'height': height,
                 'fps': frames.fps,
+                'times': self._times,
                 'skeleton': None if skeleton is None else describe_skeleton(skeleton),
                 'skeletons': {
                     name: describe_skeleton(preset) for name, preset in KNOWN_SKELETONS.items()
@@ -222,6 +227,15 @@ class VideoReview:
                 'proofreading': self.proofreading is not None,
                 **self._history.counts(),
             }
+
+    @cached_property
+    def _times(self) -> list[float] | None:
+        """The seconds of the frames, as exact as the page shows them, if not all are as long."""
+        times = np.array(known_times(self.state.frames) or [], float)
+        fps = self.state.frames.fps
+        if fps and np.abs(times - np.arange(len(times)) / fps).max(initial=0) < _SHOWN_SECONDS / 2:
+            return None
+        return times.round(3).tolist() or None
 
     def describe_state(self, target: float) -> VideoState:
         """Describe the video for the list of videos."""
@@ -331,7 +345,13 @@ class VideoReview:
             self.guidance.advise(report, labels)
 
     def draft(self, body: dict[str, Any], target: float) -> DraftAnswer:
-        """Make or discard drafts, see :meth:`.Drafts.request`."""
+        """Make or discard drafts, see :meth:`.Drafts.request`.
+
+        Raises:
+            InputError: See there; also in proofreading, whose drafts are the proposals.
+        """
+        if self.proofreading is not None:
+            raise InputError(NOTHING_ADDED)
         with self.lock:
             suggested = self._suggested_frames if self.has_start() else None
         frames, message = self.drafts.request(body, suggested, target)
@@ -492,7 +512,15 @@ class VideoReview:
                 for frame, label in track.items()
                 if given_only or frame not in excerpt
             ]
-        labels = self.propagator.collect_labels(base, () if given_only else results)
+        try:
+            labels = self.propagator.collect_labels(base, () if given_only else results)
+        except InputError as error:
+            if str(error) != self.failed:
+                raise
+            raise InputError(
+                f'{error}, so nothing was written: mark an excerpt without such frames (Shift+E) '
+                'and write again, or export only the given labels (Ctrl+E)'
+            ) from None
         persons = sorted([*labels.persons, *others], key=lambda person: person.frame_index)
         labels = labels.with_persons(persons)
         return labels.only_given() if given_only else labels, clock_of(self.state.frames)

@@ -319,6 +319,17 @@ def test_a_video_that_could_not_be_read_for_a_moment_is_computed_later(
     assert page.joint(5, 1) == [20, 4]
 
 
+def test_what_cannot_be_written_for_a_frame_says_how_to_save_the_labels(
+    slow: tuple[Page, SlowPropagator],
+):
+    page, propagator = slow
+    propagator.error = InputError('frame 5 is damaged')
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: page.get()['failed'])
+    sentence = page.post('/save', {}).json()['error']
+    assert sentence.startswith('frame 5 is damaged, so nothing was written: mark an excerpt')
+
+
 def test_a_stopped_server_ends_what_it_writes(slow: tuple[Page, SlowPropagator], tmp_path: Path):
     page, propagator = slow
     propagator.go.clear()

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,12 @@ from stdpose_mm.labelling.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app import video_review as video_review_module
 from stdpose_mm.review_app.journal import Journal
-from stdpose_mm.review_app.project import ReviewInputs
+from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.review_app.shown_poses import GIVEN, PersonPoses
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
+from support.video_files import make_video
 
 
 def test_a_project_is_described(unedited_page: Page):
@@ -398,6 +400,18 @@ def test_several_videos_are_opened_but_for_one_that_cannot_be(
     edit = {'type': 'mark_absent', 'person': 1, 'frame': 5}
     assert page.post('/edits', {**body, 'edit': edit}, video=2).status_code == 200
     assert [page.get(video=video)['revision'] for video in (0, 2)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ('times', 'described'), [([0, 1, 6, 7], [0, 0.04, 0.24, 0.28]), ([0, 1, 2, 3], None)]
+)
+def test_a_video_whose_frames_last_unequally_tells_their_times(tmp_path: Path, times, described):
+    video = VideoFiles(make_video(tmp_path / 'clip.mp4', times))
+    inputs = ReviewInputs(video, tmp_path / 'clip.jsonl', tmp_path / 'clip.json')
+    propagator = VideoPosePropagator(method='linear')
+    with closing(ReviewProject([inputs], propagator, ReviewOptions())) as project:
+        project.open()
+        assert project[0].describe()['times'] == described
 
 
 def test_a_video_that_was_added_is_opened_when_videos_are_looked_for(

@@ -340,6 +340,13 @@ def test_a_session_goes_on_where_it_ended(proofread: Callable[[], Page], result:
     assert lines(file) == lines(result)
 
 
+@pytest.mark.parametrize('request_', [{'do': 'find', 'frame': 0}, {'do': 'plan'}])
+def test_no_drafts_are_made_of_people_who_cannot_be_added(proofread, request_) -> None:
+    answer = proofread().post('/drafts', request_)
+    assert answer.status_code == 422
+    assert 'not added or computed' in answer.json()['error']
+
+
 def test_poses_are_neither_added_nor_left_to_be_computed(proofread: Callable[[], Page]) -> None:
     page = proofread()
     joints = {'head': [3.25, 4.5, 2]}

@@ -113,7 +113,7 @@ export function showPeople(store, rename) {
         make('span', { class: 'row-name' }, capital(nameOf(store.state, id))),
         make(
           'span',
-          { class: `source ${source}` },
+          { class: `source ${source}`, title: pose ? status : '' },
           pose ? `${MARKS[source]} ${status}` : '…',
         ),
       );
@@ -270,6 +270,7 @@ export function showGuidance(store, go) {
     byId('right-target').style.left = `${100 * target}%`;
     meter.setAttribute('aria-valuenow', right.toFixed(1));
   } else byId('verdict').textContent = 'Judging…';
+  byId('draft-plan').hidden = byId('draft-source').hidden = Boolean(store.state.video?.proofreading);
   const { source, find_refused, networks = [], chosen = '' } = guidance?.drafts ?? {};
   const choice = byId('draft-network');
   choice.parentElement.hidden = !networks.length;
@@ -336,7 +337,8 @@ export function showTransport(store) {
   if (document.activeElement !== field) field.value = String(frame);
   field.max = String(video.frames - 1);
   byId('last-frame').textContent = `/ ${video.frames - 1}`;
-  byId('time').textContent = `${(frame / (video.fps || 25)).toFixed(2)} s`;
+  const seconds = video.times?.[frame] ?? (video.fps && frame / video.fps);
+  byId('time').textContent = seconds === null ? '' : `${seconds.toFixed(2)} s`;
   const play = byId('play');
   play.setAttribute('aria-label', playing ? 'Pause' : 'Play');
   play.querySelector('use').setAttribute('href', playing ? '#icon-pause' : '#icon-play');

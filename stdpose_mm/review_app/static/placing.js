@@ -82,6 +82,7 @@ export class PlacingLayer {
   begin(person, first = 0, only = null) {
     const { shown, video } = this.store.state;
     if (!video?.skeleton || shown < 0) return;
+    if (person === null && video.proofreading) return say('Poses of a result are corrected here, not added');
     this.finish();
     const order = only ?? [...video.skeleton.joints.keys()];
     const placing = {

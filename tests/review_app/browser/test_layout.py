@@ -167,6 +167,19 @@ def test_a_row_keeps_its_name_and_colour_while_its_pose_is_recomputed(page, crow
     assert widths == [0, 12]
 
 
+@pytest.mark.parametrize(('name', 'is_cut'), [('Person 12', False), (20 * 'Anna ', True)])
+def test_a_name_is_cut_only_if_it_has_the_whole_row(crowd, name, is_cut):
+    row = crowd.run(
+        "const row = document.querySelector('#people .row');"
+        "row.querySelector('.row-name').textContent = arguments[0];"
+        "row.querySelector('.source').textContent = '○ straight line so far';"
+        "const name = row.querySelector('.row-name');"
+        'return [name.scrollWidth > name.clientWidth, row.scrollWidth - row.clientWidth]',
+        name,
+    )
+    assert row == [is_cut, 0]
+
+
 def test_a_broken_file_leaves_the_columns_of_the_list_their_width(crowd):
     crowd.press('l')
     crowd.wait(lambda: 'unavailable' in crowd.text('#videos'), 'the file is listed as broken')
