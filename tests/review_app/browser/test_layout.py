@@ -96,8 +96,9 @@ def crowded(tmp_path_factory):
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def crowd(page, crowded):
+    """The page of the video, for the tests beside each other that change nothing of it."""
     page.open(crowded)
     page.wait(lambda: 'person' in page.text('#next-what'), 'a label is suggested')
     return page
@@ -139,6 +140,15 @@ def test_tools_do_not_lie_on_each_other_beside_traces_in_a_low_window(crowd):
     assert lowest >= 21
 
 
+def test_a_broken_file_leaves_the_columns_of_the_list_their_width(crowd):
+    crowd.press('l')
+    crowd.wait(lambda: 'unavailable' in crowd.text('#videos'), 'the file is listed as broken')
+    for size in ((853, 480), (1280, 720)):
+        resize(crowd.browser, *size)
+        assert crowd.run(WRAPPED) == [], size
+    assert 'broken.mp4' in crowd.text('#videos .reason')
+
+
 def test_a_row_keeps_its_name_and_colour_while_its_pose_is_recomputed(page, crowded):
     script = page.browser.execute_cdp_cmd(
         'Page.addScriptToEvaluateOnNewDocument',
@@ -178,15 +188,6 @@ def test_a_name_is_cut_only_if_it_has_the_whole_row(crowd, name, is_cut):
         name,
     )
     assert row == [is_cut, 0]
-
-
-def test_a_broken_file_leaves_the_columns_of_the_list_their_width(crowd):
-    crowd.press('l')
-    crowd.wait(lambda: 'unavailable' in crowd.text('#videos'), 'the file is listed as broken')
-    for size in ((853, 480), (1280, 720)):
-        resize(crowd.browser, *size)
-        assert crowd.run(WRAPPED) == [], size
-    assert 'broken.mp4' in crowd.text('#videos .reason')
 
 
 def test_a_message_spares_the_chosen_person_and_ends_with_the_next_action(page, crowded):

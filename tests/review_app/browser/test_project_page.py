@@ -74,9 +74,24 @@ def test_an_unlabelled_video_asks_for_joints_and_takes_the_first_person(page, un
     assert point[:2] == pytest.approx([60, 20], abs=1 / page.scale)
 
 
-def test_a_dash_between_joints_is_a_limb_and_any_other_one_a_question(page, unlabelled):
+def inked(page, selector):
+    return page.run(
+        'const c = document.querySelector(arguments[0]);'
+        'const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;'
+        'return data.filter((value, index) => index % 4 === 3 && value).length',
+        selector,
+    )
+
+
+def test_typed_joints_are_a_figure_a_dash_is_a_limb_and_any_other_one_a_question(page, unlabelled):
     page.open(unlabelled)
     open_dialog(page)
+    assert inked(page, '#skeleton-presets canvas') > 100, 'skeletons are shown as figures'
+    type_joints(page, 'head')
+    alone = inked(page, '#skeleton-figure')
+    type_joints(page, 'head', 'neck', 'head-neck')
+    assert 0 < alone < inked(page, '#skeleton-figure')
+
     type_joints(page, 'head', 'neck-end', 'head-neck')
     page.click('#skeleton-own')
     page.wait(lambda: 'Is neck-end one joint?' in page.text('#skeleton-problem'), 'it asks')
@@ -88,25 +103,6 @@ def test_a_dash_between_joints_is_a_limb_and_any_other_one_a_question(page, unla
     skeleton = page.fetch()['skeleton']
     assert skeleton['joints'] == ['head', 'neck', 'mid-hip']
     assert skeleton['limbs'] == [[0, 1], [1, 2]]
-
-
-def inked(page, selector):
-    return page.run(
-        'const c = document.querySelector(arguments[0]);'
-        'const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;'
-        'return data.filter((value, index) => index % 4 === 3 && value).length',
-        selector,
-    )
-
-
-def test_skeletons_are_shown_as_figures(page, unlabelled):
-    page.open(unlabelled)
-    open_dialog(page)
-    assert inked(page, '#skeleton-presets canvas') > 100
-    type_joints(page, 'head')
-    alone = inked(page, '#skeleton-figure')
-    type_joints(page, 'head', 'neck', 'head-neck')
-    assert 0 < alone < inked(page, '#skeleton-figure')
 
 
 def test_a_joint_is_renamed_when_there_are_labels(page, server):
