@@ -377,9 +377,10 @@ class ReviewProject:
             cameras = {n: view.camera for n, view in enumerate(views) if view.session == session}
             scenes = [self._scenes[n] for n in cameras if n in self._scenes]
             scene = scenes[0] if scenes else Scene({})
-            scene.cameras.update(cameras)
             starts = self.options.starts
             scene.starts.update({n: starts.get(c.name, 0) for n, c in cameras.items()})
+            # The cameras of opened videos have the sizes of their pictures already.
+            scene.cameras.update({n: c for n, c in cameras.items() if n not in scene.cameras})
             self._scenes.update(dict.fromkeys(cameras, scene))
 
     def _open_review(self, number: int) -> VideoReview:

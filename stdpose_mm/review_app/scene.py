@@ -78,7 +78,8 @@ class Scene:
         """List the other videos for the page."""
         return [
             {'id': n, 'name': camera.name, 'later': self.starts[number] - self.starts[n]}
-            for n, camera in self.cameras.items()
+            # A copy, as videos may be added meanwhile.
+            for n, camera in self.cameras.copy().items()
             if n != number
         ]
 
@@ -165,6 +166,7 @@ class Scene:
 
     def _compare(self) -> _Findings:
         """Compare the labels of all videos with the same joints, at the times that have any."""
+        known = self.cameras.copy()
         skeletons = [skeleton for skeleton, _ in self._labels.values()]
         times = sorted(
             {p.frame_index + self.starts[n] for n, (_, ps) in self._labels.items() for p in ps}
@@ -173,8 +175,8 @@ class Scene:
             return _Findings(self.cameras)
         rows = {time: row for row, time in enumerate(times)}
         listed = tuple(map(VideoFrame, range(len(times))))
-        numbers, views = [*self.cameras], []
-        for number, camera in self.cameras.items():
+        numbers, views = [*known], []
+        for number, camera in known.items():
             _, labels = self._labels.get(number, (None, []))
             start = self.starts[number]
             persons = tuple(replace(p, frame_index=rows[p.frame_index + start]) for p in labels)

@@ -12,7 +12,7 @@ import pytest
 from stdpose_mm.review_app.scene import Scene
 from stdpose_mm.structures import PersonLabel
 from stdpose_mm.structures.camera import Camera
-from support.review_page import SKELETON, Page, access_to
+from support.review_page import HERE, SKELETON, Page, access_to
 from support.video_files import HEIGHT, WIDTH
 
 JOINTS = np.array([(0.0, -0.2, 0.1), (-0.3, 0.1, 0.0), (0.3, 0.2, -0.1)])
@@ -27,6 +27,19 @@ def camera(name: str, degrees: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -
 
 
 CAMERAS = [camera(name, degrees) for name, degrees in (('clip', -40), ('clip1', 0), ('clip2', 50))]
+
+
+def test_videos_that_are_looked_for_again_keep_the_sizes_of_their_pictures(start):
+    """The coder has filled the pictures up to a multiple of 16 pixels."""
+    cameras = [replace(camera, size=(WIDTH, HEIGHT - 2)) for camera in CAMERAS[:2]]
+    project = start(num_videos=2, cameras=cameras)
+    page = Page(access_to(project))
+    for _ in range(2):
+        while page.client.get('/api/videos/1').status_code == 503:
+            time.sleep(0.01)
+        sizes = [camera.size for camera in project[1].scene.cameras.values()]
+        assert sizes == 2 * [(WIDTH, HEIGHT)]
+        assert page.client.post('/api/project', headers={'Origin': HERE}).status_code == 200
 
 
 def seen(view: int, frame: int = 0, shift: float = 0.0, person: int = 1) -> PersonLabel:
