@@ -45,6 +45,17 @@ def test_what_takes_much_longer_is_slower(monkeypatch, float32, in_bfloat16, is_
     assert measure_bfloat16(compute) is is_faster
 
 
+@pytest.mark.parametrize('is_there', [False, True])
+def test_an_x86_processor_is_asked_instead_of_measured(monkeypatch, is_there):
+    """Two runs on a busy machine measured different answers, so one trained in float32."""
+    monkeypatch.delenv('ONEDNN_MAX_CPU_ISA', raising=False)
+    monkeypatch.setattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', lambda: True)
+    monkeypatch.setattr(bfloat16.platform, 'machine', lambda: 'x86_64')
+    monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: is_there)
+    monkeypatch.setattr(bfloat16, 'measure_bfloat16', lambda _: not is_there)
+    assert is_bfloat16_faster('cpu') is is_there
+
+
 @pytest.mark.parametrize('is_faster', [False, True])
 @pytest.mark.parametrize('context', [torch.no_grad, torch.inference_mode])
 def test_training_is_measured_once(monkeypatch, context, is_faster):
@@ -54,6 +65,7 @@ def test_training_is_measured_once(monkeypatch, context, is_faster):
         return next(answers)
 
     answers, threads = iter([is_faster]), torch.get_num_threads()
+    monkeypatch.setenv('ONEDNN_MAX_CPU_ISA', 'ALL')
     monkeypatch.setattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', lambda: True)
     monkeypatch.setattr(bfloat16, 'measure_bfloat16', measure)
     with context():
