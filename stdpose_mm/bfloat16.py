@@ -9,7 +9,7 @@ from functools import cache
 
 from .errors import InputError
 
-_ROUNDS = 5
+_ROUNDS = 15
 
 
 @cache

@@ -69,7 +69,7 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('coco', 'categories.0.keypoints', ['nose', ''], 'keypoint names must be non-empty'),
     ('coco', 'categories.0.keypoints', ['nose', 'neck', 'tail'], 'must be a list of 9'),
     ('posetrack17', 'annolist.0.image', [], r'annolist\[0\]\.image must be a list of one'),
-    ('posetrack17', 'annolist.0.image.0.name', 'b/000342_mpii/00000000.jpg', 'name must be'),
+    ('posetrack17', 'annolist.0.image.0.name', 'b/000342_mpii/00010000.jpg', 'name must be'),
     ('posetrack17', 'rect.x2', [0], r'annorect\[0\]\.x2 must be at least x1'),
     ('posetrack17', 'rect.track_id', [0.5], r'annorect\[0\]\.track_id must be a whole number'),
     ('posetrack17', 'point.id', [15], r'point\[0\]\.id must be a joint id in 0\.\.14'),
