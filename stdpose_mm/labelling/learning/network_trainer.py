@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -74,6 +76,8 @@ class NetworkTrainer:
     def __init__(self, network: SmallUNet, sampler: CropSampler, hidden: HiddenPoses) -> None:
         self.network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self._device = next(network.parameters()).device
+        # Measured here and not in the threads that train, since it needs a single thread.
+        self._in_bfloat16 = is_bfloat16_faster(self._device.type)
         self.hidden = hidden
         self._sampler = sampler
         self._optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
@@ -93,9 +97,8 @@ class NetworkTrainer:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
         drawn = self._sampler.draw(BATCH_SIZE)
         crops, keypoints, prior = (torch.from_numpy(values).to(self._device) for values in drawn)
-        kind = self._device.type
         # This shortens a step to two thirds of the time.
-        with torch.autocast(kind, torch.bfloat16, enabled=is_bfloat16_faster(kind)):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._in_bfloat16):
             logits = self.network(crops.contiguous(memory_format=torch.channels_last), prior)
         loss = heatmap_loss(logits.float(), keypoints)
         self._optimizer.zero_grad()
@@ -135,7 +138,10 @@ def train_together(
     seconds: float,
     listener: Callable[[float, float | None], None],
 ) -> None:
-    """Train networks side by side, one step of each in turn; their ``result`` is what was learned.
+    """Train networks side by side, step by step; their ``result`` is what was learned.
+
+    Each has a share of the threads that PyTorch may use, since a step of such a small network
+    leaves some of them without work.
 
     The learning rate follows the steps or the time, whichever is further ahead. A fast machine
     therefore gives the same networks each time, and a slow or busy one finishes in time.
@@ -156,23 +162,27 @@ def train_together(
     started = time.monotonic()
     step, done, validated = 0, 0.0, 0
     right: float | None = None
+    threads = torch.get_num_threads()
+    at_once = min(threads, len(trainers))
+    torch.set_num_threads(threads // at_once)
     try:
-        while done < 1:
-            for trainer in trainers:
-                trainer.step(done)
-            step += 1
-            done = min(max(step / steps, (time.monotonic() - started) / seconds), 1.0)
-            if int(done * ROUNDS) > validated:
-                validated = int(done * ROUNDS)
-                for trainer in trainers:
-                    trainer.validate()
-                right = float(np.concatenate([trainer.right for trainer in trainers]).mean())
-            listener(done, right)
+        with ThreadPoolExecutor(at_once, thread_name_prefix='learning') as pool:
+            while done < 1:
+                list(pool.map(partial(NetworkTrainer.step, done=done), trainers))
+                step += 1
+                done = min(max(step / steps, (time.monotonic() - started) / seconds), 1.0)
+                if int(done * ROUNDS) > validated:
+                    validated = int(done * ROUNDS)
+                    list(pool.map(NetworkTrainer.validate, trainers))
+                    right = float(np.concatenate([trainer.right for trainer in trainers]).mean())
+                listener(done, right)
     except KeyboardInterrupt:
         if right is None:
             raise
         for trainer in trainers:
             trainer.validate()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -30,14 +31,22 @@ class Sampler:
         return crops, places, places + 2
 
 
-@pytest.fixture
-def trainer(monkeypatch: pytest.MonkeyPatch) -> NetworkTrainer:
-    monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 2)
+def make_trainer(seed: int = 0) -> NetworkTrainer:
     crops, keypoints, prior = Sampler().draw(3)
     keypoints[2, 1] = np.nan
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     hidden = HiddenPoses(crops, keypoints, prior, np.full(3, 20.0))
     return NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 2)
+
+
+@pytest.fixture
+def trainer(small_batches: None) -> NetworkTrainer:
+    return make_trainer()
 
 
 def test_equal_logits_cost_the_logarithm_of_the_number_of_places() -> None:
@@ -58,9 +67,10 @@ def test_the_least_loss_is_the_entropy_of_the_gaussian_around_the_label() -> Non
 
 @pytest.mark.parametrize(('is_there', 'dtype'), [(True, torch.bfloat16), (False, torch.float32)])
 def test_a_step_is_in_bfloat16_where_the_processor_has_it(
-    trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch, is_there: bool, dtype: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, is_there: bool, dtype: torch.dtype
 ) -> None:
     monkeypatch.setattr(network_trainer, 'is_bfloat16_faster', lambda _: is_there)
+    trainer = make_trainer()
     found: list[torch.dtype] = []
     for network in (trainer.network, trainer.result):
         head: Any = network.head
@@ -106,6 +116,45 @@ def test_training_ends_in_time(trainer: NetworkTrainer, monkeypatch: pytest.Monk
     heard: list[float] = []
     train_together([trainer], 1000, 4, lambda done, right: heard.append(done))
     assert heard == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Set the number of threads that PyTorch may use."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(('allowed', 'share'), [(1, 1), (2, 1), (5, 2)])
+def test_networks_share_the_threads(
+    trainer: NetworkTrainer,
+    threads: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    allowed: int,
+    share: int,
+) -> None:
+    used: set[int] = set()
+    monkeypatch.setattr(
+        NetworkTrainer, 'step', lambda trainer, done: used.add(torch.get_num_threads())
+    )
+    threads(allowed)
+    train_together([trainer, make_trainer()], 4, 1000, lambda done, right: None)
+    assert used == {share}
+    assert torch.get_num_threads() == allowed
+
+
+def test_networks_learn_side_by_side_as_each_alone(
+    trainer: NetworkTrainer, threads: Callable[[int], None]
+) -> None:
+    threads(2)
+    together = trainer, make_trainer(1)
+    train_together(together, 4, 1000, lambda done, right: None)
+    threads(1)
+    for seed, network in enumerate(together):
+        alone = make_trainer(seed)
+        train_together([alone], 4, 1000, lambda done, right: None)
+        torch.testing.assert_close(alone.result.state_dict(), network.result.state_dict())
 
 
 def test_ctrl_c_keeps_the_network_so_far_and_before_that_ends_everything(
