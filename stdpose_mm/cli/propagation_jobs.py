@@ -54,9 +54,9 @@ class PropagateOptions(CameraOptions, CacheOptions, VideoOptions, LabelOptions, 
         flow_weights: Weights of torchvision's raft_small: compute optical flow by RAFT instead of
             OpenCV's DIS.
         learn: First train a small network on these labels (of all videos), as long as their
-            number needs (about five minutes for 40 poses on two idle cores) or for MINUTES; auto
-            uses it if that makes more joints right on labels that were hidden from it. It is saved
-            beside OUT, so that --pose-onnx can use it in other videos.
+            number needs (five to twelve minutes for 40 poses on two idle cores) or for MINUTES;
+            auto uses it if that makes more joints right on labels that were hidden from it. It is
+            saved beside OUT, so that --pose-onnx can use it in other videos.
         boxes: Person boxes in unlabelled frames: interpolated between the boxes of the labels,
             found near the interpolated boxes by a detector, or read from a file (labels,
             MOTChallenge) with the same track ids.
