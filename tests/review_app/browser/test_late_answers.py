@@ -85,6 +85,8 @@ def test_a_timeline_is_shown_though_a_later_one_was_asked_for(page, unopened, on
         """
     )
     page.open(unopened, frame=3, video=page.video)
+    # Soon after each other, the page would ask for both at once.
+    page.wait(lambda: page.run('return asked'), 'the first one is asked for')
     page.press('>')
     page.wait(lambda: page.run('return asked') > 1, 'a later one is asked for')
     page.press(']')
