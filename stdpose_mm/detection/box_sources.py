@@ -14,7 +14,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, clip_box
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, is_box_outside
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
 
@@ -144,8 +144,8 @@ class PrecomputedBoxes(BoxSource):
             people = self._boxes.get(frame_index, NO_PEOPLE)
             if picture is not None:
                 height, width = picture.shape[:2]
-                is_empty = (clip_box(people.boxes, width, height)[:, 2:] == 0).any(axis=1)
-                outside += [frame_index] * int(is_empty.sum())
+                num_outside = is_box_outside(people.boxes, (width, height)).sum()
+                outside += [frame_index] * int(num_outside)
             if self._tracker is not None and len(people):
                 # With a score of 1, the tracker leaves out none of the given boxes.
                 certain = FrameBoxes(people.boxes, np.ones(len(people)))

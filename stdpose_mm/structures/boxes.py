@@ -78,12 +78,13 @@ def person_box(label: PersonLabel) -> np.ndarray:
     return _at_least(expand(pose_extent(label.keypoints, label.labelled), POSE_MARGIN))
 
 
-def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Clip ``box`` to a ``width`` x ``height`` picture; a box outside gets zero size."""
-    limit = np.array([width, height], dtype=np.float64)
-    low = np.clip(box[..., :2], 0, limit)
-    high = np.clip(box[..., :2] + box[..., 2:], 0, limit)
-    return np.concatenate([low, high - low], axis=-1)
+def is_box_outside(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Tell which boxes [..., 4] share no area with a picture of ``size`` (width, height).
+
+    A box with NaN does not.
+    """
+    low, extent = boxes[..., :2], boxes[..., 2:]
+    return ~((low + extent > 0) & (low < np.array(size)) & (extent > 0)).all(axis=-1)
 
 
 def is_outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

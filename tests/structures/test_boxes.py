@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stdpose_mm.structures import FrameBoxes, PersonLabel, box_iou, clip_box, expand, person_box
+from stdpose_mm.structures import (
+    FrameBoxes,
+    PersonLabel,
+    box_iou,
+    expand,
+    is_box_outside,
+    person_box,
+)
 from stdpose_mm.structures.boxes import (
     MIN_BOX_SIDE,
     TrackBoxes,
@@ -66,15 +73,19 @@ def test_interpolated_box(frame, box):
 
 
 @pytest.mark.parametrize(
-    ('box', 'clipped'),
+    ('box', 'is_there'),
     [
-        ([-5, 10, 20, 20], [0, 10, 15, 15]),
-        ([120, 5, 20, 20], [100, 5, 0, 20]),
-        ([-30, 5, 20, 20], [0, 5, 0, 20]),
+        ([-5, 10, 20, 20], True),
+        ([99, 24, 20, 20], True),
+        ([100, 5, 20, 20], False),
+        ([5, 25, 20, 20], False),
+        ([-30, 5, 30, 20], False),
+        ([10, 10, 20, 0], False),
+        ([10, 10, np.nan, 20], False),
     ],
 )
-def test_clipped_box(box, clipped):
-    np.testing.assert_array_equal(clip_box(np.array(box), 100, 25), clipped)
+def test_a_box_outside_shares_no_area_with_the_picture(box, is_there):
+    assert is_box_outside(np.array(box), (100, 25)) == (not is_there)
 
 
 def test_iou_of_a_shifted_box_is_a_third():

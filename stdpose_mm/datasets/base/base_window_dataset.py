@@ -34,7 +34,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
     Window,
-    clip_box,
+    is_box_outside,
     person_box,
     to_corners,
 )
@@ -360,7 +360,7 @@ class BaseWindowDataset(BaseDataset):
         if frame.width is None or frame.height is None:
             return True
         box = person_box(person)
-        if (clip_box(box, frame.width, frame.height)[2:] > 0).all():
+        if not is_box_outside(box, (frame.width, frame.height)):
             return True
         self._problem(
             'boxes outside the picture',
